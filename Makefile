@@ -1,0 +1,126 @@
+# Carnot. `make help` lists the targets; docs/ARCHITECTURE.md says how the tree is laid out.
+# User flags (CFLAGS, LDFLAGS) are added to the required ones, never mixed with them.
+
+CROSS    ?=
+ifeq ($(origin CC),default)
+CC       := $(CROSS)gcc
+endif
+AR       := $(CROSS)ar
+CFLAGS   ?= -O2 -g
+TRIPLE   := $(shell $(CC) -dumpmachine)
+MACHINE  := $(firstword $(subst -, ,$(TRIPLE)))
+# RUN: how to start a program built for another machine.
+RUN      ?= $(if $(CROSS),qemu-aarch64 -L /usr/aarch64-linux-gnu)
+SAN      ?=
+BUILD    := build/$(TRIPLE)$(if $(SAN),-$(subst $(comma),-,$(SAN)))$(if $(findstring clang,$(CC)),-clang)
+comma    := ,
+V        ?= 0
+Q        := $(if $(filter 0,$(V)),@)
+
+REQUIRED := -std=c11 -D_GNU_SOURCE -ffp-contract=off -fno-math-errno -fvisibility=hidden -pthread -I. -MMD -MP
+WARN     := -Wall -Wextra -Wshadow -Wvla -Wundef -Wcast-qual -Wpointer-arith -Wwrite-strings \
+            -Wstrict-prototypes -Wmissing-prototypes -Wdouble-promotion -Wformat=2
+WARN     += $(if $(WERROR),-Werror)
+SANFLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all)
+COMMIT   := $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
+LIBS     := -lm
+
+# The device build (static, phones) needs libc and libm only: no SQLite, no BLAS.
+ifneq ($(CROSS),)
+STATIC   ?= 1
+endif
+LDSTATIC := $(if $(STATIC),-static)
+
+# One line per tier: which files, which instruction set flags. Only these files get any.
+ifeq ($(MACHINE),x86_64)
+KERNELS  := $(wildcard quant/x86/*.c)
+FLAGS_avx2   := -mavx2 -mfma -mf16c -mbmi -mbmi2
+FLAGS_avx512 := $(FLAGS_avx2) -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mavx512vbmi -mgfni -mprefer-vector-width=512
+FLAGS_amx    := $(FLAGS_avx512) -mavx512bf16 -mamx-tile -mamx-int8 -mamx-bf16
+endif
+ifeq ($(MACHINE),aarch64)
+KERNELS  := $(wildcard quant/arm/*.c)
+FLAGS_neon    := -march=armv8-a
+FLAGS_dotprod := -march=armv8.2-a+dotprod+fp16
+FLAGS_i8mm    := -march=armv8.2-a+dotprod+fp16+i8mm
+endif
+
+LIB_SRC  := $(wildcard quant/*.c quant/ref/*.c engine/*.c engine/arch/*.c profiler/*.c) $(KERNELS)
+APP_SRC  := $(wildcard bench/*.c cli/*.c)
+LIB_OBJ  := $(LIB_SRC:%.c=$(BUILD)/%.o)
+APP_OBJ  := $(APP_SRC:%.c=$(BUILD)/%.o)
+BENCH_OBJ:= $(filter $(BUILD)/bench/%,$(APP_OBJ))
+PROGRAM  := $(BUILD)/carnot
+
+all: $(PROGRAM) ## build the program (./carnot)
+ifeq ($(CROSS)$(SAN),)
+	$(Q)ln -sf $(PROGRAM) carnot
+endif
+
+$(PROGRAM): $(APP_OBJ) $(BUILD)/libcarnot.a
+	@echo "  LD    $@"
+	$(Q)$(CC) $(CFLAGS) $(SANFLAGS) $(LDSTATIC) -pthread -o $@ $^ $(LDFLAGS) $(LIBS)
+
+$(BUILD)/libcarnot.a: $(LIB_OBJ)
+	@echo "  AR    $@"
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+# The tier of a kernel file is the last part of its name: q4_k_avx2.c -> avx2.
+tier = $(lastword $(subst _, ,$(basename $(notdir $(1)))))
+$(BUILD)/%.o: %.c
+	@mkdir -p $(@D)
+	@echo "  CC    $<"
+	$(Q)$(CC) $(REQUIRED) $(WARN) $(CFLAGS) $(SANFLAGS) $(if $(filter quant/x86/% quant/arm/%,$<),$(FLAGS_$(call tier,$<))) $(if $(filter cli/version.c,$<),-DCN_COMMIT='"$(COMMIT)"') -c -o $@ $<
+
+TESTS_SRC := $(wildcard tests/unit/*_test.c tests/model/*_test.c)
+TESTS_BIN := $(TESTS_SRC:%.c=$(BUILD)/%)
+# Kernel tests need libc alone, so that they also run on a phone; the rest use cmocka.
+KTEST     := $(BUILD)/tests/kernels/kernels
+$(KTEST): $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/kernels/*.c)) $(BENCH_OBJ) $(BUILD)/libcarnot.a
+	@echo "  LD    $@"
+	$(Q)$(CC) $(CFLAGS) $(SANFLAGS) $(LDSTATIC) -pthread -o $@ $^ $(LDFLAGS) $(LIBS)
+$(TESTS_BIN): $(BUILD)/%: $(BUILD)/%.o $(BENCH_OBJ) $(BUILD)/libcarnot.a
+	@echo "  LD    $@"
+	$(Q)$(CC) $(CFLAGS) $(SANFLAGS) -pthread -o $@ $^ $(LDFLAGS) -lcmocka $(LIBS)
+
+test: deps ## every test (installs what is missing first)
+	$(Q)$(MAKE) --no-print-directory all $(KTEST) $(TESTS_BIN)
+	$(Q)tests/run.sh $(BUILD)
+
+test-kernels: $(KTEST) ## the kernel tests alone; with CROSS= they run under qemu
+	$(RUN) $(KTEST)
+
+bench: deps ## quantise the default model, measure, print the table, write report.html
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)bench/bench.sh
+
+check: ## what the layout promises: includes, tables, symbols, headers, format
+	$(Q)scripts/check.sh $(BUILD)
+
+format: ## rewrite the sources with clang-format
+	clang-format -i $$(git ls-files '*.c' '*.h')
+
+asan: ## the tests under AddressSanitizer and UBSan
+	$(MAKE) test SAN=address,undefined
+ubsan: ## the tests under UBSan
+	$(MAKE) test SAN=undefined
+tsan: ## the tests under ThreadSanitizer
+	$(MAKE) test SAN=thread
+
+deps: ## install the Debian packages that building and testing need
+	$(Q)scripts/deps.sh
+
+PREFIX ?= /usr/local
+install: all ## install the program, the library and its header (PREFIX, DESTDIR)
+	install -D -m 755 $(PROGRAM) $(DESTDIR)$(PREFIX)/bin/carnot
+	install -D -m 644 $(BUILD)/libcarnot.a $(DESTDIR)$(PREFIX)/lib/libcarnot.a
+	install -D -m 644 engine/carnot.h $(DESTDIR)$(PREFIX)/include/carnot.h
+
+clean: ## remove everything built
+	rm -rf build carnot report.html
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+.PHONY: all test test-kernels bench check format asan ubsan tsan deps install clean help
+-include $(LIB_OBJ:.o=.d) $(APP_OBJ:.o=.d)

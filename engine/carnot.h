@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * libcarnot: runs GGUF language models on a CPU. This is the public header of the library.
+ *
+ * Two objects: a cn_model (weights, tokenizer; read-only once open, may be shared by threads and
+ * sessions) and a cn_session (KV cache, scratch, position; one thread at a time). There are no
+ * globals. The library never prints, exits or aborts.
+ *
+ * Fallible functions return enum cn_status (0 = ok) and give results through out-pointers, which
+ * are untouched on failure. `err` may be NULL; otherwise it receives one line saying what failed,
+ * where, what was expected and what was found.
+ */
+#ifndef CN_CARNOT_H
+#define CN_CARNOT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define CN_API __attribute__((visibility("default")))
+
+/* Numbers are stable. */
+enum cn_status {
+    CN_OK = 0,
+    CN_ERR_ARGUMENT = 1,    /* the caller's argument is out of its range */
+    CN_ERR_IO = 2,          /* the operating system refused (open, read, write, map) */
+    CN_ERR_FORMAT = 3,      /* the file is damaged or not of the kind expected */
+    CN_ERR_UNSUPPORTED = 4, /* the file is sound, but asks for something not built in */
+    CN_ERR_MEMORY = 5,
+    CN_ERR_CONTEXT = 6, /* the context is full */
+    CN_ERR_CANCELLED = 7,
+};
+
+struct cn_error {
+    char text[512];
+};
+
+/* "out of memory" and the like, for a status without a text. */
+CN_API const char *cn_status_name(enum cn_status status);
+
+/* ---- model ------------------------------------------------------------------------------------ */
+
+struct cn_model;
+
+struct cn_model_options {
+    const char *tiers; /* "ref,avx2"; NULL: environment CARNOT_TIERS, else all the machine has */
+    bool vocab_only;   /* metadata and tokenizer, no tensors */
+};
+
+struct cn_model_info {
+    const char *architecture; /* owned by the model, as all pointers here */
+    const char *name;         /* general.name or "" */
+    const char *file_type;    /* "Q4_K_M", or "unknown" */
+    const char *tiers;        /* "ref,avx2" */
+    int64_t n_params;
+    int64_t n_active_params; /* per token: differs from n_params for mixtures of experts */
+    int64_t tensor_bytes;    /* all weights */
+    int64_t decode_bytes;    /* weight bytes one decoded token reads */
+    double decode_ops;       /* 2 x multiply-adds with weights per token */
+    double bpw;              /* effective bits per weight: tensor_bytes * 8 / n_params */
+    int32_t n_vocab, n_ctx_train, n_embd, n_layer, n_head, n_head_kv;
+    int32_t bos, eos; /* -1: none */
+    bool add_bos;
+};
+
+/* Opens a GGUF file (of a split model: its first part). options may be NULL. The file is mapped
+ * and must not change while the model is open. */
+CN_API enum cn_status cn_model_open(const char *path, const struct cn_model_options *options,
+                                    struct cn_model **model, struct cn_error *err);
+/* NULL is allowed. Every session of the model must be freed first. */
+CN_API void cn_model_close(struct cn_model *model);
+CN_API const struct cn_model_info *cn_model_get_info(const struct cn_model *model);
+
+/* ---- text <-> tokens ---------------------------------------------------------------------------- */
+
+enum {
+    CN_TOKENIZE_BOS = 1,    /* add BOS/EOS as the model's file asks */
+    CN_TOKENIZE_SPECIAL = 2 /* texts of control tokens become those tokens */
+};
+
+/* Tokenises text[n_bytes]. *tokens is malloc'ed, the caller frees it; n_tokens may be 0 (then
+ * *tokens may be NULL). Any bytes are accepted. */
+CN_API enum cn_status cn_tokenize(const struct cn_model *model, const char *text, size_t n_bytes,
+                                  unsigned flags, int32_t **tokens, size_t *n_tokens,
+                                  struct cn_error *err);
+
+/* The bytes one token stands for (they may be part of a character). Control tokens give nothing
+ * unless `special`. The pointer lives as long as the model; *n_bytes may be 0. */
+CN_API const char *cn_token_bytes(const struct cn_model *model, int32_t token, bool special,
+                                  size_t *n_bytes);
+
+/* Whether the token ends a generation (EOS, EOT and their like). */
+CN_API bool cn_token_is_end(const struct cn_model *model, int32_t token);
+
+/* ---- session ------------------------------------------------------------------------------------ */
+
+struct cn_session;
+
+enum cn_kv_type { CN_KV_F16, CN_KV_F32, CN_KV_Q8_0 };
+
+/* What the engine is doing; begin/end come in pairs, spans lie inside phases. Called from the thread
+ * that called cn_session_eval. */
+enum cn_op { /* spans */
+    CN_OP_EMBED,
+    CN_OP_NORM,
+    CN_OP_QKV,
+    CN_OP_ROPE,
+    CN_OP_ATTENTION,
+    CN_OP_ATTN_OUT,
+    CN_OP_FFN_UP,
+    CN_OP_FFN_DOWN,
+    CN_OP_ROUTER,
+    CN_OP_OUTPUT,
+    CN_N_OPS
+};
+CN_API const char *cn_op_name(enum cn_op op);
+
+struct cn_callbacks {
+    void *user;
+    /* Either may be NULL. layer is -1 outside the layers; format is that of the op's weights or
+     * NULL. */
+    void (*span_begin)(void *user, enum cn_op op, int layer, const char *format);
+    void (*span_end)(void *user, enum cn_op op, int layer);
+    /* Asked between layers; true ends cn_session_eval with CN_ERR_CANCELLED. May be NULL. */
+    bool (*cancel)(void *user);
+};
+
+struct cn_session_options {
+    int32_t n_ctx;             /* 0: the model's training context */
+    int32_t n_batch;           /* most tokens per forward pass; 0: 512 */
+    int32_t n_threads;         /* 0: one per available core */
+    int32_t n_threads_prefill; /* 0: n_threads */
+    enum cn_kv_type kv;
+    bool sleep; /* waiting threads sleep at once instead of spinning a while first */
+    bool fast;  /* precision "fast": int8-requantised panels in prefill where the tier gains by it */
+    struct cn_callbacks callbacks;
+};
+
+/* options may be NULL. All memory a session needs is taken here; evaluating allocates nothing. */
+CN_API enum cn_status cn_session_create(const struct cn_model *model,
+                                        const struct cn_session_options *options,
+                                        struct cn_session **session, struct cn_error *err);
+CN_API void cn_session_free(struct cn_session *session);
+
+enum cn_want { CN_WANT_NONE, CN_WANT_LAST, CN_WANT_ALL };
+
+/* Appends tokens[n] at the current position and evaluates them, in batches of at most n_batch.
+ * `want` says which positions' logits are to be computed. With CN_WANT_ALL n must be <= n_batch.
+ * CN_ERR_CONTEXT if they do not fit (nothing is evaluated then). */
+CN_API enum cn_status cn_session_eval(struct cn_session *session, const int32_t *tokens, int32_t n,
+                                      enum cn_want want, struct cn_error *err);
+
+/* Logits [n_vocab] of the last evaluation: i counts the positions of it that were wanted (with
+ * CN_WANT_LAST only i = 0). NULL if there are none. Valid until the next evaluation. */
+CN_API const float *cn_session_logits(const struct cn_session *session, int32_t i);
+
+CN_API int32_t cn_session_position(const struct cn_session *session);
+CN_API int32_t cn_session_n_ctx(const struct cn_session *session);
+/* Forgets all tokens from `position` on (0: all). position must be <= the current one. */
+CN_API enum cn_status cn_session_rewind(struct cn_session *session, int32_t position,
+                                        struct cn_error *err);
+CN_API size_t cn_session_kv_bytes(const struct cn_session *session);
+
+/* ---- sampling ----------------------------------------------------------------------------------- */
+
+struct cn_logit_bias {
+    int32_t token;
+    float bias; /* -INFINITY forbids the token */
+};
+
+struct cn_sampler_options {
+    float temperature;    /* <= 0: greedy */
+    int32_t top_k;        /* <= 0: all */
+    float top_p;          /* >= 1: off */
+    float min_p;          /* <= 0: off */
+    float repeat_penalty; /* 1: off; divides positive and multiplies negative logits of recent tokens */
+    int32_t repeat_last_n;
+    uint64_t seed;
+    bool ignore_eos; /* tokens that end a generation are never chosen */
+    const struct cn_logit_bias *bias; /* [n_bias], copied */
+    size_t n_bias;
+};
+
+struct cn_sampler;
+CN_API enum cn_status cn_sampler_create(const struct cn_model *model,
+                                        const struct cn_sampler_options *options,
+                                        struct cn_sampler **sampler, struct cn_error *err);
+CN_API void cn_sampler_free(struct cn_sampler *sampler);
+/* Chooses a token from logits [n_vocab] and remembers it for the repeat penalty. Deterministic for a
+ * seed. */
+CN_API int32_t cn_sampler_sample(struct cn_sampler *sampler, const float *logits);
+/* Lets the repeat penalty see a token that was not sampled (a prompt). */
+CN_API void cn_sampler_accept(struct cn_sampler *sampler, int32_t token);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

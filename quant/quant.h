@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * quant: tensor formats and their kernels. This floor includes nothing but itself and libc.
+ *
+ * A format is one row in formats.def. Its `ref` kernels are its definition; each tier (avx2, neon,
+ * ...) may replace slots of them. cn_kernels_for() resolves the slots once, at load.
+ *
+ * Matrices are row-major; a row of a quantised matrix is n_cols / block_elems consecutive blocks.
+ * Nothing here allocates, does I/O, knows of threads, or fails: preconditions are asserted, and
+ * hostile data (NaN scales and the like) gives hostile numbers, never a bad access.
+ */
+#ifndef CN_QUANT_H
+#define CN_QUANT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* ---- tiers -------------------------------------------------------------------------------- */
+
+/* In rising order; a later tier overlays an earlier one. `ref` is always there. */
+enum cn_tier {
+    CN_TIER_REF,
+    CN_TIER_AVX2,    /* AVX2 FMA F16C BMI2 */
+    CN_TIER_AVX512,  /* F BW DQ VL VNNI VBMI GFNI */
+    CN_TIER_AMX,     /* AMX-INT8 AMX-BF16 on top of avx512, with the kernel's permission */
+    CN_TIER_NEON,    /* Armv8.0 */
+    CN_TIER_DOTPROD, /* Armv8.2 sdot/udot */
+    CN_TIER_I8MM,    /* Armv8.6 smmla */
+    CN_N_TIERS
+};
+
+/* The tiers that this CPU has and this operating system allows, as a mask of 1u << tier. */
+uint32_t cn_tiers_detect(void);
+
+/* "avx2"; NULL if out of range. */
+const char *cn_tier_name(enum cn_tier tier);
+
+/* Parses "ref,avx2" to a mask (ref is always included). False on an unknown name; *bad is then set
+ * to the start of it and *bad_len to its length. */
+bool cn_tiers_parse(const char *list, uint32_t *mask, const char **bad, size_t *bad_len);
+
+/* Writes "ref,avx2,..." to buf (at least 64 bytes); returns buf. */
+char *cn_tiers_format(uint32_t mask, char *buf, size_t buf_bytes);
+
+/* ---- formats ------------------------------------------------------------------------------ */
+
+enum cn_type {
+#define CN_FORMAT(id, code, elems, bytes, act, tiers) CN_TYPE_##id,
+#include "quant/formats.def"
+#undef CN_FORMAT
+    CN_N_TYPES
+};
+
+/* How a format wants its activations. */
+enum cn_act_kind { CN_ACT_F32, CN_ACT_Q8 };
+
+/* One token's input vector of n_cols elements (n_cols a multiple of 32 for CN_ACT_Q8).
+ * q8: groups of 32 share a scale, q = round(x / d) in [-127, 127] (never -128: maddubs and sign
+ * tricks rely on it), d = max|x| / 127. Sums fold the minima and offsets of formats. */
+struct cn_act {
+    const float *x;      /* [n_cols], for CN_ACT_F32 */
+    const int8_t *q;     /* [n_cols] */
+    const float *d;      /* [n_cols / 32] scale of each 32 */
+    const float *sum32;  /* [n_cols / 32] d * (sum of q over 32) */
+    const int16_t *sum16; /* [n_cols / 16] sum of q over 16 */
+};
+
+/* How a format's weights look once unpacked for the panel GEMM ("codes"):
+ *     w = scale[c / sub] * (code - offset) - min[c / sub]
+ * with code an unsigned byte <= code_max. Products are exact in float, so that w has the very bits
+ * of the format's definition. sub == 0: the panel holds floats, w itself. */
+struct cn_panel {
+    uint8_t code_max;
+    uint8_t offset;
+    uint8_t sub; /* 16 or 32 columns share a scale; 0: a float panel */
+    bool has_min;
+};
+
+/* Panels are made of chunks of 64 bytes per row: code c of a row lies at
+ * codes + (c / 64) * chunk_stride + c % 64; a float panel's column c at (c / 16) * chunk_stride
+ * + (c % 16) * 4. In the GEMM 16 rows are interleaved, chunk_stride = 16 * 64. */
+enum { CN_CHUNK = 64, CN_PANEL_ROWS = 16 };
+
+/* y[r] = sum over c of w[r][c] * x[c], r in [0, n_rows). Reads rows at w + r * row_bytes, in place. */
+typedef void cn_gemv_fn(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
+                        const struct cn_act *x, float *y);
+
+/* Unpacks n_cols columns (a multiple of the block) of one row. scale and min: [n_cols / sub];
+ * min is written only if has_min. Codes of a last half chunk (n_cols % 64 == 32) beyond n_cols are
+ * not written. */
+typedef void cn_unpack_fn(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk_stride,
+                          float *scale, float *min);
+
+struct cn_kernels {
+    cn_gemv_fn *gemv;
+    cn_unpack_fn *unpack;
+    struct cn_panel panel; /* belongs to `unpack`: a tier that gives one gives the other */
+};
+
+/* Quantises one row of n_cols floats (a multiple of block_elems). weights: importance of each
+ * column [n_cols], or NULL. */
+typedef void cn_quantize_fn(int64_t n_cols, const float *x, const float *weights, void *blocks);
+
+/* Decodes n_cols columns: the definition of the format. */
+typedef void cn_dequantize_fn(int64_t n_cols, const void *blocks, float *x);
+
+struct cn_format {
+    const char *name;      /* "q4_k" */
+    uint32_t gguf_type;    /* tensor type id in GGUF files */
+    uint32_t block_elems;  /* elements of a block */
+    uint32_t block_bytes;
+    enum cn_act_kind act;
+    cn_dequantize_fn *dequantize;
+    cn_quantize_fn *quantize;
+    const struct cn_kernels *tier[CN_N_TIERS]; /* NULL: this tier has nothing of its own, or is not
+                                                * built for this machine */
+};
+
+extern const struct cn_format cn_formats[CN_N_TYPES];
+
+/* NULL if there is none. Names are matched without regard to case. */
+const struct cn_format *cn_format_by_gguf(uint32_t gguf_type);
+const struct cn_format *cn_format_by_name(const char *name);
+
+/* The slots of `format` for a machine with these tiers. */
+struct cn_kernels cn_kernels_for(const struct cn_format *format, uint32_t tiers);
+
+/* Bytes of a row of n_cols columns (a multiple of block_elems). */
+static inline size_t cn_row_bytes(const struct cn_format *format, int64_t n_cols)
+{
+    return (size_t)n_cols / format->block_elems * format->block_bytes;
+}
+
+/* Rows of n_cols through `unpack` of these kernels instead of the definition: the same bits. */
+void cn_dequantize_with(const struct cn_kernels *kernels, const struct cn_format *format,
+                        int64_t n_cols, const void *row, float *x);
+
+/* ---- scalar conversions (exact; round to nearest, ties to even) ----------------------------- */
+
+float cn_f16_to_f32(uint16_t h);
+uint16_t cn_f32_to_f16(float x);
+static inline float cn_bf16_to_f32(uint16_t h)
+{
+    union {
+        uint32_t u;
+        float f;
+    } v = { (uint32_t)h << 16 };
+    return v.f;
+}
+uint16_t cn_f32_to_bf16(float x);
+
+/* ---- vector operations of a tier ------------------------------------------------------------ */
+
+/* Everything the forward pass does besides matrix products. All pointers are unaligned and do not
+ * overlap unless said; n >= 0 and need not be a multiple of anything unless said. */
+struct cn_vec {
+    /* Quantises x[n] (n a multiple of 32) as struct cn_act says. A group with a NaN or an infinity
+     * gives d = NaN and q = 0. */
+    void (*quantize_q8)(int64_t n, const float *x, int8_t *q, float *d, float *sum32,
+                        int16_t *sum16);
+    float (*dot)(int64_t n, const float *a, const float *b);
+    float (*dot_f16)(int64_t n, const float *a, const uint16_t *b);
+    void (*axpy)(int64_t n, float a, const float *x, float *y);        /* y += a * x */
+    void (*axpy_f16)(int64_t n, float a, const uint16_t *x, float *y); /* y += a * x */
+    void (*to_f16)(int64_t n, const float *x, uint16_t *y);
+    void (*rms_norm)(int64_t n, const float *x, const float *w, float eps, float *y); /* y may be x */
+    void (*silu_mul)(int64_t n, const float *gate, const float *up, float *y); /* y may be gate */
+    void (*gelu_mul)(int64_t n, const float *gate, const float *up, float *y); /* tanh form; up NULL: 1 */
+    /* x[i] = exp(x[i] - max); returns the sum. */
+    float (*exp_sum)(int64_t n, float max, float *x);
+    float (*max)(int64_t n, const float *x); /* n > 0 */
+};
+
+/* ---- panel GEMM (prefill) ------------------------------------------------------------------- */
+
+/* Activations of n tokens packed for the GEMM, in groups of 16 tokens (the last padded with zeros).
+ * q8:  q[group][K/4][16 tokens][4], d[group][K/32][16], sum[group][K/16][16] (float sums of q over
+ *      16 columns, not scaled).
+ * f32: x[group][K][16]. */
+struct cn_act_panel {
+    enum cn_act_kind kind;
+    int64_t n_tokens, n_cols;
+    int8_t *q;
+    float *d;
+    float *sum;
+    float *x;
+};
+
+/* Bytes that cn_act_panel_init carves from `memory` (64-byte aligned). */
+size_t cn_act_panel_bytes(enum cn_act_kind kind, int64_t n_tokens, int64_t n_cols);
+void cn_act_panel_init(struct cn_act_panel *p, enum cn_act_kind kind, int64_t n_tokens,
+                       int64_t n_cols, void *memory);
+/* Packs one group of 16 tokens: x points to token 16 * group, rows x_stride floats apart. Groups are
+ * independent, so threads may share the work. */
+void cn_act_panel_pack(const struct cn_act_panel *p, const struct cn_vec *vec, int64_t group,
+                       const float *x, int64_t x_stride);
+
+struct cn_gemm; /* a tier's inner kernels; quant/gemm.h */
+
+/* Y[t][r] = sum over c of W[r][c] * X[t][c] for n_rows rows (any number) and every token of `x`.
+ * y points to Y[0][0] of these rows, tokens y_stride floats apart. scratch: cn_gemm_scratch_bytes()
+ * bytes, 64-byte aligned, one per thread. */
+void cn_gemm_run(const struct cn_gemm *gemm, const struct cn_kernels *kernels,
+                 const struct cn_format *format, int64_t n_rows, const void *w, size_t row_bytes,
+                 const struct cn_act_panel *x, float *y, int64_t y_stride, void *scratch);
+size_t cn_gemm_scratch_bytes(int64_t n_cols);
+/* Rows one cn_gemm_run call should be given for its panel to sit in a core's own cache. */
+int64_t cn_gemm_rows(int64_t n_cols);
+
+/* ---- what a machine's tiers give ------------------------------------------------------------ */
+
+struct cn_ops {
+    uint32_t tiers;
+    struct cn_vec vec;
+    const struct cn_gemm *gemm;
+};
+struct cn_ops cn_ops_for(uint32_t tiers);
+
+/* ---- file types: mixes of formats ----------------------------------------------------------- */
+
+/* quant/mix.c: "Q4_K_M" and the like (ids of general.file_type). */
+struct cn_file_type {
+    const char *name;
+    uint32_t id;
+    enum cn_type base;
+};
+extern const struct cn_file_type cn_file_types[];
+extern const int cn_n_file_types;
+const struct cn_file_type *cn_file_type_by_name(const char *name);
+const struct cn_file_type *cn_file_type_by_id(uint32_t id);
+
+#endif
