@@ -105,14 +105,21 @@ typedef void cn_quantize_fn(int64_t n_cols, const float *x, const float *weights
 /* Decodes n_cols columns: the definition of the format. */
 typedef void cn_dequantize_fn(int64_t n_cols, const void *blocks, float *x);
 
+/* What quant/ref/<id>_ref.c exports: the format in plain C, every slot filled. */
+struct cn_reference {
+    cn_dequantize_fn *dequantize; /* the specification; `kernels` must agree with it */
+    cn_quantize_fn *quantize;
+    bool needs_weights; /* the quantiser is of no use without importance weights */
+    struct cn_kernels kernels;
+};
+
 struct cn_format {
-    const char *name;      /* "q4_k" */
-    uint32_t gguf_type;    /* tensor type id in GGUF files */
-    uint32_t block_elems;  /* elements of a block */
+    const char *name;     /* "q4_k" */
+    uint32_t gguf_type;   /* tensor type id in GGUF files */
+    uint32_t block_elems; /* elements of a block */
     uint32_t block_bytes;
     enum cn_act_kind act;
-    cn_dequantize_fn *dequantize;
-    cn_quantize_fn *quantize;
+    const struct cn_reference *ref;
     const struct cn_kernels *tier[CN_N_TIERS]; /* NULL: this tier has nothing of its own, or is not
                                                 * built for this machine */
 };

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The panel GEMM's driver, the same for every tier: unpack a cache-sized block of rows once, then
+ * run the tier's 16 x 16 tiles over every group of tokens. Layouts: quant.h; why: docs/KERNELS.md.
+ */
+#include "quant/gemm.h"
+
+#include <assert.h>
+#include <string.h>
+
+enum {
+    GROUP = 16,
+    /* Bytes of codes a row block may have: half a typical core's own L2. */
+    PANEL_BYTES = 128 * 1024,
+    MAX_ROWS = 64,
+};
+
+static size_t round_up(size_t n)
+{
+    return (n + 63) & ~(size_t)63;
+}
+
+static int64_t n_groups(int64_t n)
+{
+    return (n + GROUP - 1) / GROUP;
+}
+
+size_t cn_act_panel_bytes(enum cn_act_kind kind, int64_t n_tokens, int64_t n_cols)
+{
+    size_t cells = (size_t)n_groups(n_tokens) * GROUP * (size_t)n_cols;
+    if (kind == CN_ACT_F32)
+        return round_up(cells * sizeof(float));
+    return round_up(cells) + round_up(cells / 32 * sizeof(float)) +
+           round_up(cells / 16 * sizeof(float));
+}
+
+void cn_act_panel_init(struct cn_act_panel *p, enum cn_act_kind kind, int64_t n_tokens,
+                       int64_t n_cols, void *memory)
+{
+    size_t cells = (size_t)n_groups(n_tokens) * GROUP * (size_t)n_cols;
+    assert(kind == CN_ACT_F32 || n_cols % 32 == 0);
+    *p = (struct cn_act_panel){ .kind = kind, .n_tokens = n_tokens, .n_cols = n_cols };
+    if (kind == CN_ACT_F32) {
+        p->x = memory;
+        return;
+    }
+    p->q = memory;
+    p->d = (float *)(void *)((uint8_t *)memory + round_up(cells));
+    p->sum = (float *)(void *)((uint8_t *)p->d + round_up(cells / 32 * sizeof(float)));
+}
+
+void cn_act_panel_pack(const struct cn_act_panel *p, const struct cn_vec *vec, int64_t group,
+                       const float *x, int64_t x_stride)
+{
+    int64_t k = p->n_cols, here = p->n_tokens - group * GROUP;
+    int n = here < GROUP ? (int)here : GROUP;
+    if (p->kind == CN_ACT_F32) {
+        float *out = p->x + group * GROUP * k;
+        for (int64_t c = 0; c < k; c++)
+            for (int t = 0; t < GROUP; t++)
+                out[c * GROUP + t] = t < n ? x[t * x_stride + c] : 0;
+        return;
+    }
+    enum { STEP = 256 };
+    for (int64_t c = 0; c < k; c += STEP) {
+        int64_t m = k - c < STEP ? k - c : STEP;
+        int8_t *out = p->q + (group * k + c) * GROUP;
+        float *d = p->d + (group * k + c) / 32 * GROUP, *sum = p->sum + (group * k + c) / 16 * GROUP;
+        for (int t = 0; t < GROUP; t++) {
+            int32_t q[STEP / 4]; /* four columns at a time: they stay neighbours */
+            float dt[STEP / 32], sum32[STEP / 32];
+            int16_t sum16[STEP / 16];
+            if (t < n) {
+                vec->quantize_q8(m, x + t * x_stride + c, (int8_t *)q, dt, sum32, sum16);
+            } else {
+                memset(q, 0, sizeof q);
+                memset(dt, 0, sizeof dt);
+                memset(sum16, 0, sizeof sum16);
+            }
+            for (int64_t i = 0; i < m / 4; i++)
+                memcpy(out + (i * GROUP + t) * 4, &q[i], 4);
+            for (int64_t i = 0; i < m / 32; i++)
+                d[i * GROUP + t] = dt[i];
+            for (int64_t i = 0; i < m / 16; i++)
+                sum[i * GROUP + t] = sum16[i];
+        }
+    }
+}
+
+int64_t cn_gemm_rows(int64_t n_cols)
+{
+    int64_t rows = PANEL_BYTES / n_cols / GROUP * GROUP;
+    return rows < GROUP ? GROUP : rows > MAX_ROWS ? MAX_ROWS : rows;
+}
+
+static int64_t padded_cols(int64_t n_cols)
+{
+    return (n_cols + CN_CHUNK - 1) / CN_CHUNK * CN_CHUNK;
+}
+
+size_t cn_gemm_scratch_bytes(int64_t n_cols)
+{
+    size_t rows = (size_t)cn_gemm_rows(n_cols), cols = (size_t)padded_cols(n_cols);
+    /* Float panels are the largest; quantised ones have codes (which a tier may widen to 16 bits)
+     * and at most one scale and minimum per 16 columns. */
+    return round_up(rows * cols * sizeof(float)) + GROUP * GROUP * sizeof(float);
+}
+
+/* Products of scale and offset join the minimum, so that tiles see w = scale * code - min. */
+static void fold_offset(const struct cn_panel *kind, int64_t n, const float *scale, float *min)
+{
+    float offset = kind->offset;
+    if (kind->has_min)
+        for (int64_t i = 0; i < n; i++)
+            min[i] += scale[i] * offset;
+    else
+        for (int64_t i = 0; i < n; i++)
+            min[i] = scale[i] * offset;
+}
+
+void cn_gemm_run(const struct cn_gemm *gemm, const struct cn_kernels *kernels,
+                 const struct cn_format *format, int64_t n_rows, const void *w, size_t row_bytes,
+                 const struct cn_act_panel *x, float *y, int64_t y_stride, void *scratch)
+{
+    const struct cn_panel *kind = &kernels->panel;
+    int64_t n_cols = x->n_cols, block = cn_gemm_rows(n_cols), cols = padded_cols(n_cols);
+    int64_t per_row = kind->sub ? (n_cols / kind->sub + 15) / 16 * 16 : 0;
+    float *out = scratch;
+    uint8_t *codes = (uint8_t *)scratch + GROUP * GROUP * sizeof(float);
+    struct cn_panel_data p = {
+        .kind = kind,
+        .n_cols = n_cols,
+        .codes = codes,
+        .group_stride = (size_t)cols * GROUP * (kind->sub ? 2 : sizeof(float)),
+        .scale = (float *)(void *)(codes + (size_t)block * (size_t)cols * 2),
+        .scale_stride = per_row,
+    };
+    p.min = p.scale + block * per_row;
+    for (int64_t r0 = 0; r0 < n_rows; r0 += block) {
+        int64_t n = n_rows - r0 < block ? n_rows - r0 : block;
+        for (int64_t r = 0; r < n; r++) {
+            float *scale = p.scale + r * per_row, *min = p.min + r * per_row;
+            kernels->unpack(n_cols, (const uint8_t *)w + (size_t)(r0 + r) * row_bytes,
+                            codes + (size_t)(r / GROUP) * p.group_stride + r % GROUP * CN_CHUNK,
+                            GROUP * CN_CHUNK, scale, min);
+            if (kind->sub)
+                fold_offset(kind, n_cols / kind->sub, scale, min);
+        }
+        /* Rows beyond n in the last group hold old numbers; their results are not stored. */
+        if (kind->sub && gemm->prepare)
+            gemm->prepare(&p, n_groups(n) * GROUP);
+        for (int64_t t = 0; t < n_groups(x->n_tokens); t++) {
+            int n_tokens = (int)(x->n_tokens - t * GROUP < GROUP ? x->n_tokens - t * GROUP : GROUP);
+            for (int64_t g = 0; g < n_groups(n); g++) {
+                (kind->sub ? gemm->tile : gemm->tile_f32)(&p, g, x, t, n_tokens, out);
+                int n_here = (int)(n - g * GROUP < GROUP ? n - g * GROUP : GROUP);
+                for (int i = 0; i < n_tokens; i++)
+                    for (int r = 0; r < n_here; r++)
+                        y[(t * GROUP + i) * y_stride + r0 + g * GROUP + r] = out[r * GROUP + i];
+            }
+        }
+    }
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The searches that quantisers share (maths: weighted least squares on a grid). All arrays are of one
+ * block or group of n elements; weights are >= 0.
+ */
+#ifndef CN_QUANTIZER_H
+#define CN_QUANTIZER_H
+
+#include <stdint.h>
+
+/* Weights of the errors in a block: with importance v: v * sqrt(s + x^2), s = c * mean of x^2 over
+ * the block; without (importance NULL): x^2-flavoured ones that favour the large elements mildly,
+ * sqrt(s) + |x|. */
+void cn_quant_weights(int n, const float *x, const float *importance, float c, float *w);
+
+/* x ~ scale * code - min with code in 0..levels, scale >= 0, min >= 0, least weighted squares.
+ * code may be NULL. */
+void cn_fit_scale_min(int n, const float *x, const float *w, int levels, float *scale, float *min,
+                      uint8_t *code);
+
+/* x ~ scale * code with code in -levels..levels-1; scale may be negative. Returns the scale. code
+ * may be NULL. */
+float cn_fit_symmetric(int n, const float *x, const float *w, int levels, int8_t *code);
+
+/* x ~ scale * table[code], 16 ascending entries. Returns the scale. code may be NULL. */
+float cn_fit_table(int n, const float *x, const float *w, const int8_t *table, uint8_t *code);
+
+/* Puts n non-negative numbers on a grid 0..levels with an f16 step; returns the step's bits. */
+uint16_t cn_quant_grid(int n, const float *x, int levels, uint8_t *code);
+
+#endif

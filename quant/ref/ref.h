@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the reference files share: plain C, written for reading. A format's ref file states its block
+ * (dequantize), its codes (unpack) and its quantiser; the product follows from the codes.
+ */
+#ifndef CN_REF_H
+#define CN_REF_H
+
+#include "quant/quant.h"
+
+#include <assert.h>
+#include <math.h>
+#include <string.h>
+
+/* The product of a quantised format, from its unpack:
+ * for each group of 32 columns, in order, in float:
+ *     y += d * (sum over its sub-blocks of scale * dot - min * sum), dot and sum exact integers
+ *     with the offset taken out. */
+static inline void cn_ref_gemv(const struct cn_kernels *k, const struct cn_format *format,
+                               int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
+                               const struct cn_act *x, float *y)
+{
+    enum { STEP = 256 };
+    const struct cn_panel *panel = &k->panel;
+    for (int64_t r = 0; r < n_rows; r++) {
+        const uint8_t *row = (const uint8_t *)w + (size_t)r * row_bytes;
+        float sum = 0;
+        for (int64_t c = 0; c < n_cols; c += STEP) {
+            int64_t n = n_cols - c < STEP ? n_cols - c : STEP;
+            uint8_t code[STEP];
+            float scale[STEP / 16], min[STEP / 16];
+            k->unpack(n, row + cn_row_bytes(format, c), code, CN_CHUNK, scale, min);
+            for (int64_t g = 0; g < n; g += 32) {
+                float group = 0;
+                for (int64_t s = g; s < g + 32; s += panel->sub) {
+                    int32_t dot = 0, total = 0;
+                    for (int64_t i = s; i < s + panel->sub; i++) {
+                        dot += ((int32_t)code[i] - panel->offset) * x->q[c + i];
+                        total += x->q[c + i];
+                    }
+                    group += scale[s / panel->sub] * (float)dot;
+                    if (panel->has_min)
+                        group -= min[s / panel->sub] * (float)total;
+                }
+                sum += x->d[(c + g) / 32] * group;
+            }
+        }
+        y[r] = sum;
+    }
+}
+
+/* Defines the static gemv of a ref file. */
+#define CN_REF_GEMV(id)                                                                            \
+    static void gemv(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,              \
+                     const struct cn_act *x, float *y)                                             \
+    {                                                                                              \
+        cn_ref_gemv(&cn_##id##_ref.kernels, &cn_formats[CN_TYPE_##id], n_rows, n_cols, w,          \
+                    row_bytes, x, y);                                                              \
+    }
+
+/* Nearest integer, ties to even; |x| below 2^22. */
+static inline int cn_nearest(float x)
+{
+    return (int)lrintf(x);
+}
+
+static inline int cn_clamp(int x, int lo, int hi)
+{
+    return x < lo ? lo : x > hi ? hi : x;
+}
+
+#endif

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The vector operations, plain C: the definition the tiers are held to. Sums run left to right in
+ * float unless said.
+ */
+#include "quant/vec.h"
+
+#include <math.h>
+
+static void quantize_q8(int64_t n, const float *x, int8_t *q, float *d, float *sum32, int16_t *sum16)
+{
+    for (int64_t g = 0; g < n / 32; g++, x += 32, q += 32) {
+        float top = 0;
+        bool finite = true;
+        for (int i = 0; i < 32; i++) {
+            top = fmaxf(top, fabsf(x[i]));
+            finite &= isfinite(x[i]) != 0;
+        }
+        float scale = finite ? top / 127 : NAN;
+        /* Below this 1/d would be infinite; such a group is zero for any purpose. */
+        float inverse = finite && scale > 0x1p-126f ? 127 / top : 0;
+        int sums[2] = { 0, 0 };
+        for (int i = 0; i < 32; i++) {
+            q[i] = inverse > 0 ? (int8_t)lrintf(x[i] * inverse) : 0;
+            sums[i / 16] += q[i];
+        }
+        d[g] = scale;
+        sum16[2 * g] = (int16_t)sums[0];
+        sum16[2 * g + 1] = (int16_t)sums[1];
+        sum32[g] = scale * (float)(sums[0] + sums[1]);
+    }
+}
+
+static float dot(int64_t n, const float *a, const float *b)
+{
+    float sum = 0;
+    for (int64_t i = 0; i < n; i++)
+        sum += a[i] * b[i];
+    return sum;
+}
+
+static float dot_f16(int64_t n, const float *a, const uint16_t *b)
+{
+    float sum = 0;
+    for (int64_t i = 0; i < n; i++)
+        sum += a[i] * cn_f16_to_f32(b[i]);
+    return sum;
+}
+
+static void axpy(int64_t n, float a, const float *x, float *y)
+{
+    for (int64_t i = 0; i < n; i++)
+        y[i] += a * x[i];
+}
+
+static void axpy_f16(int64_t n, float a, const uint16_t *x, float *y)
+{
+    for (int64_t i = 0; i < n; i++)
+        y[i] += a * cn_f16_to_f32(x[i]);
+}
+
+static void to_f16(int64_t n, const float *x, uint16_t *y)
+{
+    for (int64_t i = 0; i < n; i++)
+        y[i] = cn_f32_to_f16(x[i]);
+}
+
+/* The mean of squares is summed in double, as the models' own code does. */
+static void rms_norm(int64_t n, const float *x, const float *w, float eps, float *y)
+{
+    double sum = 0;
+    for (int64_t i = 0; i < n; i++)
+        sum += (double)x[i] * (double)x[i];
+    float scale = 1 / sqrtf((float)(sum / (double)n) + eps);
+    for (int64_t i = 0; i < n; i++)
+        y[i] = x[i] * scale * w[i];
+}
+
+static void silu_mul(int64_t n, const float *gate, const float *up, float *y)
+{
+    for (int64_t i = 0; i < n; i++)
+        y[i] = gate[i] / (1 + expf(-gate[i])) * up[i];
+}
+
+static void gelu_mul(int64_t n, const float *gate, const float *up, float *y)
+{
+    const float sqrt_2_over_pi = 0.79788456080286535588f;
+    for (int64_t i = 0; i < n; i++) {
+        float x = gate[i];
+        float g = 0.5f * x * (1 + tanhf(sqrt_2_over_pi * x * (1 + 0.044715f * x * x)));
+        y[i] = up ? g * up[i] : g;
+    }
+}
+
+static float exp_sum(int64_t n, float max, float *x)
+{
+    float sum = 0;
+    for (int64_t i = 0; i < n; i++) {
+        x[i] = expf(x[i] - max);
+        sum += x[i];
+    }
+    return sum;
+}
+
+static float max_of(int64_t n, const float *x)
+{
+    float top = x[0];
+    for (int64_t i = 1; i < n; i++)
+        top = fmaxf(top, x[i]);
+    return top;
+}
+
+const struct cn_vec cn_vec_ref = {
+    .quantize_q8 = quantize_q8,
+    .dot = dot,
+    .dot_f16 = dot_f16,
+    .axpy = axpy,
+    .axpy_f16 = axpy_f16,
+    .to_f16 = to_f16,
+    .rms_norm = rms_norm,
+    .silu_mul = silu_mul,
+    .gelu_mul = gelu_mul,
+    .exp_sum = exp_sum,
+    .max = max_of,
+};

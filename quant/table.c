@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * formats.def made into tables, and the choice of kernels for a machine.
+ */
+#include "quant/quant.h"
+
+#include "quant/gemm.h"
+#include "quant/vec.h"
+
+#include <assert.h>
+#include <strings.h>
+
+/* The rows name the tiers with AVX2(id) ...; a tier that is not built here vanishes. */
+#if defined(__x86_64__)
+#define X86(entry) entry
+#define ARM(entry)
+#elif defined(__aarch64__)
+#define X86(entry)
+#define ARM(entry) entry
+#else
+#define X86(entry)
+#define ARM(entry)
+#endif
+#define AVX2(id) X86(KERNEL(id, avx2, CN_TIER_AVX2))
+#define AVX512(id) X86(KERNEL(id, avx512, CN_TIER_AVX512))
+#define AMX(id) X86(KERNEL(id, amx, CN_TIER_AMX))
+#define NEON(id) ARM(KERNEL(id, neon, CN_TIER_NEON))
+#define DOTPROD(id) ARM(KERNEL(id, dotprod, CN_TIER_DOTPROD))
+#define I8MM(id) ARM(KERNEL(id, i8mm, CN_TIER_I8MM))
+
+/* First pass: declarations. */
+#define KERNEL(id, tier, index) extern const struct cn_kernels cn_##id##_##tier;
+#define CN_FORMAT(id, code, elems, bytes, act, tiers)                                              \
+    extern const struct cn_reference cn_##id##_ref;                                                \
+    tiers
+#include "quant/formats.def"
+#undef CN_FORMAT
+#undef KERNEL
+
+/* Second pass: the table. */
+#define KERNEL(id, tier, index) [index] = &cn_##id##_##tier,
+#define CN_FORMAT(id, code, elems, bytes, act, tiers)                                              \
+    { #id, code, elems, bytes, CN_ACT_##act, &cn_##id##_ref, { tiers } },
+const struct cn_format cn_formats[CN_N_TYPES] = {
+#include "quant/formats.def"
+};
+#undef CN_FORMAT
+#undef KERNEL
+
+const struct cn_format *cn_format_by_gguf(uint32_t gguf_type)
+{
+    for (int i = 0; i < CN_N_TYPES; i++)
+        if (cn_formats[i].gguf_type == gguf_type)
+            return &cn_formats[i];
+    return NULL;
+}
+
+const struct cn_format *cn_format_by_name(const char *name)
+{
+    for (int i = 0; i < CN_N_TYPES; i++)
+        if (strcasecmp(cn_formats[i].name, name) == 0)
+            return &cn_formats[i];
+    return NULL;
+}
+
+struct cn_kernels cn_kernels_for(const struct cn_format *format, uint32_t tiers)
+{
+    struct cn_kernels k = format->ref->kernels;
+    for (int tier = 0; tier < CN_N_TIERS; tier++) {
+        const struct cn_kernels *t = format->tier[tier];
+        if (!t || !(tiers >> tier & 1))
+            continue;
+        if (t->gemv)
+            k.gemv = t->gemv;
+        if (t->unpack) {
+            k.unpack = t->unpack;
+            k.panel = t->panel;
+        }
+    }
+    return k;
+}
+
+/* Shared kernels of a tier: quant/<arch>/vec_<tier>.c and gemm_<tier>.c. */
+static const struct {
+    const struct cn_vec *vec;
+    const struct cn_gemm *gemm;
+} shared[CN_N_TIERS] = {
+    [CN_TIER_REF] = { &cn_vec_ref, &cn_gemm_ref },
+#if defined(__x86_64__)
+    [CN_TIER_AVX2] = { &cn_vec_avx2, &cn_gemm_avx2 },
+#endif
+};
+
+/* A struct of function pointers: copy the slots that are set. */
+static void overlay(struct cn_vec *to, const struct cn_vec *from)
+{
+    typedef void slot_fn(void);
+    _Static_assert(sizeof(struct cn_vec) % sizeof(slot_fn *) == 0, "cn_vec holds slots only");
+    slot_fn **to_slot = (slot_fn **)to;
+    slot_fn *const *from_slot = (slot_fn *const *)from;
+    for (size_t i = 0; i < sizeof *to / sizeof *to_slot; i++)
+        if (from_slot[i])
+            to_slot[i] = from_slot[i];
+}
+
+struct cn_ops cn_ops_for(uint32_t tiers)
+{
+    struct cn_ops ops = { .tiers = tiers | 1u << CN_TIER_REF, .vec = cn_vec_ref };
+    for (int tier = 0; tier < CN_N_TIERS; tier++) {
+        if (!(ops.tiers >> tier & 1))
+            continue;
+        if (shared[tier].vec)
+            overlay(&ops.vec, shared[tier].vec);
+        if (shared[tier].gemm)
+            ops.gemm = shared[tier].gemm;
+    }
+    return ops;
+}
+
+void cn_dequantize_with(const struct cn_kernels *kernels, const struct cn_format *format,
+                        int64_t n_cols, const void *row, float *x)
+{
+    enum { STEP = 256 };
+    const struct cn_panel *panel = &kernels->panel;
+    const uint8_t *in = row;
+    assert(n_cols % format->block_elems == 0);
+    for (int64_t c = 0; c < n_cols; c += STEP) {
+        int64_t n = n_cols - c < STEP ? n_cols - c : STEP;
+        union {
+            uint8_t code[STEP];
+            float f[STEP];
+        } u;
+        float scale[STEP / 16], min[STEP / 16];
+        kernels->unpack(n, in, u.code, CN_CHUNK, scale, min);
+        in += cn_row_bytes(format, n);
+        for (int64_t i = 0; i < n; i++) {
+            if (!panel->sub) {
+                x[c + i] = u.f[i];
+                continue;
+            }
+            float w = scale[i / panel->sub] * (float)((int)u.code[i] - panel->offset);
+            x[c + i] = panel->has_min ? w - min[i / panel->sub] : w;
+        }
+    }
+}
