@@ -12,8 +12,8 @@ MACHINE  := $(firstword $(subst -, ,$(TRIPLE)))
 # RUN: how to start a program built for another machine.
 RUN      ?= $(if $(CROSS),qemu-aarch64 -L /usr/aarch64-linux-gnu)
 SAN      ?=
-BUILD    := build/$(TRIPLE)$(if $(SAN),-$(subst $(comma),-,$(SAN)))$(if $(findstring clang,$(CC)),-clang)
 comma    := ,
+BUILD    := build/$(TRIPLE)$(if $(SAN),-$(subst $(comma),-,$(SAN)))$(if $(findstring clang,$(CC)),-clang)
 V        ?= 0
 Q        := $(if $(filter 0,$(V)),@)
 
@@ -50,6 +50,7 @@ APP_SRC  := $(wildcard bench/*.c cli/*.c)
 LIB_OBJ  := $(LIB_SRC:%.c=$(BUILD)/%.o)
 APP_OBJ  := $(APP_SRC:%.c=$(BUILD)/%.o)
 BENCH_OBJ:= $(filter $(BUILD)/bench/%,$(APP_OBJ))
+TEST_OBJ := $(filter-out $(BUILD)/cli/main.o,$(APP_OBJ))
 PROGRAM  := $(BUILD)/carnot
 
 all: $(PROGRAM) ## build the program (./carnot)
@@ -65,6 +66,9 @@ $(BUILD)/libcarnot.a: $(LIB_OBJ)
 	@echo "  AR    $@"
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
+# The commit is part of the program: a new one builds this file anew.
+$(BUILD)/cli/version.o: $(wildcard .git/logs/HEAD)
+
 # The tier of a kernel file is the last part of its name: q4_k_avx2.c -> avx2.
 tier = $(lastword $(subst _, ,$(basename $(notdir $(1)))))
 $(BUILD)/%.o: %.c
@@ -75,16 +79,19 @@ $(BUILD)/%.o: %.c
 TESTS_SRC := $(wildcard tests/unit/*_test.c tests/model/*_test.c)
 TESTS_BIN := $(TESTS_SRC:%.c=$(BUILD)/%)
 # Kernel tests need libc alone, so that they also run on a phone; the rest use cmocka.
+KTEST_SRC := $(wildcard tests/kernels/*.c)
 KTEST     := $(BUILD)/tests/kernels/kernels
-$(KTEST): $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/kernels/*.c)) $(BENCH_OBJ) $(BUILD)/libcarnot.a
+$(KTEST): $(KTEST_SRC:%.c=$(BUILD)/%.o) $(BENCH_OBJ) $(BUILD)/libcarnot.a
 	@echo "  LD    $@"
 	$(Q)$(CC) $(CFLAGS) $(SANFLAGS) $(LDSTATIC) -pthread -o $@ $^ $(LDFLAGS) $(LIBS)
-$(TESTS_BIN): $(BUILD)/%: $(BUILD)/%.o $(BENCH_OBJ) $(BUILD)/libcarnot.a
+$(TESTS_BIN): $(BUILD)/%: $(BUILD)/%.o $(TEST_OBJ) $(BUILD)/libcarnot.a
 	@echo "  LD    $@"
 	$(Q)$(CC) $(CFLAGS) $(SANFLAGS) -pthread -o $@ $^ $(LDFLAGS) -lcmocka $(LIBS)
 
+tests: all $(if $(KTEST_SRC),$(KTEST)) $(TESTS_BIN) ## build the program and every test, run none
+
 test: deps ## every test (installs what is missing first)
-	$(Q)$(MAKE) --no-print-directory all $(KTEST) $(TESTS_BIN)
+	$(Q)$(MAKE) --no-print-directory tests
 	$(Q)tests/run.sh $(BUILD)
 
 test-kernels: $(KTEST) ## the kernel tests alone; with CROSS= they run under qemu
@@ -94,8 +101,12 @@ bench: deps ## quantise the default model, measure, print the table, write repor
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)bench/bench.sh
 
-check: ## what the layout promises: includes, tables, symbols, headers, format
+check: $(BUILD)/libcarnot.a ## what the layout promises: includes, tables, symbols, headers, format
 	$(Q)scripts/check.sh $(BUILD)
+
+# check.sh asks for the flags of a tier with this.
+print-%:
+	@echo $($*)
 
 format: ## rewrite the sources with clang-format
 	clang-format -i $$(git ls-files '*.c' '*.h')
@@ -115,6 +126,7 @@ install: all ## install the program, the library and its header (PREFIX, DESTDIR
 	install -D -m 755 $(PROGRAM) $(DESTDIR)$(PREFIX)/bin/carnot
 	install -D -m 644 $(BUILD)/libcarnot.a $(DESTDIR)$(PREFIX)/lib/libcarnot.a
 	install -D -m 644 engine/carnot.h $(DESTDIR)$(PREFIX)/include/carnot.h
+	install -D -m 644 models/prose-8m-f16.gguf $(DESTDIR)$(PREFIX)/share/carnot/prose-8m-f16.gguf
 
 clean: ## remove everything built
 	rm -rf build carnot report.html
@@ -122,5 +134,5 @@ clean: ## remove everything built
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
-.PHONY: all test test-kernels bench check format asan ubsan tsan deps install clean help
--include $(LIB_OBJ:.o=.d) $(APP_OBJ:.o=.d)
+.PHONY: all tests test test-kernels bench check format asan ubsan tsan deps install clean help
+-include $(LIB_OBJ:.o=.d) $(APP_OBJ:.o=.d) $(TESTS_SRC:%.c=$(BUILD)/%.d) $(KTEST_SRC:%.c=$(BUILD)/%.d)

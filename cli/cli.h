@@ -27,7 +27,7 @@ struct cn_string_list {
 };
 
 struct cn_option {
-    const char *name; /* "--threads", or "-t" */
+    const char *name;  /* "--threads", or "-t" */
     const char *alias; /* "-t" or NULL */
     enum cn_option_kind kind;
     void *value;
@@ -42,21 +42,26 @@ struct cn_usage {
     const char *text;     /* what the command does, examples */
 };
 
-/* Parses argv[1..]: options in any order, "--name=value" and "--name value", "--" ends them.
+/* Parses argv[1..]: options in any order, "--name=value" and "--name value", "--" ends them, "-" is
+ * a positional argument. Values and positional arguments stay in argv; given twice, the last one
+ * holds (but CN_OPT_LIST gathers). The caller frees the items of lists, also after a failure.
  * Positional arguments go to *args (may be NULL: none are allowed), min_args..max_args of them.
  * Returns -1 to go on; else the exit code (--help: 0, after printing; usage error: 2, after one
  * line on stderr that names the option and what it takes). */
 int cn_options_parse(int argc, char **argv, const struct cn_usage *usage,
-                     const struct cn_option *options, size_t n_options,
-                     struct cn_string_list *args, size_t min_args, size_t max_args);
+                     const struct cn_option *options, size_t n_options, struct cn_string_list *args,
+                     size_t min_args, size_t max_args);
 
 /* "carnot COMMAND: message\n" on stderr. Returns CN_EXIT_FAILED. */
 __attribute__((format(printf, 1, 2))) int cn_die(const char *format, ...);
+/* The same for what the user asked wrongly (options that exclude each other, ...). Returns
+ * CN_EXIT_USAGE. */
+__attribute__((format(printf, 1, 2))) int cn_usage_error(const char *format, ...);
 /* The same as a warning; returns nothing. */
 __attribute__((format(printf, 1, 2))) void cn_warn(const char *format, ...);
 
-/* A progress line on stderr with percentage and time left, redrawn at most 10 times a second; nothing
- * if stderr is not a terminal. done == total ends and clears the line. */
+/* A progress line on stderr with percentage and time left, redrawn at most 10 times a second;
+ * nothing if stderr is not a terminal. done == total ends and clears the line. */
 void cn_progress(const char *what, double done, double total);
 
 /* Reads a whole file (or stdin for "-") into malloc'ed memory, NUL-terminated after *n bytes; NULL
@@ -67,7 +72,8 @@ char *cn_read_file(const char *path, size_t max_bytes, size_t *n);
 bool cn_interrupted(void);
 
 /* The path of the default model: $CARNOT_MODEL, else models/prose-8m-f16.gguf under the current
- * directory, beside the program or in the installed share directory. Never NULL; the file may be absent. */
+ * directory, beside the program or in the installed share directory. Never NULL; the file may be
+ * absent. */
 const char *cn_default_model(void);
 
 #define CN_COMMAND(name, summary) int cn_cmd_##name(int argc, char **argv);

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the shared parts of the command line know of each other; commands need cli/cli.h only.
+ */
+#ifndef CN_COMMAND_H
+#define CN_COMMAND_H
+
+#include <stddef.h>
+
+/* The command whose name messages carry; NULL (as at the start): "carnot" alone. The string is
+ * kept, not copied. */
+void cn_message_command(const char *name);
+
+/* Takes the progress line off the terminal, so that a message does not land in the middle of it. */
+void cn_progress_clear(void);
+
+/* From now on SIGINT sets what cn_interrupted() tells, once; the second one kills as usual. An
+ * ignored SIGINT (nohup, a background job) stays ignored. */
+void cn_interrupt_install(void);
+
+/* The candidate that `given` is most likely a misspelling of, or NULL if none is close. Skips NULL
+ * candidates. */
+const char *cn_nearest(const char *given, const char *const *candidates, size_t n_candidates);
+
+/* Prints version, commit, compiler and tiers to stdout. Returns the exit code: CARNOT_TIERS may be
+ * wrong. */
+int cn_version_print(void);
+
+#endif

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/cli.h"
+#include "cli/command.h"
+
+#include <signal.h>
+
+static volatile sig_atomic_t interrupted;
+
+static void on_interrupt(int sig)
+{
+    (void)sig;
+    interrupted = 1;
+}
+
+void cn_interrupt_install(void)
+{
+    struct sigaction old, action = { .sa_handler = on_interrupt };
+    /* Reset: the second one kills. No SA_RESTART: a read that waits for input must come back. */
+    action.sa_flags = (int)SA_RESETHAND;
+    sigemptyset(&action.sa_mask);
+    if (sigaction(SIGINT, NULL, &old) == 0 && old.sa_handler != SIG_IGN)
+        sigaction(SIGINT, &action, NULL);
+}
+
+bool cn_interrupted(void)
+{
+    return interrupted;
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/cli.h"
+#include "cli/command.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+static struct {
+    bool shown;   /* a line stands on the terminal */
+    bool running; /* start_s and what belong to the present work */
+    double start_s, drawn_s;
+    char what[48];
+} line;
+
+static double now_s(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+void cn_progress_clear(void)
+{
+    if (line.shown) {
+        fputs("\r\033[K", stderr);
+        line.shown = false;
+    }
+}
+
+void cn_progress(const char *what, double done, double total)
+{
+    if (!isatty(STDERR_FILENO))
+        return;
+    if (done >= total) { /* also total == 0: nothing to do is done */
+        cn_progress_clear();
+        line.running = false;
+        return;
+    }
+    double now = now_s();
+    if (!line.running || strncmp(line.what, what, sizeof line.what - 1) != 0) {
+        line.running = true;
+        line.start_s = now;
+        line.drawn_s = now - 1;
+        snprintf(line.what, sizeof line.what, "%s", what);
+    }
+    if (now - line.drawn_s < 0.1)
+        return;
+    line.drawn_s = now;
+    line.shown = true;
+    fprintf(stderr, "\r\033[K%s %3.0f%%", line.what, floor(100 * fmax(done, 0) / total));
+    /* A forecast from the first instants would only jump about. */
+    if (now - line.start_s >= 1 && done > 0) {
+        double left = ceil((now - line.start_s) * (total - done) / done);
+        if (left < 3600)
+            fprintf(stderr, ", %d:%02d left", (int)left / 60, (int)left % 60);
+        else if (left < 360000)
+            fprintf(stderr, ", %d:%02d h left", (int)left / 3600, (int)left / 60 % 60);
+    }
+    fflush(stderr);
+}
