@@ -42,7 +42,8 @@ struct cn_error {
 /* "out of memory" and the like, for a status without a text. */
 CN_API const char *cn_status_name(enum cn_status status);
 
-/* ---- model ------------------------------------------------------------------------------------ */
+/* ---- model ------------------------------------------------------------------------------------
+ */
 
 struct cn_model;
 
@@ -75,7 +76,8 @@ CN_API enum cn_status cn_model_open(const char *path, const struct cn_model_opti
 CN_API void cn_model_close(struct cn_model *model);
 CN_API const struct cn_model_info *cn_model_get_info(const struct cn_model *model);
 
-/* ---- text <-> tokens ---------------------------------------------------------------------------- */
+/* ---- text <-> tokens ----------------------------------------------------------------------------
+ */
 
 enum {
     CN_TOKENIZE_BOS = 1,    /* add BOS/EOS as the model's file asks */
@@ -96,26 +98,27 @@ CN_API const char *cn_token_bytes(const struct cn_model *model, int32_t token, b
 /* Whether the token ends a generation (EOS, EOT and their like). */
 CN_API bool cn_token_is_end(const struct cn_model *model, int32_t token);
 
-/* ---- session ------------------------------------------------------------------------------------ */
+/* ---- session ------------------------------------------------------------------------------------
+ */
 
 struct cn_session;
 
 enum cn_kv_type { CN_KV_F16, CN_KV_F32, CN_KV_Q8_0 };
 
-/* What the engine is doing; begin/end come in pairs, spans lie inside phases. Called from the thread
- * that called cn_session_eval. */
+/* What the engine is doing; begin/end come in pairs, spans lie inside phases. Called from the
+ * thread that called cn_session_eval. */
 enum cn_op { /* spans */
-    CN_OP_EMBED,
-    CN_OP_NORM,
-    CN_OP_QKV,
-    CN_OP_ROPE,
-    CN_OP_ATTENTION,
-    CN_OP_ATTN_OUT,
-    CN_OP_FFN_UP,
-    CN_OP_FFN_DOWN,
-    CN_OP_ROUTER,
-    CN_OP_OUTPUT,
-    CN_N_OPS
+             CN_OP_EMBED,
+             CN_OP_NORM,
+             CN_OP_QKV,
+             CN_OP_ROPE,
+             CN_OP_ATTENTION,
+             CN_OP_ATTN_OUT,
+             CN_OP_FFN_UP,
+             CN_OP_FFN_DOWN,
+             CN_OP_ROUTER,
+             CN_OP_OUTPUT,
+             CN_N_OPS
 };
 CN_API const char *cn_op_name(enum cn_op op);
 
@@ -136,7 +139,7 @@ struct cn_session_options {
     int32_t n_threads_prefill; /* 0: n_threads */
     enum cn_kv_type kv;
     bool sleep; /* waiting threads sleep at once instead of spinning a while first */
-    bool fast;  /* precision "fast": int8-requantised panels in prefill where the tier gains by it */
+    bool fast; /* precision "fast": int8-requantised panels in prefill where the tier gains by it */
     struct cn_callbacks callbacks;
 };
 
@@ -165,7 +168,8 @@ CN_API enum cn_status cn_session_rewind(struct cn_session *session, int32_t posi
                                         struct cn_error *err);
 CN_API size_t cn_session_kv_bytes(const struct cn_session *session);
 
-/* ---- sampling ----------------------------------------------------------------------------------- */
+/* ---- sampling -----------------------------------------------------------------------------------
+ */
 
 struct cn_logit_bias {
     int32_t token;
@@ -177,10 +181,11 @@ struct cn_sampler_options {
     int32_t top_k;        /* <= 0: all */
     float top_p;          /* >= 1: off */
     float min_p;          /* <= 0: off */
-    float repeat_penalty; /* 1: off; divides positive and multiplies negative logits of recent tokens */
+    float repeat_penalty; /* 1: off; divides positive and multiplies negative logits of recent
+                             tokens */
     int32_t repeat_last_n;
     uint64_t seed;
-    bool ignore_eos; /* tokens that end a generation are never chosen */
+    bool ignore_eos;                  /* tokens that end a generation are never chosen */
     const struct cn_logit_bias *bias; /* [n_bias], copied */
     size_t n_bias;
 };
@@ -190,8 +195,8 @@ CN_API enum cn_status cn_sampler_create(const struct cn_model *model,
                                         const struct cn_sampler_options *options,
                                         struct cn_sampler **sampler, struct cn_error *err);
 CN_API void cn_sampler_free(struct cn_sampler *sampler);
-/* Chooses a token from logits [n_vocab] and remembers it for the repeat penalty. Deterministic for a
- * seed. */
+/* Chooses a token from logits [n_vocab] and remembers it for the repeat penalty. Deterministic for
+ * a seed. */
 CN_API int32_t cn_sampler_sample(struct cn_sampler *sampler, const float *logits);
 /* Lets the repeat penalty see a token that was not sampled (a prompt). */
 CN_API void cn_sampler_accept(struct cn_sampler *sampler, int32_t token);

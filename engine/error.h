@@ -8,21 +8,20 @@
 #include "engine/carnot.h"
 
 /* Formats the text into err (which may be NULL) and returns `status`. */
-__attribute__((format(printf, 3, 4))) enum cn_status cn_fail(struct cn_error *err,
-                                                             enum cn_status status,
-                                                             const char *format, ...);
+__attribute__((format(printf, 3, 4))) enum cn_status
+cn_fail(struct cn_error *err, enum cn_status status, const char *format, ...);
 
-#define CN_RETURN_IF(cond, status, err, ...)                                                       \
-    do {                                                                                           \
-        if (cond)                                                                                  \
-            return cn_fail(err, status, __VA_ARGS__);                                              \
+#define CN_RETURN_IF(cond, status, err, ...)          \
+    do {                                              \
+        if (cond)                                     \
+            return cn_fail(err, status, __VA_ARGS__); \
     } while (0)
 
-#define CN_TRY(expr)                                                                               \
-    do {                                                                                           \
-        enum cn_status cn_try_status = (expr);                                                     \
-        if (cn_try_status != CN_OK)                                                                \
-            return cn_try_status;                                                                  \
+#define CN_TRY(expr)                           \
+    do {                                       \
+        enum cn_status cn_try_status = (expr); \
+        if (cn_try_status != CN_OK)            \
+            return cn_try_status;              \
     } while (0)
 
 #endif

@@ -10,20 +10,20 @@
 #include "quant/quant.h"
 
 enum cn_gguf_type { /* ids in the file */
-    CN_GGUF_U8,
-    CN_GGUF_I8,
-    CN_GGUF_U16,
-    CN_GGUF_I16,
-    CN_GGUF_U32,
-    CN_GGUF_I32,
-    CN_GGUF_F32,
-    CN_GGUF_BOOL,
-    CN_GGUF_STRING,
-    CN_GGUF_ARRAY,
-    CN_GGUF_U64,
-    CN_GGUF_I64,
-    CN_GGUF_F64,
-    CN_GGUF_N_TYPES
+                    CN_GGUF_U8,
+                    CN_GGUF_I8,
+                    CN_GGUF_U16,
+                    CN_GGUF_I16,
+                    CN_GGUF_U32,
+                    CN_GGUF_I32,
+                    CN_GGUF_F32,
+                    CN_GGUF_BOOL,
+                    CN_GGUF_STRING,
+                    CN_GGUF_ARRAY,
+                    CN_GGUF_U64,
+                    CN_GGUF_I64,
+                    CN_GGUF_F64,
+                    CN_GGUF_N_TYPES
 };
 
 /* A string in the mapped file: any bytes, no terminator. */
@@ -79,8 +79,8 @@ const struct cn_gguf_tensor *cn_gguf_tensor(const struct cn_gguf *gguf, const ch
 /* Getters: absent key: *value is untouched and CN_OK. A key of another type, or a value that does
  * not fit: CN_ERR_FORMAT naming the key. Any integer type is taken for integers, f32 or f64 for
  * floats. The `need` forms fail on absence too. */
-enum cn_status cn_gguf_get_i64(const struct cn_gguf *gguf, const char *key, int64_t min, int64_t max,
-                               int64_t *value, struct cn_error *err);
+enum cn_status cn_gguf_get_i64(const struct cn_gguf *gguf, const char *key, int64_t min,
+                               int64_t max, int64_t *value, struct cn_error *err);
 enum cn_status cn_gguf_need_i64(const struct cn_gguf *gguf, const char *key, int64_t min,
                                 int64_t max, int64_t *value, struct cn_error *err);
 enum cn_status cn_gguf_get_f32(const struct cn_gguf *gguf, const char *key, float *value,
@@ -97,7 +97,8 @@ struct cn_str cn_gguf_next_str(const uint8_t **cursor);
 int64_t cn_gguf_elem_i64(const struct cn_gguf_kv *kv, uint64_t i);
 double cn_gguf_elem_f64(const struct cn_gguf_kv *kv, uint64_t i);
 
-/* ---- writer: streams to PATH.tmp-PID, renamed on success --------------------------------------- */
+/* ---- writer: streams to PATH.tmp-PID, renamed on success ---------------------------------------
+ */
 
 struct cn_gguf_writer;
 
