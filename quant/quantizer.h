@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * The searches that quantisers share (maths: weighted least squares on a grid). All arrays are of one
- * block or group of n elements; weights are >= 0.
+ * The searches that quantisers share (maths: weighted least squares on a grid). All arrays are of
+ * one block or group of n <= 256 elements; weights are >= 0. Numbers that are not finite give some
+ * valid code, never a bad access.
  */
 #ifndef CN_QUANTIZER_H
 #define CN_QUANTIZER_H
@@ -9,7 +10,7 @@
 #include <stdint.h>
 
 /* Weights of the errors in a block: with importance v: v * sqrt(s + x^2), s = c * mean of x^2 over
- * the block; without (importance NULL): x^2-flavoured ones that favour the large elements mildly,
+ * the block; without (importance NULL): ones that favour the large elements mildly,
  * sqrt(s) + |x|. */
 void cn_quant_weights(int n, const float *x, const float *importance, float c, float *w);
 
@@ -27,5 +28,14 @@ float cn_fit_table(int n, const float *x, const float *w, const int8_t *table, u
 
 /* Puts n non-negative numbers on a grid 0..levels with an f16 step; returns the step's bits. */
 uint16_t cn_quant_grid(int n, const float *x, int levels, uint8_t *code);
+
+/* The code of the entry of an ascending table of 16 that is nearest to x. */
+int cn_nearest_level(const int8_t *table, float x);
+
+/* The f16 nearest to x among the finite ones: a scale in a file must be finite. */
+uint16_t cn_quant_f16(float x);
+
+/* 1 / scale for rounding to codes; 0 where that would not be finite. */
+float cn_quant_inverse(float scale);
 
 #endif

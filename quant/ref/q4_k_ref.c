@@ -100,5 +100,5 @@ static void quantize(int64_t n_cols, const float *x, const float *weights, void 
 const struct cn_reference cn_q4_k_ref = {
     .dequantize = dequantize,
     .quantize = quantize,
-    .kernels = { gemv, unpack, { .code_max = 15, .offset = 0, .sub = GROUP, .has_min = true } },
+    .kernels = {gemv, unpack, { .code_max = 15, .offset = 0, .sub = GROUP, .has_min = true }},
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What the reference files share: plain C, written for reading. A format's ref file states its block
- * (dequantize), its codes (unpack) and its quantiser; the product follows from the codes.
+ * What the reference files share: plain C, written for reading. A format's ref file states its
+ * block (dequantize), its codes (unpack) and its quantiser; the product follows from the codes.
  */
 #ifndef CN_REF_H
 #define CN_REF_H
@@ -50,13 +50,37 @@ static inline void cn_ref_gemv(const struct cn_kernels *k, const struct cn_forma
 }
 
 /* Defines the static gemv of a ref file. */
-#define CN_REF_GEMV(id)                                                                            \
-    static void gemv(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,              \
-                     const struct cn_act *x, float *y)                                             \
-    {                                                                                              \
-        cn_ref_gemv(&cn_##id##_ref.kernels, &cn_formats[CN_TYPE_##id], n_rows, n_cols, w,          \
-                    row_bytes, x, y);                                                              \
+#define CN_REF_GEMV(id)                                                                   \
+    static void gemv(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,     \
+                     const struct cn_act *x, float *y)                                    \
+    {                                                                                     \
+        cn_ref_gemv(&cn_##id##_ref.kernels, &cn_formats[CN_TYPE_##id], n_rows, n_cols, w, \
+                    row_bytes, x, y);                                                     \
     }
+
+/* Column c of a float panel. */
+static inline void cn_ref_put_float(uint8_t *codes, size_t chunk_stride, int64_t c, float w)
+{
+    memcpy(codes + (size_t)(c / 16) * chunk_stride + c % 16 * 4, &w, sizeof w);
+}
+
+/* Column c of a panel of codes. */
+static inline void cn_ref_put_code(uint8_t *codes, size_t chunk_stride, int64_t c, int code)
+{
+    codes[(size_t)(c / CN_CHUNK) * chunk_stride + c % CN_CHUNK] = (uint8_t)code;
+}
+
+/* The 32-element formats' 4-bit codes: element e < 16 is the low nibble of byte e, element e + 16
+ * the high nibble of the same byte. */
+static inline int cn_nibble(const uint8_t *q, int e)
+{
+    return q[e % 16] >> (4 * (e / 16)) & 15;
+}
+
+static inline void cn_set_nibble(uint8_t *q, int e, int code)
+{
+    q[e % 16] = (uint8_t)(e < 16 ? (q[e % 16] & 0xf0) | code : (q[e % 16] & 0x0f) | code << 4);
+}
 
 /* Nearest integer, ties to even; |x| below 2^22. */
 static inline int cn_nearest(float x)

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * IQ4_XS, the definition.
+ *
+ *   | d f16 | u16 high scale bits | 4 bytes low scale bits | 128 bytes: 256 x 4-bit code |
+ *
+ *   w = d * (scale[g] - 32) * level[code],  g = element / 32
+ */
+#include "quant/ref/iq4_xs.h"
+
+#include "quant/quantizer.h"
+#include "quant/ref/codebooks.h"
+#include "quant/ref/ref.h"
+
+extern const struct cn_reference cn_iq4_xs_ref;
+
+enum { BLOCK = 256, GROUP = 32, N_GROUPS = BLOCK / GROUP, OFFSET = 127 };
+
+static int scale_at(const struct cn_block_iq4_xs *b, int g)
+{
+    int lo = b->scale_lo[g / 2] >> (4 * (g % 2)) & 15, hi = b->scale_hi >> (2 * g) & 3;
+    return (lo | hi << 4) - 32;
+}
+
+static int level_at(const struct cn_block_iq4_xs *b, int e)
+{
+    return cn_iq4_levels[cn_nibble(b->q + 16 * (e / GROUP), e % GROUP)];
+}
+
+static void dequantize(int64_t n_cols, const void *blocks, float *x)
+{
+    const struct cn_block_iq4_xs *b = blocks;
+    for (int64_t i = 0; i < n_cols / BLOCK; i++, b++, x += BLOCK)
+        for (int e = 0; e < BLOCK; e++)
+            x[e] = cn_f16_to_f32(b->d) * (float)scale_at(b, e / GROUP) * (float)level_at(b, e);
+}
+
+static void unpack(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk_stride,
+                   float *scale, float *min)
+{
+    const struct cn_block_iq4_xs *b = row;
+    (void)min;
+    for (int64_t i = 0; i < n_cols; i += BLOCK, b++) {
+        for (int g = 0; g < N_GROUPS; g++)
+            *scale++ = cn_f16_to_f32(b->d) * (float)scale_at(b, g);
+        for (int e = 0; e < BLOCK; e++)
+            cn_ref_put_code(codes, chunk_stride, i + e, level_at(b, e) + OFFSET);
+    }
+}
+
+CN_REF_GEMV(iq4_xs)
+
+static void quantize(int64_t n_cols, const float *x, const float *weights, void *blocks)
+{
+    struct cn_block_iq4_xs *b = blocks;
+    for (int64_t i = 0; i < n_cols; i += BLOCK, b++, x += BLOCK) {
+        float w[BLOCK], scale[N_GROUPS], top = 0;
+        cn_quant_weights(BLOCK, x, weights ? weights + i : NULL, 2, w);
+        for (int g = 0; g < N_GROUPS; g++) {
+            scale[g] = cn_fit_table(GROUP, x + g * GROUP, w + g * GROUP, cn_iq4_levels, NULL);
+            if (fabsf(scale[g]) > fabsf(top))
+                top = scale[g];
+        }
+        /* The extreme scale becomes -32, of a range -32..31. */
+        b->d = cn_quant_f16(top / -32);
+        b->scale_hi = 0;
+        memset(b->scale_lo, 0, sizeof b->scale_lo);
+        float d = cn_f16_to_f32(b->d), inverse = cn_quant_inverse(d);
+        for (int g = 0; g < N_GROUPS; g++) {
+            int l = cn_clamp(cn_nearest(scale[g] * inverse), -32, 31);
+            b->scale_lo[g / 2] |= (uint8_t)(((l + 32) & 15) << (4 * (g % 2)));
+            b->scale_hi |= (uint16_t)((l + 32) >> 4 << (2 * g));
+            float group_inverse = cn_quant_inverse(d * (float)l);
+            for (int e = 0; e < GROUP; e++)
+                cn_set_nibble(b->q + 16 * g, e,
+                              cn_nearest_level(cn_iq4_levels, x[g * GROUP + e] * group_inverse));
+        }
+    }
+}
+
+const struct cn_reference cn_iq4_xs_ref = {
+    .dequantize = dequantize,
+    .quantize = quantize,
+    .kernels = {gemv, unpack, { .code_max = 240, .offset = OFFSET, .sub = GROUP }},
+};
