@@ -54,7 +54,14 @@ struct cn_gguf_tensor {
     int part; /* which file of a split model */
 };
 
+/* Private: open addressing over the names of kv[] or tensors[]. */
+struct cn_gguf_index {
+    struct cn_gguf_slot *slots;
+    size_t n_slots; /* a power of two, or 0 */
+};
+
 struct cn_gguf {
+    char *path; /* for messages; shortened in front if it is very long */
     uint32_t version;
     size_t alignment;
     int n_parts;
@@ -63,6 +70,7 @@ struct cn_gguf {
     int64_t n_tensors;
     struct cn_gguf_tensor *tensors; /* of all parts, in file order */
     struct cn_gguf_map *maps;       /* [n_parts] */
+    struct cn_gguf_index kv_index, tensor_index;
 };
 
 /* Opens PATH; if it is the first part of a split model, all parts. The caller closes it. */
@@ -71,6 +79,14 @@ enum cn_status cn_gguf_open(const char *path, struct cn_gguf *gguf, struct cn_er
 enum cn_status cn_gguf_parse(const void *bytes, size_t n_bytes, const char *name,
                              struct cn_gguf *gguf, struct cn_error *err);
 void cn_gguf_close(struct cn_gguf *gguf);
+
+/* "Q4_K", "I32", ... for every tensor type id that GGUF has or had; NULL for an unknown one. */
+const char *cn_gguf_type_name(uint32_t gguf_type);
+
+/* Writes s to buf as one line of valid UTF-8 for a message: quotes, backslashes, control characters
+ * and bytes that are not UTF-8 as \xHH, cut with "..." to fit n (at least 8). Returns buf. */
+enum { CN_SHOW_BYTES = 96 };
+const char *cn_str_show(struct cn_str s, char *buf, size_t n);
 
 /* NULL if absent. O(1). */
 const struct cn_gguf_kv *cn_gguf_find(const struct cn_gguf *gguf, const char *key);
