@@ -31,6 +31,10 @@ STATIC   ?= 1
 endif
 LDSTATIC := $(if $(STATIC),-static)
 
+# gcc's reassociation and expression replacement move the adds of long unrolled kernels away from
+# their products and spill everything in between: half the speed (docs/SPEED.md).
+KERNEL_FLAGS := $(if $(findstring clang,$(CC)),,-fno-tree-reassoc -fno-tree-ter)
+
 # One line per tier: which files, which instruction set flags. Only these files get any.
 ifeq ($(MACHINE),x86_64)
 KERNELS  := $(wildcard quant/x86/*.c)
@@ -74,7 +78,7 @@ tier = $(lastword $(subst _, ,$(basename $(notdir $(1)))))
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	@echo "  CC    $<"
-	$(Q)$(CC) $(REQUIRED) $(WARN) $(CFLAGS) $(SANFLAGS) $(if $(filter quant/x86/% quant/arm/%,$<),$(FLAGS_$(call tier,$<))) $(if $(filter cli/version.c,$<),-DCN_COMMIT='"$(COMMIT)"') -c -o $@ $<
+	$(Q)$(CC) $(REQUIRED) $(WARN) $(CFLAGS) $(SANFLAGS) $(if $(filter quant/x86/% quant/arm/%,$<),$(KERNEL_FLAGS) $(FLAGS_$(call tier,$<))) $(if $(filter cli/version.c,$<),-DCN_COMMIT='"$(COMMIT)"') -c -o $@ $<
 
 TESTS_SRC := $(wildcard tests/unit/*_test.c tests/model/*_test.c)
 TESTS_BIN := $(TESTS_SRC:%.c=$(BUILD)/%)

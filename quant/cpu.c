@@ -45,20 +45,23 @@ uint32_t cn_tiers_detect(void)
     uint64_t xcr0 = read_xcr0();
     if (!__get_cpuid_count(7, 0, &a7, &b7, &c7, &d7))
         return tiers;
-    bool ymm = (xcr0 & 0x6) == 0x6, zmm = (xcr0 & 0xe6) == 0xe6, tiles = (xcr0 & 0x60000) == 0x60000;
+    bool ymm = (xcr0 & 0x6) == 0x6, zmm = (xcr0 & 0xe6) == 0xe6,
+         tiles = (xcr0 & 0x60000) == 0x60000;
     bool avx2 = avx && has(b7, 5) && fma && f16c && has(b7, 3) && has(b7, 8);
     if (!ymm || !avx2)
         return tiers;
     tiers |= 1u << CN_TIER_AVX2;
-    bool avx512 = has(b7, 16) && has(b7, 17) && has(b7, 30) && has(b7, 31) && has(c7, 1) && /* F DQ BW VL VBMI */
-                  has(c7, 11) && has(c7, 8);                                       /* VNNI GFNI */
+    bool avx512 = has(b7, 16) && has(b7, 17) && has(b7, 30) && has(b7, 31) &&
+                  has(c7, 1) &&              /* F DQ BW VL VBMI */
+                  has(c7, 11) && has(c7, 8); /* VNNI GFNI */
     if (!zmm || !avx512)
         return tiers;
     tiers |= 1u << CN_TIER_AVX512;
     uint32_t a71 = 0, b71, c71, d71;
     if (!__get_cpuid_count(7, 1, &a71, &b71, &c71, &d71))
         a71 = 0;
-    bool amx = has(d7, 24) && has(d7, 25) && has(d7, 22) && has(a71, 5); /* TILE INT8 BF16; AVX512_BF16 */
+    bool amx =
+        has(d7, 24) && has(d7, 25) && has(d7, 22) && has(a71, 5); /* TILE INT8 BF16; AVX512_BF16 */
     if (tiles && amx && amx_permitted())
         tiers |= 1u << CN_TIER_AMX;
     return tiers;
@@ -70,7 +73,8 @@ uint32_t cn_tiers_detect(void)
 uint32_t cn_tiers_detect(void)
 {
     /* Bits of <asm/hwcap.h>; written out so that old headers do. */
-    const unsigned long asimd = 1ul << 1, asimdhp = 1ul << 10, asimddp = 1ul << 20, i8mm2 = 1ul << 13;
+    const unsigned long asimd = 1ul << 1, asimdhp = 1ul << 10, asimddp = 1ul << 20,
+                        i8mm2 = 1ul << 13;
     unsigned long cap = getauxval(AT_HWCAP), cap2 = getauxval(AT_HWCAP2);
     uint32_t tiers = 1u << CN_TIER_REF;
     if (!(cap & asimd))

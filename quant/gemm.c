@@ -31,7 +31,7 @@ size_t cn_act_panel_bytes(enum cn_act_kind kind, int64_t n_tokens, int64_t n_col
     if (kind == CN_ACT_F32)
         return round_up(cells * sizeof(float));
     return round_up(cells) + round_up(cells / 32 * sizeof(float)) +
-           round_up(cells / 16 * sizeof(float));
+           round_up(cells / 16 * sizeof(int32_t));
 }
 
 void cn_act_panel_init(struct cn_act_panel *p, enum cn_act_kind kind, int64_t n_tokens,
@@ -46,7 +46,7 @@ void cn_act_panel_init(struct cn_act_panel *p, enum cn_act_kind kind, int64_t n_
     }
     p->q = memory;
     p->d = (float *)(void *)((uint8_t *)memory + round_up(cells));
-    p->sum = (float *)(void *)((uint8_t *)p->d + round_up(cells / 32 * sizeof(float)));
+    p->sum = (int32_t *)(void *)((uint8_t *)p->d + round_up(cells / 32 * sizeof(float)));
 }
 
 void cn_act_panel_pack(const struct cn_act_panel *p, const struct cn_vec *vec, int64_t group,
@@ -65,7 +65,8 @@ void cn_act_panel_pack(const struct cn_act_panel *p, const struct cn_vec *vec, i
     for (int64_t c = 0; c < k; c += STEP) {
         int64_t m = k - c < STEP ? k - c : STEP;
         int8_t *out = p->q + (group * k + c) * GROUP;
-        float *d = p->d + (group * k + c) / 32 * GROUP, *sum = p->sum + (group * k + c) / 16 * GROUP;
+        float *d = p->d + (group * k + c) / 32 * GROUP;
+        int32_t *sum = p->sum + (group * k + c) / 16 * GROUP;
         for (int t = 0; t < GROUP; t++) {
             int32_t q[STEP / 4]; /* four columns at a time: they stay neighbours */
             float dt[STEP / 32], sum32[STEP / 32];
@@ -101,21 +102,9 @@ static int64_t padded_cols(int64_t n_cols)
 size_t cn_gemm_scratch_bytes(int64_t n_cols)
 {
     size_t rows = (size_t)cn_gemm_rows(n_cols), cols = (size_t)padded_cols(n_cols);
-    /* Float panels are the largest; quantised ones have codes (which a tier may widen to 16 bits)
-     * and at most one scale and minimum per 16 columns. */
+    /* Float panels are the largest; quantised ones have a byte and an eighth of a scale and of a
+     * minimum per column at the most. */
     return round_up(rows * cols * sizeof(float)) + GROUP * GROUP * sizeof(float);
-}
-
-/* Products of scale and offset join the minimum, so that tiles see w = scale * code - min. */
-static void fold_offset(const struct cn_panel *kind, int64_t n, const float *scale, float *min)
-{
-    float offset = kind->offset;
-    if (kind->has_min)
-        for (int64_t i = 0; i < n; i++)
-            min[i] += scale[i] * offset;
-    else
-        for (int64_t i = 0; i < n; i++)
-            min[i] = scale[i] * offset;
 }
 
 void cn_gemm_run(const struct cn_gemm *gemm, const struct cn_kernels *kernels,
@@ -131,8 +120,8 @@ void cn_gemm_run(const struct cn_gemm *gemm, const struct cn_kernels *kernels,
         .kind = kind,
         .n_cols = n_cols,
         .codes = codes,
-        .group_stride = (size_t)cols * GROUP * (kind->sub ? 2 : sizeof(float)),
-        .scale = (float *)(void *)(codes + (size_t)block * (size_t)cols * 2),
+        .group_stride = (size_t)cols * GROUP * (kind->sub ? 1 : sizeof(float)),
+        .scale = (float *)(void *)(codes + (size_t)block * (size_t)cols),
         .scale_stride = per_row,
     };
     p.min = p.scale + block * per_row;
@@ -143,8 +132,6 @@ void cn_gemm_run(const struct cn_gemm *gemm, const struct cn_kernels *kernels,
             kernels->unpack(n_cols, (const uint8_t *)w + (size_t)(r0 + r) * row_bytes,
                             codes + (size_t)(r / GROUP) * p.group_stride + r % GROUP * CN_CHUNK,
                             GROUP * CN_CHUNK, scale, min);
-            if (kind->sub)
-                fold_offset(kind, n_cols / kind->sub, scale, min);
         }
         /* Rows beyond n in the last group hold old numbers; their results are not stored. */
         if (kind->sub && gemm->prepare)

@@ -15,7 +15,7 @@ struct cn_panel_data {
     size_t group_stride; /* bytes from one row group's codes to the next */
     uint8_t *codes;
     float *scale; /* row r's at scale + r * scale_stride */
-    float *min;   /* offset folded in: w = scale * code - min */
+    float *min;   /* only if kind->has_min */
     int64_t scale_stride;
 };
 
@@ -28,8 +28,8 @@ struct cn_gemm {
      * row_group and token_group count groups of 16. */
     void (*tile)(const struct cn_panel_data *p, int64_t row_group, const struct cn_act_panel *x,
                  int64_t token_group, int n_tokens, float *out);
-    void (*tile_f32)(const struct cn_panel_data *p, int64_t row_group,
-                     const struct cn_act_panel *x, int64_t token_group, int n_tokens, float *out);
+    void (*tile_f32)(const struct cn_panel_data *p, int64_t row_group, const struct cn_act_panel *x,
+                     int64_t token_group, int n_tokens, float *out);
 };
 
 #endif

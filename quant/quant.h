@@ -59,10 +59,10 @@ enum cn_act_kind { CN_ACT_F32, CN_ACT_Q8 };
  * q8: groups of 32 share a scale, q = round(x / d) in [-127, 127] (never -128: maddubs and sign
  * tricks rely on it), d = max|x| / 127. Sums fold the minima and offsets of formats. */
 struct cn_act {
-    const float *x;      /* [n_cols], for CN_ACT_F32 */
-    const int8_t *q;     /* [n_cols] */
-    const float *d;      /* [n_cols / 32] scale of each 32 */
-    const float *sum32;  /* [n_cols / 32] d * (sum of q over 32) */
+    const float *x;       /* [n_cols], for CN_ACT_F32 */
+    const int8_t *q;      /* [n_cols] */
+    const float *d;       /* [n_cols / 32] scale of each 32 */
+    const float *sum32;   /* [n_cols / 32] d * (sum of q over 32) */
     const int16_t *sum16; /* [n_cols / 16] sum of q over 16 */
 };
 
@@ -82,7 +82,8 @@ struct cn_panel {
  * + (c % 16) * 4. In the GEMM 16 rows are interleaved, chunk_stride = 16 * 64. */
 enum { CN_CHUNK = 64, CN_PANEL_ROWS = 16 };
 
-/* y[r] = sum over c of w[r][c] * x[c], r in [0, n_rows). Reads rows at w + r * row_bytes, in place. */
+/* y[r] = sum over c of w[r][c] * x[c], r in [0, n_rows). Reads rows at w + r * row_bytes, in place.
+ */
 typedef void cn_gemv_fn(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
                         const struct cn_act *x, float *y);
 
@@ -171,9 +172,11 @@ struct cn_vec {
     void (*axpy)(int64_t n, float a, const float *x, float *y);        /* y += a * x */
     void (*axpy_f16)(int64_t n, float a, const uint16_t *x, float *y); /* y += a * x */
     void (*to_f16)(int64_t n, const float *x, uint16_t *y);
-    void (*rms_norm)(int64_t n, const float *x, const float *w, float eps, float *y); /* y may be x */
+    void (*rms_norm)(int64_t n, const float *x, const float *w, float eps,
+                     float *y);                                                /* y may be x */
     void (*silu_mul)(int64_t n, const float *gate, const float *up, float *y); /* y may be gate */
-    void (*gelu_mul)(int64_t n, const float *gate, const float *up, float *y); /* tanh form; up NULL: 1 */
+    void (*gelu_mul)(int64_t n, const float *gate, const float *up,
+                     float *y); /* tanh form; up NULL: 1 */
     /* x[i] = exp(x[i] - max); returns the sum. */
     float (*exp_sum)(int64_t n, float max, float *x);
     float (*max)(int64_t n, const float *x); /* n > 0 */
@@ -182,15 +185,14 @@ struct cn_vec {
 /* ---- panel GEMM (prefill) ------------------------------------------------------------------- */
 
 /* Activations of n tokens packed for the GEMM, in groups of 16 tokens (the last padded with zeros).
- * q8:  q[group][K/4][16 tokens][4], d[group][K/32][16], sum[group][K/16][16] (float sums of q over
- *      16 columns, not scaled).
- * f32: x[group][K][16]. */
+ * q8:  q[group][K/4][16 tokens][4], d[group][K/32][16], sum[group][K/16][16] (of q over 16
+ * columns). f32: x[group][K][16]. */
 struct cn_act_panel {
     enum cn_act_kind kind;
     int64_t n_tokens, n_cols;
     int8_t *q;
     float *d;
-    float *sum;
+    int32_t *sum;
     float *x;
 };
 
@@ -198,8 +200,8 @@ struct cn_act_panel {
 size_t cn_act_panel_bytes(enum cn_act_kind kind, int64_t n_tokens, int64_t n_cols);
 void cn_act_panel_init(struct cn_act_panel *p, enum cn_act_kind kind, int64_t n_tokens,
                        int64_t n_cols, void *memory);
-/* Packs one group of 16 tokens: x points to token 16 * group, rows x_stride floats apart. Groups are
- * independent, so threads may share the work. */
+/* Packs one group of 16 tokens: x points to token 16 * group, rows x_stride floats apart. Groups
+ * are independent, so threads may share the work. */
 void cn_act_panel_pack(const struct cn_act_panel *p, const struct cn_vec *vec, int64_t group,
                        const float *x, int64_t x_stride);
 

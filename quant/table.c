@@ -21,17 +21,17 @@
 #define X86(entry)
 #define ARM(entry)
 #endif
-#define AVX2(id) X86(KERNEL(id, avx2, CN_TIER_AVX2))
-#define AVX512(id) X86(KERNEL(id, avx512, CN_TIER_AVX512))
-#define AMX(id) X86(KERNEL(id, amx, CN_TIER_AMX))
-#define NEON(id) ARM(KERNEL(id, neon, CN_TIER_NEON))
+#define AVX2(id)    X86(KERNEL(id, avx2, CN_TIER_AVX2))
+#define AVX512(id)  X86(KERNEL(id, avx512, CN_TIER_AVX512))
+#define AMX(id)     X86(KERNEL(id, amx, CN_TIER_AMX))
+#define NEON(id)    ARM(KERNEL(id, neon, CN_TIER_NEON))
 #define DOTPROD(id) ARM(KERNEL(id, dotprod, CN_TIER_DOTPROD))
-#define I8MM(id) ARM(KERNEL(id, i8mm, CN_TIER_I8MM))
+#define I8MM(id)    ARM(KERNEL(id, i8mm, CN_TIER_I8MM))
 
 /* First pass: declarations. */
 #define KERNEL(id, tier, index) extern const struct cn_kernels cn_##id##_##tier;
-#define CN_FORMAT(id, code, elems, bytes, act, tiers)                                              \
-    extern const struct cn_reference cn_##id##_ref;                                                \
+#define CN_FORMAT(id, code, elems, bytes, act, tiers) \
+    extern const struct cn_reference cn_##id##_ref;   \
     tiers
 #include "quant/formats.def"
 #undef CN_FORMAT
@@ -39,7 +39,7 @@
 
 /* Second pass: the table. */
 #define KERNEL(id, tier, index) [index] = &cn_##id##_##tier,
-#define CN_FORMAT(id, code, elems, bytes, act, tiers)                                              \
+#define CN_FORMAT(id, code, elems, bytes, act, tiers) \
     { #id, code, elems, bytes, CN_ACT_##act, &cn_##id##_ref, { tiers } },
 const struct cn_format cn_formats[CN_N_TYPES] = {
 #include "quant/formats.def"
@@ -85,9 +85,9 @@ static const struct {
     const struct cn_vec *vec;
     const struct cn_gemm *gemm;
 } shared[CN_N_TIERS] = {
-    [CN_TIER_REF] = { &cn_vec_ref, &cn_gemm_ref },
+    [CN_TIER_REF] = {&cn_vec_ref,   &cn_gemm_ref },
 #if defined(__x86_64__)
-    [CN_TIER_AVX2] = { &cn_vec_avx2, &cn_gemm_avx2 },
+    [CN_TIER_AVX2] = { &cn_vec_avx2, &cn_gemm_avx2},
 #endif
 };
 

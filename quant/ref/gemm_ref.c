@@ -16,7 +16,8 @@ static void tile(const struct cn_panel_data *p, int64_t row_group, const struct 
     const int sub = p->kind->sub;
     const int64_t k = p->n_cols;
     const int8_t *q = x->q + token_group * N * k;
-    const float *d = x->d + token_group * k / 32 * N, *sum = x->sum + token_group * k / 16 * N;
+    const float *d = x->d + token_group * k / 32 * N;
+    const int32_t *sum = x->sum + token_group * k / 16 * N;
     for (int r = 0; r < N; r++) {
         const uint8_t *codes = p->codes + (size_t)row_group * p->group_stride + r * CN_CHUNK;
         const float *scale = p->scale + (row_group * N + r) * p->scale_stride;
@@ -30,10 +31,12 @@ static void tile(const struct cn_panel_data *p, int64_t row_group, const struct 
                     for (int64_t c = s; c < s + sub; c++)
                         dot += codes[c / CN_CHUNK * N * CN_CHUNK + c % CN_CHUNK] *
                                q[(c / 4 * N + t) * 4 + c % 4];
-                    float sums = sum[s / 16 * N + t];
+                    int32_t sums = sum[s / 16 * N + t];
                     if (sub == 32)
                         sums += sum[(s / 16 + 1) * N + t];
-                    group += scale[s / sub] * (float)dot - min[s / sub] * sums;
+                    group += scale[s / sub] * (float)(dot - p->kind->offset * sums);
+                    if (p->kind->has_min)
+                        group -= min[s / sub] * (float)sums;
                 }
                 total += d[g / 32 * N + t] * group;
             }
@@ -42,8 +45,8 @@ static void tile(const struct cn_panel_data *p, int64_t row_group, const struct 
     }
 }
 
-static void tile_f32(const struct cn_panel_data *p, int64_t row_group,
-                     const struct cn_act_panel *x, int64_t token_group, int n_tokens, float *out)
+static void tile_f32(const struct cn_panel_data *p, int64_t row_group, const struct cn_act_panel *x,
+                     int64_t token_group, int n_tokens, float *out)
 {
     const float *in = x->x + token_group * N * p->n_cols;
     for (int r = 0; r < N; r++) {

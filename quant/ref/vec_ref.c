@@ -7,7 +7,8 @@
 
 #include <math.h>
 
-static void quantize_q8(int64_t n, const float *x, int8_t *q, float *d, float *sum32, int16_t *sum16)
+static void quantize_q8(int64_t n, const float *x, int8_t *q, float *d, float *sum32,
+                        int16_t *sum16)
 {
     for (int64_t g = 0; g < n / 32; g++, x += 32, q += 32) {
         float top = 0;
