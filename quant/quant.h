@@ -228,15 +228,48 @@ struct cn_ops cn_ops_for(uint32_t tiers);
 
 /* ---- file types: mixes of formats ----------------------------------------------------------- */
 
-/* quant/mix.c: "Q4_K_M" and the like (ids of general.file_type). */
+/* quant/mix.c: "Q4_K_M" and the like. Tensor types are GGUF type ids here, because a file type may
+ * ask for formats that formats.def does not have: cn_format_by_gguf() tells. */
 struct cn_file_type {
-    const char *name;
-    uint32_t id;
-    enum cn_type base;
+    const char *name; /* "Q4_K_M" */
+    uint32_t id;      /* general.file_type */
+    uint32_t base;    /* GGUF type id of its base format */
 };
 extern const struct cn_file_type cn_file_types[];
 extern const int cn_n_file_types;
+/* NULL if there is none. Names are matched without regard to case; "Q4_K" means "Q4_K_M". The
+ * "guessed" bit (1024) of an id is ignored. */
 const struct cn_file_type *cn_file_type_by_name(const char *name);
 const struct cn_file_type *cn_file_type_by_id(uint32_t id);
+/* "Q4_K" for 12: every type id of the file format that a mix may name, whether built in or not;
+ * NULL for others. */
+const char *cn_tensor_type_name(uint32_t gguf_type);
+
+/* What the choice of a tensor's type depends on. */
+struct cn_mix_model {
+    const char *arch; /* "llama" */
+    int64_t n_layer, n_head, n_head_kv;
+    int64_t n_expert; /* 0: dense */
+    bool has_imatrix;
+};
+
+struct cn_mix_tensor {
+    const char *name;
+    int n_dims;
+    int64_t ne[4];  /* [cols, rows, matrices, ...] */
+    uint32_t type;  /* in: GGUF type id in the source; out: in a file of the file type */
+    bool quantised; /* out: a matrix of weights, to which a type is given; else it stays as it is */
+    bool fell_back; /* out: the rule's type does not divide the row length, `type` replaces it */
+};
+
+/* Chooses the type of each of the n tensors of a model, by the rules of the reference tool (those
+ * of February 2025). pure: the base type for all. Sorts `tensors` into the order that the rules
+ * count in: no layer number first, then by layer, then by name. */
+void cn_mix_plan(const struct cn_file_type *file_type, const struct cn_mix_model *model, bool pure,
+                 struct cn_mix_tensor **tensors, size_t n);
+
+/* Whether tensor `name` in this file type should not be put in `gguf_type` without an imatrix. */
+bool cn_mix_needs_imatrix(const struct cn_file_type *file_type, const char *name,
+                          uint32_t gguf_type);
 
 #endif

@@ -1,0 +1,520 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * File types: which tensor of a model gets which format. The rules are those by which the field's
+ * tool makes files called "Q4_K_M" and so on, so that a file of ours compares with one of theirs.
+ */
+#include "quant/quant.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+/* GGUF ids. Not enum cn_type: a rule may name a format that formats.def lacks. */
+enum {
+    F32 = 0,
+    F16 = 1,
+    Q4_0 = 2,
+    Q4_1 = 3,
+    Q5_0 = 6,
+    Q5_1 = 7,
+    Q8_0 = 8,
+    Q2_K = 10,
+    Q3_K = 11,
+    Q4_K = 12,
+    Q5_K = 13,
+    Q6_K = 14,
+    IQ2_XXS = 16,
+    IQ2_XS = 17,
+    IQ3_XXS = 18,
+    IQ1_S = 19,
+    IQ4_NL = 20,
+    IQ3_S = 21,
+    IQ2_S = 22,
+    IQ4_XS = 23,
+    IQ1_M = 29,
+    BF16 = 30,
+    TQ1_0 = 34,
+    TQ2_0 = 35,
+    MXFP4 = 39
+};
+
+/* id, name, elements of a block */
+static const struct {
+    uint32_t id;
+    const char *name;
+    int elems;
+} types[] = {
+  /* clang-format off */
+    { F32,     "F32",     1   }, { F16,     "F16",     1   }, { BF16,    "BF16",    1   },
+    { Q4_0,    "Q4_0",    32  }, { Q4_1,    "Q4_1",    32  }, { Q5_0,    "Q5_0",    32  },
+    { Q5_1,    "Q5_1",    32  }, { Q8_0,    "Q8_0",    32  }, { IQ4_NL,  "IQ4_NL",  32  },
+    { MXFP4,   "MXFP4",   32  }, { Q2_K,    "Q2_K",    256 }, { Q3_K,    "Q3_K",    256 },
+    { Q4_K,    "Q4_K",    256 }, { Q5_K,    "Q5_K",    256 }, { Q6_K,    "Q6_K",    256 },
+    { IQ2_XXS, "IQ2_XXS", 256 }, { IQ2_XS,  "IQ2_XS",  256 }, { IQ3_XXS, "IQ3_XXS", 256 },
+    { IQ1_S,   "IQ1_S",   256 }, { IQ3_S,   "IQ3_S",   256 }, { IQ2_S,   "IQ2_S",   256 },
+    { IQ4_XS,  "IQ4_XS",  256 }, { IQ1_M,   "IQ1_M",   256 }, { TQ1_0,   "TQ1_0",   256 },
+    { TQ2_0,   "TQ2_0",   256 },
+  /* clang-format on */
+};
+
+/* name in this file, name to people, general.file_type, base format */
+/* clang-format off */
+#define FILE_TYPES(ROW)                      \
+    ROW(FT_F32,     "F32",       0,  F32)     \
+    ROW(FT_F16,     "F16",       1,  F16)     \
+    ROW(FT_BF16,    "BF16",      32, BF16)    \
+    ROW(FT_Q8_0,    "Q8_0",      7,  Q8_0)    \
+    ROW(FT_Q6_K,    "Q6_K",      18, Q6_K)    \
+    ROW(FT_Q5_1,    "Q5_1",      9,  Q5_1)    \
+    ROW(FT_Q5_K_M,  "Q5_K_M",    17, Q5_K)    \
+    ROW(FT_Q5_K_S,  "Q5_K_S",    16, Q5_K)    \
+    ROW(FT_Q5_0,    "Q5_0",      8,  Q5_0)    \
+    ROW(FT_Q4_1,    "Q4_1",      3,  Q4_1)    \
+    ROW(FT_Q4_K_M,  "Q4_K_M",    15, Q4_K)    \
+    ROW(FT_Q4_K_S,  "Q4_K_S",    14, Q4_K)    \
+    ROW(FT_Q4_0,    "Q4_0",      2,  Q4_0)    \
+    ROW(FT_IQ4_NL,  "IQ4_NL",    25, IQ4_NL)  \
+    ROW(FT_IQ4_XS,  "IQ4_XS",    30, IQ4_XS)  \
+    ROW(FT_MXFP4,   "MXFP4_MOE", 38, MXFP4)   \
+    ROW(FT_Q3_K_L,  "Q3_K_L",    13, Q3_K)    \
+    ROW(FT_Q3_K_M,  "Q3_K_M",    12, Q3_K)    \
+    ROW(FT_Q3_K_S,  "Q3_K_S",    11, Q3_K)    \
+    ROW(FT_IQ3_M,   "IQ3_M",     27, IQ3_S)   \
+    ROW(FT_IQ3_S,   "IQ3_S",     26, IQ3_S)   \
+    ROW(FT_IQ3_XS,  "IQ3_XS",    22, IQ3_S)   \
+    ROW(FT_IQ3_XXS, "IQ3_XXS",   23, IQ3_XXS) \
+    ROW(FT_Q2_K,    "Q2_K",      10, Q2_K)    \
+    ROW(FT_Q2_K_S,  "Q2_K_S",    21, Q2_K)    \
+    ROW(FT_IQ2_M,   "IQ2_M",     29, IQ2_S)   \
+    ROW(FT_IQ2_S,   "IQ2_S",     28, IQ2_XS)  \
+    ROW(FT_IQ2_XS,  "IQ2_XS",    20, IQ2_XS)  \
+    ROW(FT_IQ2_XXS, "IQ2_XXS",   19, IQ2_XXS) \
+    ROW(FT_TQ2_0,   "TQ2_0",     37, TQ2_0)   \
+    ROW(FT_TQ1_0,   "TQ1_0",     36, TQ1_0)   \
+    ROW(FT_IQ1_M,   "IQ1_M",     31, IQ1_M)   \
+    ROW(FT_IQ1_S,   "IQ1_S",     24, IQ1_S)
+/* clang-format on */
+
+enum {
+#define ROW(symbol, name, id, base) symbol = id,
+    FILE_TYPES(ROW)
+#undef ROW
+};
+
+const struct cn_file_type cn_file_types[] = {
+#define ROW(symbol, name, id, base) { name, id, base },
+    FILE_TYPES(ROW)
+#undef ROW
+};
+const int cn_n_file_types = sizeof cn_file_types / sizeof *cn_file_types;
+
+const struct cn_file_type *cn_file_type_by_id(uint32_t id)
+{
+    const uint32_t guessed = 1024;
+    for (int i = 0; i < cn_n_file_types; i++)
+        if (cn_file_types[i].id == (id & ~guessed))
+            return &cn_file_types[i];
+    return NULL;
+}
+
+const struct cn_file_type *cn_file_type_by_name(const char *name)
+{
+    static const struct {
+        const char *name;
+        uint32_t id;
+    } alias[] = {
+        {"Q3_K",   FT_Q3_K_M},
+        { "Q4_K",  FT_Q4_K_M},
+        { "Q5_K",  FT_Q5_K_M},
+        { "MXFP4", FT_MXFP4 },
+    };
+    for (size_t i = 0; i < sizeof alias / sizeof *alias; i++)
+        if (strcasecmp(alias[i].name, name) == 0)
+            return cn_file_type_by_id(alias[i].id);
+    for (int i = 0; i < cn_n_file_types; i++)
+        if (strcasecmp(cn_file_types[i].name, name) == 0)
+            return &cn_file_types[i];
+    return NULL;
+}
+
+const char *cn_tensor_type_name(uint32_t gguf_type)
+{
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+        if (types[i].id == gguf_type)
+            return types[i].name;
+    return NULL;
+}
+
+static int block_elems(uint32_t type)
+{
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+        if (types[i].id == type)
+            return types[i].elems;
+    return 1;
+}
+
+/* Counting state of one walk over the tensors. */
+struct walk {
+    uint32_t file_type;
+    uint32_t base;
+    const struct cn_mix_model *model;
+    int64_t gqa;
+    bool has_output;
+    int64_t n_attn_v; /* in the whole file */
+    int64_t i_attn_v, i_ffn_down, i_ffn_gate, i_ffn_up;
+};
+
+static bool has(const char *name, const char *part)
+{
+    return strstr(name, part) != NULL;
+}
+
+static bool is_output(const char *name)
+{
+    return strcmp(name, "output.weight") == 0;
+}
+
+static bool is_token_embd(const char *name)
+{
+    return strcmp(name, "token_embd.weight") == 0;
+}
+
+/* The layer in "blk.12.attn_q.weight", -1 outside the layers. */
+static int64_t layer_of(const char *name)
+{
+    if (strncmp(name, "blk.", 4) != 0 || name[4] < '0' || name[4] > '9')
+        return -1;
+    return strtoll(name + 4, NULL, 10);
+}
+
+static bool is_quantised(const struct cn_mix_tensor *t)
+{
+    static const char suffix[] = "weight";
+    size_t len = strlen(t->name), suffix_len = sizeof suffix - 1;
+    if (t->n_dims < 2 || len < suffix_len || strcmp(t->name + len - suffix_len, suffix) != 0)
+        return false;
+    return !has(t->name, "_norm.weight") && !has(t->name, "ffn_gate_inp.weight") &&
+           strcmp(t->name, "position_embd.weight") != 0 &&
+           strcmp(t->name, "token_types.weight") != 0;
+}
+
+/* The layers that deserve more bits: the first and last eighth, and every third between. */
+static bool more(int64_t k, int64_t n)
+{
+    return k < n / 8 || k >= 7 * n / 8 || (k - n / 8) % 3 == 2;
+}
+
+/* The layer that ffn rules go by: mixtures of experts may have several such tensors a layer, so
+ * that counting them would run ahead. */
+static int64_t ffn_layer(const struct walk *w, const char *name, int64_t *count)
+{
+    int64_t i = (*count)++;
+    return w->model->n_expert > 1 && layer_of(name) >= 0 ? layer_of(name) : i;
+}
+
+static uint32_t output_type(const struct walk *w, int64_t n_cols)
+{
+    if (w->file_type == FT_MXFP4 || n_cols % block_elems(w->base) != 0)
+        return Q8_0;
+    switch (w->file_type) {
+    case FT_IQ2_XXS:
+    case FT_IQ2_XS:
+    case FT_IQ2_S:
+    case FT_IQ2_M:
+    case FT_IQ3_XXS:
+    case FT_IQ1_S:
+    case FT_IQ1_M:
+        return Q5_K;
+    default:
+        return w->base == Q8_0 ? Q8_0 : Q6_K;
+    }
+}
+
+static uint32_t token_embd_type(const struct walk *w)
+{
+    switch (w->file_type) {
+    case FT_IQ2_XXS:
+    case FT_IQ2_XS:
+    case FT_IQ1_S:
+    case FT_IQ1_M:
+        return Q2_K;
+    case FT_IQ2_S:
+    case FT_IQ2_M:
+    case FT_IQ3_XXS:
+        return IQ3_S;
+    case FT_TQ1_0:
+    case FT_TQ2_0:
+        return Q4_K;
+    default:
+        return w->base;
+    }
+}
+
+static bool is_low_bit(uint32_t file_type)
+{
+    return file_type == FT_IQ2_XXS || file_type == FT_IQ2_XS || file_type == FT_IQ2_S ||
+           file_type == FT_IQ2_M || file_type == FT_IQ1_S || file_type == FT_IQ1_M;
+}
+
+/* Two bits and less have rules of their own. */
+static uint32_t low_bit_type(struct walk *w, const char *name)
+{
+    bool iq2_s = w->file_type == FT_IQ2_S || w->file_type == FT_IQ2_M;
+    bool iq1 = w->file_type == FT_IQ1_S || w->file_type == FT_IQ1_M;
+    uint32_t better = iq2_s ? IQ3_S : Q2_K;
+    int64_t n_expert = w->model->n_expert;
+    if (has(name, "attn_v.weight"))
+        return w->gqa >= 4 || n_expert >= 4 ? Q4_K : better;
+    if (has(name, "attn_k.weight"))
+        return n_expert == 8 ? Q4_K : w->base;
+    if (has(name, "ffn_down"))
+        return w->i_ffn_down++ < w->model->n_layer / 8 ? better : w->base;
+    if (has(name, "attn_output.weight")) {
+        if (n_expert == 8)
+            return Q5_K;
+        return iq1 ? IQ2_XXS : iq2_s ? IQ3_S : w->base;
+    }
+    return w->base;
+}
+
+/* 80 layers: the 70 B models, whose few, shared value heads are cheap to keep precise. */
+static bool is_70b(const struct walk *w)
+{
+    const struct cn_mix_model *m = w->model;
+    return m->n_layer == 80 &&
+           ((strcmp(m->arch, "llama") == 0 && w->gqa > 1) || strcmp(m->arch, "qwen2") == 0);
+}
+
+static uint32_t attn_v_type(struct walk *w)
+{
+    bool shared = w->gqa >= 4;
+    int64_t c = w->i_attn_v++;
+    uint32_t type = w->base;
+    switch (w->file_type) {
+    case FT_Q2_K:
+        type = shared ? Q4_K : Q3_K;
+        break;
+    case FT_IQ3_XXS:
+        type = shared ? Q4_K : w->model->has_imatrix ? IQ3_XXS : IQ3_S;
+        break;
+    case FT_Q2_K_S:
+    case FT_IQ3_XS:
+    case FT_IQ3_S:
+        type = shared ? Q4_K : w->base;
+        break;
+    case FT_IQ3_M:
+        type = Q4_K;
+        break;
+    case FT_Q3_K_M:
+        type = c < 2 ? Q5_K : Q4_K;
+        break;
+    case FT_Q3_K_L:
+        type = Q5_K;
+        break;
+    case FT_IQ4_NL:
+    case FT_IQ4_XS:
+        type = shared ? Q5_K : w->base;
+        break;
+    case FT_Q4_K_M:
+    case FT_Q5_K_M:
+        type = more(c, w->n_attn_v) ? Q6_K : w->base;
+        break;
+    case FT_Q4_K_S:
+        type = c < 4 ? Q5_K : w->base;
+        break;
+    }
+    if (is_70b(w) && (type == Q3_K || type == Q4_K))
+        type = Q5_K;
+    return w->model->n_expert == 8 ? Q8_0 : type;
+}
+
+static uint32_t attn_k_or_q_type(const struct walk *w, bool is_k)
+{
+    if (is_k && w->model->n_expert == 8)
+        return Q8_0;
+    return w->file_type == FT_IQ3_XS ? IQ3_XXS : w->file_type == FT_IQ3_XXS ? IQ2_S : w->base;
+}
+
+static uint32_t ffn_down_type(struct walk *w, const char *name)
+{
+    int64_t n = w->model->n_layer;
+    int64_t i = ffn_layer(w, name, &w->i_ffn_down);
+    bool first = i < n / 8, has_imatrix = w->model->has_imatrix;
+    switch (w->file_type) {
+    case FT_Q2_K:
+        return Q3_K;
+    case FT_Q2_K_S:
+        return first ? Q4_K : w->base;
+    case FT_IQ3_XXS:
+        return has_imatrix ? w->base : first ? Q4_K : Q3_K;
+    case FT_Q3_K_M:
+        return i < n / 16 ? Q5_K : Q4_K;
+    case FT_IQ3_M:
+        return first || (w->model->n_expert == 8 && more(i, n)) ? Q4_K : w->base;
+    case FT_Q3_K_L:
+        return Q5_K;
+    case FT_Q4_K_M:
+    case FT_Q5_K_M:
+        return more(i, n) ? Q6_K : w->base;
+    case FT_Q4_K_S:
+        return first ? Q5_K : w->base;
+    case FT_IQ4_NL:
+    case FT_IQ4_XS:
+        return first && !has_imatrix ? Q5_K : w->base;
+    case FT_Q4_0:
+        return first && has_imatrix ? Q4_1 : w->base;
+    case FT_Q5_0:
+        return first && has_imatrix ? Q5_1 : w->base;
+    default:
+        return w->base;
+    }
+}
+
+static uint32_t attn_output_type(const struct walk *w)
+{
+    bool moe8 = w->model->n_expert == 8;
+    switch (w->file_type) {
+    case FT_Q2_K:
+        return moe8 ? Q5_K : Q3_K;
+    case FT_IQ3_XXS:
+        return moe8 ? Q5_K : IQ3_S;
+    case FT_Q3_K_M:
+    case FT_IQ3_M:
+        return moe8 ? Q5_K : Q4_K;
+    case FT_Q3_K_L:
+        return moe8 ? w->base : Q5_K;
+    case FT_IQ3_XS:
+    case FT_Q3_K_S:
+    case FT_IQ4_NL:
+    case FT_IQ4_XS:
+    case FT_Q4_K_S:
+    case FT_Q4_K_M:
+    case FT_IQ3_S:
+        return moe8 ? Q5_K : w->base;
+    default:
+        return w->base;
+    }
+}
+
+static uint32_t attn_qkv_type(const struct walk *w)
+{
+    switch (w->file_type) {
+    case FT_Q3_K_M:
+    case FT_Q3_K_L:
+    case FT_IQ3_M:
+        return Q4_K;
+    case FT_Q4_K_M:
+        return Q5_K;
+    case FT_Q5_K_M:
+        return Q6_K;
+    default:
+        return w->base;
+    }
+}
+
+static uint32_t ffn_up_type(struct walk *w, const char *name, int64_t *count)
+{
+    int64_t n = w->model->n_layer, i = ffn_layer(w, name, count);
+    return w->file_type == FT_IQ3_XS && i >= n / 8 && i < 7 * n / 8 ? IQ3_XXS : w->base;
+}
+
+static uint32_t mixed_type(struct walk *w, const struct cn_mix_tensor *t)
+{
+    const char *name = t->name;
+    if (is_output(name) || (is_token_embd(name) && !w->has_output))
+        return output_type(w, t->ne[0]);
+    if (w->file_type == FT_MXFP4)
+        return t->ne[2] > 1 ? MXFP4 : Q8_0;
+    if (is_token_embd(name))
+        return token_embd_type(w);
+    if (is_low_bit(w->file_type))
+        return low_bit_type(w, name);
+    if (has(name, "attn_v.weight"))
+        return attn_v_type(w);
+    if (has(name, "attn_k.weight") || has(name, "attn_q.weight"))
+        return attn_k_or_q_type(w, has(name, "attn_k.weight"));
+    if (has(name, "ffn_down"))
+        return ffn_down_type(w, name);
+    if (has(name, "attn_output.weight"))
+        return attn_output_type(w);
+    if (has(name, "attn_qkv.weight"))
+        return attn_qkv_type(w);
+    if (has(name, "ffn_gate"))
+        return ffn_up_type(w, name, &w->i_ffn_gate);
+    if (has(name, "ffn_up"))
+        return ffn_up_type(w, name, &w->i_ffn_up);
+    return w->base;
+}
+
+/* The wanted type, or what replaces it where its block does not divide the row length. */
+static uint32_t fitting_type(uint32_t type, int64_t n_cols)
+{
+    if (n_cols % block_elems(type) == 0)
+        return type;
+    if (n_cols % 32 != 0)
+        return F16;
+    switch (type) {
+    case TQ1_0:
+    case TQ2_0:
+        return Q4_0;
+    case Q4_K:
+        return Q5_0;
+    case Q5_K:
+        return Q5_1;
+    case Q6_K:
+        return Q8_0;
+    default:
+        return IQ4_NL;
+    }
+}
+
+static int compare(const void *a, const void *b)
+{
+    const struct cn_mix_tensor *x = *(struct cn_mix_tensor *const *)a;
+    const struct cn_mix_tensor *y = *(struct cn_mix_tensor *const *)b;
+    int64_t i = layer_of(x->name), j = layer_of(y->name);
+    return i != j ? (i < j ? -1 : 1) : strcmp(x->name, y->name);
+}
+
+void cn_mix_plan(const struct cn_file_type *file_type, const struct cn_mix_model *model, bool pure,
+                 struct cn_mix_tensor **tensors, size_t n)
+{
+    struct walk w = { .file_type = file_type->id, .base = file_type->base, .model = model };
+    w.gqa = model->n_head_kv > 0 ? model->n_head / model->n_head_kv : 0;
+    for (size_t i = 0; i < n; i++) {
+        w.has_output |= is_output(tensors[i]->name);
+        w.n_attn_v += has(tensors[i]->name, "attn_v.weight");
+    }
+    if (n > 1)
+        qsort(tensors, n, sizeof *tensors, compare);
+    for (size_t i = 0; i < n; i++) {
+        struct cn_mix_tensor *t = tensors[i];
+        t->quantised = is_quantised(t);
+        t->fell_back = false;
+        if (!t->quantised)
+            continue;
+        /* Float files are not mixed. */
+        bool mixed = !pure && block_elems(w.base) > 1;
+        uint32_t wanted = mixed ? mixed_type(&w, t) : w.base;
+        t->type = fitting_type(wanted, t->ne[0]);
+        t->fell_back = t->type != wanted;
+    }
+}
+
+bool cn_mix_needs_imatrix(const struct cn_file_type *file_type, const char *name,
+                          uint32_t gguf_type)
+{
+    switch (gguf_type) {
+    case IQ2_XXS:
+    case IQ2_XS:
+    case IQ2_S:
+    case IQ1_S:
+        return true;
+    case IQ1_M:
+        return !is_token_embd(name) && !is_output(name);
+    case Q2_K:
+        return file_type->id == FT_Q2_K_S && !is_token_embd(name);
+    default:
+        return false;
+    }
+}
