@@ -18,7 +18,8 @@ bool cn_table_format_parse(const char *name, enum cn_table_format *format);
 
 struct cn_table; /* rows of named columns */
 
-/* name: the SQL table's. The caller frees it. All strings are copied. NULL if out of memory. */
+/* At least one column before the first row; setting a key that the row lacks is a bug (asserted).
+ * name: the SQL table's. The caller frees it. All strings are copied. NULL if out of memory. */
 struct cn_table *cn_table_create(const char *name);
 void cn_table_free(struct cn_table *t);
 
@@ -32,11 +33,17 @@ void cn_table_str(struct cn_table *t, const char *key, const char *value); /* NU
 void cn_table_f64(struct cn_table *t, const char *key, double value);      /* NaN, inf: null */
 void cn_table_i64(struct cn_table *t, const char *key, int64_t value);
 void cn_table_bool(struct cn_table *t, const char *key, bool value);
-void cn_table_null(struct cn_table *t, const char *key, const char *status); /* shown in Markdown */
+void cn_table_null(struct cn_table *t, const char *key, const char *status); /* NULL: "-" */
 /* A value that is JSON already (an object, an array); Markdown and csv show the text. */
 void cn_table_json(struct cn_table *t, const char *key, const char *json);
 
 int64_t cn_table_n_rows(const struct cn_table *t);
-void cn_table_print(const struct cn_table *t, enum cn_table_format format, FILE *out);
+
+/* Prints the rows: md aligned, numbers to the right; csv quoted as in RFC 4180 with \n line ends;
+ * json an array of objects, jsonl one object a line, keys in the order of the columns, none
+ * missing; sql CREATE TABLE IF NOT EXISTS and INSERTs. Numbers outside md read back as the same
+ * double. False if memory ran out (also earlier, while the table was filled: nothing is printed
+ * then) or `out` failed. */
+bool cn_table_print(const struct cn_table *t, enum cn_table_format format, FILE *out);
 
 #endif

@@ -224,9 +224,6 @@ static const struct cn_option *find(const struct cn_option *options, size_t n_op
 static int unknown_option(const struct cn_option *options, size_t n_options, const char *text,
                           size_t n)
 {
-    if (n > 2 && text[1] != '-' && find(options, n_options, text, 2))
-        return cn_usage_error("unknown option '%.*s'; did you mean '%.2s %.*s'?", (int)n, text,
-                              text, (int)n - 2, text + 2);
     char word[LONGEST_NAME + 3];
     const char *near = NULL;
     const char **names = n < sizeof word ? malloc((2 * n_options + 1) * sizeof *names) : NULL;
@@ -243,6 +240,9 @@ static int unknown_option(const struct cn_option *options, size_t n_options, con
     }
     if (near)
         return cn_usage_error("unknown option '%.*s'; did you mean '%s'?", (int)n, text, near);
+    if (n > 2 && text[1] != '-' && find(options, n_options, text, 2))
+        return cn_usage_error("unknown option '%.*s'; did you mean '%.2s %.*s'?", (int)n, text,
+                              text, (int)n - 2, text + 2);
     return cn_usage_error("unknown option '%.*s'; --help lists them", (int)n, text);
 }
 
