@@ -107,9 +107,9 @@ size_t cn_gemm_scratch_bytes(int64_t n_cols)
     return round_up(rows * cols * sizeof(float)) + GROUP * GROUP * sizeof(float);
 }
 
-void cn_gemm_run(const struct cn_gemm *gemm, const struct cn_kernels *kernels,
-                 const struct cn_format *format, int64_t n_rows, const void *w, size_t row_bytes,
-                 const struct cn_act_panel *x, float *y, int64_t y_stride, void *scratch)
+void cn_gemm_run(const struct cn_gemm *gemm, const struct cn_kernels *kernels, int64_t n_rows,
+                 const void *w, size_t row_bytes, const struct cn_act_panel *x, float *y,
+                 int64_t y_stride, void *scratch)
 {
     const struct cn_panel *kind = &kernels->panel;
     int64_t n_cols = x->n_cols, block = cn_gemm_rows(n_cols), cols = padded_cols(n_cols);

@@ -210,9 +210,9 @@ struct cn_gemm; /* a tier's inner kernels; quant/gemm.h */
 /* Y[t][r] = sum over c of W[r][c] * X[t][c] for n_rows rows (any number) and every token of `x`.
  * y points to Y[0][0] of these rows, tokens y_stride floats apart. scratch: cn_gemm_scratch_bytes()
  * bytes, 64-byte aligned, one per thread. */
-void cn_gemm_run(const struct cn_gemm *gemm, const struct cn_kernels *kernels,
-                 const struct cn_format *format, int64_t n_rows, const void *w, size_t row_bytes,
-                 const struct cn_act_panel *x, float *y, int64_t y_stride, void *scratch);
+void cn_gemm_run(const struct cn_gemm *gemm, const struct cn_kernels *kernels, int64_t n_rows,
+                 const void *w, size_t row_bytes, const struct cn_act_panel *x, float *y,
+                 int64_t y_stride, void *scratch);
 size_t cn_gemm_scratch_bytes(int64_t n_cols);
 /* Rows one cn_gemm_run call should be given for its panel to sit in a core's own cache. */
 int64_t cn_gemm_rows(int64_t n_cols);

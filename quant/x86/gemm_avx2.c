@@ -12,37 +12,12 @@
  *
  * Measured gain: docs/SPEED.md. Error: float rounding of the group sums only.
  */
-#ifndef __AVX2__
-#error "gemm_avx2.c needs the flags of the avx2 tier"
-#endif
+#include "quant/x86/simd_avx2.h"
 
 #include "quant/gemm.h"
 #include "quant/vec.h"
 
-#include <immintrin.h>
-#include <string.h>
-
 enum { N = 16, ROWS = 4, WIDE = 0, CENTRE = 128 };
-
-#define ALWAYS static inline __attribute__((always_inline))
-/* Arrays of vectors live in registers only if every loop over them is unrolled. */
-#ifdef __clang__
-#define UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define UNROLL _Pragma("GCC unroll 8")
-#endif
-
-ALWAYS __m256i broadcast4(const uint8_t *p)
-{
-    int32_t v;
-    memcpy(&v, p, sizeof v);
-    return _mm256_set1_epi32(v);
-}
-
-ALWAYS __m256i load(const void *p)
-{
-    return _mm256_loadu_si256((const __m256i *)p);
-}
 
 /* How many products of a format with this largest code may be added in 16 bits; WIDE: none. */
 static int code_class(int code_max)
@@ -77,9 +52,9 @@ ALWAYS void rows_by_tokens(const int klass, const int sub, const bool has_min, c
             UNROLL for (int v = 0; v < nv; v++)
             {
                 const int32_t *p = sum + (c / 16 + s) * N + v * 8;
-                __m256i sums = load(p);
+                __m256i sums = load256(p);
                 if (sub == 32)
-                    sums = _mm256_add_epi32(sums, load(p + N));
+                    sums = _mm256_add_epi32(sums, load256(p + N));
                 UNROLL for (int r = 0; r < ROWS; r++) acc[r][v] =
                     has_min ? _mm256_setzero_si256() : _mm256_mullo_epi32(sums, minus_offset);
             }
@@ -89,10 +64,10 @@ ALWAYS void rows_by_tokens(const int klass, const int sub, const bool has_min, c
                 UNROLL for (int i = i0; i < i0 + run; i++)
                 {
                     __m256i x[2];
-                    UNROLL for (int v = 0; v < nv; v++) x[v] = load(qs + i * N * 4 + v * 32);
+                    UNROLL for (int v = 0; v < nv; v++) x[v] = load256(qs + i * N * 4 + v * 32);
                     UNROLL for (int r = 0; r < ROWS; r++)
                     {
-                        __m256i b = broadcast4(w + r * CN_CHUNK + i * 4);
+                        __m256i b = _mm256_set1_epi32((int)load32(w + r * CN_CHUNK + i * 4));
                         __m256i magnitude = klass == WIDE ? _mm256_abs_epi8(b) : b;
                         UNROLL for (int v = 0; v < nv; v++)
                         {
@@ -120,9 +95,9 @@ ALWAYS void rows_by_tokens(const int klass, const int sub, const bool has_min, c
                     f = s == 0 ? _mm256_mul_ps(f, sc) : _mm256_fmadd_ps(f, sc, group[r][v]);
                     if (has_min) {
                         const int32_t *p = sum + (c / 16 + s) * N + v * 8;
-                        __m256i sums = load(p);
+                        __m256i sums = load256(p);
                         if (sub == 32)
-                            sums = _mm256_add_epi32(sums, load(p + N));
+                            sums = _mm256_add_epi32(sums, load256(p + N));
                         __m256 mn = _mm256_broadcast_ss(min + r * scale_stride + c / sub + s);
                         f = _mm256_fnmadd_ps(mn, _mm256_cvtepi32_ps(sums), f);
                     }

@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Vector operations for AVX2. Sums run in several lanes, so they differ from the reference in the
+ * order of float additions only; exp has a relative error below 2^-22.
+ */
+#include "quant/x86/simd_avx2.h"
+
+#include "quant/vec.h"
+
+#include <math.h>
+
+static void quantize_q8(int64_t n, const float *x, int8_t *q, float *d, float *sum32,
+                        int16_t *sum16)
+{
+    const __m256 magnitude = _mm256_castsi256_ps(_mm256_set1_epi32(0x7fffffff));
+    for (int64_t g = 0; g < n / 32; g++, x += 32, q += 32) {
+        __m256 v[4];
+        UNROLL for (int i = 0; i < 4; i++) v[i] = _mm256_loadu_ps(x + 8 * i);
+        /* Magnitudes compare like integers, NaN and infinity above all numbers. */
+        __m256i a = _mm256_castps_si256(_mm256_and_ps(v[0], magnitude));
+        UNROLL for (int i = 1; i < 4; i++) a =
+            _mm256_max_epi32(a, _mm256_castps_si256(_mm256_and_ps(v[i], magnitude)));
+        __m128i m = _mm_max_epi32(_mm256_castsi256_si128(a), _mm256_extracti128_si256(a, 1));
+        m = _mm_max_epi32(m, _mm_shuffle_epi32(m, 0x4e));
+        m = _mm_max_epi32(m, _mm_shuffle_epi32(m, 0xb1));
+        uint32_t top_bits = (uint32_t)_mm_cvtsi128_si32(m);
+        float top = _mm_cvtss_f32(_mm_castsi128_ps(m));
+        bool finite = top_bits < 0x7f800000u;
+        float scale = finite ? top / 127 : NAN;
+        float inverse = finite && scale > 0x1p-126f ? 127 / top : 0;
+        d[g] = scale;
+        if (!(inverse > 0)) {
+            _mm256_storeu_si256((__m256i *)(void *)q, _mm256_setzero_si256());
+            sum16[2 * g] = sum16[2 * g + 1] = 0;
+            sum32[g] = scale * 0;
+            continue;
+        }
+        __m256i r[4];
+        UNROLL for (int i = 0; i < 4; i++) r[i] =
+            _mm256_cvtps_epi32(_mm256_mul_ps(v[i], _mm256_set1_ps(inverse)));
+        __m256i lo = _mm256_packs_epi32(r[0], r[1]), hi = _mm256_packs_epi32(r[2], r[3]);
+        __m256i bytes = _mm256_permutevar8x32_epi32(_mm256_packs_epi16(lo, hi),
+                                                    _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
+        _mm256_storeu_si256((__m256i *)(void *)q, bytes);
+        /* Sums of 16: bytes -> sums of four in 32 bits, then across each half. */
+        __m256i s = _mm256_madd_epi16(_mm256_maddubs_epi16(_mm256_set1_epi8(1), bytes),
+                                      _mm256_set1_epi16(1));
+        s = _mm256_add_epi32(s, _mm256_shuffle_epi32(s, 0x4e));
+        s = _mm256_add_epi32(s, _mm256_shuffle_epi32(s, 0xb1));
+        int s0 = _mm_cvtsi128_si32(_mm256_castsi256_si128(s));
+        int s1 = _mm_cvtsi128_si32(_mm256_extracti128_si256(s, 1));
+        sum16[2 * g] = (int16_t)s0;
+        sum16[2 * g + 1] = (int16_t)s1;
+        sum32[g] = scale * (float)(s0 + s1);
+    }
+}
+
+static float dot(int64_t n, const float *a, const float *b)
+{
+    __m256 acc[4];
+    UNROLL for (int j = 0; j < 4; j++) acc[j] = _mm256_setzero_ps();
+    int64_t i = 0;
+    for (; i + 32 <= n; i += 32) {
+        UNROLL for (int j = 0; j < 4; j++) acc[j] =
+            _mm256_fmadd_ps(_mm256_loadu_ps(a + i + 8 * j), _mm256_loadu_ps(b + i + 8 * j), acc[j]);
+    }
+    for (; i + 8 <= n; i += 8)
+        acc[0] = _mm256_fmadd_ps(_mm256_loadu_ps(a + i), _mm256_loadu_ps(b + i), acc[0]);
+    float sum = sum_ps(_mm256_add_ps(_mm256_add_ps(acc[0], acc[1]), _mm256_add_ps(acc[2], acc[3])));
+    for (; i < n; i++)
+        sum += a[i] * b[i];
+    return sum;
+}
+
+static float dot_f16(int64_t n, const float *a, const uint16_t *b)
+{
+    __m256 acc[4];
+    UNROLL for (int j = 0; j < 4; j++) acc[j] = _mm256_setzero_ps();
+    int64_t i = 0;
+    for (; i + 32 <= n; i += 32) {
+        UNROLL for (int j = 0; j < 4; j++) acc[j] = _mm256_fmadd_ps(
+            _mm256_loadu_ps(a + i + 8 * j), _mm256_cvtph_ps(load128(b + i + 8 * j)), acc[j]);
+    }
+    for (; i + 8 <= n; i += 8)
+        acc[0] = _mm256_fmadd_ps(_mm256_loadu_ps(a + i), _mm256_cvtph_ps(load128(b + i)), acc[0]);
+    float sum = sum_ps(_mm256_add_ps(_mm256_add_ps(acc[0], acc[1]), _mm256_add_ps(acc[2], acc[3])));
+    for (; i < n; i++)
+        sum += a[i] * half_at(b + i);
+    return sum;
+}
+
+static void axpy(int64_t n, float a, const float *x, float *y)
+{
+    const __m256 av = _mm256_set1_ps(a);
+    int64_t i = 0;
+    for (; i + 8 <= n; i += 8)
+        _mm256_storeu_ps(y + i,
+                         _mm256_fmadd_ps(av, _mm256_loadu_ps(x + i), _mm256_loadu_ps(y + i)));
+    for (; i < n; i++)
+        y[i] += a * x[i];
+}
+
+static void axpy_f16(int64_t n, float a, const uint16_t *x, float *y)
+{
+    const __m256 av = _mm256_set1_ps(a);
+    int64_t i = 0;
+    for (; i + 8 <= n; i += 8)
+        _mm256_storeu_ps(
+            y + i, _mm256_fmadd_ps(av, _mm256_cvtph_ps(load128(x + i)), _mm256_loadu_ps(y + i)));
+    for (; i < n; i++)
+        y[i] += a * half_at(x + i);
+}
+
+static void to_f16(int64_t n, const float *x, uint16_t *y)
+{
+    int64_t i = 0;
+    for (; i + 8 <= n; i += 8)
+        _mm_storeu_si128((__m128i *)(void *)(y + i),
+                         _mm256_cvtps_ph(_mm256_loadu_ps(x + i), _MM_FROUND_TO_NEAREST_INT));
+    for (; i < n; i++)
+        y[i] = cn_f32_to_f16(x[i]);
+}
+
+static void rms_norm(int64_t n, const float *x, const float *w, float eps, float *y)
+{
+    __m256d acc[2] = { _mm256_setzero_pd(), _mm256_setzero_pd() };
+    int64_t i = 0;
+    for (; i + 8 <= n; i += 8) {
+        __m256d lo = _mm256_cvtps_pd(_mm_loadu_ps(x + i));
+        __m256d hi = _mm256_cvtps_pd(_mm_loadu_ps(x + i + 4));
+        acc[0] = _mm256_fmadd_pd(lo, lo, acc[0]);
+        acc[1] = _mm256_fmadd_pd(hi, hi, acc[1]);
+    }
+    __m256d s = _mm256_add_pd(acc[0], acc[1]);
+    __m128d h = _mm_add_pd(_mm256_castpd256_pd128(s), _mm256_extractf128_pd(s, 1));
+    double sum = _mm_cvtsd_f64(_mm_add_sd(h, _mm_unpackhi_pd(h, h)));
+    for (; i < n; i++)
+        sum += (double)x[i] * (double)x[i];
+    float scale = 1 / sqrtf((float)(sum / (double)n) + eps);
+    const __m256 sv = _mm256_set1_ps(scale);
+    for (i = 0; i + 8 <= n; i += 8)
+        _mm256_storeu_ps(y + i, _mm256_mul_ps(_mm256_mul_ps(_mm256_loadu_ps(x + i), sv),
+                                              _mm256_loadu_ps(w + i)));
+    for (; i < n; i++)
+        y[i] = x[i] * scale * w[i];
+}
+
+/* e^x by 2^k * p(r), |r| <= ln2 / 2, p of degree 6 (Taylor, whose last term is below 2^-24 there).
+ * Below -87.3 the result is 0, above 88.7 infinity; NaN stays NaN. */
+ALWAYS __m256 exp8(__m256 x)
+{
+    const __m256 lowest = _mm256_set1_ps(-87.33654f), highest = _mm256_set1_ps(88.72283f);
+    __m256 k = _mm256_round_ps(_mm256_mul_ps(x, _mm256_set1_ps(1.44269504088896341f)),
+                               _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+    __m256 r = _mm256_fnmadd_ps(k, _mm256_set1_ps(0.693359375f), x);
+    r = _mm256_fnmadd_ps(k, _mm256_set1_ps(-2.12194440e-4f), r);
+    __m256 p = _mm256_set1_ps(1.0f / 720);
+    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(1.0f / 120));
+    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(1.0f / 24));
+    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(1.0f / 6));
+    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(0.5f));
+    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(1));
+    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(1));
+    /* 2^k in two factors, so that k = 128 does not overflow the exponent field. */
+    __m256i ki = _mm256_cvtps_epi32(k), half = _mm256_srai_epi32(ki, 1);
+    const __m256i bias = _mm256_set1_epi32(127);
+    __m256 f0 = _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(half, bias), 23));
+    __m256 f1 = _mm256_castsi256_ps(
+        _mm256_slli_epi32(_mm256_add_epi32(_mm256_sub_epi32(ki, half), bias), 23));
+    __m256 y = _mm256_mul_ps(_mm256_mul_ps(p, f0), f1);
+    y = _mm256_andnot_ps(_mm256_cmp_ps(x, lowest, _CMP_LT_OQ), y);
+    y = _mm256_blendv_ps(y, _mm256_set1_ps(INFINITY), _mm256_cmp_ps(x, highest, _CMP_GT_OQ));
+    return _mm256_blendv_ps(y, x, _mm256_cmp_ps(x, x, _CMP_UNORD_Q));
+}
+
+/* Tails go through the same code in a padded buffer, so that a value does not depend on where it
+ * stands. */
+ALWAYS __m256 load_tail(const float *x, int64_t n)
+{
+    float t[8] = { 0 };
+    memcpy(t, x, (size_t)n * sizeof *x);
+    return _mm256_loadu_ps(t);
+}
+
+ALWAYS void store_tail(float *y, int64_t n, __m256 v)
+{
+    float t[8];
+    _mm256_storeu_ps(t, v);
+    memcpy(y, t, (size_t)n * sizeof *y);
+}
+
+ALWAYS __m256 silu8(__m256 g, __m256 u)
+{
+    const __m256 one = _mm256_set1_ps(1);
+    __m256 e = exp8(_mm256_sub_ps(_mm256_setzero_ps(), g));
+    return _mm256_mul_ps(_mm256_div_ps(g, _mm256_add_ps(one, e)), u);
+}
+
+static void silu_mul(int64_t n, const float *gate, const float *up, float *y)
+{
+    int64_t i = 0;
+    for (; i + 8 <= n; i += 8)
+        _mm256_storeu_ps(y + i, silu8(_mm256_loadu_ps(gate + i), _mm256_loadu_ps(up + i)));
+    if (i < n)
+        store_tail(y + i, n - i, silu8(load_tail(gate + i, n - i), load_tail(up + i, n - i)));
+}
+
+/* 0.5 x (1 + tanh(z)) = x / (1 + e^(-2z)) */
+ALWAYS __m256 gelu8(__m256 x, __m256 u)
+{
+    __m256 x2 = _mm256_mul_ps(x, x);
+    __m256 z2 = _mm256_mul_ps(_mm256_mul_ps(x, _mm256_set1_ps(-2 * 0.79788456080286535588f)),
+                              _mm256_fmadd_ps(x2, _mm256_set1_ps(0.044715f), _mm256_set1_ps(1)));
+    return _mm256_mul_ps(_mm256_div_ps(x, _mm256_add_ps(_mm256_set1_ps(1), exp8(z2))), u);
+}
+
+static void gelu_mul(int64_t n, const float *gate, const float *up, float *y)
+{
+    const __m256 one = _mm256_set1_ps(1);
+    int64_t i = 0;
+    for (; i + 8 <= n; i += 8)
+        _mm256_storeu_ps(y + i,
+                         gelu8(_mm256_loadu_ps(gate + i), up ? _mm256_loadu_ps(up + i) : one));
+    if (i < n)
+        store_tail(y + i, n - i,
+                   gelu8(load_tail(gate + i, n - i), up ? load_tail(up + i, n - i) : one));
+}
+
+static float exp_sum(int64_t n, float max, float *x)
+{
+    const __m256 m = _mm256_set1_ps(max);
+    __m256 acc = _mm256_setzero_ps();
+    int64_t i = 0;
+    for (; i + 8 <= n; i += 8) {
+        __m256 e = exp8(_mm256_sub_ps(_mm256_loadu_ps(x + i), m));
+        _mm256_storeu_ps(x + i, e);
+        acc = _mm256_add_ps(acc, e);
+    }
+    float sum = sum_ps(acc);
+    if (i < n) {
+        float t[8];
+        _mm256_storeu_ps(t, exp8(_mm256_sub_ps(load_tail(x + i, n - i), m)));
+        for (int64_t j = 0; j < n - i; j++)
+            sum += x[i + j] = t[j];
+    }
+    return sum;
+}
+
+static float max_of(int64_t n, const float *x)
+{
+    float top = x[0];
+    int64_t i = 0;
+    if (n >= 8) {
+        __m256 m = _mm256_loadu_ps(x);
+        for (i = 8; i + 8 <= n; i += 8)
+            m = _mm256_max_ps(m, _mm256_loadu_ps(x + i));
+        float t[8];
+        _mm256_storeu_ps(t, m);
+        for (int j = 0; j < 8; j++)
+            top = fmaxf(top, t[j]);
+    }
+    for (; i < n; i++)
+        top = fmaxf(top, x[i]);
+    return top;
+}
+
+const struct cn_vec cn_vec_avx2 = {
+    .quantize_q8 = quantize_q8,
+    .dot = dot,
+    .dot_f16 = dot_f16,
+    .axpy = axpy,
+    .axpy_f16 = axpy_f16,
+    .to_f16 = to_f16,
+    .rms_norm = rms_norm,
+    .silu_mul = silu_mul,
+    .gelu_mul = gelu_mul,
+    .exp_sum = exp_sum,
+    .max = max_of,
+};
