@@ -38,25 +38,6 @@ enum {
     MXFP4 = 39
 };
 
-/* id, name, elements of a block */
-static const struct {
-    uint32_t id;
-    const char *name;
-    int elems;
-} types[] = {
-  /* clang-format off */
-    { F32,     "F32",     1   }, { F16,     "F16",     1   }, { BF16,    "BF16",    1   },
-    { Q4_0,    "Q4_0",    32  }, { Q4_1,    "Q4_1",    32  }, { Q5_0,    "Q5_0",    32  },
-    { Q5_1,    "Q5_1",    32  }, { Q8_0,    "Q8_0",    32  }, { IQ4_NL,  "IQ4_NL",  32  },
-    { MXFP4,   "MXFP4",   32  }, { Q2_K,    "Q2_K",    256 }, { Q3_K,    "Q3_K",    256 },
-    { Q4_K,    "Q4_K",    256 }, { Q5_K,    "Q5_K",    256 }, { Q6_K,    "Q6_K",    256 },
-    { IQ2_XXS, "IQ2_XXS", 256 }, { IQ2_XS,  "IQ2_XS",  256 }, { IQ3_XXS, "IQ3_XXS", 256 },
-    { IQ1_S,   "IQ1_S",   256 }, { IQ3_S,   "IQ3_S",   256 }, { IQ2_S,   "IQ2_S",   256 },
-    { IQ4_XS,  "IQ4_XS",  256 }, { IQ1_M,   "IQ1_M",   256 }, { TQ1_0,   "TQ1_0",   256 },
-    { TQ2_0,   "TQ2_0",   256 },
-  /* clang-format on */
-};
-
 /* name in this file, name to people, general.file_type, base format */
 /* clang-format off */
 #define FILE_TYPES(ROW)                      \
@@ -137,20 +118,24 @@ const struct cn_file_type *cn_file_type_by_name(const char *name)
     return NULL;
 }
 
-const char *cn_tensor_type_name(uint32_t gguf_type)
-{
-    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
-        if (types[i].id == gguf_type)
-            return types[i].name;
-    return NULL;
-}
-
 static int block_elems(uint32_t type)
 {
-    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
-        if (types[i].id == type)
-            return types[i].elems;
-    return 1;
+    switch (type) {
+    case F32:
+    case F16:
+    case BF16:
+        return 1;
+    case Q4_0:
+    case Q4_1:
+    case Q5_0:
+    case Q5_1:
+    case Q8_0:
+    case IQ4_NL:
+    case MXFP4:
+        return 32;
+    default:
+        return 256;
+    }
 }
 
 /* Counting state of one walk over the tensors. */

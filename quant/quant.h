@@ -241,9 +241,6 @@ extern const int cn_n_file_types;
  * "guessed" bit (1024) of an id is ignored. */
 const struct cn_file_type *cn_file_type_by_name(const char *name);
 const struct cn_file_type *cn_file_type_by_id(uint32_t id);
-/* "Q4_K" for 12: every type id of the file format that a mix may name, whether built in or not;
- * NULL for others. */
-const char *cn_tensor_type_name(uint32_t gguf_type);
 
 /* What the choice of a tensor's type depends on. */
 struct cn_mix_model {
