@@ -3,14 +3,18 @@
  * Weighted least squares on a grid. Every search has the same frame: try inverse scales around the
  * one that maps the extreme value to the extreme code, round, solve for the best scale of these
  * codes in closed form, keep the trial that leaves the least error; then alternate rounding and
- * solving until nothing moves.
+ * solving until nothing moves. Blocks of groups put the group scales on their own grid first and
+ * then choose, group by group, the neighbour on the grid that leaves the least error in the
+ * elements themselves.
  */
 #include "quant/quantizer.h"
 
 #include "quant/quant.h"
 #include "quant/ref/ref.h"
 
-enum { MAX_N = 256, SWEEPS = 4 };
+#include <stdlib.h>
+
+enum { MAX_N = 256, MAX_GROUPS = 16, SWEEPS = 4, LANES = 8 };
 
 void cn_quant_weights(int n, const float *x, const float *importance, float c, float *w)
 {
@@ -34,94 +38,89 @@ float cn_quant_inverse(float scale)
     return isfinite(inverse) ? inverse : 0;
 }
 
-int cn_nearest_level(const int8_t *table, float x)
+/* Nearest integer in lo..hi; lo for what is not a number. */
+static int nearest_in(float x, int lo, int hi)
 {
-    int code = 0;
-    while (code < 15 && 2 * x > (float)(table[code] + table[code + 1]))
-        code++;
-    return code;
+    return cn_nearest(x > (float)lo ? x < (float)hi ? x : (float)hi : (float)lo);
 }
 
-/* Sums of the normal equations of x ~ a * q - m. */
+/* Rounds (x - offset) * inverse to codes, and gives the levels they stand for. Written so that a
+ * compiler can work on several elements at once. */
+static void round_codes(int n, const float *x, const struct cn_levels *levels, float inverse,
+                        float offset, int8_t *code, float *level)
+{
+    if (levels->table) {
+        for (int i = 0; i < n; i++) {
+            float y = 2 * (x[i] - offset) * inverse;
+            int c = 0;
+            for (int k = 0; k < 15; k++)
+                c += y > (float)(levels->table[k] + levels->table[k + 1]);
+            code[i] = (int8_t)c;
+            level[i] = levels->table[c];
+        }
+        return;
+    }
+    const float lo = (float)levels->lo, hi = (float)levels->hi;
+    for (int i = 0; i < n; i++) {
+        float y = (x[i] - offset) * inverse;
+        y = y > lo ? y : lo; /* not a number: lo */
+        y = y < hi ? y : hi;
+        level[i] = (y + 0x1.8p23f) - 0x1.8p23f; /* nearest, ties to even */
+        code[i] = (int8_t)level[i];
+    }
+}
+
+void cn_quant_codes(int n, const float *x, const struct cn_levels *levels, float scale,
+                    float offset, int8_t *code)
+{
+    float level[MAX_N];
+    round_codes(n, x, levels, cn_quant_inverse(scale), offset, code, level);
+}
+
+/* Weighted sums of x ~ a * q + b. */
 struct sums {
-    float w, x, q, xx, xq, qq;
+    float w, x, xx, q, xq, qq;
 };
 
-/* The best a and m >= 0 for these codes; returns the error left, without the constant sum of w x^2.
- */
-static float solve(const struct sums *s, float *scale, float *min)
+static float add_lanes(const float *lane)
 {
-    float det = s->w * s->qq - s->q * s->q;
-    float a = 0, b = 0;
-    if (det > 0) {
-        a = (s->w * s->xq - s->x * s->q) / det;
-        b = (s->qq * s->x - s->q * s->xq) / det;
-    }
-    if (b > 0 || !(det > 0)) {
-        b = 0;
-        a = s->qq > 0 ? s->xq / s->qq : 0;
-    }
-    *scale = a;
-    *min = -b;
-    return a * (a * s->qq + 2 * b * s->q - 2 * s->xq) + b * (b * s->w - 2 * s->x);
+    return ((lane[0] + lane[1]) + (lane[2] + lane[3])) +
+           ((lane[4] + lane[5]) + (lane[6] + lane[7]));
 }
 
-/* Rounds x to codes with this inverse scale and minimum, and forms the sums. */
-static void round_scale_min(int n, const float *x, const float *w, int levels, float inverse,
-                            float min, uint8_t *code, struct sums *s)
+static void sum_x(int n, const float *x, const float *w, struct sums *s)
 {
-    s->q = s->xq = s->qq = 0;
-    for (int i = 0; i < n; i++) {
-        int c = cn_clamp(cn_nearest(inverse * (x[i] + min)), 0, levels);
-        float q = (float)c;
-        code[i] = (uint8_t)c;
-        s->q += w[i] * q;
-        s->xq += w[i] * q * x[i];
-        s->qq += w[i] * q * q;
-    }
-}
-
-void cn_fit_scale_min(int n, const float *x, const float *w, int levels, float *scale, float *min,
-                      uint8_t *code)
-{
-    uint8_t trial[MAX_N], best_code[MAX_N] = { 0 };
-    struct sums s = { 0 };
-    float lo = 0, hi = x[0], best = 0, best_scale = 0, best_min = 0;
-    for (int i = 0; i < n; i++) {
-        lo = fminf(lo, x[i]);
-        hi = fmaxf(hi, x[i]);
-        s.w += w[i];
-        s.x += w[i] * x[i];
-    }
-    if (!(hi > lo)) { /* all zero, or all equal and negative: the minimum alone */
-        best_min = -lo;
-    } else {
-        best = INFINITY;
-        for (int t = 0; t <= 36 + SWEEPS; t++) {
-            float a, m, inverse, from;
-            if (t <= 36) {
-                inverse = ((float)levels - 0.9f + 0.05f * (float)t) / (hi - lo);
-                from = -lo;
-            } else {
-                inverse = cn_quant_inverse(best_scale);
-                from = best_min;
-            }
-            round_scale_min(n, x, w, levels, inverse, from, trial, &s);
-            float error = solve(&s, &a, &m);
-            if (error < best && a >= 0) {
-                best = error;
-                best_scale = a;
-                best_min = m;
-                memcpy(best_code, trial, (size_t)n);
-            } else if (t > 36) {
-                break;
-            }
+    float sw[LANES] = { 0 }, sx[LANES] = { 0 }, sxx[LANES] = { 0 };
+    for (int i = 0; i < n; i += LANES)
+        for (int k = 0; k < LANES; k++) {
+            sw[k] += w[i + k];
+            sx[k] += w[i + k] * x[i + k];
+            sxx[k] += w[i + k] * x[i + k] * x[i + k];
         }
-    }
-    *scale = best_scale;
-    *min = best_min;
-    if (code)
-        memcpy(code, best_code, (size_t)n);
+    s->w = add_lanes(sw);
+    s->x = add_lanes(sx);
+    s->xx = add_lanes(sxx);
+}
+
+static void sum_q(int n, const float *x, const float *w, const float *q, struct sums *s)
+{
+    float sq[LANES] = { 0 }, sxq[LANES] = { 0 }, sqq[LANES] = { 0 };
+    for (int i = 0; i < n; i += LANES)
+        for (int k = 0; k < LANES; k++) {
+            float wq = w[i + k] * q[i + k];
+            sq[k] += wq;
+            sxq[k] += wq * x[i + k];
+            sqq[k] += wq * q[i + k];
+        }
+    s->q = add_lanes(sq);
+    s->xq = add_lanes(sxq);
+    s->qq = add_lanes(sqq);
+}
+
+/* What x ~ a q + b leaves, less the constant s->xx. */
+static float error_of(const struct sums *s, float a, float b)
+{
+    return a * (a * s->qq + 2 * b * s->q - 2 * s->xq) + b * (b * s->w - 2 * s->x);
 }
 
 static float extreme(int n, const float *x)
@@ -133,68 +132,255 @@ static float extreme(int n, const float *x)
     return top;
 }
 
-float cn_fit_symmetric(int n, const float *x, const float *w, int levels, int8_t *code)
+/* Trials as in the text above: the extreme of x goes to the lowest level and its surroundings, and,
+ * as the highest level is not its mirror image, to that one as well. */
+float cn_fit_scale(int n, const float *x, const float *w, const struct cn_levels *levels)
 {
-    float top = extreme(n, x), best = 0, scale = 0;
-    int8_t trial[MAX_N], best_code[MAX_N] = { 0 };
-    for (int t = -9; t <= 9 + SWEEPS && top != 0; t++) {
-        float inverse = t <= 9 ? -((float)levels + 0.1f * (float)t) / top : cn_quant_inverse(scale);
-        float xq = 0, qq = 0;
-        for (int i = 0; i < n; i++) {
-            int c = cn_clamp(cn_nearest(inverse * x[i]), -levels, levels - 1);
-            trial[i] = (int8_t)c;
-            xq += w[i] * x[i] * (float)c;
-            qq += w[i] * (float)c * (float)c;
-        }
-        if (qq > 0 && xq * xq > best * qq) {
-            best = xq * xq / qq;
-            scale = xq / qq;
-            memcpy(best_code, trial, (size_t)n);
-        } else if (t > 9) {
+    const float low = levels->table ? levels->table[0] : (float)levels->lo;
+    const float high = levels->table ? levels->table[15] : (float)levels->hi;
+    const float step = levels->table ? 1 : 0.1f;
+    float top = extreme(n, x), best = 0, scale = 0, level[MAX_N];
+    int8_t code[MAX_N];
+    struct sums s;
+    if (top == 0 || !isfinite(top))
+        return 0;
+    for (int t = 0; t < 2 * 19 + SWEEPS; t++) {
+        float inverse = t < 19       ? (low + step * (float)(t - 9)) / top
+                        : t < 2 * 19 ? (high + step * (float)(t - 19 - 9)) / top
+                                     : cn_quant_inverse(scale);
+        round_codes(n, x, levels, inverse, 0, code, level);
+        sum_q(n, x, w, level, &s);
+        if (s.qq > 0 && s.xq * s.xq > best * s.qq) {
+            best = s.xq * s.xq / s.qq;
+            scale = s.xq / s.qq;
+        } else if (t >= 2 * 19) {
             break;
         }
     }
-    if (code)
-        memcpy(code, best_code, (size_t)n);
     return scale;
 }
 
-float cn_fit_table(int n, const float *x, const float *w, const int8_t *table, uint8_t *code)
+/* The best a and b for these sums, b <= 0 if `minimum`. */
+static void solve(const struct sums *s, bool minimum, float *a, float *b)
 {
-    float top = extreme(n, x), best = 0, scale = 0;
-    uint8_t trial[MAX_N], best_code[MAX_N] = { 0 };
-    for (int t = -8; t <= 7 + SWEEPS && top != 0; t++) {
-        float inverse = t == -8  ? (float)table[15] / top
-                        : t <= 7 ? (float)(table[0] + t) / top
-                                 : cn_quant_inverse(scale);
+    float det = s->w * s->qq - s->q * s->q;
+    *b = det > 0 ? (s->qq * s->x - s->q * s->xq) / det : 0;
+    if (det > 0 && !(minimum && *b > 0)) {
+        *a = (s->w * s->xq - s->x * s->q) / det;
+        return;
+    }
+    *b = 0;
+    *a = s->qq > 0 ? s->xq / s->qq : 0;
+}
+
+static void fit_scale_offset(int n, const float *x, const float *w, int top, bool minimum,
+                             float *scale, float *offset)
+{
+    const struct cn_levels levels = { 0, top, NULL };
+    const int trials = 37;
+    float lo = x[0], hi = x[0], best = INFINITY, level[MAX_N];
+    int8_t code[MAX_N];
+    struct sums s;
+    for (int i = 0; i < n; i++) {
+        lo = fminf(lo, x[i]);
+        hi = fmaxf(hi, x[i]);
+    }
+    if (minimum)
+        lo = fminf(lo, 0);
+    *scale = 0;
+    *offset = lo;
+    if (!(hi > lo) || !isfinite(hi - lo))
+        return;
+    sum_x(n, x, w, &s);
+    for (int t = 0; t < trials + SWEEPS; t++) {
+        float inverse = t < trials ? ((float)top - 0.9f + 0.05f * (float)t) / (hi - lo)
+                                   : cn_quant_inverse(*scale);
+        round_codes(n, x, &levels, inverse, t < trials ? lo : *offset, code, level);
+        sum_q(n, x, w, level, &s);
+        float a, b;
+        solve(&s, minimum, &a, &b);
+        float error = error_of(&s, a, b);
+        if (error < best && a >= 0) {
+            best = error;
+            *scale = a;
+            *offset = b;
+        } else if (t >= trials) {
+            break;
+        }
+    }
+}
+
+void cn_fit_scale_offset(int n, const float *x, const float *w, int top, float *scale,
+                         float *offset)
+{
+    fit_scale_offset(n, x, w, top, false, scale, offset);
+}
+
+/* A step for a grid lo..hi that fits the n numbers x with weights w. */
+static float fit_step(int n, const float *x, const float *w, int lo, int hi)
+{
+    float top = extreme(n, x), best = 0, step = 0;
+    if (top == 0 || !isfinite(top))
+        return 0;
+    for (int t = -8; t <= 8; t++) {
+        float edge = (float)(lo < 0 ? lo : hi), inverse = (edge + 0.1f * (float)t) / top;
         float xq = 0, qq = 0;
         for (int i = 0; i < n; i++) {
-            trial[i] = (uint8_t)cn_nearest_level(table, inverse * x[i]);
-            float q = table[trial[i]];
+            float q = (float)nearest_in(x[i] * inverse, lo, hi);
             xq += w[i] * x[i] * q;
             qq += w[i] * q * q;
         }
         if (qq > 0 && xq * xq > best * qq) {
             best = xq * xq / qq;
-            scale = xq / qq;
-            memcpy(best_code, trial, (size_t)n);
-        } else if (t > 7) {
-            break;
+            step = xq / qq;
         }
     }
-    if (code)
-        memcpy(code, best_code, (size_t)n);
-    return scale;
+    return step;
 }
 
-uint16_t cn_quant_grid(int n, const float *x, int levels, uint8_t *code)
+uint16_t cn_quant_scales(int n_groups, int group, const float *x, const float *w,
+                         const struct cn_levels *levels, int scale_top, int8_t *scale, int8_t *code)
 {
-    float top = 0;
+    float fit[MAX_GROUPS], weight[MAX_GROUPS], level[MAX_N];
+    int8_t trial[MAX_N];
+    struct sums s = { 0 };
+    for (int g = 0; g < n_groups; g++) {
+        const float *xg = x + g * group, *wg = w + g * group;
+        fit[g] = cn_fit_scale(group, xg, wg, levels);
+        round_codes(group, xg, levels, cn_quant_inverse(fit[g]), 0, trial, level);
+        sum_q(group, xg, wg, level, &s);
+        weight[g] = s.qq;
+    }
+    uint16_t bits = cn_quant_f16(fit_step(n_groups, fit, weight, -scale_top, scale_top - 1));
+    for (int round = 0;; round++) {
+        float d = cn_f16_to_f32(bits), inverse = cn_quant_inverse(d), xq = 0, qq = 0;
+        for (int g = 0; g < n_groups; g++) {
+            const float *xg = x + g * group, *wg = w + g * group;
+            int middle = round ? scale[g] : nearest_in(fit[g] * inverse, -scale_top, scale_top);
+            float best = INFINITY, best_xq = 0, best_qq = 0;
+            for (int c = middle - 1; c <= middle + 1; c++) {
+                int l = cn_clamp(c, -scale_top, scale_top - 1);
+                float a = d * (float)l;
+                round_codes(group, xg, levels, cn_quant_inverse(a), 0, trial, level);
+                sum_q(group, xg, wg, level, &s);
+                float error = error_of(&s, a, 0);
+                if (!(error >= best)) { /* the first always: errors may be NaN */
+                    best = error;
+                    scale[g] = (int8_t)l;
+                    best_xq = (float)l * s.xq;
+                    best_qq = (float)(l * l) * s.qq;
+                    memcpy(code + g * group, trial, (size_t)group);
+                }
+            }
+            xq += best_xq;
+            qq += best_qq;
+        }
+        uint16_t better = qq > 0 ? cn_quant_f16(xq / qq) : bits;
+        if (round == 2 || better == bits)
+            return bits;
+        bits = better;
+    }
+}
+
+void cn_quant_scales_mins(int n_groups, int group, const float *x, const float *w, int top,
+                          int grid, uint16_t *d, uint16_t *dmin, uint8_t *scale, uint8_t *min,
+                          int8_t *code)
+{
+    const struct cn_levels levels = { 0, top, NULL };
+    float fit[MAX_GROUPS], fit_min[MAX_GROUPS], weight[MAX_GROUPS], weight_min[MAX_GROUPS];
+    float level[MAX_N];
+    int8_t trial[MAX_N];
+    struct sums s = { 0 };
+    for (int g = 0; g < n_groups; g++) {
+        const float *xg = x + g * group, *wg = w + g * group;
+        float offset;
+        fit_scale_offset(group, xg, wg, top, true, &fit[g], &offset);
+        fit_min[g] = -offset;
+        round_codes(group, xg, &levels, cn_quant_inverse(fit[g]), offset, trial, level);
+        sum_x(group, xg, wg, &s);
+        sum_q(group, xg, wg, level, &s);
+        weight[g] = s.qq;
+        weight_min[g] = s.w;
+    }
+    *d = cn_quant_f16(fit_step(n_groups, fit, weight, 0, grid));
+    *dmin = cn_quant_f16(fit_step(n_groups, fit_min, weight_min, 0, grid));
+    for (int round = 0;; round++) {
+        float step = cn_f16_to_f32(*d), step_min = cn_f16_to_f32(*dmin);
+        struct sums all = { 0 };
+        for (int g = 0; g < n_groups; g++) {
+            const float *xg = x + g * group, *wg = w + g * group;
+            int middle = round ? scale[g] : nearest_in(fit[g] * cn_quant_inverse(step), 0, grid);
+            int middle_min =
+                round ? min[g] : nearest_in(fit_min[g] * cn_quant_inverse(step_min), 0, grid);
+            float best = INFINITY;
+            struct sums best_sums = { 0 };
+            sum_x(group, xg, wg, &s);
+            for (int t = 0; t < 9; t++) {
+                int l = cn_clamp(middle - 1 + t % 3, 0, grid);
+                int m = cn_clamp(middle_min - 1 + t / 3, 0, grid);
+                float a = step * (float)l, b = -step_min * (float)m;
+                round_codes(group, xg, &levels, cn_quant_inverse(a), b, trial, level);
+                sum_q(group, xg, wg, level, &s);
+                float error = error_of(&s, a, b);
+                if (!(error >= best)) { /* the first always: errors may be NaN */
+                    best = error;
+                    best_sums = s;
+                    scale[g] = (uint8_t)l;
+                    min[g] = (uint8_t)m;
+                    memcpy(code + g * group, trial, (size_t)group);
+                }
+            }
+            /* The block's own problem: x ~ d * (scale q) - dmin * min. */
+            float l = scale[g], m = min[g];
+            all.w += m * m * best_sums.w;
+            all.x -= m * best_sums.x;
+            all.q -= l * m * best_sums.q;
+            all.xq += l * best_sums.xq;
+            all.qq += l * l * best_sums.qq;
+        }
+        /* d by q', dmin by -min: solve() with the roles of 1 and q. */
+        float det = all.w * all.qq - all.q * all.q;
+        uint16_t better = *d, better_min = *dmin;
+        if (det > 0) {
+            better = cn_quant_f16((all.w * all.xq - all.x * all.q) / det);
+            better_min = cn_quant_f16((all.qq * all.x - all.q * all.xq) / det);
+        }
+        if (round == 2 || (better == *d && better_min == *dmin) || (better | better_min) & 0x8000)
+            return;
+        *d = better;
+        *dmin = better_min;
+    }
+}
+
+struct weighted {
+    float size, w;
+};
+
+static int by_falling_size(const void *a, const void *b)
+{
+    const struct weighted *x = a, *y = b;
+    return (x->size < y->size) - (x->size > y->size);
+}
+
+/* Whatever the scale, the elements coded as non-zero are the largest; so try each number of them.
+ */
+uint16_t cn_quant_ternary(int n, const float *x, const float *weights, int8_t *code)
+{
+    const struct cn_levels levels = { -1, 1, NULL };
+    struct weighted sorted[MAX_N];
+    float xq = 0, qq = 0, best = 0, scale = 0;
     for (int i = 0; i < n; i++)
-        top = fmaxf(top, x[i]);
-    uint16_t step = cn_quant_f16(top / (float)levels);
-    float inverse = cn_quant_inverse(cn_f16_to_f32(step));
-    for (int i = 0; i < n; i++)
-        code[i] = (uint8_t)cn_clamp(cn_nearest(x[i] * inverse), 0, levels);
-    return step;
+        sorted[i] = (struct weighted){ fabsf(x[i]), weights ? weights[i] : 1 };
+    qsort(sorted, (size_t)n, sizeof *sorted, by_falling_size);
+    for (int i = 0; i < n; i++) {
+        xq += sorted[i].w * sorted[i].size;
+        qq += sorted[i].w;
+        if (qq > 0 && xq * xq > best * qq) {
+            best = xq * xq / qq;
+            scale = xq / qq;
+        }
+    }
+    uint16_t d = cn_quant_f16(scale);
+    cn_quant_codes(n, x, &levels, cn_f16_to_f32(d), 0, code);
+    return d;
 }

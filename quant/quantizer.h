@@ -1,36 +1,51 @@
 /* SPDX-License-Identifier: MIT
  *
- * The searches that quantisers share (maths: weighted least squares on a grid). All arrays are of
- * one block or group of n <= 256 elements; weights are >= 0. Numbers that are not finite give some
- * valid code, never a bad access.
+ * The searches that quantisers share (maths: weighted least squares on a grid). Arrays are of one
+ * block of n <= 256 elements (a multiple of 16), or of its groups; weights are >= 0. Numbers that
+ * are not finite give some valid code, never a bad access.
  */
 #ifndef CN_QUANTIZER_H
 #define CN_QUANTIZER_H
 
 #include <stdint.h>
 
+/* What codes stand for: the integers lo..hi themselves, or, with a table, entry `code` of 16
+ * ascending ones (lo = 0, hi = 15). */
+struct cn_levels {
+    int lo, hi;
+    const int8_t *table;
+};
+
 /* Weights of the errors in a block: with importance v: v * sqrt(s + x^2), s = c * mean of x^2 over
  * the block; without (importance NULL): ones that favour the large elements mildly,
  * sqrt(s) + |x|. */
 void cn_quant_weights(int n, const float *x, const float *importance, float c, float *w);
 
-/* x ~ scale * code - min with code in 0..levels, scale >= 0, min >= 0, least weighted squares.
- * code may be NULL. */
-void cn_fit_scale_min(int n, const float *x, const float *w, int levels, float *scale, float *min,
-                      uint8_t *code);
+/* x ~ scale * level: the scale of either sign with the least weighted squares. */
+float cn_fit_scale(int n, const float *x, const float *w, const struct cn_levels *levels);
 
-/* x ~ scale * code with code in -levels..levels-1; scale may be negative. Returns the scale. code
- * may be NULL. */
-float cn_fit_symmetric(int n, const float *x, const float *w, int levels, int8_t *code);
+/* x ~ scale * code + offset, code in 0..top, scale >= 0, offset of either sign. */
+void cn_fit_scale_offset(int n, const float *x, const float *w, int top, float *scale,
+                         float *offset);
 
-/* x ~ scale * table[code], 16 ascending entries. Returns the scale. code may be NULL. */
-float cn_fit_table(int n, const float *x, const float *w, const int8_t *table, uint8_t *code);
+/* A block of n_groups groups: x ~ d * scale[group] * level, scale in -scale_top..scale_top-1.
+ * Returns d as an f16. */
+uint16_t cn_quant_scales(int n_groups, int group, const float *x, const float *w,
+                         const struct cn_levels *levels, int scale_top, int8_t *scale,
+                         int8_t *code);
 
-/* Puts n non-negative numbers on a grid 0..levels with an f16 step; returns the step's bits. */
-uint16_t cn_quant_grid(int n, const float *x, int levels, uint8_t *code);
+/* A block of n_groups groups: x ~ d * scale[group] * code - dmin * min[group], code in 0..top,
+ * scale and min in 0..grid. d and dmin are f16. */
+void cn_quant_scales_mins(int n_groups, int group, const float *x, const float *w, int top,
+                          int grid, uint16_t *d, uint16_t *dmin, uint8_t *scale, uint8_t *min,
+                          int8_t *code);
 
-/* The code of the entry of an ascending table of 16 that is nearest to x. */
-int cn_nearest_level(const int8_t *table, float x);
+/* x ~ d * code with code -1, 0, 1: the optimum. weights may be NULL. Returns d as an f16. */
+uint16_t cn_quant_ternary(int n, const float *x, const float *weights, int8_t *code);
+
+/* Codes of x with a given scale and offset: x ~ scale * level + offset. */
+void cn_quant_codes(int n, const float *x, const struct cn_levels *levels, float scale,
+                    float offset, int8_t *code);
 
 /* The f16 nearest to x among the finite ones: a scale in a file must be finite. */
 uint16_t cn_quant_f16(float x);

@@ -52,29 +52,23 @@ CN_REF_GEMV(iq4_xs)
 
 static void quantize(int64_t n_cols, const float *x, const float *weights, void *blocks)
 {
+    const struct cn_levels levels = { 0, 15, cn_iq4_levels };
     struct cn_block_iq4_xs *b = blocks;
     for (int64_t i = 0; i < n_cols; i += BLOCK, b++, x += BLOCK) {
-        float w[BLOCK], scale[N_GROUPS], top = 0;
+        float w[BLOCK];
+        int8_t scale[N_GROUPS];
+        int8_t code[BLOCK];
         cn_quant_weights(BLOCK, x, weights ? weights + i : NULL, 2, w);
-        for (int g = 0; g < N_GROUPS; g++) {
-            scale[g] = cn_fit_table(GROUP, x + g * GROUP, w + g * GROUP, cn_iq4_levels, NULL);
-            if (fabsf(scale[g]) > fabsf(top))
-                top = scale[g];
-        }
-        /* The extreme scale becomes -32, of a range -32..31. */
-        b->d = cn_quant_f16(top / -32);
+        b->d = cn_quant_scales(N_GROUPS, GROUP, x, w, &levels, 32, scale, code);
         b->scale_hi = 0;
         memset(b->scale_lo, 0, sizeof b->scale_lo);
-        float d = cn_f16_to_f32(b->d), inverse = cn_quant_inverse(d);
         for (int g = 0; g < N_GROUPS; g++) {
-            int l = cn_clamp(cn_nearest(scale[g] * inverse), -32, 31);
-            b->scale_lo[g / 2] |= (uint8_t)(((l + 32) & 15) << (4 * (g % 2)));
-            b->scale_hi |= (uint16_t)((l + 32) >> 4 << (2 * g));
-            float group_inverse = cn_quant_inverse(d * (float)l);
-            for (int e = 0; e < GROUP; e++)
-                cn_set_nibble(b->q + 16 * g, e,
-                              cn_nearest_level(cn_iq4_levels, x[g * GROUP + e] * group_inverse));
+            int s = scale[g] + 32;
+            b->scale_lo[g / 2] |= (uint8_t)((s & 15) << (4 * (g % 2)));
+            b->scale_hi |= (uint16_t)(s >> 4 << (2 * g));
         }
+        for (int e = 0; e < BLOCK; e++)
+            cn_set_nibble(b->q + 16 * (e / GROUP), e % GROUP, code[e]);
     }
 }
 

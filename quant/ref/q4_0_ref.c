@@ -37,14 +37,16 @@ CN_REF_GEMV(q4_0)
 
 static void quantize(int64_t n_cols, const float *x, const float *weights, void *blocks)
 {
+    const struct cn_levels levels = { -OFFSET, OFFSET - 1, NULL };
     struct cn_block_q4_0 *b = blocks;
     for (int64_t i = 0; i < n_cols; i += BLOCK, b++, x += BLOCK) {
         float w[BLOCK];
+        int8_t code[BLOCK];
         cn_quant_weights(BLOCK, x, weights ? weights + i : NULL, 1, w);
-        b->d = cn_quant_f16(cn_fit_symmetric(BLOCK, x, w, OFFSET, NULL));
-        float inverse = cn_quant_inverse(cn_f16_to_f32(b->d));
+        b->d = cn_quant_f16(cn_fit_scale(BLOCK, x, w, &levels));
+        cn_quant_codes(BLOCK, x, &levels, cn_f16_to_f32(b->d), 0, code);
         for (int e = 0; e < BLOCK; e++)
-            cn_set_nibble(b->q, e, cn_clamp(cn_nearest(x[e] * inverse) + OFFSET, 0, 15));
+            cn_set_nibble(b->q, e, code[e] + OFFSET);
     }
 }
 

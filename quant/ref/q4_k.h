@@ -10,7 +10,7 @@
 struct cn_block_q4_k {
     uint16_t d;         /* f16 scale of the group scales */
     uint16_t dmin;      /* f16 scale of the group minima */
-    uint8_t scales[12]; /* 6-bit scale and minimum of each group, packed: see q4_k_ref.c */
+    uint8_t scales[12]; /* 6-bit scale and minimum of each group: quant/ref/k_scales.h */
     uint8_t q[128];     /* groups 2k (low nibbles) and 2k+1 (high nibbles) share bytes 32k.. */
 };
 _Static_assert(sizeof(struct cn_block_q4_k) == 144, "q4_k block");

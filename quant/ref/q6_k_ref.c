@@ -59,26 +59,17 @@ CN_REF_GEMV(q6_k)
 
 static void quantize(int64_t n_cols, const float *x, const float *weights, void *blocks)
 {
+    const struct cn_levels levels = { -OFFSET, OFFSET - 1, NULL };
     struct cn_block_q6_k *b = blocks;
     for (int64_t i = 0; i < n_cols; i += BLOCK, b++, x += BLOCK) {
-        float w[BLOCK], scale[N_GROUPS], top = 0;
-        cn_quant_weights(BLOCK, x, weights ? weights + i : NULL, 1, w);
-        for (int g = 0; g < N_GROUPS; g++) {
-            scale[g] = cn_fit_symmetric(GROUP, x + g * GROUP, w + g * GROUP, OFFSET, NULL);
-            if (fabsf(scale[g]) > fabsf(top))
-                top = scale[g];
-        }
-        /* The extreme scale becomes -128: the signed byte reaches one further on that side. */
-        b->d = cn_quant_f16(top / -128);
-        float d = cn_f16_to_f32(b->d), inverse = cn_quant_inverse(d);
+        float w[BLOCK];
+        int8_t code[BLOCK];
+        cn_quant_weights(BLOCK, x, weights ? weights + i : NULL, 2, w);
+        b->d = cn_quant_scales(N_GROUPS, GROUP, x, w, &levels, 128, b->scale, code);
         memset(b->lo, 0, sizeof b->lo);
         memset(b->hi, 0, sizeof b->hi);
-        for (int g = 0; g < N_GROUPS; g++) {
-            b->scale[g] = (int8_t)cn_clamp(cn_nearest(scale[g] * inverse), -128, 127);
-            float group_inverse = cn_quant_inverse(d * b->scale[g]);
-            for (int e = g * GROUP; e < (g + 1) * GROUP; e++)
-                set_code(b, e, cn_clamp(cn_nearest(x[e] * group_inverse) + OFFSET, 0, 63));
-        }
+        for (int e = 0; e < BLOCK; e++)
+            set_code(b, e, code[e] + OFFSET);
     }
 }
 

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Q5_0, the definition.
+ *
+ *   | d f16 | 4 bytes: fifth bits | 16 bytes: low 4 bits |        w = d * (code - 16)
+ */
+#include "quant/ref/q5_0.h"
+
+#include "quant/quantizer.h"
+#include "quant/ref/ref.h"
+
+extern const struct cn_reference cn_q5_0_ref;
+
+enum { BLOCK = 32, OFFSET = 16 };
+
+static int code_at(const struct cn_block_q5_0 *b, int e)
+{
+    return cn_nibble(b->q, e) | (b->hi[e / 8] >> (e % 8) & 1) << 4;
+}
+
+/* The fifth bits must be clear before. */
+static void set_code(struct cn_block_q5_0 *b, int e, int code)
+{
+    cn_set_nibble(b->q, e, code & 15);
+    b->hi[e / 8] |= (uint8_t)(code >> 4 << (e % 8));
+}
+
+static void dequantize(int64_t n_cols, const void *blocks, float *x)
+{
+    const struct cn_block_q5_0 *b = blocks;
+    for (int64_t i = 0; i < n_cols / BLOCK; i++, b++, x += BLOCK)
+        for (int e = 0; e < BLOCK; e++)
+            x[e] = (float)(code_at(b, e) - OFFSET) * cn_f16_to_f32(b->d);
+}
+
+static void unpack(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk_stride,
+                   float *scale, float *min)
+{
+    const struct cn_block_q5_0 *b = row;
+    (void)min;
+    for (int64_t i = 0; i < n_cols; i += BLOCK, b++) {
+        scale[i / BLOCK] = cn_f16_to_f32(b->d);
+        for (int e = 0; e < BLOCK; e++)
+            cn_ref_put_code(codes, chunk_stride, i + e, code_at(b, e));
+    }
+}
+
+CN_REF_GEMV(q5_0)
+
+static void quantize(int64_t n_cols, const float *x, const float *weights, void *blocks)
+{
+    const struct cn_levels levels = { -OFFSET, OFFSET - 1, NULL };
+    struct cn_block_q5_0 *b = blocks;
+    for (int64_t i = 0; i < n_cols; i += BLOCK, b++, x += BLOCK) {
+        float w[BLOCK];
+        int8_t code[BLOCK];
+        cn_quant_weights(BLOCK, x, weights ? weights + i : NULL, 1, w);
+        b->d = cn_quant_f16(cn_fit_scale(BLOCK, x, w, &levels));
+        cn_quant_codes(BLOCK, x, &levels, cn_f16_to_f32(b->d), 0, code);
+        memset(b->hi, 0, sizeof b->hi);
+        for (int e = 0; e < BLOCK; e++)
+            set_code(b, e, code[e] + OFFSET);
+    }
+}
+
+const struct cn_reference cn_q5_0_ref = {
+    .dequantize = dequantize,
+    .quantize = quantize,
+    .kernels = {gemv, unpack, { .code_max = 31, .offset = OFFSET, .sub = BLOCK }},
+};

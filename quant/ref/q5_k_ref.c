@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Q5_K, the definition.
+ *
+ *   | d f16 | dmin f16 | 12 bytes: 8 x (6-bit scale, 6-bit min) | 32 bytes: fifth bits |
+ *   | 128 bytes: low 4 bits |
+ *
+ *   w = d * scale[g] * code - dmin * min[g],  g = element / 32
+ */
+#include "quant/ref/q5_k.h"
+
+#include "quant/quantizer.h"
+#include "quant/ref/k_scales.h"
+#include "quant/ref/ref.h"
+
+extern const struct cn_reference cn_q5_k_ref;
+
+enum { BLOCK = 256, GROUP = 32, N_GROUPS = BLOCK / GROUP, LEVELS = 31, GRID = 63 };
+
+static int code_at(const struct cn_block_q5_k *b, int e)
+{
+    int g = e / GROUP;
+    int lo = b->q[32 * (g / 2) + e % 32] >> (4 * (g % 2)) & 15;
+    return lo | (b->hi[e % 32] >> g & 1) << 4;
+}
+
+static void dequantize(int64_t n_cols, const void *blocks, float *x)
+{
+    const struct cn_block_q5_k *b = blocks;
+    for (int64_t i = 0; i < n_cols / BLOCK; i++, b++, x += BLOCK) {
+        uint8_t scale[N_GROUPS], min[N_GROUPS];
+        cn_k_scales_unpack(b->scales, scale, min);
+        float d = cn_f16_to_f32(b->d), dmin = cn_f16_to_f32(b->dmin);
+        for (int e = 0; e < BLOCK; e++)
+            x[e] = d * scale[e / GROUP] * (float)code_at(b, e) - dmin * min[e / GROUP];
+    }
+}
+
+static void unpack(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk_stride,
+                   float *scale, float *min)
+{
+    const struct cn_block_q5_k *b = row;
+    for (int64_t i = 0; i < n_cols; i += BLOCK, b++) {
+        uint8_t sc[N_GROUPS], mn[N_GROUPS];
+        cn_k_scales_unpack(b->scales, sc, mn);
+        for (int g = 0; g < N_GROUPS; g++) {
+            *scale++ = cn_f16_to_f32(b->d) * sc[g];
+            *min++ = cn_f16_to_f32(b->dmin) * mn[g];
+        }
+        for (int e = 0; e < BLOCK; e++)
+            cn_ref_put_code(codes, chunk_stride, i + e, code_at(b, e));
+    }
+}
+
+CN_REF_GEMV(q5_k)
+
+static void quantize(int64_t n_cols, const float *x, const float *weights, void *blocks)
+{
+    struct cn_block_q5_k *b = blocks;
+    for (int64_t i = 0; i < n_cols; i += BLOCK, b++, x += BLOCK) {
+        float w[BLOCK];
+        uint8_t scale[N_GROUPS], min[N_GROUPS];
+        int8_t code[BLOCK];
+        cn_quant_weights(BLOCK, x, weights ? weights + i : NULL, 2, w);
+        cn_quant_scales_mins(N_GROUPS, GROUP, x, w, LEVELS, GRID, &b->d, &b->dmin, scale, min,
+                             code);
+        cn_k_scales_pack(scale, min, b->scales);
+        memset(b->hi, 0, sizeof b->hi);
+        memset(b->q, 0, sizeof b->q);
+        for (int e = 0; e < BLOCK; e++) {
+            int g = e / GROUP;
+            b->q[32 * (g / 2) + e % 32] |= (uint8_t)((code[e] & 15) << (4 * (g % 2)));
+            b->hi[e % 32] |= (uint8_t)(code[e] >> 4 << g);
+        }
+    }
+}
+
+const struct cn_reference cn_q5_k_ref = {
+    .dequantize = dequantize,
+    .quantize = quantize,
+    .kernels = {gemv, unpack, { .code_max = LEVELS, .sub = GROUP, .has_min = true }},
+};
