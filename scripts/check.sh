@@ -1,0 +1,307 @@
+#!/bin/sh
+# Proves what the layout promises (make check): scripts/check.sh BUILD_DIR [RULE...]
+# One line per rule; below a broken one the places that break it. Exit 1 if any is broken.
+set -u
+rules="includes format tables headers symbols isa names text length"
+[ $# -ge 1 ] || { echo "usage: scripts/check.sh BUILD_DIR [$rules]" >&2; exit 2; }
+build=$1
+shift
+[ $# = 0 ] || rules=$*
+cd "$(dirname "$0")/.." || exit 1
+command -v git >/dev/null 2>&1 || { echo "check: git is missing (apt-get install git)" >&2; exit 1; }
+: "${CC:=gcc}"
+
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+trap 'exit 130' INT TERM
+# Files that are there: known to git or new, but not ignored.
+git ls-files -co --exclude-standard | sort -u | while IFS= read -r f; do
+    [ -f "$f" ] && printf '%s\n' "$f"
+done >"$tmp/files"
+[ -s "$tmp/files" ] || { echo "check: no files; this works on a git checkout" >&2; exit 1; }
+
+files() { # those that match the extended regular expression
+    grep -E "$1" "$tmp/files"
+}
+C_SOURCES='\.(c|h)$'
+
+# ---- includes: each floor stands only on those below ----------------------------------------------
+
+# Angle brackets that the lower three floors may use: libc, POSIX, Linux and compiler headers.
+SYSTEM='^(assert|ctype|dirent|endian|errno|fcntl|fenv|float|inttypes|limits|locale|math|poll|pthread|sched|setjmp|signal|spawn|stdalign|stdarg|stdatomic|stdbool|stddef|stdint|stdio|stdlib|string|strings|time|unistd|wchar|cpuid|immintrin|arm_neon|sys/[a-z_]+|linux/[a-z_]+|asm/[a-z_]+)\.h$'
+
+check_includes() {
+    files '\.(c|h|def)$' | while IFS= read -r f; do
+        sed -n 's/^[[:space:]]*#[[:space:]]*include[[:space:]]*\([<"][^>"]*[>"]\).*/\1/p' "$f" |
+            while IFS= read -r inc; do
+                name=${inc#?}
+                name=${name%?}
+                case $inc in
+                \"*)
+                    [ -f "$name" ] || { echo "$f: $inc is not a path from the root"; continue; }
+                    case $f in
+                    quant/*) allowed='^quant/' ;;
+                    engine/*) allowed='^(engine|quant)/' ;;
+                    profiler/*) allowed='^profiler/' ;;
+                    bench/*) allowed='^(bench|engine|profiler|quant)/' ;;
+                    cli/*) allowed='^(cli/.*|bench/[^/]*\.h|quant/quant\.h|engine/carnot\.h|engine/tools\.h|profiler/profiler\.h)$' ;;
+                    *) allowed='' ;; # tests may look everywhere
+                    esac
+                    printf '%s\n' "$name" | grep -Eq "$allowed" || echo "$f: includes $inc"
+                    ;;
+                *)
+                    case $f in
+                    engine/*) [ "$name" = cblas.h ] && continue ;; # optional, found by pkg-config
+                    quant/* | profiler/*) ;;
+                    *) continue ;;
+                    esac
+                    printf '%s\n' "$name" | grep -Eq "$SYSTEM" || echo "$f: includes $inc: not libc"
+                    ;;
+                esac
+            done
+    done
+}
+
+# ---- format: clang-format changes nothing -----------------------------------------------------------
+
+check_format() {
+    tool=clang-format-14
+    command -v $tool >/dev/null 2>&1 || tool=clang-format
+    case $($tool --version 2>/dev/null) in
+    *" 14."*) ;;
+    "") echo "clang-format is missing (apt-get install clang-format-14)"; return ;;
+    *) echo "clang-format 14 is wanted, found: $($tool --version)"; return ;;
+    esac
+    files "$C_SOURCES" | while IFS= read -r f; do
+        $tool --dry-run -Werror "$f" >/dev/null 2>"$tmp/said" && continue
+        line=$(sed -n 's/^[^:]*:\([0-9]*\):.*/\1/p' "$tmp/said" | head -n 1)
+        if [ "$line" ]; then
+            echo "$f:$line: not formatted (make format)"
+        else
+            echo "$f: clang-format fails on it; fence its tables with /* clang-format off */"
+        fi
+    done
+}
+
+# ---- tables: rows and files say the same -------------------------------------------------------------
+
+# The rows of a .def file, one "NAME(first, rest...)" a line, without comments.
+rows() {
+    [ -f "$1" ] || return 0
+    $CC -E -P -x c "$1" | tr '\n' ' ' | sed 's/CN_[A-Z]*[[:space:]]*(/\
+&/g' | grep '^CN_'
+}
+row_names() {
+    rows "$1" | sed 's/^CN_[A-Z]*[[:space:]]*([[:space:]]*\([A-Za-z0-9_]*\).*/\1/'
+}
+lines_only_in() { # first list, second list, text with %s
+    printf '%s\n' "$1" | sort -u >"$tmp/a"
+    printf '%s\n' "$2" | sort -u >"$tmp/b"
+    comm -23 "$tmp/a" "$tmp/b" | while IFS= read -r x; do
+        # shellcheck disable=SC2059
+        [ "$x" ] && printf "$3\n" "$x"
+    done
+}
+stems() { # regular expression with one group: the group of each file that matches
+    sed -nE "s,^$1\$,\\1,p" "$tmp/files"
+}
+
+check_formats_table() {
+    ids=$(row_names quant/formats.def)
+    for id in $ids; do
+        for f in quant/ref/"$id".h quant/ref/"$id"_ref.c; do
+            [ -f "$f" ] || echo "quant/formats.def: row $id has no $f"
+        done
+    done
+    # gemm_ref.c and vec_ref.c are what all formats share.
+    lines_only_in "$(stems 'quant/ref/(.*)_ref\.c' | grep -Ev '^(gemm|vec)$')" "$ids" \
+        'quant/ref/%s_ref.c: no such row in quant/formats.def'
+    # "q4_k avx2" for each AVX2(...) of a row; the argument must be the row's own id.
+    named=$(rows quant/formats.def | while IFS= read -r row; do
+        id=$(printf '%s\n' "$row" | sed 's/^CN_[A-Z]*[[:space:]]*([[:space:]]*\([A-Za-z0-9_]*\).*/\1/')
+        printf '%s\n' "${row#CN_*(}" | grep -oE '[A-Z0-9]+\([a-z0-9_]*\)' | while IFS= read -r t; do
+            arg=${t#*(}
+            echo "${arg%)} $(echo "${t%%(*}" | tr '[:upper:]' '[:lower:]') $id"
+        done
+    done)
+    printf '%s\n' "$named" | while read -r arg tier id; do
+        case $tier in
+        "") continue ;;
+        avx2 | avx512 | amx) dir=quant/x86 ;;
+        neon | dotprod | i8mm) dir=quant/arm ;;
+        *) echo "quant/formats.def: row $id names the unknown tier $tier"; continue ;;
+        esac
+        [ "$arg" = "$id" ] || echo "quant/formats.def: row $id names the kernels of '$arg'"
+        [ -f "$dir/${id}_$tier.c" ] || echo "quant/formats.def: row $id has no $dir/${id}_$tier.c"
+    done
+    pairs=$(printf '%s\n' "$named" | awk 'NF { print $3 "_" $2 }')
+    for f in $(files '^quant/(x86|arm)/.*\.c$'); do
+        stem=$(basename "$f" .c)
+        case $f in
+        quant/x86/*_avx2.c | quant/x86/*_avx512.c | quant/x86/*_amx.c) ;;
+        quant/arm/*_neon.c | quant/arm/*_dotprod.c | quant/arm/*_i8mm.c) ;;
+        *) echo "$f: its name does not end in a tier of this machine"; continue ;;
+        esac
+        case $stem in
+        gemm_* | vec_*) continue ;; # what all formats share
+        esac
+        printf '%s\n' "$pairs" | grep -qx "$stem" || echo "$f: not named in quant/formats.def"
+    done
+}
+
+check_tables() {
+    check_formats_table
+    names=$(row_names engine/archs.def)
+    lines_only_in "$names" "$(stems 'engine/arch/(.*)\.c')" 'engine/archs.def: row %s has no file in engine/arch/'
+    lines_only_in "$(stems 'engine/arch/(.*)\.c')" "$names" 'engine/arch/%s.c: no such row in engine/archs.def'
+    names=$(row_names profiler/meters.def)
+    lines_only_in "$names" "$(stems 'profiler/meter_(.*)\.c')" 'profiler/meters.def: row %s has no profiler/meter_ file'
+    lines_only_in "$(stems 'profiler/meter_(.*)\.c')" "$names" 'profiler/meter_%s.c: no such row in profiler/meters.def'
+    names=$(row_names cli/commands.def)
+    for name in $names; do
+        grep -q "^int cn_cmd_$name(" "cli/$name.c" 2>/dev/null ||
+            echo "cli/commands.def: row $name has no cli/$name.c with cn_cmd_$name"
+    done
+    # shellcheck disable=SC2046
+    lines_only_in "$(sed -n 's/^int cn_cmd_\([a-z0-9_]*\)(.*/\1/p' $(files '^cli/.*\.c$') /dev/null)" "$names" \
+        'cn_cmd_%s: no such row in cli/commands.def'
+    [ "$names" = "$(printf '%s\n' "$names" | LC_ALL=C sort)" ] || echo "cli/commands.def: rows are not sorted"
+}
+
+# ---- headers: each compiles alone ---------------------------------------------------------------------
+
+tier_flags() { # machine, tier
+    make -s ${1:+CROSS="$1"} print-FLAGS_"$2" 2>/dev/null
+}
+
+check_headers() {
+    arm=aarch64-linux-gnu-
+    for h in $(files '\.h$'); do
+        cross="" flags=""
+        case $h in
+        quant/x86/*_*.h | quant/arm/*_*.h)
+            tier=$(basename "$h" .h)
+            tier=${tier##*_}
+            case $h in quant/arm/*) cross=$arm ;; esac
+            if [ "$cross" ] && ! command -v ${arm}gcc >/dev/null 2>&1; then
+                echo "note: $h not compiled: no ${arm}gcc (DEPS_CROSS=1 make deps)"
+                continue
+            fi
+            flags=$(tier_flags "$cross" "$tier")
+            ;;
+        esac
+        # shellcheck disable=SC2086
+        { [ "$cross" ] && cc=${cross}gcc || cc=$CC; }
+        printf '#include "%s"\nint cn_not_empty;\n' "$h" >"$tmp/alone.c"
+        # shellcheck disable=SC2086
+        $cc -std=c11 -D_GNU_SOURCE -Wall -Wextra -Wundef -Werror -I. $flags -fsyntax-only "$tmp/alone.c" 2>"$tmp/said" && continue
+        echo "$h: does not compile alone: $(grep -m 1 error "$tmp/said" | sed 's/.*error: //')"
+    done
+}
+
+# ---- symbols: what the library exports starts with cn_ -------------------------------------------------
+
+check_symbols() {
+    lib=$build/libcarnot.a
+    [ -f "$lib" ] || { echo "$lib: not built (make)"; return; }
+    nm -A -g --defined-only "$lib" 2>"$tmp/said" | awk '$NF !~ /^(cn_|CN_)/ { print $1 " exports " $NF }'
+    grep -v 'no symbols' "$tmp/said"
+}
+
+# ---- isa: conditions on the instruction set stand where they belong ------------------------------------
+
+check_isa() {
+    files "$C_SOURCES" | grep -vxE 'quant/(cpu|table)\.c|engine/threads\.c' | while IFS= read -r f; do
+        case $f in
+        quant/x86/*_*.[ch] | quant/arm/*_*.[ch]) tier=1 ;;
+        *) tier=0 ;;
+        esac
+        awk -v file="$f" -v tier="$tier" '
+        # Comments out, continued lines joined: logical lines text[1..n] with the number they start at.
+        {
+            line = $0
+            out = ""
+            while (line != "") {
+                if (comment) {
+                    at = index(line, "*/")
+                    if (!at) { line = ""; break }
+                    line = substr(line, at + 2); comment = 0
+                } else {
+                    at = index(line, "/*")
+                    if (!at) { out = out line; line = "" }
+                    else { out = out substr(line, 1, at - 1) " "; line = substr(line, at + 2); comment = 1 }
+                }
+            }
+            if (joined == "") first = NR
+            joined = joined out
+            if (joined ~ /\\$/) { sub(/\\$/, " ", joined); if (joined == "") joined = " "; next }
+            if (joined !~ /^[ \t]*$/) { n++; text[n] = joined; at_line[n] = first }
+            joined = ""
+        }
+        END {
+            isa = "__(AVX|SSE|FMA|F16C|BMI|GFNI|AMX|VAES|MMX|POPCNT|ARM_|aarch64|arm__|x86_64|amd64|i386|i686|riscv|powerpc|s390)"
+            for (i = 1; i <= n; i++) {
+                if (text[i] !~ /^[ \t]*#/) { code = 1; continue }
+                if (text[i] !~ /^[ \t]*#[ \t]*(if|ifdef|ifndef|elif)/ || text[i] !~ isa) continue
+                guard = text[i + 1] ~ /^[ \t]*#[ \t]*error/ && text[i + 2] ~ /^[ \t]*#[ \t]*endif/
+                if (tier && guard && !code) continue
+                print file ":" at_line[i] ": condition on the instruction set:" text[i]
+            }
+        }' "$f"
+    done
+}
+
+# ---- names, text, length -------------------------------------------------------------------------------
+
+check_names() {
+    files . | grep -vE '^tests/fixtures/|(^|/)(README\.md|\.gitignore)$' | sed 's,.*/,,' | sort | uniq -d |
+        while IFS= read -r name; do
+            echo "$name: $(grep -E "(^|/)$(printf '%s' "$name" | sed 's/\./\\./g')\$" "$tmp/files" | tr '\n' ' ')"
+        done
+}
+
+check_text() {
+    tab=$(printf '\t')
+    files '\.(c|h|def)$' | while IFS= read -r f; do
+        grep -n "$tab" "$f" | sed "s,^\([0-9]*\):.*,$f:\1: tab,"
+        grep -n '[[:space:]]$' "$f" | sed "s,^\([0-9]*\):.*,$f:\1: trailing blank,"
+        [ -z "$(tail -c 1 "$f")" ] || echo "$f: no newline at the end"
+    done
+    # Brackets keep the pattern from finding itself. -I: text files only.
+    files . | tr '\n' '\0' | xargs -0 grep -nIE '(^|[^A-Za-z0-9_.~/}$)-])/(wor[k]|hom[e]|roo[t])/' /dev/null |
+        sed -E 's/^([^:]*:[0-9]*):.*/\1: path of a machine/'
+}
+
+check_length() {
+    files '\.(c|h|def|sh)$' | while IFS= read -r f; do
+        n=$(wc -l <"$f")
+        [ "$n" -le 1500 ] || echo "$f: $n lines, at most 1500 (split it by concept)"
+    done
+}
+
+# ---- all of them -----------------------------------------------------------------------------------------
+
+broken=0
+for rule in $rules; do
+    case $rule in
+    includes) what="each floor includes only those below" ;;
+    format) what="clang-format 14 changes nothing" ;;
+    tables) what="tables and files name each other" ;;
+    headers) what="each header compiles alone" ;;
+    symbols) what="the library exports cn_ names only" ;;
+    isa) what="conditions on the instruction set stand where they belong" ;;
+    names) what="file names are unique" ;;
+    text) what="no tabs, trailing blanks, missing newlines, paths of a machine" ;;
+    length) what="no file over 1500 lines" ;;
+    *) echo "check: unknown rule '$rule'" >&2; exit 2 ;;
+    esac
+    check_"$rule" >"$tmp/places"
+    if grep -qv '^note: ' "$tmp/places"; then
+        broken=$((broken + 1))
+        printf 'FAILED  %-9s %s\n' "$rule" "$what"
+    else
+        printf 'ok      %-9s %s\n' "$rule" "$what"
+    fi
+    sed 's/^/        /' "$tmp/places"
+done
+[ $broken = 0 ]
