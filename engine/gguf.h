@@ -135,6 +135,8 @@ void cn_gguf_writer_tensor(struct cn_gguf_writer *w, const char *name, uint32_t 
 /* Then the data of each tensor in that order, in any number of pieces. Errors (disk full, ...) are
  * kept and reported by finish; writes after one do nothing. */
 void cn_gguf_writer_data(struct cn_gguf_writer *w, const void *bytes, size_t n_bytes);
+/* Whether such an error was kept: there is no point in making more data. */
+bool cn_gguf_writer_failed(const struct cn_gguf_writer *w);
 /* Completes and renames the file (fsync first) or, after an error, removes it. Frees the writer. */
 enum cn_status cn_gguf_writer_finish(struct cn_gguf_writer *w, struct cn_error *err);
 /* Removes the temporary file and frees the writer. NULL is allowed. */

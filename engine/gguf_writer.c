@@ -356,6 +356,11 @@ void cn_gguf_writer_data(struct cn_gguf_writer *w, const void *bytes, size_t n_b
     }
 }
 
+bool cn_gguf_writer_failed(const struct cn_gguf_writer *w)
+{
+    return w->status != CN_OK;
+}
+
 /* ---- end ---------------------------------------------------------------------------------- */
 
 /* The rename itself has to reach the disk too. Some file systems refuse to sync a directory; the
