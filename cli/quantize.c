@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT */
+#include "bench/table.h"
+#include "cli/cli.h"
+#include "engine/tools.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static const struct cn_usage usage = {
+    .synopsis = "carnot quantize IN OUT TYPE [options]",
+    .text = "Writes the model IN (GGUF, float) to OUT in the file type TYPE: Q8_0, Q4_K_M, IQ4_XS, "
+            "...\n"
+            "Each tensor gets the type that the field's tools give it in files of that name.\n"
+            "\n"
+            "  carnot quantize model-f16.gguf model-q4_k_m.gguf Q4_K_M\n"
+            "  carnot quantize model-f16.gguf - Q4_K_M --dry-run\n"
+            "  carnot quantize model-f16.gguf out.gguf IQ2_XS --imatrix model.imatrix\n"
+            "  carnot quantize model-f16.gguf out.gguf Q4_0 --tensor-type 'ffn_down=q6_k'",
+};
+
+static void add_to_plan(void *user, const struct cn_quantize_tensor *t)
+{
+    struct cn_table *plan = user;
+    char shape[96] = "";
+    for (int d = 0; d < t->n_dims; d++) {
+        size_t n = strlen(shape);
+        snprintf(shape + n, sizeof shape - n, "%s%lld", d ? " x " : "", (long long)t->ne[d]);
+    }
+    cn_table_row(plan);
+    cn_table_str(plan, "tensor", t->name);
+    cn_table_str(plan, "shape", shape);
+    cn_table_str(plan, "from", t->from);
+    cn_table_str(plan, "to", t->to);
+    cn_table_i64(plan, "from_bytes", (int64_t)t->from_bytes);
+    cn_table_i64(plan, "to_bytes", (int64_t)t->to_bytes);
+    cn_table_bool(plan, "weighted", t->weighted);
+    cn_table_bool(plan, "fell_back", t->fell_back);
+}
+
+static void show_progress(void *user, double done, double total)
+{
+    (void)user;
+    cn_progress("quantising", done, total);
+}
+
+static bool interrupted(void *user)
+{
+    (void)user;
+    return cn_interrupted();
+}
+
+static struct cn_table *make_plan(void)
+{
+    struct cn_table *plan = cn_table_create("quantize_plan");
+    if (!plan)
+        return NULL;
+    cn_table_column(plan, "tensor", "tensor", -1);
+    cn_table_column(plan, "shape", "shape", -1);
+    cn_table_column(plan, "from", "from", -1);
+    cn_table_column(plan, "to", "to", -1);
+    cn_table_column(plan, "from_bytes", "bytes", -1);
+    cn_table_column(plan, "to_bytes", "new bytes", -1);
+    cn_table_column(plan, "weighted", "imatrix", -1);
+    cn_table_column(plan, "fell_back", "fallback", -1);
+    return plan;
+}
+
+static void summarise(const struct cn_file_result *r, const char *what, double seconds)
+{
+    fprintf(stderr, "%s: %s, %.2f M parameters, %.3f bits per weight, %.1f MB from %.1f MB", what,
+            r->file_type, (double)r->n_params / 1e6, r->bpw, (double)r->tensor_bytes / 1e6,
+            (double)r->from_tensor_bytes / 1e6);
+    if (seconds >= 0)
+        fprintf(stderr, ", %.1f s", seconds);
+    fputc('\n', stderr);
+    if (r->n_fell_back > 0)
+        cn_warn("%d tensors have rows that the type for them does not divide; they got the nearest "
+                "type that does (--dry-run lists them)",
+                r->n_fell_back);
+}
+
+static int quantize(const char *in, const char *out, struct cn_quantize_options *o,
+                    enum cn_table_format format)
+{
+    struct cn_table *plan = NULL;
+    if (o->dry_run) {
+        plan = make_plan();
+        if (!plan)
+            return cn_die("out of memory");
+        o->plan = add_to_plan;
+        o->user = plan;
+    }
+    struct timespec t0, t1;
+    struct cn_file_result result;
+    struct cn_error err;
+    clock_gettime(CLOCK_MONOTONIC, &t0);
+    enum cn_status status = cn_quantize_file(in, out, o, &result, &err);
+    clock_gettime(CLOCK_MONOTONIC, &t1);
+    double seconds = (double)(t1.tv_sec - t0.tv_sec) + 1e-9 * (double)(t1.tv_nsec - t0.tv_nsec);
+    int code = CN_EXIT_OK;
+    cn_progress("quantising", 1, 1); /* ends the line after a failure too */
+    if (status != CN_OK) {
+        code = cn_die("%s", err.text);
+    } else {
+        if (o->dry_run)
+            cn_table_print(plan, format, stdout);
+        summarise(&result, o->dry_run ? "would write" : out, o->dry_run ? -1 : seconds);
+    }
+    cn_table_free(plan);
+    return code;
+}
+
+int cn_cmd_quantize(int argc, char **argv)
+{
+    struct cn_quantize_options o = { .progress = show_progress, .cancel = interrupted };
+    struct cn_string_list args = { 0 }, tensor_types = { 0 };
+    const char *format_name = "md";
+    int64_t n_threads = 0;
+    const struct cn_option options[] = {
+        {"--imatrix",           NULL, CN_OPT_STRING, &o.imatrix,          "F",
+         "importance matrix: needed below 3 bits, better everywhere",                                                      0, 0  },
+        { "--pure",             NULL, CN_OPT_FLAG,   &o.pure,             NULL,     "one format for every matrix, no mix", 0, 0  },
+        { "--tensor-type",      NULL, CN_OPT_LIST,   &tensor_types,       "RE=T",
+         "matrices whose name matches the extended regular expression RE get tensor type T",                               0,
+         0                                                                                                                       },
+        { "--output-type",      NULL, CN_OPT_STRING, &o.output_type,      "T",
+         "tensor type of the output matrix",                                                                               0, 0  },
+        { "--embedding-type",   NULL, CN_OPT_STRING, &o.embedding_type,   "T",
+         "tensor type of the token embedding",                                                                             0, 0  },
+        { "--allow-requantize", NULL, CN_OPT_FLAG,   &o.allow_requantize, NULL,
+         "take tensors that are quantised already",                                                                        0, 0  },
+        { "--dry-run",          NULL, CN_OPT_FLAG,   &o.dry_run,          NULL,
+         "print the plan and the sizes, write nothing",                                                                    0, 0  },
+        { "--threads",          "-t", CN_OPT_INT,    &n_threads,          "N",      "threads (default: all cores)",        1, 256},
+        { "-o",                 NULL, CN_OPT_STRING, &format_name,        "FORMAT",
+         "of the plan: md, csv, json, jsonl (default md)",                                                                 0, 0  },
+    };
+    int code = cn_options_parse(argc, argv, &usage, options, sizeof options / sizeof *options,
+                                &args, 3, 3);
+    enum cn_table_format format = CN_TABLE_MD;
+    if (code < 0 && !cn_table_format_parse(format_name, &format)) {
+        cn_die("-o %s: expected md, csv, json or jsonl", format_name);
+        code = CN_EXIT_USAGE;
+    }
+    if (code < 0) {
+        o.type = args.items[2];
+        o.tensor_types = tensor_types.items;
+        o.n_tensor_types = tensor_types.n;
+        o.n_threads = (int)n_threads;
+        code = quantize(args.items[0], args.items[1], &o, format);
+    }
+    free(args.items);
+    free(tensor_types.items);
+    return code;
+}

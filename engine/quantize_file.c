@@ -1,0 +1,627 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A model file into another file type. Row by row: a piece of a tensor is read from the mapping,
+ * converted by all threads and written, so that memory is a few rows however large the model.
+ */
+#include "engine/tools.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <regex.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+
+#include "engine/error.h"
+#include "engine/gguf.h"
+#include "engine/imatrix_file.h"
+
+enum {
+    PIECE_ELEMS = 1 << 22, /* written at a time */
+    CHUNK_ELEMS = 1 << 15, /* a thread takes at a time */
+    MAX_THREADS = 256,
+    QUANTIZATION_VERSION = 2,
+};
+
+struct item {
+    const struct cn_gguf_tensor *from;
+    char *name;
+    struct cn_mix_tensor mix;
+    const struct cn_format *to;                /* NULL: copied */
+    const struct cn_imatrix_entry *importance; /* NULL: none */
+    size_t bytes;
+};
+
+struct override {
+    regex_t re;
+    const struct cn_format *to;
+    const char *text;
+    bool compiled, used;
+};
+
+struct job {
+    const char *in, *out;
+    const struct cn_quantize_options *o;
+    struct cn_error *err;
+    const struct cn_file_type *file_type;
+    const struct cn_format *output_type, *embedding_type; /* NULL: by the rules */
+    struct override *overrides;
+    struct cn_gguf gguf;
+    struct cn_imatrix imatrix;
+    struct item *items; /* [n_items], in the order of the source */
+    size_t n_items;
+    int n_threads;
+    double n_done, n_total; /* weights to convert */
+};
+
+/* ---- types by name ----------------------------------------------------------------------------
+ */
+
+static enum cn_status find_tensor_type(const struct job *j, const char *name,
+                                       const struct cn_format **format)
+{
+    *format = cn_format_by_name(name);
+    if (*format)
+        return CN_OK;
+    char list[300] = "";
+    for (int i = 0; i < CN_N_TYPES; i++) {
+        size_t n = strlen(list);
+        snprintf(list + n, sizeof list - n, " %s", cn_formats[i].name);
+    }
+    return cn_fail(j->err, CN_ERR_UNSUPPORTED, "tensor type '%s' is not supported; there are:%s",
+                   name, list);
+}
+
+static enum cn_status find_file_type(struct job *j)
+{
+    const struct cn_file_type *ft = cn_file_type_by_name(j->o->type);
+    if (!ft) {
+        char list[400] = "";
+        for (int i = 0; i < cn_n_file_types; i++) {
+            size_t n = strlen(list);
+            if (cn_format_by_gguf(cn_file_types[i].base))
+                snprintf(list + n, sizeof list - n, " %s", cn_file_types[i].name);
+        }
+        return cn_fail(j->err, CN_ERR_UNSUPPORTED,
+                       "file type '%.32s' is not supported; there are:%s", j->o->type, list);
+    }
+    CN_RETURN_IF(!cn_format_by_gguf(ft->base), CN_ERR_UNSUPPORTED, j->err,
+                 "file type %s is not supported: this build lacks the tensor type %s", ft->name,
+                 cn_gguf_type_name(ft->base));
+    j->file_type = ft;
+    return CN_OK;
+}
+
+static enum cn_status parse_override(struct job *j, const char *text, struct override *v)
+{
+    /* The last '=': an expression may hold some, a type's name does not. */
+    const char *equals = strrchr(text, '=');
+    CN_RETURN_IF(!equals || equals == text, CN_ERR_ARGUMENT, j->err,
+                 "'%s': expected RE=TYPE, as in 'ffn_down=q6_k'", text);
+    CN_TRY(find_tensor_type(j, equals + 1, &v->to));
+    char *pattern = strndup(text, (size_t)(equals - text));
+    CN_RETURN_IF(!pattern, CN_ERR_MEMORY, j->err, "out of memory");
+    int code = regcomp(&v->re, pattern, REG_EXTENDED | REG_NOSUB);
+    v->compiled = code == 0;
+    v->text = text;
+    char why[128] = "";
+    if (code != 0)
+        regerror(code, &v->re, why, sizeof why);
+    free(pattern);
+    CN_RETURN_IF(code != 0, CN_ERR_ARGUMENT, j->err, "'%s': bad regular expression: %s", text, why);
+    return CN_OK;
+}
+
+static enum cn_status take_options(struct job *j)
+{
+    const struct cn_quantize_options *o = j->o;
+    CN_TRY(find_file_type(j));
+    if (o->output_type)
+        CN_TRY(find_tensor_type(j, o->output_type, &j->output_type));
+    if (o->embedding_type)
+        CN_TRY(find_tensor_type(j, o->embedding_type, &j->embedding_type));
+    j->overrides = calloc(o->n_tensor_types + 1, sizeof *j->overrides);
+    CN_RETURN_IF(!j->overrides, CN_ERR_MEMORY, j->err, "out of memory");
+    for (size_t i = 0; i < o->n_tensor_types; i++)
+        CN_TRY(parse_override(j, o->tensor_types[i], &j->overrides[i]));
+    j->n_threads = o->n_threads;
+    if (j->n_threads <= 0) {
+        cpu_set_t set;
+        j->n_threads = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+    }
+    if (j->n_threads > MAX_THREADS)
+        j->n_threads = MAX_THREADS;
+    return CN_OK;
+}
+
+/* ---- plan -------------------------------------------------------------------------------------
+ */
+
+/* ARCH.key as an integer; of an array (one value per layer) the first. */
+static enum cn_status model_fact(const struct job *j, const char *arch, const char *key,
+                                 int64_t *value)
+{
+    char name[160];
+    snprintf(name, sizeof name, "%s.%s", arch, key);
+    const struct cn_gguf_kv *kv = cn_gguf_find(&j->gguf, name);
+    if (!kv || kv->type != CN_GGUF_ARRAY)
+        return cn_gguf_get_i64(&j->gguf, name, 0, INT32_MAX, value, j->err);
+    bool integer = kv->elem_type != CN_GGUF_STRING && kv->elem_type != CN_GGUF_F32 &&
+                   kv->elem_type != CN_GGUF_F64 && kv->elem_type != CN_GGUF_BOOL;
+    CN_RETURN_IF(!integer || kv->n == 0, CN_ERR_FORMAT, j->err, "%s: %s is not an integer", j->in,
+                 name);
+    *value = cn_gguf_elem_i64(kv, 0);
+    return CN_OK;
+}
+
+static enum cn_status model_facts(const struct job *j, struct cn_mix_model *m, char *arch,
+                                  size_t arch_bytes)
+{
+    struct cn_str s = { NULL, 0 };
+    CN_TRY(cn_gguf_get_str(&j->gguf, "general.architecture", &s, j->err));
+    CN_RETURN_IF(s.n == 0 || s.n >= arch_bytes || memchr(s.p, 0, s.n), CN_ERR_FORMAT, j->err,
+                 "%s: not a model: general.architecture is missing or unreasonable", j->in);
+    memcpy(arch, s.p, s.n);
+    arch[s.n] = 0;
+    *m = (struct cn_mix_model){ .arch = arch, .has_imatrix = j->imatrix.n_entries > 0 };
+    CN_TRY(model_fact(j, arch, "block_count", &m->n_layer));
+    CN_TRY(model_fact(j, arch, "attention.head_count", &m->n_head));
+    m->n_head_kv = m->n_head;
+    CN_TRY(model_fact(j, arch, "attention.head_count_kv", &m->n_head_kv));
+    return model_fact(j, arch, "expert_count", &m->n_expert);
+}
+
+static enum cn_status make_items(struct job *j)
+{
+    j->n_items = (size_t)j->gguf.n_tensors;
+    CN_RETURN_IF(j->n_items == 0, CN_ERR_FORMAT, j->err, "%s: no tensors in this file", j->in);
+    j->items = calloc(j->n_items, sizeof *j->items);
+    CN_RETURN_IF(!j->items, CN_ERR_MEMORY, j->err, "out of memory");
+    for (size_t i = 0; i < j->n_items; i++) {
+        struct item *item = &j->items[i];
+        const struct cn_gguf_tensor *t = item->from = &j->gguf.tensors[i];
+        CN_RETURN_IF(memchr(t->name.p, 0, t->name.n), CN_ERR_FORMAT, j->err,
+                     "%s: tensor %zu has a NUL in its name", j->in, i);
+        item->name = strndup(t->name.p, t->name.n);
+        CN_RETURN_IF(!item->name, CN_ERR_MEMORY, j->err, "out of memory");
+        item->mix = (struct cn_mix_tensor){
+            .name = item->name,
+            .n_dims = t->n_dims,
+            .ne = {t->ne[0], t->ne[1], t->ne[2], t->ne[3]},
+            .type = t->gguf_type,
+        };
+    }
+    return CN_OK;
+}
+
+/* The type the user asked for, or NULL. */
+static const struct cn_format *asked_type(struct job *j, const char *name, bool has_output)
+{
+    bool embedding = strcmp(name, "token_embd.weight") == 0;
+    for (size_t i = 0; i < j->o->n_tensor_types; i++)
+        if (regexec(&j->overrides[i].re, name, 0, NULL, 0) == 0) {
+            j->overrides[i].used = true;
+            return j->overrides[i].to;
+        }
+    if (embedding && j->embedding_type)
+        return j->embedding_type;
+    if (strcmp(name, "output.weight") == 0 || (embedding && !has_output))
+        return j->output_type;
+    return NULL;
+}
+
+static enum cn_status choose_importance(struct job *j, struct item *item)
+{
+    char shown[CN_SHOW_BYTES];
+    const struct cn_gguf_tensor *t = item->from;
+    const struct cn_imatrix_entry *e = cn_imatrix_find(&j->imatrix, item->name);
+    cn_str_show(t->name, shown, sizeof shown);
+    if (e && e->n_cols * e->n_matrices != t->ne[0] * t->ne[2] * t->ne[3]) {
+        /* Of the embedding some tools note something else under this name. */
+        CN_RETURN_IF(strcmp(item->name, "token_embd.weight") != 0, CN_ERR_FORMAT, j->err,
+                     "%s: importance of %s has %" PRId64 " values, expected %" PRId64
+                     ": it was made with another model",
+                     j->o->imatrix, shown, e->n_cols * e->n_matrices,
+                     t->ne[0] * t->ne[2] * t->ne[3]);
+        e = NULL;
+    }
+    item->importance = e;
+    bool needed = item->to->ref->needs_weights ||
+                  cn_mix_needs_imatrix(j->file_type, item->name, item->to->gguf_type);
+    CN_RETURN_IF(needed && !e && !j->o->imatrix, CN_ERR_ARGUMENT, j->err,
+                 "%s: %s needs an importance matrix; make one with 'carnot imatrix -m %s -f TEXT "
+                 "-o FILE' and give it with --imatrix FILE",
+                 shown, cn_gguf_type_name(item->to->gguf_type), j->in);
+    CN_RETURN_IF(needed && !e, CN_ERR_ARGUMENT, j->err,
+                 "%s: %s needs importance data, and %s has none for this tensor; choose another "
+                 "type for it or an importance matrix that covers it",
+                 shown, cn_gguf_type_name(item->to->gguf_type), j->o->imatrix);
+    return CN_OK;
+}
+
+/* What becomes of one tensor, once the rules have spoken. */
+static enum cn_status plan_item(struct job *j, struct item *item, bool has_output)
+{
+    char shown[CN_SHOW_BYTES];
+    const struct cn_gguf_tensor *t = item->from;
+    cn_str_show(t->name, shown, sizeof shown);
+    item->bytes = t->bytes;
+    if (!item->mix.quantised || !t->format)
+        return CN_OK;
+    const struct cn_format *asked = asked_type(j, item->name, has_output);
+    const struct cn_format *to = asked ? asked : cn_format_by_gguf(item->mix.type);
+    if (asked)
+        item->mix.fell_back = false;
+    CN_RETURN_IF(!to, CN_ERR_UNSUPPORTED, j->err,
+                 "file type %s is not supported for this model: this build lacks the tensor type "
+                 "%s, which %s would get",
+                 j->file_type->name, cn_gguf_type_name(item->mix.type), shown);
+    CN_RETURN_IF(t->ne[0] % to->block_elems != 0, CN_ERR_ARGUMENT, j->err,
+                 "%s: rows of %" PRId64 " weights cannot be %s, which takes multiples of %u", shown,
+                 t->ne[0], cn_gguf_type_name(to->gguf_type), to->block_elems);
+    if (to == t->format)
+        return CN_OK;
+    CN_RETURN_IF(t->format->block_elems > 1 && !j->o->allow_requantize, CN_ERR_ARGUMENT, j->err,
+                 "%s is %s already; quantising it again loses more than quantising the original "
+                 "(--allow-requantize does it all the same)",
+                 shown, cn_gguf_type_name(t->gguf_type));
+    item->to = to;
+    item->bytes = cn_row_bytes(to, t->ne[0]) * (size_t)(t->n_elems / t->ne[0]);
+    j->n_total += (double)t->n_elems;
+    return to->block_elems > 1 ? choose_importance(j, item) : CN_OK;
+}
+
+static enum cn_status plan(struct job *j)
+{
+    char arch[64];
+    struct cn_mix_model model;
+    CN_TRY(model_facts(j, &model, arch, sizeof arch));
+    CN_TRY(make_items(j));
+    struct cn_mix_tensor **order = malloc(j->n_items * sizeof *order);
+    CN_RETURN_IF(!order, CN_ERR_MEMORY, j->err, "out of memory");
+    for (size_t i = 0; i < j->n_items; i++)
+        order[i] = &j->items[i].mix;
+    cn_mix_plan(j->file_type, &model, j->o->pure, order, j->n_items);
+    free(order);
+
+    bool has_output = cn_gguf_tensor(&j->gguf, "output.weight") != NULL;
+    size_t n_known = 0;
+    for (size_t i = 0; i < j->n_items; i++) {
+        CN_TRY(plan_item(j, &j->items[i], has_output));
+        n_known += cn_imatrix_find(&j->imatrix, j->items[i].name) != NULL;
+    }
+    CN_RETURN_IF(
+        j->o->imatrix && n_known == 0, CN_ERR_ARGUMENT, j->err,
+        "%s: none of its %zu entries is for a tensor of %s: it was made with another model",
+        j->o->imatrix, j->imatrix.n_entries, j->in);
+    for (size_t i = 0; i < j->o->n_tensor_types; i++)
+        CN_RETURN_IF(!j->overrides[i].used, CN_ERR_ARGUMENT, j->err,
+                     "'%s' matches no matrix of %s that is not taken by one before it",
+                     j->overrides[i].text, j->in);
+    return CN_OK;
+}
+
+static void tell_plan(const struct job *j)
+{
+    for (size_t i = 0; i < j->n_items && j->o->plan; i++) {
+        const struct item *item = &j->items[i];
+        const struct cn_gguf_tensor *t = item->from;
+        struct cn_quantize_tensor told = {
+            .name = item->name,
+            .n_dims = t->n_dims,
+            .ne = t->ne,
+            .from = cn_gguf_type_name(t->gguf_type),
+            .to = cn_gguf_type_name(item->to ? item->to->gguf_type : t->gguf_type),
+            .from_bytes = t->bytes,
+            .to_bytes = item->bytes,
+            .converted = item->to != NULL,
+            .fell_back = item->mix.fell_back,
+            .weighted = item->importance != NULL,
+        };
+        j->o->plan(j->o->user, &told);
+    }
+}
+
+static void fill_result(const struct job *j, struct cn_file_result *r)
+{
+    *r = (struct cn_file_result){ .file_type = j->file_type->name };
+    for (size_t i = 0; i < j->n_items; i++) {
+        r->n_params += j->items[i].from->n_elems;
+        r->tensor_bytes += j->items[i].bytes;
+        r->from_tensor_bytes += j->items[i].from->bytes;
+        r->n_fell_back += j->items[i].mix.fell_back;
+    }
+    r->bpw = 8 * (double)r->tensor_bytes / (double)r->n_params;
+}
+
+/* ---- conversion -------------------------------------------------------------------------------
+ */
+
+/* Rows first..first + n of a tensor, which the threads share. */
+struct piece {
+    struct job *j;
+    const struct item *item;
+    const float *importance; /* [matrices, n_cols] or NULL */
+    uint8_t *out;
+    int64_t first, n, chunk;
+    atomic_llong next;    /* row not yet taken, counted from first */
+    atomic_llong bad_row; /* a row with a NaN or infinity, -1: none */
+    atomic_llong n_done;  /* rows */
+    atomic_bool cancelled;
+};
+
+struct worker {
+    struct piece *piece;
+    float *row; /* [n_cols] */
+    bool first; /* runs in the calling thread, so it may call back */
+    bool started;
+    pthread_t thread;
+};
+
+static bool all_finite(const float *x, int64_t n)
+{
+    uint32_t bad = 0;
+    for (int64_t i = 0; i < n; i++) {
+        uint32_t bits;
+        memcpy(&bits, &x[i], sizeof bits);
+        bad |= (bits & 0x7f800000u) == 0x7f800000u;
+    }
+    return !bad;
+}
+
+static void convert_rows(struct piece *p, float *row, int64_t begin, int64_t end)
+{
+    const struct cn_gguf_tensor *t = p->item->from;
+    const struct cn_format *to = p->item->to;
+    int64_t n_cols = t->ne[0];
+    size_t from_bytes = cn_row_bytes(t->format, n_cols), to_bytes = cn_row_bytes(to, n_cols);
+    for (int64_t r = begin; r < end; r++) {
+        int64_t in_tensor = p->first + r, matrix = in_tensor / t->ne[1];
+        t->format->ref->dequantize(n_cols,
+                                   (const uint8_t *)t->data + (size_t)in_tensor * from_bytes, row);
+        if (!all_finite(row, n_cols)) {
+            atomic_store(&p->bad_row, in_tensor);
+            return;
+        }
+        to->ref->quantize(n_cols, row, p->importance ? p->importance + matrix * n_cols : NULL,
+                          p->out + (size_t)r * to_bytes);
+    }
+}
+
+static void *work(void *arg)
+{
+    struct worker *w = arg;
+    struct piece *p = w->piece;
+    const struct cn_quantize_options *o = p->j->o;
+    for (;;) {
+        int64_t begin = atomic_fetch_add(&p->next, p->chunk);
+        if (begin >= p->n || atomic_load(&p->bad_row) >= 0 || atomic_load(&p->cancelled))
+            return NULL;
+        int64_t end = begin + p->chunk < p->n ? begin + p->chunk : p->n;
+        convert_rows(p, w->row, begin, end);
+        int64_t done = atomic_fetch_add(&p->n_done, end - begin) + end - begin;
+        if (!w->first)
+            continue;
+        if (o->cancel && o->cancel(o->user))
+            atomic_store(&p->cancelled, true);
+        /* The last of all is told when the file is complete. */
+        if (o->progress)
+            o->progress(o->user, p->j->n_done + (double)(done * p->item->from->ne[0]),
+                        p->j->n_total + 1);
+    }
+}
+
+/* Runs the workers; one that cannot be started is no failure, the others do its share. */
+static void run_piece(struct worker *workers, int n_threads)
+{
+    for (int i = 1; i < n_threads; i++)
+        workers[i].started = pthread_create(&workers[i].thread, NULL, work, &workers[i]) == 0;
+    work(&workers[0]);
+    for (int i = 1; i < n_threads; i++)
+        if (workers[i].started)
+            pthread_join(workers[i].thread, NULL);
+}
+
+/* Means of the importance data; where a matrix has nothing but zeros its columns are all alike. */
+static enum cn_status take_importance(const struct job *j, const struct item *item, float **mean)
+{
+    const struct cn_imatrix_entry *e = item->importance;
+    *mean = NULL;
+    if (!e)
+        return CN_OK;
+    int64_t n_cols = item->from->ne[0], n = e->n_cols * e->n_matrices;
+    float *m = malloc((size_t)n * sizeof *m);
+    CN_RETURN_IF(!m, CN_ERR_MEMORY, j->err, "out of memory");
+    cn_imatrix_mean(e, m);
+    for (int64_t i = 0; i < n; i += n_cols) {
+        float max = 0;
+        for (int64_t c = 0; c < n_cols; c++)
+            max = m[i + c] > max ? m[i + c] : max;
+        for (int64_t c = 0; c < n_cols && max == 0; c++)
+            m[i + c] = 1;
+    }
+    *mean = m;
+    return CN_OK;
+}
+
+static enum cn_status convert_pieces(struct job *j, struct cn_gguf_writer *w, struct piece *p,
+                                     struct worker *workers, int n_threads, int64_t piece_rows)
+{
+    const struct cn_gguf_tensor *t = p->item->from;
+    char shown[CN_SHOW_BYTES];
+    int64_t n_rows = t->n_elems / t->ne[0];
+    for (p->first = 0; p->first < n_rows; p->first += piece_rows) {
+        p->n = n_rows - p->first < piece_rows ? n_rows - p->first : piece_rows;
+        atomic_store(&p->next, 0);
+        atomic_store(&p->n_done, 0);
+        run_piece(workers, n_threads);
+        CN_RETURN_IF(atomic_load(&p->cancelled), CN_ERR_CANCELLED, j->err, "cancelled");
+        CN_RETURN_IF(atomic_load(&p->bad_row) >= 0, CN_ERR_FORMAT, j->err,
+                     "%s: %s: row %lld holds an infinity or something that is not a number", j->in,
+                     cn_str_show(t->name, shown, sizeof shown), atomic_load(&p->bad_row));
+        j->n_done += (double)(p->n * t->ne[0]);
+        cn_gguf_writer_data(w, p->out, (size_t)p->n * cn_row_bytes(p->item->to, t->ne[0]));
+        if (cn_gguf_writer_failed(w))
+            break; /* cn_gguf_writer_finish says why */
+    }
+    return CN_OK;
+}
+
+static enum cn_status convert(struct job *j, struct cn_gguf_writer *w, const struct item *item)
+{
+    const struct cn_gguf_tensor *t = item->from;
+    int64_t n_cols = t->ne[0], n_rows = t->n_elems / n_cols;
+    int64_t piece_rows = PIECE_ELEMS / n_cols > 1 ? PIECE_ELEMS / n_cols : 1;
+    if (piece_rows > n_rows)
+        piece_rows = n_rows;
+    int n_threads = piece_rows < j->n_threads ? (int)piece_rows : j->n_threads;
+    struct piece p = { .j = j, .item = item };
+    p.chunk = CHUNK_ELEMS / n_cols > 1 ? CHUNK_ELEMS / n_cols : 1;
+    atomic_init(&p.bad_row, -1);
+    struct worker workers[MAX_THREADS] = { 0 };
+    float *rows = malloc((size_t)n_threads * (size_t)n_cols * sizeof *rows);
+    float *importance = NULL;
+    p.out = malloc((size_t)piece_rows * cn_row_bytes(item->to, n_cols));
+    enum cn_status status = rows && p.out ? take_importance(j, item, &importance)
+                                          : cn_fail(j->err, CN_ERR_MEMORY, "out of memory");
+    if (status == CN_OK) {
+        p.importance = importance;
+        for (int i = 0; i < n_threads; i++)
+            workers[i] = (struct worker){ .piece = &p, .row = rows + i * n_cols, .first = i == 0 };
+        status = convert_pieces(j, w, &p, workers, n_threads, piece_rows);
+    }
+    free(rows);
+    free(importance);
+    free(p.out);
+    return status;
+}
+
+/* ---- the new file -----------------------------------------------------------------------------
+ */
+
+static bool starts_with(struct cn_str s, const char *prefix)
+{
+    size_t n = strlen(prefix);
+    return s.n >= n && memcmp(s.p, prefix, n) == 0;
+}
+
+static void write_metadata(const struct job *j, struct cn_gguf_writer *w)
+{
+    for (int64_t i = 0; i < j->gguf.n_kv; i++) {
+        const struct cn_gguf_kv *kv = &j->gguf.kv[i];
+        /* Said anew below, or no longer true of this file. */
+        if (!starts_with(kv->key, "split.") && !starts_with(kv->key, "quantize.") &&
+            !starts_with(kv->key, "general.file_type") &&
+            !starts_with(kv->key, "general.quantization_version"))
+            cn_gguf_writer_raw(w, kv);
+    }
+    cn_gguf_writer_u32(w, "general.quantization_version", QUANTIZATION_VERSION);
+    cn_gguf_writer_u32(w, "general.file_type", j->file_type->id);
+    if (j->imatrix.n_entries == 0)
+        return;
+    cn_gguf_writer_str(w, "quantize.imatrix.file", j->o->imatrix);
+    if (j->imatrix.n_datasets > 0)
+        cn_gguf_writer_str(w, "quantize.imatrix.dataset", j->imatrix.datasets[0]);
+    cn_gguf_writer_u32(w, "quantize.imatrix.entries_count", (uint32_t)j->imatrix.n_entries);
+    cn_gguf_writer_u32(w, "quantize.imatrix.chunks_count", j->imatrix.n_chunks);
+}
+
+static enum cn_status write_tensors(struct job *j, struct cn_gguf_writer *w)
+{
+    for (size_t i = 0; i < j->n_items; i++) {
+        const struct item *item = &j->items[i];
+        cn_gguf_writer_tensor(w, item->name, item->to ? item->to->gguf_type : item->from->gguf_type,
+                              item->from->n_dims, item->from->ne, item->bytes);
+    }
+    for (size_t i = 0; i < j->n_items && !cn_gguf_writer_failed(w); i++) {
+        const struct item *item = &j->items[i];
+        CN_RETURN_IF(j->o->cancel && j->o->cancel(j->o->user), CN_ERR_CANCELLED, j->err,
+                     "cancelled");
+        if (item->to)
+            CN_TRY(convert(j, w, item));
+        else
+            cn_gguf_writer_data(w, item->from->data, item->from->bytes);
+    }
+    return CN_OK;
+}
+
+static bool same_file(const char *a, const char *b)
+{
+    struct stat x, y;
+    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+/* The new file must not take the place of the old one, nor of a part of it. */
+static enum cn_status check_out(const struct job *j)
+{
+    static const char end[] = "00001-of-00001.gguf";
+    char *part = strdup(j->in);
+    CN_RETURN_IF(!part, CN_ERR_MEMORY, j->err, "out of memory");
+    bool same = same_file(part, j->out);
+    size_t n = strlen(part);
+    for (int i = 2; i <= j->gguf.n_parts && n >= sizeof end - 1 && !same; i++) {
+        char number[6];
+        snprintf(number, sizeof number, "%05d", i % 100000);
+        memcpy(part + n - (sizeof end - 1), number, 5);
+        same = same_file(part, j->out);
+    }
+    free(part);
+    CN_RETURN_IF(same, CN_ERR_ARGUMENT, j->err,
+                 "%s: input and output are the same file; give the output another name", j->out);
+    return CN_OK;
+}
+
+static enum cn_status write_file(struct job *j)
+{
+    struct cn_gguf_writer *w = NULL;
+    CN_TRY(check_out(j));
+    CN_TRY(cn_gguf_writer_create(j->out, &w, j->err));
+    write_metadata(j, w);
+    enum cn_status status = write_tensors(j, w);
+    if (status != CN_OK) {
+        cn_gguf_writer_abandon(w);
+        return status;
+    }
+    CN_TRY(cn_gguf_writer_finish(w, j->err));
+    if (j->o->progress)
+        j->o->progress(j->o->user, j->n_total + 1, j->n_total + 1);
+    return CN_OK;
+}
+
+static enum cn_status run(struct job *j, struct cn_file_result *result)
+{
+    CN_TRY(take_options(j));
+    if (j->o->imatrix)
+        CN_TRY(cn_imatrix_read(j->o->imatrix, &j->imatrix, j->err));
+    CN_TRY(cn_gguf_open(j->in, &j->gguf, j->err));
+    enum cn_status status = plan(j);
+    if (status == CN_OK) {
+        tell_plan(j);
+        status = j->o->dry_run ? CN_OK : write_file(j);
+    }
+    if (status == CN_OK && result)
+        fill_result(j, result);
+    cn_gguf_close(&j->gguf);
+    return status;
+}
+
+enum cn_status cn_quantize_file(const char *in, const char *out,
+                                const struct cn_quantize_options *options,
+                                struct cn_file_result *result, struct cn_error *err)
+{
+    struct job j = { .in = in, .out = out, .o = options, .err = err };
+    enum cn_status status = run(&j, result);
+    for (size_t i = 0; i < options->n_tensor_types && j.overrides; i++)
+        if (j.overrides[i].compiled)
+            regfree(&j.overrides[i].re);
+    for (size_t i = 0; i < j.n_items && j.items; i++)
+        free(j.items[i].name);
+    free(j.overrides);
+    free(j.items);
+    cn_imatrix_free(&j.imatrix);
+    return status;
+}
