@@ -214,6 +214,7 @@ static enum cn_status open_one(const char *path, const void *bytes, size_t n_byt
         bytes = g->maps[0].addr;
         n_bytes = g->maps[0].n_bytes;
     }
+    g->file_bytes = n_bytes;
     status = cn_gguf_parse_part(bytes, n_bytes, g->path, part, g, err);
     if (status == CN_OK)
         status = index_keys(g, err);
@@ -281,6 +282,7 @@ static enum cn_status adopt_part(struct cn_gguf *g, struct cn_gguf *part, struct
     }
     memcpy(tensors + g->n_tensors, part->tensors, (size_t)part->n_tensors * sizeof *tensors);
     g->n_tensors = (int64_t)n;
+    g->file_bytes += part->file_bytes;
     maps[g->n_parts++] = part->maps[0];
     part->maps[0].addr = NULL;
     cn_gguf_close(part);

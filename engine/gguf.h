@@ -64,6 +64,7 @@ struct cn_gguf {
     char *path; /* for messages; shortened in front if it is very long */
     uint32_t version;
     size_t alignment;
+    size_t file_bytes; /* of all parts */
     int n_parts;
     int64_t n_kv;
     struct cn_gguf_kv *kv; /* of the first part, in file order */
@@ -87,6 +88,9 @@ const char *cn_gguf_type_name(uint32_t gguf_type);
  * and bytes that are not UTF-8 as \xHH, cut with "..." to fit n (at least 8). Returns buf. */
 enum { CN_SHOW_BYTES = 96 };
 const char *cn_str_show(struct cn_str s, char *buf, size_t n);
+
+/* "u32", "string", ... for a value type; NULL for an unknown id. */
+const char *cn_gguf_kv_type_name(uint32_t type);
 
 /* NULL if absent. O(1). */
 const struct cn_gguf_kv *cn_gguf_find(const struct cn_gguf *gguf, const char *key);

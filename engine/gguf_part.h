@@ -29,9 +29,6 @@ static inline uint64_t cn_load_u64(const uint8_t *p)
 /* Bytes of one element as stored; 0 for strings, arrays and anything unknown. */
 size_t cn_gguf_elem_bytes(uint32_t type);
 
-/* "u32", "string", ...; NULL for an unknown id. */
-const char *cn_gguf_kv_type_name(uint32_t type);
-
 /* Checks and takes apart one file: fills version, alignment, kv and tensors of *g (data pointers go
  * into bytes), which the caller frees. On failure *g is untouched. Uniqueness of names is the
  * indices' business. `name` is for messages. */

@@ -80,4 +80,76 @@ CN_API enum cn_status cn_synth_file(const char *out, const struct cn_synth_optio
 /* The names that cn_synth_options.shape takes; NULL at and beyond the last. */
 CN_API const char *cn_synth_shape_name(int i);
 
+/* ---- inspect ------------------------------------------------------------------------------ */
+
+/* What is in a GGUF file of any kind: models (all parts of a split one), vocabularies,
+ * importance matrices. All texts are valid UTF-8 on one line: other bytes are shown as \xHH and
+ * long texts cut with "...". Everything belongs to the cn_inspect and lives as long. */
+
+struct cn_inspect;
+
+struct cn_inspect_info {
+    const char *kind;         /* general.type; "model" if absent */
+    const char *architecture; /* "" if absent */
+    const char *name;         /* general.name, "" if absent */
+    const char *tokenizer;    /* tokenizer.ggml.model, "" if absent */
+    const char *file_type;    /* "Q4_K_M"; NULL if absent or unknown */
+    int64_t file_type_id;     /* general.file_type; -1 if absent */
+    uint32_t version;         /* of GGUF */
+    int n_parts;              /* files of a split model */
+    int64_t file_bytes;       /* of all parts */
+    int64_t n_keys, n_tensors;
+    int64_t n_params;     /* elements of all tensors */
+    int64_t tensor_bytes; /* without padding */
+    double bpw;           /* tensor_bytes * 8 / n_params; 0 without tensors */
+    int64_t n_vocab, n_ctx_train, n_layer, n_embd; /* -1: not given */
+    int64_t kv_bytes_per_token; /* f16 keys and values of all layers, as if none had a sliding
+                                 * window; -1: cannot be told */
+    const char *problem;        /* what the metadata check found wrong; NULL: it is consistent */
+};
+
+/* One type of the histogram, in the order of first use. */
+struct cn_inspect_type {
+    const char *name; /* "Q4_K" */
+    int64_t n_tensors, n_elems, n_bytes;
+};
+
+struct cn_inspect_tensor {
+    char name[320];
+    const char *type;
+    int n_dims;
+    int64_t ne[4];
+    int64_t n_bytes;
+    int part; /* which file of a split model, from 0 */
+};
+
+struct cn_inspect_key {
+    char key[320];
+    char type[24];   /* "u32"; "array of string" */
+    int64_t n;       /* elements; 1 of a scalar */
+    char value[320]; /* as text; of an array the first elements */
+};
+
+/* Opens and checks the file as a container; a fault there fails. The caller closes it. */
+CN_API enum cn_status cn_inspect_open(const char *path, struct cn_inspect **inspect,
+                                      struct cn_error *err);
+/* NULL is allowed. */
+CN_API void cn_inspect_close(struct cn_inspect *inspect);
+
+CN_API const struct cn_inspect_info *cn_inspect_get_info(const struct cn_inspect *inspect);
+/* Entry i; false beyond the last one, with *row untouched. */
+CN_API bool cn_inspect_get_type(const struct cn_inspect *inspect, int64_t i,
+                                struct cn_inspect_type *row);
+CN_API bool cn_inspect_get_tensor(const struct cn_inspect *inspect, int64_t i,
+                                  struct cn_inspect_tensor *row);
+CN_API bool cn_inspect_get_key(const struct cn_inspect *inspect, int64_t i,
+                               struct cn_inspect_key *row);
+
+/* The validator: the metadata's consistency, then every element of every tensor, which must be
+ * finite. Returns the first fault. progress (may be NULL) is told bytes of the whole as it goes;
+ * false from it ends the check with CN_ERR_CANCELLED. */
+CN_API enum cn_status cn_inspect_check(const struct cn_inspect *inspect,
+                                       bool (*progress)(void *user, double done, double total),
+                                       void *user, struct cn_error *err);
+
 #endif
