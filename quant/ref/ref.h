@@ -82,6 +82,18 @@ static inline void cn_set_nibble(uint8_t *q, int e, int code)
     q[e % 16] = (uint8_t)(e < 16 ? (q[e % 16] & 0xf0) | code : (q[e % 16] & 0x0f) | code << 4);
 }
 
+/* Unaligned 32-bit numbers, little endian. */
+static inline uint32_t cn_ref_u32(const uint8_t *p)
+{
+    return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+}
+
+static inline void cn_ref_put_u32(uint8_t *p, uint32_t x)
+{
+    for (int i = 0; i < 4; i++)
+        p[i] = (uint8_t)(x >> (8 * i));
+}
+
 /* Nearest integer, ties to even; |x| below 2^22. */
 static inline int cn_nearest(float x)
 {

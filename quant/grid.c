@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The nearest codebook entry without a table of neighbours: an entry is two halves of 4 (or 2)
+ * elements; the costs of all 81 (or 64) possible halves are summed once on either side; then only
+ * the buckets of first halves that can still beat the best so far are looked into. That is exact,
+ * and takes a few hundred operations instead of thousands.
+ */
+#include "quant/grid.h"
+
+#include "quant/quant.h"
+#include "quant/quantizer.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { MAX_GROUPS = CN_GRID_BLOCK / 16, RUN = 8, MAX_RUNS = 4, MAX_HALVES = 81 };
+
+static bool has_shift(const struct cn_grid_kind *kind)
+{
+    return kind->signs == CN_SHIFT_GROUP || kind->signs == CN_SHIFT_RUN;
+}
+
+/* The number of a half: its level numbers as digits, the first element's lowest. Entries with
+ * shifts are given as -1, 0, 1. */
+static int half_number(const struct cn_grid_kind *kind, const uint8_t *entry)
+{
+    int number = 0;
+    for (int i = kind->dims / 2 - 1; i >= 0; i--) {
+        int digit = 0;
+        if (has_shift(kind))
+            digit = (int8_t)entry[i] + 1;
+        else
+            while (kind->level[0][digit] != entry[i])
+                digit++;
+        number = number * kind->n_levels + digit;
+    }
+    return number;
+}
+
+void cn_grid_init(struct cn_grid *grid, const struct cn_grid_kind *kind)
+{
+    const uint8_t *entries = kind->entries;
+    uint16_t fill[MAX_HALVES] = { 0 };
+    grid->kind = kind;
+    grid->n_halves = 1;
+    for (int i = 0; i < kind->dims / 2; i++)
+        grid->n_halves *= kind->n_levels;
+    memset(grid->start, 0, sizeof grid->start);
+    for (int i = 0; i < kind->n_entries; i++)
+        grid->start[half_number(kind, entries + i * kind->dims) + 1]++;
+    for (int h = 0; h < grid->n_halves; h++) {
+        grid->start[h + 1] = (uint16_t)(grid->start[h + 1] + grid->start[h]);
+        fill[h] = grid->start[h];
+    }
+    for (int i = 0; i < kind->n_entries; i++) {
+        const uint8_t *entry = entries + i * kind->dims;
+        int at = fill[half_number(kind, entry)]++;
+        grid->rest[at] = (uint8_t)half_number(kind, entry + kind->dims / 2);
+        grid->index[at] = (uint16_t)i;
+    }
+}
+
+/* sums[number of half] = sum of the costs of its elements. cost: [dims / 2][8]. */
+static void sum_halves(int n, int n_levels, float (*cost)[8], float *sums)
+{
+    int size = 1;
+    sums[0] = 0;
+    for (int i = 0; i < n; i++, size *= n_levels)
+        for (int l = n_levels - 1; l >= 0; l--)
+            for (int k = 0; k < size; k++)
+                sums[l * size + k] = sums[k] + cost[i][l];
+}
+
+/* The entry with the least sum of cost[element][level]; returns its place in the buckets. */
+static int nearest(const struct cn_grid *grid, float (*cost)[8], int *half)
+{
+    const int n = grid->kind->dims / 2, n_levels = grid->kind->n_levels, n_halves = grid->n_halves;
+    float first[MAX_HALVES], second[MAX_HALVES], least = INFINITY, best = INFINITY;
+    int start = 0, found = 0;
+    sum_halves(n, n_levels, cost, first);
+    sum_halves(n, n_levels, cost + n, second);
+    for (int h = 0; h < n_halves; h++)
+        least = second[h] < least ? second[h] : least;
+    for (int h = 1; h < n_halves; h++)
+        start = first[h] < first[start] ? h : start;
+    *half = 0;
+    for (int i = -1; i < n_halves; i++) { /* the most promising bucket, then all */
+        int h = i < 0 ? start : i;
+        float limit = best - first[h];
+        if (!(least < limit))
+            continue;
+        for (int m = grid->start[h]; m < grid->start[h + 1]; m++) {
+            float sum = second[grid->rest[m]];
+            if (sum < limit) {
+                limit = sum;
+                best = first[h] + sum;
+                found = m;
+                *half = h;
+            }
+        }
+    }
+    return found;
+}
+
+/* A group with its codes for one scale. */
+struct trial {
+    float xq, qq; /* weighted sums of x * level and level^2 */
+    uint16_t index[MAX_RUNS * 2];
+    uint8_t mask[MAX_RUNS];
+};
+
+/* What a scale of a leaves, less the constant sum of w x^2. */
+static float error_of(const struct trial *t, float a)
+{
+    return a * (a * t->qq - 2 * t->xq);
+}
+
+/* Codes of run r (8 elements) of a group, for scale a and one of the shifts; adds to t. */
+static void code_run(const struct cn_grid *grid, int shift, const float *x, const float *w, float a,
+                     int r, struct trial *t)
+{
+    const struct cn_grid_kind *kind = grid->kind;
+    const int n_levels = kind->n_levels, dims = kind->dims;
+    const bool magnitudes = !has_shift(kind);
+    float y[RUN], cost[RUN][8];
+    uint8_t mask = 0;
+    for (int i = 0; i < RUN; i++) {
+        y[i] = magnitudes ? fabsf(x[i]) : x[i];
+        mask |= (uint8_t)((magnitudes && x[i] < 0) << i);
+        for (int l = 0; l < n_levels; l++) {
+            float level = a * kind->level[shift][l];
+            cost[i][l] = w[i] * level * (level - 2 * y[i]);
+        }
+    }
+    if (kind->signs == CN_SIGNS_EVEN && __builtin_parity(mask)) {
+        /* One sign must be wrong: where it costs least, the element then at the lowest level. */
+        float level = a * kind->level[shift][0], least = INFINITY;
+        int flip = 0;
+        for (int i = 0; i < RUN; i++) {
+            float right = cost[i][0];
+            for (int l = 1; l < n_levels; l++)
+                right = cost[i][l] < right ? cost[i][l] : right;
+            float loss = w[i] * level * (level + 2 * y[i]) - right;
+            if (loss < least) {
+                least = loss;
+                flip = i;
+            }
+        }
+        y[flip] = -y[flip];
+        mask ^= (uint8_t)(1u << flip);
+        for (int l = 0; l < n_levels; l++) {
+            level = a * kind->level[shift][l];
+            cost[flip][l] = w[flip] * level * (level - 2 * y[flip]);
+        }
+    }
+    t->mask[r] = magnitudes ? mask : (uint8_t)shift;
+    for (int first = 0; first < RUN; first += dims) {
+        int half, found = nearest(grid, cost + first, &half), rest = grid->rest[found];
+        t->index[(r * RUN + first) / dims] = grid->index[found];
+        for (int i = first; i < first + dims; i++) {
+            int *digits = i < first + dims / 2 ? &half : &rest;
+            float wq = w[i] * kind->level[shift][*digits % n_levels];
+            t->xq += wq * y[i];
+            t->qq += wq * kind->level[shift][*digits % n_levels];
+            *digits /= n_levels;
+        }
+    }
+}
+
+/* The best codes of a group for scale a. */
+static void code_group(const struct cn_grid *grid, const float *x, const float *w, float a,
+                       struct trial *best)
+{
+    const struct cn_grid_kind *kind = grid->kind;
+    memset(best, 0, sizeof *best);
+    if (kind->signs == CN_SHIFT_GROUP) {
+        struct trial t[2];
+        memset(t, 0, sizeof t);
+        for (int shift = 0; shift < 2; shift++)
+            for (int r = 0; r < kind->group / RUN; r++)
+                code_run(grid, shift, x + r * RUN, w + r * RUN, a, r, &t[shift]);
+        *best = t[error_of(&t[1], a) < error_of(&t[0], a)];
+        return;
+    }
+    for (int r = 0; r < kind->group / RUN; r++) {
+        struct trial before = *best;
+        code_run(grid, 0, x + r * RUN, w + r * RUN, a, r, best);
+        if (kind->signs == CN_SHIFT_RUN) {
+            code_run(grid, 1, x + r * RUN, w + r * RUN, a, r, &before);
+            if (error_of(&before, a) < error_of(best, a))
+                *best = before;
+        }
+    }
+}
+
+/* The scale of a group by itself: from a few starting points, codes for the scale and the best
+ * scale for the codes in turn. qq: the weight of the scale in the block. */
+static float fit_group(const struct cn_grid *grid, const float *x, const float *w, float *qq)
+{
+    const struct cn_grid_kind *kind = grid->kind;
+    float top = 0, best = 0, scale = 0;
+    for (int i = 0; i < kind->group; i++)
+        top = fmaxf(top, fabsf(x[i]));
+    *qq = 0;
+    if (!(top > 0) || !isfinite(top))
+        return 0;
+    top /= kind->level[0][kind->n_levels - 1];
+    static const float starts[] = { 0.8f, 1, 1.25f };
+    for (size_t s = 0; s < sizeof starts / sizeof *starts; s++) {
+        float a = top * starts[s];
+        for (int sweep = 0; sweep < 3; sweep++) {
+            struct trial t;
+            code_group(grid, x, w, a, &t);
+            if (!(t.xq > 0) || !(t.xq * t.xq > best * t.qq))
+                break;
+            best = t.xq * t.xq / t.qq;
+            a = scale = t.xq / t.qq;
+            *qq = t.qq;
+        }
+    }
+    return scale;
+}
+
+/* Nearest l in 0..top to scale = step * (2 l + 1). */
+static int nearest_scale(float scale, float inverse, int top)
+{
+    float l = (scale * inverse - 1) / 2;
+    return (int)lrintf(l > 0 ? l < (float)top ? l : (float)top : 0);
+}
+
+/* A step for group scales step * (2 l + 1), l in 0..top. */
+static float fit_step(int n, const float *scale, const float *weight, int top)
+{
+    float largest = 0, best = INFINITY, step = 0;
+    for (int g = 0; g < n; g++)
+        largest = fmaxf(largest, scale[g]);
+    for (int t = -10; t <= 10 && largest > 0; t++) {
+        float inverse = ((float)(2 * top + 1) + 0.2f * (float)t) / largest, xq = 0, qq = 0;
+        for (int g = 0; g < n; g++) {
+            float q = (float)(2 * nearest_scale(scale[g], inverse, top) + 1);
+            xq += weight[g] * scale[g] * q;
+            qq += weight[g] * q * q;
+        }
+        if (qq > 0 && -xq * xq / qq < best) {
+            best = -xq * xq / qq;
+            step = xq / qq;
+        }
+    }
+    return step;
+}
+
+uint16_t cn_grid_quantize(const struct cn_grid *grid, const float *x, const float *w,
+                          struct cn_grid_codes *codes)
+{
+    const struct cn_grid_kind *kind = grid->kind;
+    const int group = kind->group, n = CN_GRID_BLOCK / group;
+    const size_t n_index = (size_t)(group / kind->dims), n_mask = (size_t)(group / RUN);
+    float fit[MAX_GROUPS], weight[MAX_GROUPS];
+    for (int g = 0; g < n; g++)
+        fit[g] = fit_group(grid, x + g * group, w + g * group, &weight[g]);
+    uint16_t bits = cn_quant_f16(kind->unit * fit_step(n, fit, weight, kind->scale_top));
+    for (int round = 0;; round++) {
+        float step = cn_f16_to_f32(bits) / kind->unit, inverse = cn_quant_inverse(step);
+        float xq = 0, qq = 0;
+        for (int g = 0; g < n; g++) {
+            int middle = round ? codes->scale[g] : nearest_scale(fit[g], inverse, kind->scale_top);
+            struct trial best, t;
+            for (int l = middle - 1; l <= middle + 1; l++) {
+                float a = step * (float)(2 * l + 1);
+                if (l < 0 || l > kind->scale_top)
+                    continue;
+                code_group(grid, x + g * group, w + g * group, a, &t);
+                float best_a = step * (float)(2 * codes->scale[g] + 1);
+                if (l == middle - 1 || l == 0 || error_of(&t, a) < error_of(&best, best_a)) {
+                    best = t;
+                    codes->scale[g] = (uint8_t)l;
+                }
+            }
+            memcpy(codes->index + (size_t)g * n_index, best.index, n_index * sizeof *best.index);
+            memcpy(codes->mask + (size_t)g * n_mask, best.mask, n_mask);
+            float l = (float)(2 * codes->scale[g] + 1);
+            xq += l * best.xq;
+            qq += l * l * best.qq;
+        }
+        uint16_t better = qq > 0 && xq > 0 ? cn_quant_f16(kind->unit * xq / qq) : bits;
+        if (round == 1 || better == bits)
+            return bits;
+        bits = better;
+    }
+}
