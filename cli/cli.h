@@ -19,6 +19,7 @@ enum cn_option_kind {
     CN_OPT_FLOAT,  /* double *: finite, checked against min..max */
     CN_OPT_STRING, /* const char ** */
     CN_OPT_LIST,   /* struct cn_string_list *: may be given several times */
+    CN_OPT_TABLE,  /* enum cn_table_format *: md, csv, json, jsonl or sql */
 };
 
 struct cn_string_list {

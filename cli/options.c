@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "bench/table.h"
 #include "cli/cli.h"
 #include "cli/command.h"
 
@@ -80,6 +81,10 @@ static bool has_bounds(const struct cn_option *o)
 static const char *describe_value(const struct cn_option *o, char *buf, size_t n)
 {
     const char *arg = o->arg ? o->arg : "a value";
+    if (o->kind == CN_OPT_TABLE) {
+        snprintf(buf, n, "%s (md, csv, json, jsonl or sql)", arg);
+        return buf;
+    }
     if (o->kind != CN_OPT_INT && o->kind != CN_OPT_FLOAT) {
         snprintf(buf, n, "%s", arg);
         return buf;
@@ -143,6 +148,11 @@ static int set_value(const struct cn_option *o, const char *given, const char *t
     case CN_OPT_INT:
     case CN_OPT_FLOAT:
         if (!parse_number(o, text))
+            return cn_usage_error("%s takes %s, not '%s'", given,
+                                  describe_value(o, what, sizeof what), text);
+        return -1;
+    case CN_OPT_TABLE:
+        if (!cn_table_format_parse(text, o->value))
             return cn_usage_error("%s takes %s, not '%s'", given,
                                   describe_value(o, what, sizeof what), text);
         return -1;

@@ -28,7 +28,7 @@ C_SOURCES='\.(c|h)$'
 # ---- includes: each floor stands only on those below ----------------------------------------------
 
 # Angle brackets that the lower three floors may use: libc, POSIX, Linux and compiler headers.
-SYSTEM='^(assert|ctype|dirent|endian|errno|fcntl|fenv|float|inttypes|limits|locale|math|poll|pthread|sched|setjmp|signal|spawn|stdalign|stdarg|stdatomic|stdbool|stddef|stdint|stdio|stdlib|string|strings|time|unistd|wchar|cpuid|immintrin|arm_neon|sys/[a-z_]+|linux/[a-z_]+|asm/[a-z_]+)\.h$'
+SYSTEM='^(assert|ctype|dirent|endian|errno|fcntl|fenv|float|fnmatch|glob|inttypes|limits|locale|math|poll|pthread|regex|sched|setjmp|signal|spawn|stdalign|stdarg|stdatomic|stdbool|stddef|stdint|stdio|stdlib|string|strings|termios|time|unistd|wchar|wctype|cpuid|immintrin|arm_neon|sys/[a-z_]+|linux/[a-z_]+|asm/[a-z_]+)\.h$'
 
 check_includes() {
     files '\.(c|h|def)$' | while IFS= read -r f; do

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "bench/table.h"
 #include "cli/cli.h"
 #include "cli/command.h"
 
@@ -18,20 +19,24 @@ static struct {
     int64_t threads, any;
     double temp, top_p;
     const char *model;
+    enum cn_table_format format;
     struct cn_string_list tensors, args;
 } got;
 
+/* clang-format off */
 static const struct cn_option options[] = {
-    {"--verbose",      "-v", CN_OPT_FLAG,   &got.verbose, NULL,      "say more",            0, 0               },
-    { "--threads",     "-t", CN_OPT_INT,    &got.threads, "N",       "threads (default 1)", 1, 64              },
-    { "--any",         NULL, CN_OPT_INT,    &got.any,     "N",       "any number",          0, 0               },
-    { "--temp",        NULL, CN_OPT_FLOAT,  &got.temp,    "T",       "temperature",         0, (double)INFINITY},
-    { "--top-p",       NULL, CN_OPT_FLOAT,  &got.top_p,   "P",       "nucleus",             0, 1               },
-    { "-m",            NULL, CN_OPT_STRING, &got.model,   "FILE",    "the model",           0, 0               },
-    { "--tensor-type", NULL, CN_OPT_LIST,   &got.tensors, "RE=TYPE",
-     "the type of the tensors whose names match; the first that matches holds, all others follow "
-      "the mix of the file type",                                                           0, 0               },
+    { "--verbose", "-v", CN_OPT_FLAG, &got.verbose, NULL, "say more", 0, 0 },
+    { "--threads", "-t", CN_OPT_INT, &got.threads, "N", "threads (default 1)", 1, 64 },
+    { "--any", NULL, CN_OPT_INT, &got.any, "N", "any number", 0, 0 },
+    { "--temp", NULL, CN_OPT_FLOAT, &got.temp, "T", "temperature", 0, (double)INFINITY },
+    { "--top-p", NULL, CN_OPT_FLOAT, &got.top_p, "P", "nucleus", 0, 1 },
+    { "-o", NULL, CN_OPT_TABLE, &got.format, "FORMAT", "of the table", 0, 0 },
+    { "-m", NULL, CN_OPT_STRING, &got.model, "FILE", "the model", 0, 0 },
+    { "--tensor-type", NULL, CN_OPT_LIST, &got.tensors, "RE=TYPE",
+      "the type of the tensors whose names match; the first that matches holds, all others follow "
+      "the mix of the file type", 0, 0 },
 };
+/* clang-format on */
 
 static const struct cn_usage usage = { "carnot try [options] FILE...", "Tries options." };
 
@@ -118,6 +123,9 @@ static void test_spellings(void **state)
     assert_false(got.verbose);
     expect_args(NULL, NULL);
 
+    assert_int_equal(parse("-o jsonl"), -1);
+    assert_int_equal(got.format, CN_TABLE_JSONL);
+
     assert_int_equal(parse("-m="), -1);
     assert_string_equal(got.model, "");
 
@@ -178,6 +186,7 @@ static void test_wrong_use(void **state)
     expect_usage_error("-m --threads 4",
                        "-m takes FILE, but the option '--threads' follows (if that "
                        "is the value, write '-m=--threads')");
+    expect_usage_error("-o xml", "-o takes FORMAT (md, csv, json, jsonl or sql), not 'xml'");
     expect_usage_error("-m --help",
                        "-m takes FILE, but the option '--help' follows (if that is the "
                        "value, write '-m=--help')");
@@ -240,6 +249,7 @@ static void test_help(void **state)
         "      --any N               any number\n"
         "      --temp T              temperature\n"
         "      --top-p P             nucleus\n"
+        "  -o FORMAT                 of the table\n"
         "  -m FILE                   the model\n"
         "      --tensor-type RE=TYPE\n"
         "                            the type of the tensors whose names match; the first\n"
