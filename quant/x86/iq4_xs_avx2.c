@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * IQ4_XS for AVX2.
+ *
+ *   | d f16 | u16 high scale bits | 4 bytes low scale bits | 128 bytes: 256 x 4-bit code |
+ *
+ * Groups g and g + 4 share a vector, one in each half; vpshufb turns their nibbles to levels, whose
+ * sign goes to the activations. The eight scales are spread by shifts of one broadcast each.
+ *
+ * Serves every x86 CPU with AVX2. Error: float rounding, eight terms a block.
+ */
+#include "quant/x86/simd_avx2.h"
+
+#include "quant/quant.h"
+#include "quant/ref/codebooks.h"
+#include "quant/ref/iq4_xs.h"
+
+extern const struct cn_kernels cn_iq4_xs_avx2;
+
+enum { OFFSET = 127 };
+
+/* The eight group scales, without d. */
+ALWAYS __m256 scales_of(const struct cn_block_iq4_xs *b)
+{
+    const __m256i lo = _mm256_srlv_epi32(_mm256_set1_epi32((int)load32(b->scale_lo)),
+                                         _mm256_setr_epi32(0, 4, 8, 12, 16, 20, 24, 28));
+    const __m256i hi = _mm256_sllv_epi32(_mm256_set1_epi32(b->scale_hi << 4),
+                                         _mm256_setr_epi32(14, 12, 10, 8, 6, 4, 2, 0));
+    const __m256i code =
+        _mm256_or_si256(_mm256_and_si256(lo, _mm256_set1_epi32(15)),
+                        _mm256_and_si256(_mm256_srli_epi32(hi, 14), _mm256_set1_epi32(48)));
+    return _mm256_cvtepi32_ps(_mm256_sub_epi32(code, _mm256_set1_epi32(32)));
+}
+
+static void gemv(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
+                 const struct cn_act *x, float *y)
+{
+    const __m256i levels = load_twice(cn_iq4_levels), nibble = _mm256_set1_epi8(15);
+    for (int64_t r = 0; r < n_rows; r++) {
+        const struct cn_block_iq4_xs *b = row_at(w, r, row_bytes);
+        __m256 total = _mm256_setzero_ps();
+        for (int64_t c = 0; c < n_cols; c += 256, b++) {
+            prefetch((const uint8_t *)b, sizeof *b);
+            const __m256 scale = _mm256_mul_ps(scales_of(b), _mm256_loadu_ps(x->d + c / 32));
+            __m256 acc[2] = { _mm256_setzero_ps(), _mm256_setzero_ps() };
+            UNROLL for (int g = 0; g < 4; g++)
+            {
+                const int8_t *q = x->q + c + 32 * g;
+                const __m256i v = load_pair(b->q + 16 * g, b->q + 16 * g + 64);
+                __m256i lo = _mm256_shuffle_epi8(levels, _mm256_and_si256(v, nibble));
+                __m256i hi =
+                    _mm256_shuffle_epi8(levels, _mm256_and_si256(_mm256_srli_epi16(v, 4), nibble));
+                __m256i dot = _mm256_add_epi32(dot_i8(lo, load_pair(q, q + 128)),
+                                               dot_i8(hi, load_pair(q + 16, q + 144)));
+                acc[g % 2] =
+                    _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot), LANE_BROADCAST(scale, g), acc[g % 2]);
+            }
+            total = _mm256_fmadd_ps(_mm256_set1_ps(half_at(&b->d)), _mm256_add_ps(acc[0], acc[1]),
+                                    total);
+        }
+        y[r] = sum_ps(total);
+    }
+}
+
+static void unpack(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk_stride,
+                   float *scale, float *min)
+{
+    const __m256i levels = _mm256_add_epi8(load_twice(cn_iq4_levels), _mm256_set1_epi8(OFFSET));
+    const struct cn_block_iq4_xs *b = row;
+    (void)min;
+    for (int64_t c = 0; c < n_cols; c += 256, b++, scale += 8) {
+        _mm256_storeu_ps(scale, _mm256_mul_ps(_mm256_set1_ps(half_at(&b->d)), scales_of(b)));
+        for (int g = 0; g < 8; g++)
+            put_codes(codes, chunk_stride, c + 32 * g,
+                      _mm256_shuffle_epi8(levels, nibbles(b->q + 16 * g)));
+    }
+}
+
+const struct cn_kernels cn_iq4_xs_avx2 = {
+    .gemv = gemv,
+    .unpack = unpack,
+    .panel = {.code_max = 240, .offset = OFFSET, .sub = 32},
+};
