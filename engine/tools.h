@@ -66,6 +66,7 @@ struct cn_synth_options {
     const char *shape; /* "llama-3.2-1b" */
     const char *type;  /* file type: "Q4_K_M" */
     int n_layers;      /* 0: all the model has */
+    bool dry_run;      /* sizes only; `out` is not used */
     uint64_t seed;     /* the same seed gives the same file */
     void *user;
     void (*progress)(void *user, double done, double total); /* in bytes; may be NULL */
