@@ -16,10 +16,9 @@ struct cn_levels {
     const int8_t *table;
 };
 
-/* Weights of the errors in a block: with importance v: v * sqrt(s + x^2), s = c * mean of x^2 over
- * the block; without (importance NULL): ones that favour the large elements mildly,
- * sqrt(s) + |x|. */
-void cn_quant_weights(int n, const float *x, const float *importance, float c, float *w);
+/* Weights of the errors in a block: with importance v, (v + 0.15 mean v) * sqrt(4 mean x^2 + x^2);
+ * without (NULL, or all zero), ones that favour the large elements mildly, sqrt(mean x^2) + |x|. */
+void cn_quant_weights(int n, const float *x, const float *importance, float *w);
 
 /* x ~ scale * level: the scale of either sign with the least weighted squares. */
 float cn_fit_scale(int n, const float *x, const float *w, const struct cn_levels *levels);

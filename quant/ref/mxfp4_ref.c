@@ -60,7 +60,8 @@ static void quantize(int64_t n_cols, const float *x, const float *weights, void 
 {
     struct cn_block_mxfp4 *b = blocks;
     for (int64_t i = 0; i < n_cols; i += BLOCK, b++, x += BLOCK) {
-        float top = 0, best = INFINITY;
+        float w[BLOCK], top = 0, best = INFINITY;
+        cn_quant_weights(BLOCK, x, weights ? weights + i : NULL, w);
         for (int e = 0; e < BLOCK; e++)
             top = fmaxf(top, fabsf(x[e]));
         int start = top > 0 && isfinite(top) ? ilogbf(top) - 2 + 127 : 0;
@@ -73,7 +74,7 @@ static void quantize(int64_t n_cols, const float *x, const float *weights, void 
                 int code = nearest_code(x[e] * inverse);
                 float miss = x[e] - scale * cn_mxfp4_levels[code];
                 cn_set_nibble(trial.q, e, code);
-                error += (weights ? weights[i + e] : 1) * miss * miss;
+                error += w[e] * miss * miss;
             }
             if (error < best) {
                 best = error;
