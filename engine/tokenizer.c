@@ -231,6 +231,7 @@ static enum cn_status load(struct cn_tokenizer *t, const struct cn_gguf *gguf, s
     CN_TRY(cn_gguf_get_bool(gguf, "tokenizer.ggml.add_bos_token", &t->add_bos, err));
     CN_TRY(cn_gguf_get_bool(gguf, "tokenizer.ggml.add_eos_token", &t->add_eos, err));
     CN_TRY(cn_gguf_get_bool(gguf, "tokenizer.ggml.add_space_prefix", &t->add_space_prefix, err));
+    CN_TRY(cn_gguf_get_str(gguf, "tokenizer.chat_template", &t->chat_template, err));
     CN_TRY(load_ends(t, gguf, err));
     CN_TRY(load_strips(t, gguf, err));
     CN_TRY(load_bytes(t, err));
@@ -319,6 +320,44 @@ const char *cn_tokenizer_bytes(const struct cn_tokenizer *t, int32_t token, bool
         return "";
     *n_bytes = t->offsets[token + 1] - t->offsets[token];
     return t->arena + t->offsets[token];
+}
+
+struct cn_str cn_tokenizer_chat_template(const struct cn_tokenizer *t)
+{
+    return t->chat_template;
+}
+
+enum cn_status cn_tokenizer_decode(const struct cn_tokenizer *t, const int32_t *tokens, size_t n,
+                                   bool special, char **text, size_t *n_bytes, struct cn_error *err)
+{
+    size_t total = 0, n_piece;
+    for (size_t i = 0; i < n; i++) {
+        CN_RETURN_IF(tokens[i] < 0 || tokens[i] >= t->n_vocab, CN_ERR_ARGUMENT, err,
+                     "token %zu: expected an id from 0 to %d, found %d", i, t->n_vocab - 1,
+                     tokens[i]);
+        cn_tokenizer_bytes(t, tokens[i], special, &n_piece);
+        CN_RETURN_IF(n_piece > SIZE_MAX - 1 - total, CN_ERR_ARGUMENT, err, "too many tokens: %zu",
+                     n);
+        total += n_piece;
+    }
+    char *out = malloc(total + 1);
+    CN_RETURN_IF(!out, CN_ERR_MEMORY, err, "no memory for a text of %zu bytes", total);
+    size_t at = 0;
+    bool prefixed = t->add_space_prefix;
+    for (size_t i = 0; i < n; i++) {
+        const char *piece = cn_tokenizer_bytes(t, tokens[i], special, &n_piece);
+        if (n_piece == 0)
+            continue;
+        /* One space at the very start is what tokenising put there. */
+        size_t skip = prefixed && *piece == ' ';
+        prefixed = false;
+        memcpy(out + at, piece + skip, n_piece - skip);
+        at += n_piece - skip;
+    }
+    out[at] = '\0';
+    *text = out;
+    *n_bytes = at;
+    return CN_OK;
 }
 
 /* ---- encoding -----------------------------------------------------------------------------------

@@ -31,4 +31,15 @@ enum cn_status cn_tokenizer_encode(const struct cn_tokenizer *tokenizer, const c
 const char *cn_tokenizer_bytes(const struct cn_tokenizer *tokenizer, int32_t token, bool special,
                                size_t *n_bytes);
 
+/* As cn_detokenize() of carnot.h. */
+enum cn_status cn_tokenizer_decode(const struct cn_tokenizer *tokenizer, const int32_t *tokens,
+                                   size_t n, bool special, char **text, size_t *n_bytes,
+                                   struct cn_error *err);
+
+/* tokenizer.chat_template of the file, a Jinja text; empty if it has none. */
+struct cn_str cn_tokenizer_chat_template(const struct cn_tokenizer *tokenizer);
+
+/* The tokenizer of an open model; it lives as long as the model (engine/model.c). */
+const struct cn_tokenizer *cn_model_tokenizer(const struct cn_model *model);
+
 #endif

@@ -45,6 +45,7 @@ struct cn_tokenizer {
     size_t longest;        /* bytes of the longest token text */
     int32_t bos, eos, unk; /* or CN_NO_ID */
     bool add_bos, add_eos, add_space_prefix;
+    struct cn_str chat_template;
 
     /* Tokens that are looked for in raw text, sorted by text. */
     uint32_t *special;          /* [n_special] ids */
