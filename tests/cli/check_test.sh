@@ -102,7 +102,7 @@ broken tables 'cli/commands.def: row nosuch'
 echo 'int cn_cmd_nosuch(int argc, char **argv)' >>cli/readfile.c
 broken tables 'cn_cmd_nosuch: no such row'
 printf 'CN_COMMAND(zzz, "last")\nCN_COMMAND(aaa, "first")\n' >>cli/commands.def
-broken tables 'cli/commands.def: rows are not sorted'
+broken tables 'cli/commands.def: not sorted: zzz before aaa'
 
 # headers
 printf 'size_t cn_needs_stddef(void);\n' >engine/alone.h
