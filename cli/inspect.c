@@ -149,14 +149,13 @@ static struct cn_table *type_table(const struct cn_inspect *in)
     return t;
 }
 
-/* Prints and frees the table; NULL means that memory ran out. */
+/* Prints and frees the table; NULL means that memory ran out. That stdout failed is for main to
+ * say, who closes it. */
 static int print_table(struct cn_table *t, enum cn_table_format format)
 {
     bool done = t && cn_table_print(t, format, stdout);
-    if (!t)
+    if (!done && !ferror(stdout))
         cn_die("out of memory");
-    else if (!done)
-        cn_die("cannot print the table");
     cn_table_free(t);
     return done ? CN_EXIT_OK : CN_EXIT_FAILED;
 }
@@ -418,10 +417,10 @@ static int print_result(const struct cn_inspect *in, const struct options *o, co
 {
     if (o->format == CN_TABLE_MD)
         return print_md(in, o, !problem);
-    if (o->format == CN_TABLE_CSV && o->tensors)
-        return print_table(tensor_table(in), CN_TABLE_CSV);
-    if (o->format == CN_TABLE_CSV && o->keys)
-        return print_table(key_table(in), CN_TABLE_CSV);
+    if ((o->format == CN_TABLE_CSV || o->format == CN_TABLE_SQL) && (o->tensors || o->keys)) {
+        int code = o->keys ? print_table(key_table(in), o->format) : CN_EXIT_OK;
+        return code == CN_EXIT_OK && o->tensors ? print_table(tensor_table(in), o->format) : code;
+    }
     /* one object for one file: not json's array of rows */
     return print_table(object_table(in, o, file, problem),
                        o->format == CN_TABLE_JSON ? CN_TABLE_JSONL : o->format);
@@ -430,15 +429,17 @@ static int print_result(const struct cn_inspect *in, const struct options *o, co
 int cn_cmd_inspect(int argc, char **argv)
 {
     struct options o = { .format = CN_TABLE_MD };
-    const char *format = "md";
     struct cn_string_list args = { NULL, 0 };
+    /* clang-format off */
     const struct cn_option options[] = {
-        {"--tensors", NULL, CN_OPT_FLAG,   &o.tensors, NULL,     "list the tensors",            0, 0},
-        { "--keys",   NULL, CN_OPT_FLAG,   &o.keys,    NULL,     "list the metadata",           0, 0},
-        { "--check",  NULL, CN_OPT_FLAG,   &o.check,   NULL,
-         "read every weight; exit with 1 if anything is wrong",                                 0, 0},
-        { "--output", "-o", CN_OPT_STRING, &format,    "FORMAT", "md, csv, json or jsonl (md)", 0, 0},
+        { "--tensors", NULL, CN_OPT_FLAG, &o.tensors, NULL, "list the tensors", 0, 0 },
+        { "--keys", NULL, CN_OPT_FLAG, &o.keys, NULL, "list the metadata", 0, 0 },
+        { "--check", NULL, CN_OPT_FLAG, &o.check, NULL,
+          "read every weight; exit with 1 if anything is wrong", 0, 0 },
+        { "--output", "-o", CN_OPT_TABLE, &o.format, "FORMAT",
+          "md, csv, json, jsonl or sql (md)", 0, 0 },
     };
+    /* clang-format on */
     struct cn_inspect *in = NULL;
     struct cn_error err;
     int code = cn_options_parse(argc, argv, &usage, options, sizeof options / sizeof *options,
@@ -447,8 +448,6 @@ int cn_cmd_inspect(int argc, char **argv)
         return code;
     const char *file = args.n > 0 ? args.items[0] : cn_default_model();
     free(args.items);
-    if (!cn_table_format_parse(format, &o.format) || o.format == CN_TABLE_SQL)
-        return cn_usage_error("-o takes md, csv, json or jsonl, '%s' given", format);
     if (o.format == CN_TABLE_CSV && o.tensors && o.keys)
         return cn_usage_error("csv is one table: give --tensors or --keys, not both");
     if (cn_inspect_open(file, &in, &err) != CN_OK)
@@ -458,13 +457,10 @@ int cn_cmd_inspect(int argc, char **argv)
     if (!problem && o.check && cn_inspect_check(in, show_progress, NULL, &err) != CN_OK)
         problem = err.text;
     code = print_result(in, &o, file, problem);
-    if (problem) {
-        fflush(stdout);
-        if (o.check)
-            code = cn_die("%s", problem);
-        else
-            cn_warn("%s", problem);
-    }
+    if (problem && o.check)
+        code = cn_die("%s", problem);
+    else if (problem)
+        cn_warn("%s", problem);
     cn_inspect_close(in);
     return code;
 }

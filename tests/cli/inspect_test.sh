@@ -1,0 +1,75 @@
+#!/bin/sh
+# carnot inspect: what it prints, and the validator's verdict on every corrupt file.
+set -u
+. tests/expect.sh
+has_command inspect || exit 77
+
+bad=tests/fixtures/bad
+
+expect 0 "$CARNOT" inspect
+no_err
+out_has "| architecture "
+out_has "| qwen2 "
+out_has "memory at context 4096"
+
+expect 0 "$CARNOT" inspect --check --tensors --keys $bad/good.gguf
+no_err
+out_has "token_embd.weight"
+out_has "llama.attention.head_count_kv"
+grep -q '^| ok *| yes *|$' "$scratch/out" || fail "not ok"
+
+# One object, not an array of rows.
+expect 0 "$CARNOT" inspect -o json --tensors $bad/good.gguf
+[ "$(wc -l <"$scratch/out")" = 1 ] || fail "not one line"
+for part in '"architecture":' '"tensor_types":' '"Q8_0": 8' '"n_params":' '"bpw":' '"file_type":' \
+    '"ok":' '"name": "blk.0.ffn_down.weight"'; do
+    out_has "$part"
+done
+case $(head -c 1 "$scratch/out") in "{") ;; *) fail "not an object" ;; esac
+
+expect 0 "$CARNOT" inspect -o csv --tensors $bad/good.gguf
+[ "$(wc -l <"$scratch/out")" = 12 ] || fail "11 tensors and a heading expected"
+expect 2 "$CARNOT" inspect -o csv --tensors --keys $bad/good.gguf
+one_line_err
+expect 2 "$CARNOT" inspect -o yaml $bad/good.gguf
+one_line_err
+expect 2 "$CARNOT" inspect one.gguf two.gguf
+one_line_err
+expect 1 "$CARNOT" inspect $bad/no-such.gguf
+one_line_err
+err_has "no-such.gguf"
+
+# Without --check an inconsistency is a warning.
+expect 0 "$CARNOT" inspect $bad/heads-5.gguf
+one_line_err
+grep -q '^| ok *| no *|$' "$scratch/out" || fail "ok"
+expect 1 "$CARNOT" inspect --check -o json $bad/heads-5.gguf
+one_line_err
+out_has '"ok": false'
+
+# Every corrupt file: the verdict that bad.csv asks for, and one line that names the file. What an
+# architecture wants of its tensors is the loader's to check.
+n=0
+tail -n +2 $bad/bad.csv >"$scratch/list"
+while IFS= read -r line; do
+    file=${line%%,*}
+    rest=${line%,*}
+    expected=${rest##*,}
+    case $file in missing-ffn_down.gguf | missing-output_norm.gguf) continue ;; esac
+    case $expected in
+    error)
+        expect 1 "$CARNOT" inspect --check "$bad/$file"
+        one_line_err
+        err_has "$bad/$file: "
+        ;;
+    load) expect 0 "$CARNOT" inspect --check "$bad/$file" ;;
+    *)
+        ran="inspect --check $file"
+        code=0
+        "$CARNOT" inspect --check "$bad/$file" >"$scratch/out" 2>"$scratch/err" || code=$?
+        [ "$code" -le 1 ] || fail "neither refused nor accepted"
+        ;;
+    esac
+    n=$((n + 1))
+done <"$scratch/list"
+[ $n = 92 ] || fail "92 files expected, $n checked"
