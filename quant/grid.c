@@ -10,6 +10,7 @@
 #include "quant/quant.h"
 #include "quant/quantizer.h"
 
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -41,6 +42,7 @@ void cn_grid_init(struct cn_grid *grid, const struct cn_grid_kind *kind)
 {
     const uint8_t *entries = kind->entries;
     uint16_t fill[MAX_HALVES] = { 0 };
+    assert((kind->dims == 8 && kind->n_levels == 3) || (kind->dims == 4 && kind->n_levels == 8));
     grid->kind = kind;
     grid->n_halves = 1;
     for (int i = 0; i < kind->dims / 2; i++)
@@ -60,31 +62,39 @@ void cn_grid_init(struct cn_grid *grid, const struct cn_grid_kind *kind)
     }
 }
 
-/* sums[number of half] = sum of the costs of its elements. cost: [dims / 2][8]. */
-static void sum_halves(int n, int n_levels, float (*cost)[8], float *sums)
+/* sums[number of half] = sum of the costs of its n elements; returns the number with the least sum, and
+ * that sum. */
+static inline int sum_halves(int n, int n_levels, float (*cost)[8], float *sums, float *least)
 {
-    int size = 1;
-    sums[0] = 0;
-    for (int i = 0; i < n; i++, size *= n_levels)
-        for (int l = n_levels - 1; l >= 0; l--)
+    int size = 1, number = 0;
+    sums[0] = *least = 0;
+    for (int i = 0; i < n; i++, size *= n_levels) {
+        int best = 0;
+        for (int l = n_levels - 1; l >= 0; l--) {
+            best = cost[i][l] < cost[i][best] ? l : best;
             for (int k = 0; k < size; k++)
                 sums[l * size + k] = sums[k] + cost[i][l];
+        }
+        *least += cost[i][best];
+        number += best * size;
+    }
+    return number;
 }
 
 /* The entry with the least sum of cost[element][level]; returns its place in the buckets. */
 static int nearest(const struct cn_grid *grid, float (*cost)[8], int *half)
 {
-    const int n = grid->kind->dims / 2, n_levels = grid->kind->n_levels, n_halves = grid->n_halves;
-    float first[MAX_HALVES], second[MAX_HALVES], least = INFINITY, best = INFINITY;
-    int start = 0, found = 0;
-    sum_halves(n, n_levels, cost, first);
-    sum_halves(n, n_levels, cost + n, second);
-    for (int h = 0; h < n_halves; h++)
-        least = second[h] < least ? second[h] : least;
-    for (int h = 1; h < n_halves; h++)
-        start = first[h] < first[start] ? h : start;
+    float first[MAX_HALVES], second[MAX_HALVES], least, unused, best = INFINITY;
+    int start, found = 0;
+    if (grid->kind->n_levels == 3) { /* constants, for the compiler */
+        start = sum_halves(4, 3, cost, first, &unused);
+        sum_halves(4, 3, cost + 4, second, &least);
+    } else {
+        start = sum_halves(2, 8, cost, first, &unused);
+        sum_halves(2, 8, cost + 2, second, &least);
+    }
     *half = 0;
-    for (int i = -1; i < n_halves; i++) { /* the most promising bucket, then all */
+    for (int i = -1; i < grid->n_halves; i++) { /* the most promising bucket, then all */
         int h = i < 0 ? start : i;
         float limit = best - first[h];
         if (!(least < limit))
@@ -206,16 +216,16 @@ static float fit_group(const struct cn_grid *grid, const float *x, const float *
         return 0;
     top /= kind->level[0][kind->n_levels - 1];
     static const float starts[] = { 0.8f, 1, 1.25f };
-    for (size_t s = 0; s < sizeof starts / sizeof *starts; s++) {
-        float a = top * starts[s];
-        for (int sweep = 0; sweep < 3; sweep++) {
-            struct trial t;
-            code_group(grid, x, w, a, &t);
-            if (!(t.xq > 0) || !(t.xq * t.xq > best * t.qq))
-                break;
+    const int n_starts = sizeof starts / sizeof *starts, sweeps = 2;
+    for (int i = 0; i < n_starts + sweeps; i++) {
+        struct trial t;
+        code_group(grid, x, w, i < n_starts ? top * starts[i] : scale, &t);
+        if (t.xq > 0 && t.xq * t.xq > best * t.qq) {
             best = t.xq * t.xq / t.qq;
-            a = scale = t.xq / t.qq;
+            scale = t.xq / t.qq;
             *qq = t.qq;
+        } else if (i >= n_starts) {
+            break;
         }
     }
     return scale;
@@ -265,13 +275,13 @@ uint16_t cn_grid_quantize(const struct cn_grid *grid, const float *x, const floa
         for (int g = 0; g < n; g++) {
             int middle = round ? codes->scale[g] : nearest_scale(fit[g], inverse, kind->scale_top);
             struct trial best, t;
-            for (int l = middle - 1; l <= middle + 1; l++) {
+            for (int l = middle - !round; l <= middle + !round; l++) {
                 float a = step * (float)(2 * l + 1);
                 if (l < 0 || l > kind->scale_top)
                     continue;
                 code_group(grid, x + g * group, w + g * group, a, &t);
                 float best_a = step * (float)(2 * codes->scale[g] + 1);
-                if (l == middle - 1 || l == 0 || error_of(&t, a) < error_of(&best, best_a)) {
+                if (l == middle - !round || l == 0 || error_of(&t, a) < error_of(&best, best_a)) {
                     best = t;
                     codes->scale[g] = (uint8_t)l;
                 }

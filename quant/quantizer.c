@@ -53,29 +53,35 @@ static int nearest_in(float x, int lo, int hi)
     return cn_nearest(x > (float)lo ? x < (float)hi ? x : (float)hi : (float)lo);
 }
 
-/* Rounds (x - offset) * inverse to codes, and gives the levels they stand for. Written so that a
- * compiler can work on several elements at once. */
-static void round_codes(int n, const float *x, const struct cn_levels *levels, float inverse,
-                        float offset, int8_t *code, float *level)
+/* The levels nearest to (x - offset) * inverse; lanes let a compiler take several elements at once.
+ */
+static void round_levels(int n, const float *x, const struct cn_levels *levels, float inverse,
+                         float offset, float *level)
 {
-    if (levels->table) {
-        for (int i = 0; i < n; i++) {
-            float y = 2 * (x[i] - offset) * inverse;
-            int c = 0;
-            for (int k = 0; k < 15; k++)
-                c += y > (float)(levels->table[k] + levels->table[k + 1]);
-            code[i] = (int8_t)c;
-            level[i] = levels->table[c];
-        }
-        return;
-    }
     const float lo = (float)levels->lo, hi = (float)levels->hi;
-    for (int i = 0; i < n; i++) {
-        float y = (x[i] - offset) * inverse;
-        y = y > lo ? y : lo; /* not a number: lo */
-        y = y < hi ? y : hi;
-        level[i] = (y + 0x1.8p23f) - 0x1.8p23f; /* nearest, ties to even */
-        code[i] = (int8_t)level[i];
+    const int8_t *table = levels->table;
+    for (int i = 0; i < n; i += LANES) {
+        float y[LANES], q[LANES];
+        for (int k = 0; k < LANES; k++)
+            y[k] = (x[i + k] - offset) * inverse;
+        if (table) {
+            for (int k = 0; k < LANES; k++)
+                q[k] = table[0];
+            for (int c = 0; c < 15; c++) {
+                const float middle = 0.5f * (float)(table[c] + table[c + 1]);
+                const float step = (float)(table[c + 1] - table[c]);
+                for (int k = 0; k < LANES; k++)
+                    q[k] += y[k] > middle ? step : 0;
+            }
+        } else {
+            for (int k = 0; k < LANES; k++) {
+                q[k] = y[k] > lo ? y[k] : lo; /* not a number: lo */
+                q[k] = q[k] < hi ? q[k] : hi;
+                q[k] = (q[k] + 0x1.8p23f) - 0x1.8p23f; /* nearest, ties to even */
+            }
+        }
+        for (int k = 0; k < LANES; k++)
+            level[i + k] = q[k];
     }
 }
 
@@ -83,7 +89,13 @@ void cn_quant_codes(int n, const float *x, const struct cn_levels *levels, float
                     float offset, int8_t *code)
 {
     float level[MAX_N];
-    round_codes(n, x, levels, cn_quant_inverse(scale), offset, code, level);
+    round_levels(n, x, levels, cn_quant_inverse(scale), offset, level);
+    for (int i = 0; i < n; i++) {
+        code[i] = (int8_t)level[i];
+        if (levels->table)
+            for (code[i] = 0; levels->table[code[i]] < (int)level[i];)
+                code[i]++;
+    }
 }
 
 /* Weighted sums of x ~ a * q + b. */
@@ -149,7 +161,6 @@ float cn_fit_scale(int n, const float *x, const float *w, const struct cn_levels
     const float high = levels->table ? levels->table[15] : (float)levels->hi;
     const float step = levels->table ? 1 : 0.1f;
     float top = extreme(n, x), best = 0, scale = 0, level[MAX_N];
-    int8_t code[MAX_N];
     struct sums s;
     if (top == 0 || !isfinite(top))
         return 0;
@@ -157,7 +168,7 @@ float cn_fit_scale(int n, const float *x, const float *w, const struct cn_levels
         float inverse = t < 19       ? (low + step * (float)(t - 9)) / top
                         : t < 2 * 19 ? (high + step * (float)(t - 19 - 9)) / top
                                      : cn_quant_inverse(scale);
-        round_codes(n, x, levels, inverse, 0, code, level);
+        round_levels(n, x, levels, inverse, 0, level);
         sum_q(n, x, w, level, &s);
         if (s.qq > 0 && s.xq * s.xq > best * s.qq) {
             best = s.xq * s.xq / s.qq;
@@ -188,7 +199,6 @@ static void fit_scale_offset(int n, const float *x, const float *w, int top, boo
     const struct cn_levels levels = { 0, top, NULL };
     const int trials = 37;
     float lo = x[0], hi = x[0], best = INFINITY, level[MAX_N];
-    int8_t code[MAX_N];
     struct sums s;
     for (int i = 0; i < n; i++) {
         lo = fminf(lo, x[i]);
@@ -204,7 +214,7 @@ static void fit_scale_offset(int n, const float *x, const float *w, int top, boo
     for (int t = 0; t < trials + SWEEPS; t++) {
         float inverse = t < trials ? ((float)top - 0.9f + 0.05f * (float)t) / (hi - lo)
                                    : cn_quant_inverse(*scale);
-        round_codes(n, x, &levels, inverse, t < trials ? lo : *offset, code, level);
+        round_levels(n, x, &levels, inverse, t < trials ? lo : *offset, level);
         sum_q(n, x, w, level, &s);
         float a, b;
         solve(&s, minimum, &a, &b);
@@ -251,12 +261,11 @@ uint16_t cn_quant_scales(int n_groups, int group, const float *x, const float *w
                          const struct cn_levels *levels, int scale_top, int8_t *scale, int8_t *code)
 {
     float fit[MAX_GROUPS], weight[MAX_GROUPS], level[MAX_N];
-    int8_t trial[MAX_N];
     struct sums s = { 0 };
     for (int g = 0; g < n_groups; g++) {
         const float *xg = x + g * group, *wg = w + g * group;
         fit[g] = cn_fit_scale(group, xg, wg, levels);
-        round_codes(group, xg, levels, cn_quant_inverse(fit[g]), 0, trial, level);
+        round_levels(group, xg, levels, cn_quant_inverse(fit[g]), 0, level);
         sum_q(group, xg, wg, level, &s);
         weight[g] = s.qq;
     }
@@ -270,7 +279,7 @@ uint16_t cn_quant_scales(int n_groups, int group, const float *x, const float *w
             for (int c = middle - 1; c <= middle + 1; c++) {
                 int l = cn_clamp(c, -scale_top, scale_top - 1);
                 float a = d * (float)l;
-                round_codes(group, xg, levels, cn_quant_inverse(a), 0, trial, level);
+                round_levels(group, xg, levels, cn_quant_inverse(a), 0, level);
                 sum_q(group, xg, wg, level, &s);
                 float error = error_of(&s, a, 0);
                 if (!(error >= best)) { /* the first always: errors may be NaN */
@@ -278,11 +287,11 @@ uint16_t cn_quant_scales(int n_groups, int group, const float *x, const float *w
                     scale[g] = (int8_t)l;
                     best_xq = (float)l * s.xq;
                     best_qq = (float)(l * l) * s.qq;
-                    memcpy(code + g * group, trial, (size_t)group);
                 }
             }
             xq += best_xq;
             qq += best_qq;
+            cn_quant_codes(group, xg, levels, d * (float)scale[g], 0, code + g * group);
         }
         uint16_t better = qq > 0 ? cn_quant_f16(xq / qq) : bits;
         if (round == 2 || better == bits)
@@ -298,14 +307,13 @@ void cn_quant_scales_mins(int n_groups, int group, const float *x, const float *
     const struct cn_levels levels = { 0, top, NULL };
     float fit[MAX_GROUPS], fit_min[MAX_GROUPS], weight[MAX_GROUPS], weight_min[MAX_GROUPS];
     float level[MAX_N];
-    int8_t trial[MAX_N];
     struct sums s = { 0 };
     for (int g = 0; g < n_groups; g++) {
         const float *xg = x + g * group, *wg = w + g * group;
         float offset;
         fit_scale_offset(group, xg, wg, top, true, &fit[g], &offset);
         fit_min[g] = -offset;
-        round_codes(group, xg, &levels, cn_quant_inverse(fit[g]), offset, trial, level);
+        round_levels(group, xg, &levels, cn_quant_inverse(fit[g]), offset, level);
         sum_x(group, xg, wg, &s);
         sum_q(group, xg, wg, level, &s);
         weight[g] = s.qq;
@@ -328,7 +336,7 @@ void cn_quant_scales_mins(int n_groups, int group, const float *x, const float *
                 int l = cn_clamp(middle - 1 + t % 3, 0, grid);
                 int m = cn_clamp(middle_min - 1 + t / 3, 0, grid);
                 float a = step * (float)l, b = -step_min * (float)m;
-                round_codes(group, xg, &levels, cn_quant_inverse(a), b, trial, level);
+                round_levels(group, xg, &levels, cn_quant_inverse(a), b, level);
                 sum_q(group, xg, wg, level, &s);
                 float error = error_of(&s, a, b);
                 if (!(error >= best)) { /* the first always: errors may be NaN */
@@ -336,9 +344,10 @@ void cn_quant_scales_mins(int n_groups, int group, const float *x, const float *
                     best_sums = s;
                     scale[g] = (uint8_t)l;
                     min[g] = (uint8_t)m;
-                    memcpy(code + g * group, trial, (size_t)group);
                 }
             }
+            cn_quant_codes(group, xg, &levels, step * (float)scale[g], -step_min * (float)min[g],
+                           code + g * group);
             /* The block's own problem: x ~ d * (scale q) - dmin * min. */
             float l = scale[g], m = min[g];
             all.w += m * m * best_sums.w;
