@@ -62,8 +62,8 @@ void cn_grid_init(struct cn_grid *grid, const struct cn_grid_kind *kind)
     }
 }
 
-/* sums[number of half] = sum of the costs of its n elements; returns the number with the least sum, and
- * that sum. */
+/* sums[number of half] = sum of the costs of its n elements; returns the number with the least sum,
+ * and that sum. */
 static inline int sum_halves(int n, int n_levels, float (*cost)[8], float *sums, float *least)
 {
     int size = 1, number = 0;

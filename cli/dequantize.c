@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * carnot dequantize: raw blocks of a tensor format to floats, through the chosen tier's unpacking.
+ */
+#include "cli/cli.h"
+#include "quant/quant.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { STEP = 64 * 1024 }; /* elements at a time; a multiple of every block */
+
+static const struct cn_usage usage = {
+    .synopsis = "carnot dequantize --type TYPE [options] IN OUT",
+    .text = "Decodes the raw blocks of tensor type TYPE in IN to little-endian 32-bit floats in "
+            "OUT, with\n"
+            "the unpacking that matrix products use on this machine.\n"
+            "\n"
+            "  carnot dequantize --type q4_k blocks.bin values.f32\n"
+            "  carnot dequantize --type iq2_xs --tiers ref blocks.bin values.f32",
+};
+
+/* IN to OUT, which is new and this command's own. */
+static int convert(const struct cn_format *format, const struct cn_kernels *kernels, FILE *in,
+                   const char *in_name, FILE *out, const char *out_name)
+{
+    const size_t chunk_bytes = cn_row_bytes(format, STEP);
+    uint8_t *blocks = malloc(chunk_bytes);
+    float *x = malloc(STEP * sizeof *x);
+    uintmax_t total = 0;
+    int code = CN_EXIT_OK;
+    size_t n = chunk_bytes;
+    if (!blocks || !x)
+        code = cn_die("out of memory");
+    while (code == CN_EXIT_OK && n == chunk_bytes) {
+        n = fread(blocks, 1, chunk_bytes, in);
+        total += n;
+        size_t elems = n / format->block_bytes * format->block_elems;
+        cn_dequantize_with(kernels, format, (int64_t)elems, blocks, x);
+        if (ferror(in))
+            code = cn_die("%s: cannot read: %s", in_name, strerror(errno));
+        else if (n % format->block_bytes != 0)
+            code = cn_die("%s: expected a multiple of %u bytes (blocks of %s), found %ju bytes",
+                          in_name, format->block_bytes, format->name, total);
+        else if (cn_interrupted())
+            code = cn_die("interrupted");
+        else if (fwrite(x, sizeof *x, elems, out) != elems)
+            code = cn_die("%s: cannot write: %s", out_name, strerror(errno));
+    }
+    free(blocks);
+    free(x);
+    return code;
+}
+
+static int dequantize(const struct cn_format *format, const struct cn_kernels *kernels,
+                      const char *in_name, const char *out_name)
+{
+    char temporary[4096];
+    struct stat st;
+    if (stat(out_name, &st) == 0 && !S_ISREG(st.st_mode))
+        return cn_die("%s: exists and is not a regular file, so it will not be replaced", out_name);
+    if (snprintf(temporary, sizeof temporary, "%s.tmp-%ld", out_name, (long)getpid()) >=
+        (int)sizeof temporary)
+        return cn_die("the output's name is too long");
+    FILE *in = fopen(in_name, "rb");
+    if (!in)
+        return cn_die("%s: cannot open: %s", in_name, strerror(errno));
+    FILE *out = fopen(temporary, "wbx");
+    if (!out) {
+        fclose(in);
+        return cn_die("%s: cannot create: %s", temporary, strerror(errno));
+    }
+    int code = convert(format, kernels, in, in_name, out, temporary);
+    fclose(in);
+    if (fclose(out) != 0 && code == CN_EXIT_OK)
+        code = cn_die("%s: cannot write: %s", temporary, strerror(errno));
+    if (code == CN_EXIT_OK && rename(temporary, out_name) != 0)
+        code = cn_die("%s: cannot rename to %s: %s", temporary, out_name, strerror(errno));
+    if (code != CN_EXIT_OK)
+        unlink(temporary);
+    return code;
+}
+
+static int unknown_type(const char *name)
+{
+    char known[512] = "";
+    for (int i = 0; i < CN_N_TYPES; i++) {
+        size_t n = strlen(known);
+        snprintf(known + n, sizeof known - n, "%s%s", i ? " " : "", cn_formats[i].name);
+    }
+    return cn_usage_error("--type %s: expected one of %s", name, known);
+}
+
+int cn_cmd_dequantize(int argc, char **argv)
+{
+    const char *type = NULL, *tiers = NULL, *bad;
+    struct cn_string_list args = { 0 };
+    const struct cn_option options[] = {
+        {"--type",   NULL, CN_OPT_STRING, &type,  "TYPE", "tensor type of the blocks (needed)", 0,
+         0},
+        { "--tiers", NULL, CN_OPT_STRING, &tiers, "LIST",
+         "tiers that may be used, as in ref,avx2 (default: CARNOT_TIERS, else all there are)",  0,
+         0},
+    };
+    int code = cn_options_parse(argc, argv, &usage, options, sizeof options / sizeof *options,
+                                &args, 2, 2);
+    if (code >= 0)
+        goto done;
+    const char *list = tiers ? tiers : getenv("CARNOT_TIERS");
+    uint32_t mask = UINT32_MAX;
+    size_t bad_len;
+    const struct cn_format *format = type ? cn_format_by_name(type) : NULL;
+    if (!type) {
+        code = cn_usage_error("--type is needed: the tensor type of the blocks");
+    } else if (!format) {
+        code = unknown_type(type);
+    } else if (list && *list && !cn_tiers_parse(list, &mask, &bad, &bad_len)) {
+        char known[64];
+        code = cn_usage_error("%s takes tiers separated by commas (%s), not '%.*s'",
+                              tiers ? "--tiers" : "CARNOT_TIERS",
+                              cn_tiers_format(UINT32_MAX, known, sizeof known), (int)bad_len, bad);
+    } else {
+        const struct cn_kernels kernels = cn_kernels_for(format, mask & cn_tiers_detect());
+        code = dequantize(format, &kernels, args.items[0], args.items[1]);
+    }
+done:
+    free(args.items);
+    return code;
+}
