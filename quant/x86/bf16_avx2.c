@@ -9,7 +9,6 @@
  */
 #include "quant/x86/simd_avx2.h"
 
-#include "quant/quant.h"
 #include "quant/ref/bf16.h"
 
 extern const struct cn_kernels cn_bf16_avx2;

@@ -9,7 +9,6 @@
  */
 #include "quant/x86/simd_avx2.h"
 
-#include "quant/quant.h"
 #include "quant/ref/f32.h"
 
 extern const struct cn_kernels cn_f32_avx2;

@@ -11,7 +11,6 @@
  */
 #include "quant/x86/simd_avx2.h"
 
-#include "quant/quant.h"
 #include "quant/ref/codebooks.h"
 #include "quant/ref/iq4_xs.h"
 

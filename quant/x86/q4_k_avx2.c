@@ -12,19 +12,9 @@
  */
 #include "quant/x86/simd_avx2.h"
 
-#include "quant/quant.h"
 #include "quant/ref/q4_k.h"
 
 extern const struct cn_kernels cn_q4_k_avx2;
-
-/* Scales in the low, minima in the high eight bytes. */
-ALWAYS __m128i unpack_scales(const uint8_t *s)
-{
-    const uint32_t a = load32(s), m = load32(s + 4), h = load32(s + 8);
-    return _mm_setr_epi32((int)(a & 0x3f3f3f3f), (int)((h & 0x0f0f0f0f) | (a >> 2 & 0x30303030)),
-                          (int)(m & 0x3f3f3f3f),
-                          (int)((h >> 4 & 0x0f0f0f0f) | (m >> 2 & 0x30303030)));
-}
 
 static void gemv(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
                  const struct cn_act *x, float *y)
@@ -37,7 +27,7 @@ static void gemv(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes
         __m256 total = _mm256_setzero_ps();
         for (int64_t c = 0; c < n_cols; c += 256, b++) {
             prefetch((const uint8_t *)b, sizeof *b);
-            const __m128i scales = unpack_scales(b->scales);
+            const __m128i scales = k_scales(b->scales);
             float scale[8];
             _mm256_storeu_ps(scale, _mm256_mul_ps(_mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(scales)),
                                                   _mm256_loadu_ps(x->d + c / 32)));
@@ -69,7 +59,7 @@ static void unpack(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk
     const __m256i nibble = _mm256_set1_epi8(15);
     const struct cn_block_q4_k *b = row;
     for (int64_t c = 0; c < n_cols; c += 256, b++, scale += 8, min += 8) {
-        const __m128i scales = unpack_scales(b->scales);
+        const __m128i scales = k_scales(b->scales);
         _mm256_storeu_ps(scale, _mm256_mul_ps(_mm256_set1_ps(half_at(&b->d)),
                                               _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(scales))));
         _mm256_storeu_ps(min, _mm256_mul_ps(_mm256_set1_ps(half_at(&b->dmin)),

@@ -12,7 +12,6 @@
  */
 #include "quant/x86/simd_avx2.h"
 
-#include "quant/quant.h"
 #include "quant/ref/q6_k.h"
 
 extern const struct cn_kernels cn_q6_k_avx2;
@@ -52,8 +51,7 @@ static void gemv(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes
             acc[1] = _mm256_setzero_ps();
             UNROLL for (int h = 0; h < 2; h++)
             {
-                const __m256i scales =
-                    _mm256_permute4x64_epi64(scale16, h ? 0xee : 0x44); /* in both halves */
+                const __m256i scales = both_halves(scale16, h);
                 __m256i code[4];
                 codes_of(b, h, code);
                 UNROLL for (int g = 0; g < 4; g++)
@@ -81,10 +79,8 @@ static void unpack(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk
     for (int64_t c = 0; c < n_cols; c += 256, b++, scale += 16) {
         const __m256 d = _mm256_set1_ps(half_at(&b->d));
         const __m128i s = load128(b->scale);
-        _mm256_storeu_ps(scale, _mm256_mul_ps(d, _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(s))));
-        _mm256_storeu_ps(
-            scale + 8,
-            _mm256_mul_ps(d, _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_srli_si128(s, 8)))));
+        _mm256_storeu_ps(scale, _mm256_mul_ps(d, floats_of_i8(s)));
+        _mm256_storeu_ps(scale + 8, _mm256_mul_ps(d, floats_of_i8(_mm_srli_si128(s, 8))));
         UNROLL for (int h = 0; h < 2; h++)
         {
             __m256i code[4];

@@ -9,6 +9,8 @@
 #error "simd_avx2.h needs the flags of the avx2 tier"
 #endif
 
+#include "quant/quant.h"
+
 #include <immintrin.h>
 #include <stdint.h>
 #include <string.h>
@@ -76,9 +78,10 @@ ALWAYS __m256i load_twice(const void *p)
     return _mm256_broadcastsi128_si256(load128(p));
 }
 
-/* The f16 at the start of eight blocks of `stride` (at least 16) bytes: word i is blended in from a
- * load that begins 2 i bytes early, so that only the blocks are read and no lane is moved. */
-ALWAYS __m256 halves_at(const uint8_t *p, const int stride)
+/* The 16 bits at the start of each of eight blocks of `stride` (at least 16) bytes: word i is
+ * blended in from a load that begins 2 i bytes early, so that only the blocks are read and no lane
+ * is moved. */
+ALWAYS __m128i words_at(const uint8_t *p, const int stride)
 {
     __m128i v = load128(p);
     v = _mm_blend_epi16(v, load128(p + 1 * (stride - 2)), 0x02);
@@ -87,8 +90,26 @@ ALWAYS __m256 halves_at(const uint8_t *p, const int stride)
     v = _mm_blend_epi16(v, load128(p + 4 * (stride - 2)), 0x10);
     v = _mm_blend_epi16(v, load128(p + 5 * (stride - 2)), 0x20);
     v = _mm_blend_epi16(v, load128(p + 6 * (stride - 2)), 0x40);
-    v = _mm_blend_epi16(v, load128(p + 7 * (stride - 2)), 0x80);
-    return _mm256_cvtph_ps(v);
+    return _mm_blend_epi16(v, load128(p + 7 * (stride - 2)), 0x80);
+}
+
+/* The same of two f16 each. Reads the blocks only, if they lie without gaps. */
+ALWAYS void two_halves_at(const uint8_t *p, const int stride, __m256 *first, __m256 *second)
+{
+    __m256i v = load256(p);
+    v = _mm256_blend_epi32(v, load256(p + 1 * (stride - 4)), 0x02);
+    v = _mm256_blend_epi32(v, load256(p + 2 * (stride - 4)), 0x04);
+    v = _mm256_blend_epi32(v, load256(p + 3 * (stride - 4)), 0x08);
+    v = _mm256_blend_epi32(v, load256(p + 4 * (stride - 4)), 0x10);
+    v = _mm256_blend_epi32(v, load256(p + 5 * (stride - 4)), 0x20);
+    v = _mm256_blend_epi32(v, load256(p + 6 * (stride - 4)), 0x40);
+    v = _mm256_blend_epi32(v, load256(p + 7 * (stride - 4)), 0x80);
+    v = _mm256_shuffle_epi8(v,
+                            _mm256_setr_epi8(0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15,
+                                             0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15));
+    v = _mm256_permute4x64_epi64(v, 0xd8);
+    *first = _mm256_cvtph_ps(_mm256_castsi256_si128(v));
+    *second = _mm256_cvtph_ps(_mm256_extracti128_si256(v, 1));
 }
 
 ALWAYS float sum_ps(__m256 v)
@@ -145,5 +166,83 @@ ALWAYS void put_codes(uint8_t *codes, size_t chunk_stride, int64_t c, __m256i v)
 
 /* Element i of each half in all of that half. */
 #define LANE_BROADCAST(v, i) _mm256_permute_ps(v, (i)*0x55)
+
+/* The low (h = 0) or high half of v in both halves. */
+ALWAYS __m256i both_halves(__m256i v, const int h)
+{
+    return h ? _mm256_permute4x64_epi64(v, 0xee) : _mm256_permute4x64_epi64(v, 0x44);
+}
+
+/* The low eight bytes as floats. */
+ALWAYS __m256 floats_of_u8(__m128i v)
+{
+    return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(v));
+}
+
+ALWAYS __m256 floats_of_i8(__m128i v)
+{
+    return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(v));
+}
+
+/* The scales of Q4_K and Q5_K (quant/ref/k_scales.h): scales in the low, minima in the high eight
+ * bytes. */
+ALWAYS __m128i k_scales(const uint8_t *s)
+{
+    const uint32_t a = load32(s), m = load32(s + 4), h = load32(s + 8);
+    return _mm_setr_epi32((int)(a & 0x3f3f3f3f), (int)((h & 0x0f0f0f0f) | (a >> 2 & 0x30303030)),
+                          (int)(m & 0x3f3f3f3f),
+                          (int)((h >> 4 & 0x0f0f0f0f) | (m >> 2 & 0x30303030)));
+}
+
+/* Puts 256 two-bit codes into a panel: run g of 32 in a half of 128 has bits 2g, 2g + 1 of that
+ * half's 32 bytes. */
+ALWAYS void put_two_bit_codes(uint8_t *codes, size_t chunk_stride, int64_t c, const uint8_t *q)
+{
+    UNROLL for (int g = 0; g < 8; g++)
+        put_codes(codes, chunk_stride, c + 32 * g,
+                  _mm256_and_si256(_mm256_srli_epi16(load256(q + g / 4 * 32), g % 4 * 2),
+                                   _mm256_set1_epi8(3)));
+}
+
+/* Sums of four products each of two vectors of unsigned bytes (<= 64) and activations. */
+ALWAYS __m256i dot_two(__m256i lo, __m256i hi, __m256i q_lo, __m256i q_hi)
+{
+    return _mm256_madd_epi16(
+        _mm256_add_epi16(_mm256_maddubs_epi16(lo, q_lo), _mm256_maddubs_epi16(hi, q_hi)),
+        _mm256_set1_epi16(1));
+}
+
+/* y = W x of a format with blocks of 32: step() adds the products of eight blocks (256 columns) to
+ * the eight sums `total`. Blocks of zeros make up for what the last step of a row lacks: they lie
+ * in a copy, so nothing is read beyond the row. */
+ALWAYS void gemv_by_steps(__m256 (*step)(const uint8_t *b, const int8_t *q, const float *d,
+                                         const float *sum32, __m256 total),
+                          const int block_bytes, int64_t n_rows, int64_t n_cols, const void *w,
+                          size_t row_bytes, const struct cn_act *x, float *y)
+{
+    const int64_t whole = n_cols / 256 * 256;
+    const size_t rest = (size_t)(n_cols - whole);
+    int8_t q[256] = { 0 };
+    float d[8] = { 0 }, sum32[8] = { 0 };
+    uint8_t blocks[8 * 40] = { 0 };
+    if (rest) {
+        memcpy(q, x->q + whole, rest);
+        memcpy(d, x->d + whole / 32, rest / 32 * sizeof *d);
+        memcpy(sum32, x->sum32 + whole / 32, rest / 32 * sizeof *sum32);
+    }
+    for (int64_t r = 0; r < n_rows; r++) {
+        const uint8_t *b = row_at(w, r, row_bytes);
+        __m256 total = _mm256_setzero_ps();
+        for (int64_t c = 0; c < whole; c += 256, b += 8 * block_bytes) {
+            prefetch(b, 8 * block_bytes);
+            total = step(b, x->q + c, x->d + c / 32, x->sum32 + c / 32, total);
+        }
+        if (rest) {
+            memcpy(blocks, b, rest / 32 * (size_t)block_bytes);
+            total = step(blocks, q, d, sum32, total);
+        }
+        y[r] = sum_ps(total);
+    }
+}
 
 #endif

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * MXFP4 for AVX2.
+ *
+ *   | exponent E, a byte | 16 bytes: 32 x 4-bit code |        w = level[code] * 2^(E - 128)
+ *
+ * Blocks g and g + 4 of eight share a vector, one in each half: vpshufb turns their nibbles to
+ * level + 12, unsigned and small enough for two products to add up in 16 bits. Scales are made
+ * eight at a time; the offset meets the sums of the activations, lane = block.
+ *
+ * Serves every x86 CPU with AVX2. Error: float rounding, two terms a block.
+ */
+#include "quant/x86/simd_avx2.h"
+
+#include "quant/ref/mxfp4.h"
+
+extern const struct cn_kernels cn_mxfp4_avx2;
+
+enum { OFFSET = 12 };
+
+/* The levels made unsigned. */
+ALWAYS __m256i code_table(void)
+{
+    return _mm256_add_epi8(load_twice(cn_mxfp4_levels), _mm256_set1_epi8(OFFSET));
+}
+
+/* Codes times activations of the blocks b and b2 (columns q and q2): a block in each half. */
+ALWAYS __m256i dot_pair(const struct cn_block_mxfp4 *b, const struct cn_block_mxfp4 *b2,
+                        const int8_t *q, const int8_t *q2)
+{
+    const __m256i nibble = _mm256_set1_epi8(15), v = load_pair(b->q, b2->q);
+    const __m256i lo = _mm256_shuffle_epi8(code_table(), _mm256_and_si256(v, nibble));
+    const __m256i hi =
+        _mm256_shuffle_epi8(code_table(), _mm256_and_si256(_mm256_srli_epi16(v, 4), nibble));
+    return dot_two(lo, hi, load_pair(q, q2), load_pair(q + 16, q2 + 16));
+}
+
+/* 2^(e - 128) of eight exponents, the first two of them subnormal. */
+ALWAYS __m256 powers(__m256i e)
+{
+    const __m256i normal = _mm256_slli_epi32(_mm256_sub_epi32(e, _mm256_set1_epi32(1)), 23);
+    const __m256i small =
+        _mm256_sllv_epi32(_mm256_set1_epi32(1 << 21), _mm256_min_epi32(e, _mm256_set1_epi32(2)));
+    return _mm256_castsi256_ps(_mm256_max_epi32(normal, small));
+}
+
+/* Eight blocks; see gemv_by_steps. */
+ALWAYS __m256 step(const uint8_t *bytes, const int8_t *q, const float *d, const float *sum32,
+                   __m256 total)
+{
+    const struct cn_block_mxfp4 *b = (const void *)bytes;
+    const __m128i e = _mm_and_si128(words_at(bytes, sizeof *b), _mm_set1_epi16(255));
+    const __m256 scales = powers(_mm256_cvtepu16_epi32(e));
+    const __m256 scale = _mm256_mul_ps(scales, _mm256_loadu_ps(d));
+    __m256 acc[2] = { total, _mm256_setzero_ps() };
+    acc[1] = _mm256_mul_ps(_mm256_mul_ps(scales, _mm256_set1_ps(-OFFSET)), _mm256_loadu_ps(sum32));
+    UNROLL for (int g = 0; g < 4; g++)
+    {
+        __m256i dot = dot_pair(b + g, b + g + 4, q + 32 * g, q + 32 * g + 128);
+        acc[g % 2] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot), LANE_BROADCAST(scale, g), acc[g % 2]);
+    }
+    return _mm256_add_ps(acc[0], acc[1]);
+}
+
+static void gemv(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
+                 const struct cn_act *x, float *y)
+{
+    gemv_by_steps(step, sizeof(struct cn_block_mxfp4), n_rows, n_cols, w, row_bytes, x, y);
+}
+
+static void unpack(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk_stride,
+                   float *scale, float *min)
+{
+    const struct cn_block_mxfp4 *b = row;
+    (void)min;
+    for (int64_t c = 0; c < n_cols; c += 32, b++) {
+        const __m256 power = powers(_mm256_set1_epi32(b->e));
+        *scale++ = _mm256_cvtss_f32(power);
+        put_codes(codes, chunk_stride, c, _mm256_shuffle_epi8(code_table(), nibbles(b->q)));
+    }
+}
+
+const struct cn_kernels cn_mxfp4_avx2 = {
+    .gemv = gemv,
+    .unpack = unpack,
+    .panel = {.code_max = 24, .offset = OFFSET, .sub = 32},
+};
