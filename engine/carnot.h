@@ -135,6 +135,7 @@ struct cn_callbacks {
 struct cn_session_options {
     int32_t n_ctx;             /* 0: the model's training context */
     int32_t n_batch;           /* most tokens per forward pass; 0: 512 */
+    int32_t n_logits;          /* most positions whose logits one evaluation may want; 0: 1 */
     int32_t n_threads;         /* 0: one per available core */
     int32_t n_threads_prefill; /* 0: n_threads */
     enum cn_kv_type kv;
@@ -152,7 +153,7 @@ CN_API void cn_session_free(struct cn_session *session);
 enum cn_want { CN_WANT_NONE, CN_WANT_LAST, CN_WANT_ALL };
 
 /* Appends tokens[n] at the current position and evaluates them, in batches of at most n_batch.
- * `want` says which positions' logits are to be computed. With CN_WANT_ALL n must be <= n_batch.
+ * `want` says which positions' logits are to be computed. With CN_WANT_ALL n must be <= n_logits.
  * CN_ERR_CONTEXT if they do not fit (nothing is evaluated then). */
 CN_API enum cn_status cn_session_eval(struct cn_session *session, const int32_t *tokens, int32_t n,
                                       enum cn_want want, struct cn_error *err);

@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The KV cache and attention over it. Softmax runs online over blocks of keys (arXiv 1805.02867,
+ * 2112.05682), so memory does not grow with the square of the context.
+ *
+ * One or a few tokens: keys and values are read in place, one KV head a chunk. Many tokens: scores
+ * and outputs are small float GEMMs through the tier's tile, 16 queries x 16 keys: a block of keys
+ * is unpacked once for all queries of the heads that share it.
+ */
+#include "engine/session.h"
+
+#include "quant/gemm.h"
+
+#include <math.h>
+#include <string.h>
+
+enum {
+    TILE = CN_PANEL_ROWS,
+    KEYS = 64,         /* keys of a block */
+    QUERY_TOKENS = 32, /* tokens of a chunk, many-token form */
+    DIRECT_TOKENS = 8, /* fewer tokens than this are done directly */
+    DIRECT_KEYS = 512, /* keys of a block, direct form */
+    MAX_D = 1 << 16,
+};
+
+struct block_q8_0 {
+    uint16_t d;
+    int8_t q[32];
+};
+
+size_t cn_kv_row_bytes(enum cn_kv_type type, int64_t n)
+{
+    switch (type) {
+    case CN_KV_F32:
+        return (size_t)n * sizeof(float);
+    case CN_KV_F16:
+        return (size_t)n * sizeof(uint16_t);
+    case CN_KV_Q8_0:
+        return (size_t)n / 32 * sizeof(struct block_q8_0);
+    }
+    return 0;
+}
+
+static void store_row(const struct cn_session *s, int64_t n, const float *x, uint8_t *row)
+{
+    const struct cn_vec *vec = &s->model->ops.vec;
+    if (s->options.kv == CN_KV_F32) {
+        memcpy(row, x, (size_t)n * sizeof *x);
+    } else if (s->options.kv == CN_KV_F16) {
+        vec->to_f16(n, x, (uint16_t *)(void *)row);
+    } else {
+        struct block_q8_0 *b = (struct block_q8_0 *)(void *)row;
+        for (int64_t i = 0; i < n; i += 32, b++) {
+            float d, sum32;
+            int16_t sum16[2];
+            vec->quantize_q8(32, x + i, b->q, &d, &sum32, sum16);
+            b->d = cn_f32_to_f16(d);
+        }
+    }
+}
+
+/* A row of the cache as floats: in place if it is, else in buf [n]. */
+static const float *load_row(const struct cn_session *s, int64_t n, const uint8_t *row, float *buf)
+{
+    if (s->options.kv == CN_KV_F32)
+        return (const float *)(const void *)row;
+    if (s->options.kv == CN_KV_F16) {
+        memset(buf, 0, (size_t)n * sizeof *buf);
+        s->model->ops.vec.axpy_f16(n, 1, (const uint16_t *)(const void *)row, buf);
+        return buf;
+    }
+    const struct block_q8_0 *b = (const struct block_q8_0 *)(const void *)row;
+    for (int64_t i = 0; i < n; i += 32, b++) {
+        float d = cn_f16_to_f32(b->d);
+        for (int j = 0; j < 32; j++)
+            buf[i + j] = d * b->q[j];
+    }
+    return buf;
+}
+
+static uint8_t *k_row(const struct cn_session *s, int64_t layer, int64_t head, int64_t position)
+{
+    const struct cn_kv *kv = &s->kv[layer];
+    return kv->k + (size_t)(head * kv->capacity + position % kv->capacity) * s->k_row_bytes;
+}
+
+static uint8_t *v_row(const struct cn_session *s, int64_t layer, int64_t head, int64_t position)
+{
+    const struct cn_kv *kv = &s->kv[layer];
+    return kv->v + (size_t)(head * kv->capacity + position % kv->capacity) * s->v_row_bytes;
+}
+
+void cn_kv_store(struct cn_session *s, int64_t layer, int64_t token, const float *k, const float *v)
+{
+    const struct cn_hparams *hp = &s->model->hp;
+    int64_t position = s->position + token;
+    for (int64_t head = 0; head < hp->n_head_kv; head++) {
+        store_row(s, hp->d_k, k + head * hp->d_k, k_row(s, layer, head, position));
+        store_row(s, hp->d_v, v + head * hp->d_v, v_row(s, layer, head, position));
+    }
+}
+
+struct job {
+    struct cn_session *s;
+    int64_t layer, n, blocks;
+};
+
+/* The first position that the token at `position` sees. */
+static int64_t first_key(const struct job *job, int64_t position)
+{
+    const struct cn_model *m = job->s->model;
+    if (!m->layers[job->layer].sliding)
+        return 0;
+    return position - m->hp.window + 1 > 0 ? position - m->hp.window + 1 : 0;
+}
+
+static float capped(const struct cn_hparams *hp, float score)
+{
+    score *= hp->attn_scale;
+    return hp->attn_softcap > 0 ? hp->attn_softcap * tanhf(score / hp->attn_softcap) : score;
+}
+
+/* Running softmax of one query: out = sum of exp(score - max) * v, sum of the exps. */
+struct running {
+    float max, sum;
+};
+
+/* Takes a block's top score into account; returns the factor for what was summed so far. */
+static float rescale(struct running *r, float top)
+{
+    if (!(top > r->max))
+        return 1;
+    float factor = r->max == -INFINITY ? 0 : expf(r->max - top);
+    r->max = top;
+    r->sum *= factor;
+    return factor;
+}
+
+/* One token and one KV head: every query head of its group. */
+static void direct_chunk(void *context, int chunk, int thread)
+{
+    const struct job *job = context;
+    const struct cn_session *s = job->s;
+    const struct cn_hparams *hp = &s->model->hp;
+    const struct cn_vec *vec = &s->model->ops.vec;
+    const int64_t token = chunk / hp->n_head_kv, kv_head = chunk % hp->n_head_kv;
+    const int64_t group = hp->n_head / hp->n_head_kv, position = s->position + token;
+    const int64_t stride = hp->n_head * hp->d_k + hp->n_head_kv * (hp->d_k + hp->d_v);
+    const float *q = s->qkv + token * stride + kv_head * group * hp->d_k;
+    float *out = s->attn + (token * hp->n_head + kv_head * group) * hp->d_v;
+    float *row = (float *)(void *)(s->thread_scratch + (size_t)thread * s->thread_scratch_bytes);
+    float *scores = row + (hp->d_k > hp->d_v ? hp->d_k : hp->d_v);
+    struct running *run = (struct running *)(void *)(scores + group * DIRECT_KEYS);
+    const bool f16 = s->options.kv == CN_KV_F16;
+
+    memset(out, 0, (size_t)(group * hp->d_v) * sizeof *out);
+    for (int64_t h = 0; h < group; h++)
+        run[h] = (struct running){ -INFINITY, 0 };
+    for (int64_t t0 = first_key(job, position); t0 <= position; t0 += DIRECT_KEYS) {
+        int64_t n = position + 1 - t0 < DIRECT_KEYS ? position + 1 - t0 : DIRECT_KEYS;
+        for (int64_t t = 0; t < n; t++) {
+            const uint8_t *k = k_row(s, job->layer, kv_head, t0 + t);
+            const float *kf = f16 ? NULL : load_row(s, hp->d_k, k, row);
+            for (int64_t h = 0; h < group; h++) {
+                const float *qh = q + h * hp->d_k;
+                float dot = f16 ? vec->dot_f16(hp->d_k, qh, (const uint16_t *)(const void *)k)
+                                : vec->dot(hp->d_k, qh, kf);
+                scores[h * DIRECT_KEYS + t] = capped(hp, dot);
+            }
+        }
+        for (int64_t h = 0; h < group; h++) {
+            float *p = scores + h * DIRECT_KEYS, *o = out + h * hp->d_v;
+            float factor = rescale(&run[h], vec->max(n, p));
+            if (factor != 1)
+                for (int64_t i = 0; i < hp->d_v; i++)
+                    o[i] *= factor;
+            run[h].sum += vec->exp_sum(n, run[h].max, p);
+        }
+        for (int64_t t = 0; t < n; t++) {
+            const uint8_t *v = v_row(s, job->layer, kv_head, t0 + t);
+            const float *vf = f16 ? NULL : load_row(s, hp->d_v, v, row);
+            for (int64_t h = 0; h < group; h++) {
+                float p = scores[h * DIRECT_KEYS + t], *o = out + h * hp->d_v;
+                if (f16)
+                    vec->axpy_f16(hp->d_v, p, (const uint16_t *)(const void *)v, o);
+                else
+                    vec->axpy(hp->d_v, p, vf, o);
+            }
+        }
+    }
+    for (int64_t h = 0; h < group; h++)
+        for (int64_t i = 0; i < hp->d_v; i++)
+            out[h * hp->d_v + i] /= run[h].sum;
+}
+
+static int64_t padded(int64_t d)
+{
+    return (d + TILE - 1) / TILE * TILE;
+}
+
+/* Buffers of a chunk of the many-token form, floats. */
+struct layout {
+    int64_t n_tiles; /* of 16 queries: (heads of the group) x (QUERY_TOKENS / 16) */
+    size_t q, k, v, p, o, out, row, run, total;
+};
+
+static struct layout layout_of(const struct cn_hparams *hp)
+{
+    struct layout l = { .n_tiles = hp->n_head / hp->n_head_kv * (QUERY_TOKENS / TILE) };
+    size_t dk = (size_t)padded(hp->d_k), dv = (size_t)padded(hp->d_v), tiles = (size_t)l.n_tiles;
+    l.q = 0;
+    l.k = l.q + tiles * TILE * dk;
+    l.v = l.k + KEYS * dk;
+    l.p = l.v + KEYS * dv;
+    l.o = l.p + TILE * KEYS;
+    l.out = l.o + tiles * TILE * dv;
+    l.row = l.out + TILE * TILE;
+    l.run = l.row + (dk > dv ? dk : dv);
+    l.total = l.run + tiles * TILE * sizeof(struct running) / sizeof(float);
+    return l;
+}
+
+size_t cn_attention_scratch_bytes(const struct cn_model *model)
+{
+    const struct cn_hparams *hp = &model->hp;
+    size_t many = layout_of(hp).total;
+    size_t group = (size_t)(hp->n_head / hp->n_head_kv);
+    size_t direct = (size_t)(hp->d_k > hp->d_v ? hp->d_k : hp->d_v) + group * DIRECT_KEYS +
+                    group * sizeof(struct running) / sizeof(float);
+    return (many > direct ? many : direct) * sizeof(float);
+}
+
+/* QUERY_TOKENS tokens and one KV head. */
+static void tiled_chunk(void *context, int chunk, int thread)
+{
+    const struct job *job = context;
+    const struct cn_session *s = job->s;
+    const struct cn_hparams *hp = &s->model->hp;
+    const struct cn_vec *vec = &s->model->ops.vec;
+    const struct cn_gemm *gemm = s->model->ops.gemm;
+    const struct layout l = layout_of(hp);
+    float *base = (float *)(void *)(s->thread_scratch + (size_t)thread * s->thread_scratch_bytes);
+    const int64_t kv_head = chunk % hp->n_head_kv, block = chunk / hp->n_head_kv;
+    const int64_t group = hp->n_head / hp->n_head_kv;
+    const int64_t first = block * QUERY_TOKENS;
+    const int64_t n = job->n - first < QUERY_TOKENS ? job->n - first : QUERY_TOKENS;
+    const int64_t tiles_per_head = (n + TILE - 1) / TILE, n_tiles = group * tiles_per_head;
+    const int64_t stride = hp->n_head * hp->d_k + hp->n_head_kv * (hp->d_k + hp->d_v);
+    const int64_t dk = hp->d_k, dv = hp->d_v, dkp = padded(dk), dvp = padded(dv);
+    float *qp = base + l.q, *kp = base + l.k, *vp = base + l.v, *pp = base + l.p, *op = base + l.o;
+    float *out = base + l.out, *row = base + l.row;
+    struct running *run = (struct running *)(void *)(base + l.run);
+
+    /* Queries as panels: [d / 16][16 tokens][16]. Rows past the last token are zero. */
+    memset(qp, 0, (size_t)(n_tiles * TILE * dkp) * sizeof *qp);
+    memset(op, 0, (size_t)(n_tiles * TILE * dvp) * sizeof *op);
+    for (int64_t tile = 0; tile < n_tiles; tile++)
+        for (int64_t i = 0; i < TILE; i++) {
+            int64_t token = tile % tiles_per_head * TILE + i;
+            run[tile * TILE + i] = (struct running){ -INFINITY, 0 };
+            if (token >= n)
+                continue;
+            const float *q =
+                s->qkv + (first + token) * stride + (kv_head * group + tile / tiles_per_head) * dk;
+            for (int64_t c = 0; c < dk; c += TILE)
+                memcpy(qp + tile * TILE * dkp + (c / TILE * TILE + i) * TILE, q + c,
+                       (size_t)(dk - c < TILE ? dk - c : TILE) * sizeof *q);
+        }
+
+    const int64_t last = s->position + first + n - 1;
+    for (int64_t t0 = first_key(job, s->position + first) / KEYS * KEYS; t0 <= last; t0 += KEYS) {
+        int64_t keys = last + 1 - t0 < KEYS ? last + 1 - t0 : KEYS;
+        int64_t key_groups = (keys + TILE - 1) / TILE;
+        /* Keys: [16-group][d][16 keys]; values: [16 dims][key][16]. */
+        memset(kp, 0, (size_t)(key_groups * TILE * dkp) * sizeof *kp);
+        memset(vp, 0, (size_t)(KEYS * dvp) * sizeof *vp);
+        for (int64_t t = 0; t < keys; t++) {
+            const float *k = load_row(s, dk, k_row(s, job->layer, kv_head, t0 + t), row);
+            float *to = kp + t / TILE * TILE * dkp + t % TILE;
+            for (int64_t c = 0; c < dk; c++)
+                to[c * TILE] = k[c];
+            const float *v = load_row(s, dv, v_row(s, job->layer, kv_head, t0 + t), row);
+            for (int64_t c = 0; c < dv; c += TILE)
+                memcpy(vp + (c * KEYS) + t * TILE, v + c,
+                       (size_t)(dv - c < TILE ? dv - c : TILE) * sizeof *v);
+        }
+        for (int64_t tile = 0; tile < n_tiles; tile++) {
+            const int64_t token0 = tile % tiles_per_head * TILE;
+            const int tokens = (int)(n - token0 < TILE ? n - token0 : TILE);
+            if (t0 > s->position + first + token0 + tokens - 1)
+                continue; /* the whole block lies in the future of these queries */
+            static const struct cn_panel floats = { 0 };
+            struct cn_panel_data queries = { .kind = &floats,
+                                             .n_cols = dk,
+                                             .codes = (uint8_t *)(qp + tile * TILE * dkp) };
+            struct cn_act_panel key_panel = { .kind = CN_ACT_F32, .n_cols = dk };
+            for (int64_t g = 0; g < key_groups; g++) {
+                key_panel.x = kp + g * TILE * dkp;
+                gemm->tile_f32(&queries, 0, &key_panel, 0, TILE, pp + g * TILE * TILE);
+            }
+            for (int64_t i = 0; i < tokens; i++) {
+                int64_t position = s->position + first + token0 + i;
+                int64_t lo = first_key(job, position) - t0, hi = position - t0;
+                struct running *r = &run[tile * TILE + i];
+                float top = -INFINITY;
+                for (int64_t g = 0; g < key_groups; g++) {
+                    float *p = pp + (g * TILE + i) * TILE;
+                    for (int64_t j = 0; j < TILE; j++) {
+                        int64_t t = g * TILE + j;
+                        p[j] = t < lo || t > hi ? -INFINITY : capped(hp, p[j]);
+                    }
+                    top = fmaxf(top, vec->max(TILE, p));
+                }
+                float factor = rescale(r, top);
+                for (int64_t g = 0; g < key_groups; g++) {
+                    float *p = pp + (g * TILE + i) * TILE;
+                    if (r->max == -INFINITY)
+                        memset(p, 0, TILE * sizeof *p);
+                    else
+                        r->sum += vec->exp_sum(TILE, r->max, p);
+                }
+                if (factor != 1)
+                    for (int64_t c = 0; c < dvp; c++)
+                        op[(tile * dvp + c / TILE * TILE) * TILE + i * TILE + c % TILE] *= factor;
+            }
+            for (int64_t i = tokens; i < TILE; i++)
+                for (int64_t g = 0; g < key_groups; g++)
+                    memset(pp + (g * TILE + i) * TILE, 0, TILE * sizeof *pp);
+            struct cn_panel_data weights = { .kind = &floats,
+                                             .n_cols = key_groups * TILE,
+                                             .codes = (uint8_t *)pp };
+            struct cn_act_panel value_panel = { .kind = CN_ACT_F32, .n_cols = key_groups * TILE };
+            for (int64_t c = 0; c < dvp; c += TILE) {
+                value_panel.x = vp + c * KEYS;
+                gemm->tile_f32(&weights, 0, &value_panel, 0, TILE, out);
+                float *o = op + (tile * dvp + c) * TILE;
+                vec->axpy(TILE * TILE, 1, out, o);
+            }
+        }
+    }
+    for (int64_t tile = 0; tile < n_tiles; tile++)
+        for (int64_t i = 0; i < TILE && tile % tiles_per_head * TILE + i < n; i++) {
+            int64_t token = first + tile % tiles_per_head * TILE + i;
+            float *to =
+                s->attn + (token * hp->n_head + kv_head * group + tile / tiles_per_head) * dv;
+            for (int64_t c = 0; c < dv; c++)
+                to[c] = op[(tile * dvp + c / TILE * TILE) * TILE + i * TILE + c % TILE] /
+                        run[tile * TILE + i].sum;
+        }
+}
+
+void cn_attention(struct cn_session *s, int64_t layer, int64_t n)
+{
+    const struct cn_hparams *hp = &s->model->hp;
+    struct job job = { .s = s, .layer = layer, .n = n };
+    if (n < DIRECT_TOKENS) {
+        cn_pool_run(s->pool, s->n_threads, direct_chunk, &job, (int)(n * hp->n_head_kv));
+        return;
+    }
+    int64_t blocks = (n + QUERY_TOKENS - 1) / QUERY_TOKENS;
+    cn_pool_run(s->pool, s->n_threads, tiled_chunk, &job, (int)(blocks * hp->n_head_kv));
+}

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Jobs are announced by a generation number. Every worker answers every generation, whether or not
+ * it takes part, so that none can still hold an old job when the next is written.
+ */
+#include "engine/threads.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+/* About 50 microseconds: longer than the gap between two matrix products, far shorter than a
+ * sampling step would justify. */
+enum { SPINS = 20000, CACHE_LINE = 64 };
+
+struct worker {
+    struct cn_pool *pool;
+    pthread_t thread;
+    int index;
+};
+
+struct cn_pool {
+    int n_threads, n_workers_started;
+    int spins;
+    struct worker *workers;
+    /* The job: written by the caller between generations. */
+    cn_chunk_fn *fn;
+    void *context;
+    int n_chunks, n_active;
+    bool stop;
+    _Alignas(CACHE_LINE) atomic_uint generation;
+    _Alignas(CACHE_LINE) atomic_int next;
+    _Alignas(CACHE_LINE) atomic_int answered;
+    atomic_int sleepers;
+    pthread_mutex_t mutex;
+    pthread_cond_t wake;
+};
+
+static inline void relax(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+int cn_available_cores(void)
+{
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) != 0)
+        return 1;
+    int n = CPU_COUNT(&set);
+    return n < 1 ? 1 : n;
+}
+
+static void work(struct cn_pool *pool, int thread)
+{
+    int chunk;
+    while ((chunk = atomic_fetch_add_explicit(&pool->next, 1, memory_order_relaxed)) <
+           pool->n_chunks)
+        pool->fn(pool->context, chunk, thread);
+}
+
+/* Waits until the generation differs from `seen`; returns it. */
+static unsigned await(struct cn_pool *pool, unsigned seen)
+{
+    unsigned now;
+    for (int i = 0; i < pool->spins; i++) {
+        now = atomic_load_explicit(&pool->generation, memory_order_acquire);
+        if (now != seen)
+            return now;
+        relax();
+    }
+    pthread_mutex_lock(&pool->mutex);
+    atomic_fetch_add(&pool->sleepers, 1);
+    while ((now = atomic_load(&pool->generation)) == seen)
+        pthread_cond_wait(&pool->wake, &pool->mutex);
+    atomic_fetch_sub(&pool->sleepers, 1);
+    pthread_mutex_unlock(&pool->mutex);
+    return now;
+}
+
+static void *worker_main(void *argument)
+{
+    struct worker *worker = argument;
+    struct cn_pool *pool = worker->pool;
+    unsigned seen = 0;
+    for (;;) {
+        seen = await(pool, seen);
+        if (pool->stop)
+            return NULL;
+        if (worker->index < pool->n_active)
+            work(pool, worker->index);
+        atomic_fetch_add_explicit(&pool->answered, 1, memory_order_release);
+    }
+}
+
+static void announce(struct cn_pool *pool)
+{
+    atomic_fetch_add(&pool->generation, 1);
+    /* Sequentially consistent on both sides: either the sleeper sees the new generation under the
+     * mutex, or it is counted here and woken. */
+    if (atomic_load(&pool->sleepers) > 0) {
+        pthread_mutex_lock(&pool->mutex);
+        pthread_cond_broadcast(&pool->wake);
+        pthread_mutex_unlock(&pool->mutex);
+    }
+}
+
+struct cn_pool *cn_pool_create(int n_threads, bool sleep)
+{
+    struct cn_pool *pool = aligned_alloc(CACHE_LINE, sizeof *pool);
+    if (!pool)
+        return NULL;
+    *pool = (struct cn_pool){ .n_threads = n_threads };
+    /* More threads than cores: whoever spins keeps another from working. */
+    pool->spins = sleep || n_threads > cn_available_cores() ? 0 : SPINS;
+    pool->workers = calloc((size_t)n_threads, sizeof *pool->workers);
+    pthread_mutex_init(&pool->mutex, NULL);
+    pthread_cond_init(&pool->wake, NULL);
+    if (!pool->workers)
+        goto fail;
+    for (int i = 1; i < n_threads; i++) {
+        pool->workers[i] = (struct worker){ .pool = pool, .index = i };
+        if (pthread_create(&pool->workers[i].thread, NULL, worker_main, &pool->workers[i]) != 0)
+            goto fail;
+        pool->n_workers_started++;
+    }
+    return pool;
+fail:
+    cn_pool_free(pool);
+    return NULL;
+}
+
+void cn_pool_free(struct cn_pool *pool)
+{
+    if (!pool)
+        return;
+    pool->stop = true;
+    announce(pool);
+    for (int i = 1; i <= pool->n_workers_started; i++)
+        pthread_join(pool->workers[i].thread, NULL);
+    pthread_cond_destroy(&pool->wake);
+    pthread_mutex_destroy(&pool->mutex);
+    free(pool->workers);
+    free(pool);
+}
+
+int cn_pool_n_threads(const struct cn_pool *pool)
+{
+    return pool->n_threads;
+}
+
+void cn_pool_run(struct cn_pool *pool, int n_threads, cn_chunk_fn *fn, void *context, int n_chunks)
+{
+    if (n_threads <= 1 || pool->n_threads == 1 || n_chunks <= 1) {
+        for (int i = 0; i < n_chunks; i++)
+            fn(context, i, 0);
+        return;
+    }
+    pool->fn = fn;
+    pool->context = context;
+    pool->n_chunks = n_chunks;
+    pool->n_active = n_threads;
+    atomic_store_explicit(&pool->next, 0, memory_order_relaxed);
+    atomic_store_explicit(&pool->answered, 0, memory_order_relaxed);
+    announce(pool);
+    work(pool, 0);
+    for (int spins = 0;
+         atomic_load_explicit(&pool->answered, memory_order_acquire) != pool->n_workers_started;
+         spins++) {
+        if (spins < SPINS)
+            relax();
+        else
+            sched_yield();
+    }
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A small thread pool: one caller, a fixed set of workers, one job at a time, chunks handed out as
+ * threads come free (cores may be unequal).
+ */
+#ifndef CN_THREADS_H
+#define CN_THREADS_H
+
+#include <stdbool.h>
+
+struct cn_pool;
+
+/* Cores that this process may run on (affinity mask), at least 1. */
+int cn_available_cores(void);
+
+/* A pool of n_threads (>= 1) including the caller. sleep: waiting workers sleep at once; otherwise
+ * they spin a while first, which answers faster and costs energy. NULL if the threads cannot be
+ * made. */
+struct cn_pool *cn_pool_create(int n_threads, bool sleep);
+/* NULL is allowed. No job may be running. */
+void cn_pool_free(struct cn_pool *pool);
+int cn_pool_n_threads(const struct cn_pool *pool);
+
+/* A chunk of a job: 0 <= chunk < n_chunks; thread: 0 (the caller) .. n_threads - 1. */
+typedef void cn_chunk_fn(void *context, int chunk, int thread);
+
+/* Runs fn for every chunk on at most n_threads threads; returns when all are done. What the caller
+ * wrote before is seen by the chunks, and what they wrote by the caller afterwards. */
+void cn_pool_run(struct cn_pool *pool, int n_threads, cn_chunk_fn *fn, void *context, int n_chunks);
+
+#endif
