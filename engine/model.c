@@ -316,7 +316,7 @@ static enum cn_status choose_tiers(const char *list, uint32_t *tiers, struct cn_
 static enum cn_status open_model(const char *path, const struct cn_model_options *options,
                                  struct cn_model *m, struct cn_error *err)
 {
-    uint32_t tiers;
+    uint32_t tiers = 0;
     CN_TRY(choose_tiers(options->tiers, &tiers, err));
     m->ops = cn_ops_for(tiers);
     CN_TRY(cn_gguf_open(path, &m->gguf, err));

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Token ids given on the command line, and session options that several commands share.
+ */
+#ifndef CN_TOKENS_H
+#define CN_TOKENS_H
+
+#include "engine/carnot.h"
+
+/* "@FILE" or "1,2,3": ids separated by blanks or commas. *tokens is malloc'ed. False after a message. */
+bool cn_tokens_parse(const char *text, int32_t **tokens, size_t *n);
+
+/* "f32", "f16", "q8_0"; false after a message. */
+bool cn_kv_parse(const char *text, enum cn_kv_type *kv);
+
+/* "exact" or "fast"; false after a message. */
+bool cn_precision_parse(const char *text, bool *fast);
+
+#endif
