@@ -91,9 +91,10 @@ struct cn_arch {
     /* Sliding windows: layer N slides unless N % period == period - 1. 0: no layer slides; 1: ...
      */
     int sliding_period;
-    bool sliding_all;        /* every layer slides if the window key is there */
-    int32_t sliding_window;  /* default where the key is absent; 0: none */
-    float sliding_rope_base; /* rope base of sliding layers, unscaled; 0: as the others */
+    bool sliding_all;           /* every layer slides if the window key is there */
+    int32_t sliding_window;     /* default where the key is absent; 0: none */
+    float sliding_rope_base;    /* rope base of sliding layers; 0: as the others */
+    bool sliding_rope_unscaled; /* position scaling applies to the global layers only */
     int32_t
         head_scale_layers; /* with this many layers scores are scaled by 1/sqrt(n_embd / n_head) */
 };

@@ -142,7 +142,7 @@ static void rope_setup(struct cn_session *s, int kind)
     const struct cn_model *m = s->model;
     const struct cn_hparams *hp = &m->hp;
     const bool sliding = kind == 1;
-    const bool own_base = sliding && m->arch->sliding_rope_base > 0;
+    const bool unscaled = sliding && m->arch->sliding_rope_unscaled;
     const float base = sliding ? hp->rope_base_sliding : hp->rope_base;
     const float *factors = m->rope_freqs;
     s->rope_magnitude[kind] = 1;
@@ -150,7 +150,7 @@ static void rope_setup(struct cn_session *s, int kind)
         factors = s->n_ctx > hp->rope_ctx0 || !m->rope_short ? m->rope_long : m->rope_short;
         s->rope_magnitude[kind] = hp->rope_attn_factor;
     }
-    const enum cn_rope_scaling scaling = own_base ? CN_ROPE_NONE : hp->rope_scaling;
+    const enum cn_rope_scaling scaling = unscaled ? CN_ROPE_NONE : hp->rope_scaling;
     double lo = 0, hi = 1;
     if (scaling == CN_ROPE_YARN) {
         const double pi = 3.14159265358979323846, n = (double)hp->n_rot, b = (double)base;
@@ -166,7 +166,7 @@ static void rope_setup(struct cn_session *s, int kind)
     }
     for (int64_t i = 0; i < hp->n_rot / 2; i++) {
         double f = pow((double)base, -2.0 * (double)i / (double)hp->n_rot);
-        if (factors && !own_base)
+        if (factors && !unscaled)
             f /= (double)factors[i];
         if (scaling == CN_ROPE_LINEAR) {
             f /= (double)hp->rope_factor;

@@ -14,4 +14,5 @@ const struct cn_arch cn_arch_llama = {
     .dense_ffn = CN_SLOTS_GATED_FFN,
     .experts = CN_SLOTS_EXPERTS,
     .normalise_experts = true,
+    .longrope = true,
 };
