@@ -202,6 +202,52 @@ CN_API int32_t cn_sampler_sample(struct cn_sampler *sampler, const float *logits
 /* Lets the repeat penalty see a token that was not sampled (a prompt). */
 CN_API void cn_sampler_accept(struct cn_sampler *sampler, int32_t token);
 
+/* ---- whole texts and chats ----------------------------------------------------------------------
+ */
+
+/* The text of tokens[n]: their bytes joined (control tokens only if `special`), less the one space
+ * that tokenising puts in front of a text for some models. *text is malloc'ed with a NUL behind its
+ * *n_bytes bytes; the caller frees it. An id outside the vocabulary is CN_ERR_ARGUMENT. */
+CN_API enum cn_status cn_detokenize(const struct cn_model *model, const int32_t *tokens, size_t n,
+                                    bool special, char **text, size_t *n_bytes,
+                                    struct cn_error *err);
+
+struct cn_chat_message {
+    const char *role;    /* "system", "user" or "assistant" */
+    const char *content; /* [n_content], any bytes */
+    size_t n_content;
+};
+
+/* Reads [{"role": ..., "content": ...}, ...], or an object with such a list as "messages". `name`
+ * (of the file) starts the message of an error. *messages is one malloc'ed block, strings included;
+ * the caller frees it. */
+CN_API enum cn_status cn_chat_parse(const char *json, size_t n_bytes, const char *name,
+                                    struct cn_chat_message **messages, size_t *n_messages,
+                                    struct cn_error *err);
+
+/* The name of chat template i, counted from 0, of those built in ("chatml", ...); NULL behind the
+ * last. */
+CN_API const char *cn_chat_template_name(size_t i);
+/* The name of the one that the template in the model's file is recognised as; NULL: it has none, or
+ * one of another kind. */
+CN_API const char *cn_chat_template_of(const struct cn_model *model);
+
+/* The text of a conversation as the model was trained to see it, without BOS. template_name: NULL
+ * for the model's own. model may be NULL if a template is named. With generation_prompt it ends
+ * where the assistant is to speak. *text: as for cn_detokenize. */
+CN_API enum cn_status cn_chat_format(const struct cn_model *model, const char *template_name,
+                                     const struct cn_chat_message *messages, size_t n_messages,
+                                     bool generation_prompt, char **text, size_t *n_bytes,
+                                     struct cn_error *err);
+
+/* The tokens of that text, BOS in front if the model's file asks for it. Texts of control tokens
+ * become tokens only where the template put them, never within a message. *tokens: as for
+ * cn_tokenize. */
+CN_API enum cn_status cn_chat_tokenize(const struct cn_model *model, const char *template_name,
+                                       const struct cn_chat_message *messages, size_t n_messages,
+                                       bool generation_prompt, int32_t **tokens, size_t *n_tokens,
+                                       struct cn_error *err);
+
 #ifdef __cplusplus
 }
 #endif

@@ -382,13 +382,24 @@ enum cn_status cn_tokenizer_encode(const struct cn_tokenizer *t, const char *tex
                                    unsigned flags, int32_t **tokens, size_t *n_tokens,
                                    struct cn_error *err)
 {
+    const struct cn_text_span whole = { n, flags & CN_TOKENIZE_SPECIAL };
+    return cn_tokenizer_encode_spans(t, text, &whole, 1, flags, tokens, n_tokens, err);
+}
+
+enum cn_status cn_tokenizer_encode_spans(const struct cn_tokenizer *t, const char *text,
+                                         const struct cn_text_span *spans, size_t n_spans,
+                                         unsigned flags, int32_t **tokens, size_t *n_tokens,
+                                         struct cn_error *err)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < n_spans; i++)
+        n += spans[i].n;
     CN_RETURN_IF(n > MAX_TEXT_BYTES, CN_ERR_ARGUMENT, err,
                  "text to tokenise: at most %d bytes expected, found %zu", MAX_TEXT_BYTES, n);
     struct cn_stretch *stretches = NULL;
     size_t n_stretches = 0;
     if (n > 0)
-        CN_TRY(cn_special_split(t, text, n, flags & CN_TOKENIZE_SPECIAL, &stretches, &n_stretches,
-                                err));
+        CN_TRY(cn_special_split(t, text, n, spans, n_spans, &stretches, &n_stretches, err));
     struct cn_token_list out = { 0 };
     struct cn_merge_space space = { 0 };
     if (flags & CN_TOKENIZE_BOS && t->add_bos && t->bos != CN_NO_ID)

@@ -31,6 +31,18 @@ enum cn_status cn_tokenizer_encode(const struct cn_tokenizer *tokenizer, const c
 const char *cn_tokenizer_bytes(const struct cn_tokenizer *tokenizer, int32_t token, bool special,
                                size_t *n_bytes);
 
+/* A text in parts that are to be tokenised as one, but in which texts of control tokens become
+ * those tokens only within parts that are markup. */
+struct cn_text_span {
+    size_t n; /* bytes; the spans lie one behind the other and cover the text */
+    bool markup;
+};
+/* flags: CN_TOKENIZE_BOS or 0. */
+enum cn_status cn_tokenizer_encode_spans(const struct cn_tokenizer *tokenizer, const char *text,
+                                         const struct cn_text_span *spans, size_t n_spans,
+                                         unsigned flags, int32_t **tokens, size_t *n_tokens,
+                                         struct cn_error *err);
+
 /* As cn_detokenize() of carnot.h. */
 enum cn_status cn_tokenizer_decode(const struct cn_tokenizer *tokenizer, const int32_t *tokens,
                                    size_t n, bool special, char **text, size_t *n_bytes,

@@ -91,10 +91,11 @@ struct cn_stretch {
 
 /* Fills the special* fields; the rest must be loaded. */
 enum cn_status cn_special_load(struct cn_tokenizer *t, struct cn_error *err);
-/* Cuts the text (n > 0) into *stretches, malloc'ed. Without `control` only user-defined tokens are
+/* Cuts the text (n > 0) into *stretches, malloc'ed. Outside markup only user-defined tokens are
  * looked for. */
 enum cn_status cn_special_split(const struct cn_tokenizer *t, const char *text, size_t n,
-                                bool control, struct cn_stretch **stretches, size_t *n_stretches,
+                                const struct cn_text_span *spans, size_t n_spans,
+                                struct cn_stretch **stretches, size_t *n_stretches,
                                 struct cn_error *err);
 
 /* ---- merging (tokenizer_merge.c)

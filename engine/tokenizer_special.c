@@ -145,22 +145,72 @@ static bool is_blank(char c)
     return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
-/* Cuts every occurrence of token `id` out of one raw stretch. */
-static bool cut(const struct cn_tokenizer *t, int32_t id, struct cn_stretch raw,
-                struct stretches *to)
+/* Where the parts of the text begin that are markup. */
+struct markup {
+    const char **edges; /* [2 * n]: begin and end of each, rising */
+    size_t n;
+};
+
+static bool find_markup(struct markup *m, const char *text, const struct cn_text_span *spans,
+                        size_t n_spans)
 {
-    struct cn_str mark = t->map.keys[id];
+    m->n = 0;
+    m->edges = malloc((2 * n_spans + 1) * sizeof *m->edges);
+    if (!m->edges)
+        return false;
+    for (size_t i = 0; i < n_spans; text += spans[i++].n) {
+        if (!spans[i].markup || spans[i].n == 0)
+            continue;
+        if (m->n == 0 || m->edges[2 * m->n - 1] != text)
+            m->edges[2 * m->n++] = text;
+        m->edges[2 * m->n - 1] = text + spans[i].n;
+    }
+    return true;
+}
+
+static bool within_markup(const struct markup *m, const char *p, size_t n)
+{
+    size_t lo = 0, hi = m->n;
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+        if (m->edges[2 * mid + 1] < p + n)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo < m->n && m->edges[2 * lo] <= p;
+}
+
+/* The first occurrence of the token's text at or behind p that may become the token. */
+static const char *find_token(const struct cn_tokenizer *t, int32_t id, const struct markup *markup,
+                              const char *p, const char *end)
+{
+    struct cn_str text = t->map.keys[id];
+    const char *found;
+    while ((found = memmem(p, (size_t)(end - p), text.p, text.n)) != NULL) {
+        if (t->types[id] == CN_TOKEN_USER || within_markup(markup, found, text.n))
+            return found;
+        p = found + 1;
+    }
+    return NULL;
+}
+
+/* Cuts every occurrence of token `id` out of one raw stretch. */
+static bool cut(const struct cn_tokenizer *t, int32_t id, const struct markup *markup,
+                struct cn_stretch raw, struct stretches *to)
+{
+    const size_t n = t->map.keys[id].n;
     const char *p = raw.p, *end = raw.p + raw.n;
     while (p < end) {
-        const char *found = memmem(p, (size_t)(end - p), mark.p, mark.n);
+        const char *found = find_token(t, id, markup, p, end);
         const char *stop = found ? found : end;
         if (stop > p && !push(to, (struct cn_stretch){ p, (size_t)(stop - p), CN_NO_ID }))
             return false;
         if (!found)
             break;
-        if (!push(to, (struct cn_stretch){ found, mark.n, id }))
+        if (!push(to, (struct cn_stretch){ found, n, id }))
             return false;
-        p = found + mark.n;
+        p = found + n;
         if (t->flags[id] & CN_TOKEN_STRIPS)
             while (p < end && is_blank(*p))
                 p++;
@@ -169,38 +219,49 @@ static bool cut(const struct cn_tokenizer *t, int32_t id, struct cn_stretch raw,
 }
 
 /* The same for all stretches of `from`; the result replaces it. */
-static bool cut_all(const struct cn_tokenizer *t, int32_t id, struct stretches *from)
+static bool cut_all(const struct cn_tokenizer *t, int32_t id, const struct markup *markup,
+                    struct stretches *from)
 {
     struct stretches to = { 0 };
     bool ok = true;
     for (size_t i = 0; i < from->n && ok; i++)
-        ok = from->items[i].token == CN_NO_ID ? cut(t, id, from->items[i], &to)
+        ok = from->items[i].token == CN_NO_ID ? cut(t, id, markup, from->items[i], &to)
                                               : push(&to, from->items[i]);
     free(from->items);
     *from = to;
     return ok;
 }
 
+static bool split(const struct cn_tokenizer *t, const char *text, size_t n,
+                  const struct markup *markup, bool *occurs, struct stretches *list)
+{
+    find_occurring(t, text, n, occurs);
+    for (size_t i = 0; i < t->n_special; i++) {
+        uint32_t place = t->special_longest[i];
+        int32_t id = (int32_t)t->special[place];
+        if (occurs[place] && (markup->n > 0 || t->types[id] == CN_TOKEN_USER) &&
+            !cut_all(t, id, markup, list))
+            return false;
+    }
+    return true;
+}
+
 enum cn_status cn_special_split(const struct cn_tokenizer *t, const char *text, size_t n,
-                                bool control, struct cn_stretch **stretches, size_t *n_stretches,
+                                const struct cn_text_span *spans, size_t n_spans,
+                                struct cn_stretch **stretches, size_t *n_stretches,
                                 struct cn_error *err)
 {
     struct stretches list = { 0 };
+    struct markup markup;
     bool *occurs = NULL;
-    bool ok = push(&list, (struct cn_stretch){ text, n, CN_NO_ID });
-    if (ok && t->n_special > 0 && (control || t->has_user_defined)) {
+    bool ok = find_markup(&markup, text, spans, n_spans) &&
+              push(&list, (struct cn_stretch){ text, n, CN_NO_ID });
+    if (ok && t->n_special > 0 && (markup.n > 0 || t->has_user_defined)) {
         occurs = calloc(t->n_special, sizeof *occurs);
-        ok = occurs != NULL;
-        if (ok)
-            find_occurring(t, text, n, occurs);
-        for (size_t i = 0; i < t->n_special && ok; i++) {
-            uint32_t place = t->special_longest[i];
-            int32_t id = (int32_t)t->special[place];
-            if (occurs[place] && (control || t->types[id] == CN_TOKEN_USER))
-                ok = cut_all(t, id, &list);
-        }
+        ok = occurs && split(t, text, n, &markup, occurs, &list);
     }
     free(occurs);
+    free(markup.edges);
     if (!ok) {
         free(list.items);
         return cn_fail(err, CN_ERR_MEMORY, "tokenizer: no memory for a text of %zu bytes", n);
