@@ -88,7 +88,7 @@ static void test_scalars(void **state)
         { "1e-2",   0.01    },
         { "1e+2",   100     },
         { "-12.25", -12.25  },
-        { "1e400",  INFINITY}
+        { "1e400",  HUGE_VAL}
     };
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
         struct cn_json *json = parse(numbers[i].text);
