@@ -116,34 +116,32 @@ int cn_cmd_quantize(int argc, char **argv)
 {
     struct cn_quantize_options o = { .progress = show_progress, .cancel = interrupted };
     struct cn_string_list args = { 0 }, tensor_types = { 0 };
-    const char *format_name = "md";
+    enum cn_table_format format = CN_TABLE_MD;
     int64_t n_threads = 0;
+    /* clang-format off */
     const struct cn_option options[] = {
-        {"--imatrix",           NULL, CN_OPT_STRING, &o.imatrix,          "F",
-         "importance matrix: needed below 3 bits, better everywhere",                                                      0, 0  },
-        { "--pure",             NULL, CN_OPT_FLAG,   &o.pure,             NULL,     "one format for every matrix, no mix", 0, 0  },
-        { "--tensor-type",      NULL, CN_OPT_LIST,   &tensor_types,       "RE=T",
-         "matrices whose name matches the extended regular expression RE get tensor type T",                               0,
-         0                                                                                                                       },
-        { "--output-type",      NULL, CN_OPT_STRING, &o.output_type,      "T",
-         "tensor type of the output matrix",                                                                               0, 0  },
-        { "--embedding-type",   NULL, CN_OPT_STRING, &o.embedding_type,   "T",
-         "tensor type of the token embedding",                                                                             0, 0  },
-        { "--allow-requantize", NULL, CN_OPT_FLAG,   &o.allow_requantize, NULL,
-         "take tensors that are quantised already",                                                                        0, 0  },
-        { "--dry-run",          NULL, CN_OPT_FLAG,   &o.dry_run,          NULL,
-         "print the plan and the sizes, write nothing",                                                                    0, 0  },
-        { "--threads",          "-t", CN_OPT_INT,    &n_threads,          "N",      "threads (default: all cores)",        1, 256},
-        { "-o",                 NULL, CN_OPT_STRING, &format_name,        "FORMAT",
-         "of the plan: md, csv, json, jsonl (default md)",                                                                 0, 0  },
+        { "--imatrix", NULL, CN_OPT_STRING, &o.imatrix, "F",
+          "importance matrix: needed below 3 bits, better everywhere", 0, 0 },
+        { "--pure", NULL, CN_OPT_FLAG, &o.pure, NULL,
+          "one format for every matrix, no mix", 0, 0 },
+        { "--tensor-type", NULL, CN_OPT_LIST, &tensor_types, "RE=T",
+          "tensor type T for matrices whose name matches the extended regular expression RE", 0, 0 },
+        { "--output-type", NULL, CN_OPT_STRING, &o.output_type, "T",
+          "tensor type of the output matrix", 0, 0 },
+        { "--embedding-type", NULL, CN_OPT_STRING, &o.embedding_type, "T",
+          "tensor type of the token embedding", 0, 0 },
+        { "--allow-requantize", NULL, CN_OPT_FLAG, &o.allow_requantize, NULL,
+          "take tensors that are quantised already", 0, 0 },
+        { "--dry-run", NULL, CN_OPT_FLAG, &o.dry_run, NULL,
+          "print the plan and the sizes, write nothing", 0, 0 },
+        { "--output", "-o", CN_OPT_TABLE, &format, "FORMAT",
+          "of the plan: md, csv, json, jsonl or sql (md)", 0, 0 },
+        { "--threads", "-t", CN_OPT_INT, &n_threads, "N",
+          "threads (all cores)", 1, 256 },
     };
+    /* clang-format on */
     int code = cn_options_parse(argc, argv, &usage, options, sizeof options / sizeof *options,
                                 &args, 3, 3);
-    enum cn_table_format format = CN_TABLE_MD;
-    if (code < 0 && !cn_table_format_parse(format_name, &format)) {
-        cn_die("-o %s: expected md, csv, json or jsonl", format_name);
-        code = CN_EXIT_USAGE;
-    }
     if (code < 0) {
         o.type = args.items[2];
         o.tensor_types = tensor_types.items;

@@ -56,17 +56,16 @@ int cn_cmd_synth(int argc, char **argv)
     struct cn_string_list args = { 0 };
     int64_t n_layers = 0, seed = 1;
     bool list_shapes = false;
+    /* clang-format off */
     const struct cn_option options[] = {
-        {"--shape",    NULL, CN_OPT_STRING, &o.shape,     "NAME", "the model to imitate (see --list)",             0,
-         0                                                                                                                     },
-        { "--type",    NULL, CN_OPT_STRING, &o.type,      "TYPE", "file type: Q8_0, Q4_K_M, ...",                  0, 0        },
-        { "--layers",  NULL, CN_OPT_INT,    &n_layers,    "N",    "only so many layers (default: all)",            1,
-         1000                                                                                                                  },
-        { "--seed",    NULL, CN_OPT_INT,    &seed,        "N",    "the same seed gives the same file (default 1)",
-         0,                                                                                                           INT32_MAX},
-        { "--dry-run", NULL, CN_OPT_FLAG,   &o.dry_run,   NULL,   "say how large it would be",                     0, 0        },
-        { "--list",    NULL, CN_OPT_FLAG,   &list_shapes, NULL,   "print the shapes",                              0, 0        },
+        { "--shape", NULL, CN_OPT_STRING, &o.shape, "NAME", "the model to imitate (see --list)", 0, 0 },
+        { "--type", NULL, CN_OPT_STRING, &o.type, "TYPE", "file type: Q8_0, Q4_K_M, ...", 0, 0 },
+        { "--layers", NULL, CN_OPT_INT, &n_layers, "N", "only so many layers (all)", 1, 1000 },
+        { "--seed", NULL, CN_OPT_INT, &seed, "N", "the same seed gives the same file (1)", 0, INT32_MAX },
+        { "--dry-run", NULL, CN_OPT_FLAG, &o.dry_run, NULL, "say how large it would be", 0, 0 },
+        { "--list", NULL, CN_OPT_FLAG, &list_shapes, NULL, "print the shapes", 0, 0 },
     };
+    /* clang-format on */
     int code = cn_options_parse(argc, argv, &usage, options, sizeof options / sizeof *options,
                                 &args, 0, 1);
     if (code < 0 && list_shapes) {
