@@ -45,10 +45,10 @@ struct cn_usage {
 
 /* Parses argv[1..]: options in any order, "--name=value" and "--name value", "--" ends them, "-" is
  * a positional argument. Values and positional arguments stay in argv; given twice, the last one
- * holds (but CN_OPT_LIST gathers). The caller frees the items of lists, also after a failure.
- * Positional arguments go to *args (may be NULL: none are allowed), min_args..max_args of them.
- * Returns -1 to go on; else the exit code (--help: 0, after printing; usage error: 2, after one
- * line on stderr that names the option and what it takes). */
+ * holds (but CN_OPT_LIST gathers). Positional arguments go to *args (may be NULL: none are
+ * allowed), min_args..max_args of them. Returns -1 to go on, and the caller frees the items of
+ * lists; else the exit code, all lists being empty again (--help: 0, after printing; usage error:
+ * 2, after one line on stderr that names the option and what it takes). */
 int cn_options_parse(int argc, char **argv, const struct cn_usage *usage,
                      const struct cn_option *options, size_t n_options, struct cn_string_list *args,
                      size_t min_args, size_t max_args);

@@ -339,3 +339,24 @@ int cn_options_parse(int argc, char **argv, const struct cn_usage *usage,
     }
     return args ? check_count(usage, args, n, min_args, max_args) : -1;
 }
+
+static void clear(struct cn_string_list *list)
+{
+    free(list->items);
+    *list = (struct cn_string_list){ 0 };
+}
+
+int cn_options_parse(int argc, char **argv, const struct cn_usage *usage,
+                     const struct cn_option *options, size_t n_options, struct cn_string_list *args,
+                     size_t min_args, size_t max_args)
+{
+    int code = parse_all(argc, argv, usage, options, n_options, args, min_args, max_args);
+    if (code < 0)
+        return code;
+    for (const struct cn_option *o = options; o < options + n_options; o++)
+        if (o->kind == CN_OPT_LIST)
+            clear(o->value);
+    if (args)
+        clear(args);
+    return code;
+}

@@ -205,44 +205,45 @@ check_symbols() {
 # ---- isa: conditions on the instruction set stand where they belong ------------------------------------
 
 check_isa() {
-    files "$C_SOURCES" | grep -vxE 'quant/(cpu|table)\.c|engine/threads\.c' | while IFS= read -r f; do
-        case $f in
-        quant/x86/*_*.[ch] | quant/arm/*_*.[ch]) tier=1 ;;
-        *) tier=0 ;;
-        esac
-        awk -v file="$f" -v tier="$tier" '
-        # Comments out, continued lines joined: logical lines text[1..n] with the number they start at.
-        {
-            line = $0
-            out = ""
-            while (line != "") {
-                if (comment) {
-                    at = index(line, "*/")
-                    if (!at) { line = ""; break }
-                    line = substr(line, at + 2); comment = 0
-                } else {
-                    at = index(line, "/*")
-                    if (!at) { out = out line; line = "" }
-                    else { out = out substr(line, 1, at - 1) " "; line = substr(line, at + 2); comment = 1 }
-                }
+    # shellcheck disable=SC2046
+    awk '
+    # Comments out, continued lines joined: logical lines text[1..n] with the number they start at.
+    FNR == 1 { judge(); file = FILENAME; n = 0; comment = 0; joined = "" }
+    {
+        line = $0
+        out = ""
+        while (line != "") {
+            if (comment) {
+                at = index(line, "*/")
+                if (!at) break
+                line = substr(line, at + 2)
+                comment = 0
+            } else {
+                at = index(line, "/*")
+                if (!at) at = length(line) + 1
+                else comment = 1
+                out = out substr(line, 1, at - 1) " "
+                line = substr(line, at + 2)
             }
-            if (joined == "") first = NR
-            joined = joined out
-            if (joined ~ /\\$/) { sub(/\\$/, " ", joined); if (joined == "") joined = " "; next }
-            if (joined !~ /^[ \t]*$/) { n++; text[n] = joined; at_line[n] = first }
-            joined = ""
         }
-        END {
-            isa = "__(AVX|SSE|FMA|F16C|BMI|GFNI|AMX|VAES|MMX|POPCNT|ARM_|aarch64|arm__|x86_64|amd64|i386|i686|riscv|powerpc|s390)"
-            for (i = 1; i <= n; i++) {
-                if (text[i] !~ /^[ \t]*#/) { code = 1; continue }
-                if (text[i] !~ /^[ \t]*#[ \t]*(if|ifdef|ifndef|elif)/ || text[i] !~ isa) continue
-                guard = text[i + 1] ~ /^[ \t]*#[ \t]*error/ && text[i + 2] ~ /^[ \t]*#[ \t]*endif/
-                if (tier && guard && !code) continue
-                print file ":" at_line[i] ": condition on the instruction set:" text[i]
-            }
-        }' "$f"
-    done
+        if (joined == "") first = FNR
+        joined = joined out
+        if ($0 ~ /\\$/) { sub(/\\ *$/, " ", joined); next }
+        if (joined !~ /^[ \t]*$/) { text[++n] = joined; at_line[n] = first }
+        joined = ""
+    }
+    END { judge() }
+    function judge(  i, code, tier, guard) {
+        tier = file ~ /^quant\/(x86|arm)\/.*_.*\.[ch]$/
+        for (i = 1; i <= n; i++) {
+            if (text[i] !~ /^[ \t]*#/) { code = 1; continue }
+            if (text[i] !~ /^[ \t]*#[ \t]*(if|ifdef|ifndef|elif)/) continue
+            if (text[i] !~ /__(AVX|SSE|FMA|F16C|BMI|GFNI|AMX|VAES|MMX|POPCNT|ARM_|aarch64|arm__|x86_64|amd64|i386|i686|riscv|powerpc|s390)/) continue
+            guard = i + 2 <= n && text[i + 1] ~ /^[ \t]*#[ \t]*error/ && text[i + 2] ~ /^[ \t]*#[ \t]*endif/
+            if (tier && guard && !code) continue
+            print file ":" at_line[i] ": condition on the instruction set: " text[i]
+        }
+    }' $(files "$C_SOURCES" | grep -vxE 'quant/(cpu|table)\.c|engine/threads\.c')
 }
 
 # ---- names, text, length -------------------------------------------------------------------------------
@@ -255,22 +256,25 @@ check_names() {
 }
 
 check_text() {
-    tab=$(printf '\t')
-    files '\.(c|h|def)$' | while IFS= read -r f; do
-        grep -n "$tab" "$f" | sed "s,^\([0-9]*\):.*,$f:\1: tab,"
-        grep -n '[[:space:]]$' "$f" | sed "s,^\([0-9]*\):.*,$f:\1: trailing blank,"
-        [ -z "$(tail -c 1 "$f")" ] || echo "$f: no newline at the end"
-    done
+    sources=$(files '\.(c|h|def)$')
+    # shellcheck disable=SC2086
+    awk '/\t/ { print FILENAME ":" FNR ": tab" }
+         /[ \t\r]$/ { print FILENAME ":" FNR ": trailing blank" }' $sources
+    # The last bytes of all files; one by one only if there is one that is no newline.
+    # shellcheck disable=SC2086
+    if tail -q -c 1 $sources | tr -d '\n' | grep -q .; then
+        for f in $sources; do
+            [ -z "$(tail -c 1 "$f")" ] || echo "$f: no newline at the end"
+        done
+    fi
     # Brackets keep the pattern from finding itself. -I: text files only.
     files . | tr '\n' '\0' | xargs -0 grep -nIE '(^|[^A-Za-z0-9_.~/}$)-])/(wor[k]|hom[e]|roo[t])/' /dev/null |
         sed -E 's/^([^:]*:[0-9]*):.*/\1: path of a machine/'
 }
 
 check_length() {
-    files '\.(c|h|def|sh)$' | while IFS= read -r f; do
-        n=$(wc -l <"$f")
-        [ "$n" -le 1500 ] || echo "$f: $n lines, at most 1500 (split it by concept)"
-    done
+    # shellcheck disable=SC2046
+    awk 'FNR == 1501 { print FILENAME ": more than 1500 lines (split it by concept)" }' $(files '\.(c|h|def|sh)$')
 }
 
 # ---- all of them -----------------------------------------------------------------------------------------

@@ -230,6 +230,11 @@ static void test_argument_counts(void **state)
     assert_string_equal(err_text, "carnot try: takes no arguments, 'a' given; usage: carnot try "
                                   "[options] FILE...\n");
     assert_int_equal(parse_with("-v", NULL, 0, 0), -1);
+    /* Nothing to free after a failure, nor after --help. */
+    assert_int_equal(parse("a --tensor-type b=c --nonsense"), CN_EXIT_USAGE);
+    assert_true(!got.args.items && !got.args.n && !got.tensors.items && !got.tensors.n);
+    assert_int_equal(parse("a --tensor-type b=c --help"), CN_EXIT_OK);
+    assert_true(!got.args.items && !got.args.n && !got.tensors.items && !got.tensors.n);
 }
 
 static void test_help(void **state)
