@@ -6,19 +6,17 @@
 #include "engine/tools.h"
 
 #include <inttypes.h>
-#include <pthread.h>
 #include <regex.h>
-#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 
 #include "engine/error.h"
 #include "engine/gguf.h"
 #include "engine/imatrix_file.h"
+#include "engine/threads.h"
 
 enum {
     PIECE_ELEMS = 1 << 22, /* written at a time */
@@ -55,6 +53,7 @@ struct job {
     struct item *items; /* [n_items], in the order of the source */
     size_t n_items;
     int n_threads;
+    struct cn_pool *pool;
     double n_done, n_total; /* weights to convert */
 };
 
@@ -129,10 +128,8 @@ static enum cn_status take_options(struct job *j)
     for (size_t i = 0; i < o->n_tensor_types; i++)
         CN_TRY(parse_override(j, o->tensor_types[i], &j->overrides[i]));
     j->n_threads = o->n_threads;
-    if (j->n_threads <= 0) {
-        cpu_set_t set;
-        j->n_threads = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
-    }
+    if (j->n_threads <= 0)
+        j->n_threads = cn_available_cores();
     if (j->n_threads > MAX_THREADS)
         j->n_threads = MAX_THREADS;
     return CN_OK;
@@ -347,19 +344,11 @@ struct piece {
     const struct item *item;
     const float *importance; /* [matrices, n_cols] or NULL */
     uint8_t *out;
+    float *rows; /* [threads, n_cols] */
     int64_t first, n, chunk;
-    atomic_llong next;    /* row not yet taken, counted from first */
     atomic_llong bad_row; /* a row with a NaN or infinity, -1: none */
     atomic_llong n_done;  /* rows */
     atomic_bool cancelled;
-};
-
-struct worker {
-    struct piece *piece;
-    float *row; /* [n_cols] */
-    bool first; /* runs in the calling thread, so it may call back */
-    bool started;
-    pthread_t thread;
 };
 
 static bool all_finite(const float *x, int64_t n)
@@ -392,38 +381,22 @@ static void convert_rows(struct piece *p, float *row, int64_t begin, int64_t end
     }
 }
 
-static void *work(void *arg)
+static void convert_chunk(void *context, int chunk, int thread)
 {
-    struct worker *w = arg;
-    struct piece *p = w->piece;
+    struct piece *p = context;
     const struct cn_quantize_options *o = p->j->o;
-    for (;;) {
-        int64_t begin = atomic_fetch_add(&p->next, p->chunk);
-        if (begin >= p->n || atomic_load(&p->bad_row) >= 0 || atomic_load(&p->cancelled))
-            return NULL;
-        int64_t end = begin + p->chunk < p->n ? begin + p->chunk : p->n;
-        convert_rows(p, w->row, begin, end);
-        int64_t done = atomic_fetch_add(&p->n_done, end - begin) + end - begin;
-        if (!w->first)
-            continue;
-        if (o->cancel && o->cancel(o->user))
-            atomic_store(&p->cancelled, true);
-        /* The last of all is told when the file is complete. */
-        if (o->progress)
-            o->progress(o->user, p->j->n_done + (double)(done * p->item->from->ne[0]),
-                        p->j->n_total + 1);
-    }
-}
-
-/* Runs the workers; one that cannot be started is no failure, the others do its share. */
-static void run_piece(struct worker *workers, int n_threads)
-{
-    for (int i = 1; i < n_threads; i++)
-        workers[i].started = pthread_create(&workers[i].thread, NULL, work, &workers[i]) == 0;
-    work(&workers[0]);
-    for (int i = 1; i < n_threads; i++)
-        if (workers[i].started)
-            pthread_join(workers[i].thread, NULL);
+    int64_t n_cols = p->item->from->ne[0], begin = chunk * p->chunk;
+    int64_t end = begin + p->chunk < p->n ? begin + p->chunk : p->n;
+    if (atomic_load(&p->bad_row) >= 0 || atomic_load(&p->cancelled))
+        return;
+    convert_rows(p, p->rows + thread * n_cols, begin, end);
+    int64_t done = atomic_fetch_add(&p->n_done, end - begin) + end - begin;
+    if (thread != 0) /* the calling thread is 0, and only from there is the caller called back */
+        return;
+    if (o->cancel && o->cancel(o->user))
+        atomic_store(&p->cancelled, true);
+    if (o->progress) /* all is done only when the file is complete: hence + 1 */
+        o->progress(o->user, p->j->n_done + (double)(done * n_cols), p->j->n_total + 1);
 }
 
 /* Means of the importance data; where a matrix has nothing but zeros its columns are all alike. */
@@ -449,16 +422,16 @@ static enum cn_status take_importance(const struct job *j, const struct item *it
 }
 
 static enum cn_status convert_pieces(struct job *j, struct cn_gguf_writer *w, struct piece *p,
-                                     struct worker *workers, int n_threads, int64_t piece_rows)
+                                     int64_t piece_rows)
 {
     const struct cn_gguf_tensor *t = p->item->from;
     char shown[CN_SHOW_BYTES];
     int64_t n_rows = t->n_elems / t->ne[0];
     for (p->first = 0; p->first < n_rows; p->first += piece_rows) {
         p->n = n_rows - p->first < piece_rows ? n_rows - p->first : piece_rows;
-        atomic_store(&p->next, 0);
         atomic_store(&p->n_done, 0);
-        run_piece(workers, n_threads);
+        cn_pool_run(j->pool, j->n_threads, convert_chunk, p,
+                    (int)((p->n + p->chunk - 1) / p->chunk));
         CN_RETURN_IF(atomic_load(&p->cancelled), CN_ERR_CANCELLED, j->err, "cancelled");
         CN_RETURN_IF(atomic_load(&p->bad_row) >= 0, CN_ERR_FORMAT, j->err,
                      "%s: %s: row %lld holds an infinity or something that is not a number", j->in,
@@ -478,24 +451,20 @@ static enum cn_status convert(struct job *j, struct cn_gguf_writer *w, const str
     int64_t piece_rows = PIECE_ELEMS / n_cols > 1 ? PIECE_ELEMS / n_cols : 1;
     if (piece_rows > n_rows)
         piece_rows = n_rows;
-    int n_threads = piece_rows < j->n_threads ? (int)piece_rows : j->n_threads;
     struct piece p = { .j = j, .item = item };
-    p.chunk = CHUNK_ELEMS / n_cols > 1 ? CHUNK_ELEMS / n_cols : 1;
-    atomic_init(&p.bad_row, -1);
-    struct worker workers[MAX_THREADS] = { 0 };
-    float *rows = malloc((size_t)n_threads * (size_t)n_cols * sizeof *rows);
     float *importance = NULL;
+    atomic_init(&p.bad_row, -1);
+    p.chunk = CHUNK_ELEMS / n_cols > 1 ? CHUNK_ELEMS / n_cols : 1;
+    p.rows = malloc((size_t)j->n_threads * (size_t)n_cols * sizeof *p.rows);
     p.out = malloc((size_t)piece_rows * cn_row_bytes(item->to, n_cols));
-    enum cn_status status = rows && p.out ? take_importance(j, item, &importance)
-                                          : cn_fail(j->err, CN_ERR_MEMORY, "out of memory");
+    enum cn_status status = p.rows && p.out ? take_importance(j, item, &importance)
+                                            : cn_fail(j->err, CN_ERR_MEMORY, "out of memory");
     if (status == CN_OK) {
         p.importance = importance;
-        for (int i = 0; i < n_threads; i++)
-            workers[i] = (struct worker){ .piece = &p, .row = rows + i * n_cols, .first = i == 0 };
-        status = convert_pieces(j, w, &p, workers, n_threads, piece_rows);
+        status = convert_pieces(j, w, &p, piece_rows);
     }
-    free(rows);
     free(importance);
+    free(p.rows);
     free(p.out);
     return status;
 }
@@ -579,6 +548,8 @@ static enum cn_status write_file(struct job *j)
 {
     struct cn_gguf_writer *w = NULL;
     CN_TRY(check_out(j));
+    j->pool = cn_pool_create(j->n_threads, true);
+    CN_RETURN_IF(!j->pool, CN_ERR_MEMORY, j->err, "cannot start %d threads", j->n_threads);
     CN_TRY(cn_gguf_writer_create(j->out, &w, j->err));
     write_metadata(j, w);
     enum cn_status status = write_tensors(j, w);
@@ -623,5 +594,6 @@ enum cn_status cn_quantize_file(const char *in, const char *out,
     free(j.overrides);
     free(j.items);
     cn_imatrix_free(&j.imatrix);
+    cn_pool_free(j.pool);
     return status;
 }
