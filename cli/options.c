@@ -311,7 +311,7 @@ static int check_count(const struct cn_usage *usage, const struct cn_string_list
     return -1;
 }
 
-int cn_options_parse(int argc, char **argv, const struct cn_usage *usage,
+static int parse_all(int argc, char **argv, const struct cn_usage *usage,
                      const struct cn_option *options, size_t n_options, struct cn_string_list *args,
                      size_t min_args, size_t max_args)
 {
