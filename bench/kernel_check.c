@@ -166,7 +166,7 @@ static void define_row(const struct cn_format *f, int64_t n_cols, const void *bl
         int64_t s = c / k->panel.sub;
         row->reach[c] =
             fabsf(scale[s]) * k->panel.code_max + (k->panel.has_min ? fabsf(min[s]) : 0);
-        row->huge |= isfinite(row->reach[c]) && row->reach[c] > 0x1p126f / (32 * 127);
+        row->huge |= isfinite(scale[s]) && row->reach[c] > 0x1p126f / (32 * 127);
     }
 }
 
