@@ -7,7 +7,8 @@
 
 #include "engine/carnot.h"
 
-/* "@FILE" or "1,2,3": ids separated by blanks or commas. *tokens is malloc'ed. False after a message. */
+/* "@FILE" or "1,2,3": ids separated by blanks or commas. *tokens is malloc'ed. False after a
+ * message. */
 bool cn_tokens_parse(const char *text, int32_t **tokens, size_t *n);
 
 /* "f32", "f16", "q8_0"; false after a message. */
