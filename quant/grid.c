@@ -273,15 +273,16 @@ uint16_t cn_grid_quantize(const struct cn_grid *grid, const float *x, const floa
         float step = cn_f16_to_f32(bits) / kind->unit, inverse = cn_quant_inverse(step);
         float xq = 0, qq = 0;
         for (int g = 0; g < n; g++) {
+            /* First the neighbours on the grid as well; then only new codes for the better step. */
             int middle = round ? codes->scale[g] : nearest_scale(fit[g], inverse, kind->scale_top);
-            struct trial best, t;
-            for (int l = middle - !round; l <= middle + !round; l++) {
+            int from = round ? middle : middle - 1, to = round ? middle : middle + 1;
+            struct trial best = { 0 }, t;
+            float least = INFINITY;
+            for (int l = from < 0 ? 0 : from; l <= to && l <= kind->scale_top; l++) {
                 float a = step * (float)(2 * l + 1);
-                if (l < 0 || l > kind->scale_top)
-                    continue;
                 code_group(grid, x + g * group, w + g * group, a, &t);
-                float best_a = step * (float)(2 * codes->scale[g] + 1);
-                if (l == middle - !round || l == 0 || error_of(&t, a) < error_of(&best, best_a)) {
+                if (!(error_of(&t, a) >= least)) { /* the first always: errors may be NaN */
+                    least = error_of(&t, a);
                     best = t;
                     codes->scale[g] = (uint8_t)l;
                 }

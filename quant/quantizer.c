@@ -16,6 +16,12 @@
 
 enum { MAX_N = 256, MAX_GROUPS = 16, SWEEPS = 4, LANES = 8 };
 
+float cn_quant_inverse(float scale)
+{
+    float inverse = 1 / scale;
+    return isfinite(inverse) ? inverse : 0;
+}
+
 /* Two departures from the bare importance, both towards what is known: columns that the calibration
  * text hardly used keep a share of the mean, and large elements, which matter more than a diagonal
  * estimate says, weigh up to somewhat more. */
@@ -24,27 +30,20 @@ void cn_quant_weights(int n, const float *x, const float *importance, float *w)
     const float share = 0.15f;
     float squares = 0, mean = 0;
     for (int i = 0; i < n; i++) {
-        squares += x[i] * x[i];
-        mean += importance ? importance[i] : 0;
+        squares += x[i] * x[i] / (float)n;
+        mean += importance ? importance[i] / (float)n : 0;
     }
-    squares /= (float)n;
-    mean /= (float)n;
-    float root = sqrtf(squares);
-    for (int i = 0; i < n; i++)
-        w[i] = mean > 0 ? (importance[i] + share * mean) * sqrtf(4 * squares + x[i] * x[i])
-                        : root + fabsf(x[i]);
+    const float root = cn_quant_inverse(sqrtf(squares)), per_mean = cn_quant_inverse(mean);
+    for (int i = 0; i < n; i++) {
+        float y = x[i] * root;
+        w[i] = per_mean > 0 ? (importance[i] * per_mean + share) * sqrtf(4 + y * y) : 1 + fabsf(y);
+    }
 }
 
 uint16_t cn_quant_f16(float x)
 {
     const float top = 65504;
     return cn_f32_to_f16(x > top ? top : x < -top ? -top : isnan(x) ? 0 : x);
-}
-
-float cn_quant_inverse(float scale)
-{
-    float inverse = 1 / scale;
-    return isfinite(inverse) ? inverse : 0;
 }
 
 /* Nearest integer in lo..hi; lo for what is not a number. */
@@ -382,13 +381,13 @@ static int by_falling_size(const void *a, const void *b)
 
 /* Whatever the scale, the elements coded as non-zero are the largest; so try each number of them.
  */
-uint16_t cn_quant_ternary(int n, const float *x, const float *weights, int8_t *code)
+uint16_t cn_quant_ternary(int n, const float *x, const float *w, int8_t *code)
 {
     const struct cn_levels levels = { -1, 1, NULL };
     struct weighted sorted[MAX_N];
     float xq = 0, qq = 0, best = 0, scale = 0;
     for (int i = 0; i < n; i++)
-        sorted[i] = (struct weighted){ fabsf(x[i]), weights ? weights[i] : 1 };
+        sorted[i] = (struct weighted){ fabsf(x[i]), w[i] };
     qsort(sorted, (size_t)n, sizeof *sorted, by_falling_size);
     for (int i = 0; i < n; i++) {
         xq += sorted[i].w * sorted[i].size;

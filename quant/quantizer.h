@@ -16,8 +16,9 @@ struct cn_levels {
     const int8_t *table;
 };
 
-/* Weights of the errors in a block: with importance v, (v + 0.15 mean v) * sqrt(4 mean x^2 + x^2);
- * without (NULL, or all zero), ones that favour the large elements mildly, sqrt(mean x^2) + |x|. */
+/* Weights of the errors in a block, without unit. r = the root mean square of x:
+ * with importance v, (v / mean v + 0.15) * sqrt(4 + (x / r)^2); without (NULL, or all zero), ones
+ * that favour the large elements mildly, 1 + |x| / r. */
 void cn_quant_weights(int n, const float *x, const float *importance, float *w);
 
 /* x ~ scale * level: the scale of either sign with the least weighted squares. */
@@ -39,8 +40,8 @@ void cn_quant_scales_mins(int n_groups, int group, const float *x, const float *
                           int grid, uint16_t *d, uint16_t *dmin, uint8_t *scale, uint8_t *min,
                           int8_t *code);
 
-/* x ~ d * code with code -1, 0, 1: the optimum. weights may be NULL. Returns d as an f16. */
-uint16_t cn_quant_ternary(int n, const float *x, const float *weights, int8_t *code);
+/* x ~ d * code with code -1, 0, 1: the optimum. Returns d as an f16. */
+uint16_t cn_quant_ternary(int n, const float *x, const float *w, int8_t *code);
 
 /* Codes of x with a given scale and offset: x ~ scale * level + offset. */
 void cn_quant_codes(int n, const float *x, const struct cn_levels *levels, float scale,

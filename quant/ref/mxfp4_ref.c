@@ -69,10 +69,12 @@ static void quantize(int64_t n_cols, const float *x, const float *weights, void 
         for (int exponent = start - 1; exponent <= start + 1; exponent++) {
             /* Above 252 the largest level would overflow. */
             struct cn_block_mxfp4 trial = { .e = (uint8_t)cn_clamp(exponent, 0, 252) };
-            float inverse = ldexpf(1, 128 - trial.e), scale = ldexpf(1, trial.e - 128), error = 0;
+            float error = 0;
             for (int e = 0; e < BLOCK; e++) {
-                int code = nearest_code(x[e] * inverse);
-                float miss = x[e] - scale * cn_mxfp4_levels[code];
+                float y = ldexpf(x[e], 128 - trial.e);
+                int code = nearest_code(y);
+                /* In steps of the first trial: squares of the elements might underflow. */
+                float miss = ldexpf(y - cn_mxfp4_levels[code], trial.e - start);
                 cn_set_nibble(trial.q, e, code);
                 error += w[e] * miss * miss;
             }

@@ -60,9 +60,11 @@ static void quantize(int64_t n_cols, const float *x, const float *weights, void 
     static const uint8_t power[5] = { 81, 27, 9, 3, 1 };
     struct cn_block_tq1_0 *b = blocks;
     for (int64_t i = 0; i < n_cols; i += BLOCK, b++, x += BLOCK) {
+        float w[BLOCK];
         int8_t code[BLOCK];
         int number[sizeof b->q] = { 0 };
-        b->d = cn_quant_ternary(BLOCK, x, weights ? weights + i : NULL, code);
+        cn_quant_weights(BLOCK, x, weights ? weights + i : NULL, w);
+        b->d = cn_quant_ternary(BLOCK, x, w, code);
         for (int e = 0; e < BLOCK; e++) {
             int n, byte = place(e, &n);
             number[byte] += (code[e] + 1) * power[n];

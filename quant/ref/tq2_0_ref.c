@@ -48,8 +48,10 @@ static void quantize(int64_t n_cols, const float *x, const float *weights, void 
 {
     struct cn_block_tq2_0 *b = blocks;
     for (int64_t i = 0; i < n_cols; i += BLOCK, b++, x += BLOCK) {
+        float w[BLOCK];
         int8_t code[BLOCK];
-        b->d = cn_quant_ternary(BLOCK, x, weights ? weights + i : NULL, code);
+        cn_quant_weights(BLOCK, x, weights ? weights + i : NULL, w);
+        b->d = cn_quant_ternary(BLOCK, x, w, code);
         memset(b->q, 0, sizeof b->q);
         for (int e = 0; e < BLOCK; e++)
             b->q[32 * (e / 128) + e % 32] |= (uint8_t)((code[e] + 1) << (2 * (e % 128 / 32)));

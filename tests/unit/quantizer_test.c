@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The searches of the quantisers against brute force, and every quantiser against what it may be
+ * fed.
+ */
+#include "quant/quantizer.h"
+
+#include "quant/quant.h"
+
+#include <float.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { N = 32, ROW = 512 };
+
+static uint32_t seed = 1;
+
+static float noise(void) /* in [-1, 1), heavier in the middle */
+{
+    float x = 0;
+    for (int i = 0; i < 3; i++) {
+        seed = seed * 1664525 + 1013904223;
+        x += (float)(int32_t)seed * 0x1p-31f / 3;
+    }
+    return x;
+}
+
+static void fill(int n, float *x, float *w)
+{
+    for (int i = 0; i < n; i++) {
+        x[i] = noise();
+        w[i] = fabsf(noise()) + 0.01f;
+    }
+}
+
+static double level_of(const struct cn_levels *levels, double y)
+{
+    if (!levels->table)
+        return fmin(fmax(nearbyint(y), levels->lo), levels->hi);
+    double best = levels->table[0];
+    for (int k = 1; k < 16; k++)
+        if (fabs(levels->table[k] - y) < fabs(best - y))
+            best = levels->table[k];
+    return best;
+}
+
+/* What x ~ a * level + b leaves, rounding to the nearest level. */
+static double error_of(int n, const float *x, const float *w, const struct cn_levels *levels,
+                       double a, double b)
+{
+    double error = 0;
+    for (int i = 0; i < n; i++) {
+        double miss = (double)x[i] - b - a * level_of(levels, a != 0 ? ((double)x[i] - b) / a : 0);
+        error += (double)w[i] * miss * miss;
+    }
+    return error;
+}
+
+static const int8_t table[16] = { -127, -104, -83, -65, -49, -35, -22, -10,
+                                  1,    13,   25,  38,  53,  69,  89,  113 };
+
+static void test_fit_scale(void **state)
+{
+    (void)state;
+    const struct cn_levels kinds[] = {
+        {-4,   3,  NULL },
+        { -8,  7,  NULL },
+        { -16, 15, NULL },
+        { 0,   15, table}
+    };
+    for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
+        const struct cn_levels *levels = &kinds[k];
+        double found = 0, possible = 0;
+        for (int trial = 0; trial < 100; trial++) {
+            float x[N], w[N];
+            fill(N, x, w);
+            double best = INFINITY, reach = levels->table ? 113 : levels->hi;
+            for (int i = 1; i <= 4000; i++) {
+                double a = i / 4000.0 * 1.5 / reach;
+                best = fmin(best, error_of(N, x, w, levels, a, 0));
+                best = fmin(best, error_of(N, x, w, levels, -a, 0));
+            }
+            found += error_of(N, x, w, levels, (double)cn_fit_scale(N, x, w, levels), 0);
+            possible += best;
+        }
+        if (found > 1.05 * possible)
+            fail_msg("levels %zu: error %g, %g is possible", k, found, possible);
+    }
+}
+
+static void test_fit_scale_offset(void **state)
+{
+    (void)state;
+    for (int top = 15; top <= 31; top += 16) {
+        const struct cn_levels levels = { 0, top, NULL };
+        double found = 0, possible = 0;
+        for (int trial = 0; trial < 20; trial++) {
+            float x[N], w[N], scale, offset, lo = INFINITY, hi = -INFINITY;
+            fill(N, x, w);
+            for (int i = 0; i < N; i++) {
+                x[i] += (float)(trial % 3) - 1; /* offsets of either sign */
+                lo = fminf(lo, x[i]);
+                hi = fmaxf(hi, x[i]);
+            }
+            double best = INFINITY, spread = (double)(hi - lo);
+            for (int i = -20; i <= 20; i++)
+                for (int j = 0; j <= 200; j++) {
+                    double b = (double)lo + i * spread / 200, a = spread / top * (0.8 + 0.002 * j);
+                    best = fmin(best, error_of(N, x, w, &levels, a, b));
+                }
+            cn_fit_scale_offset(N, x, w, top, &scale, &offset);
+            assert_true(scale >= 0);
+            found += error_of(N, x, w, &levels, (double)scale, (double)offset);
+            possible += best;
+        }
+        if (found > 1.1 * possible)
+            fail_msg("0..%d: error %g, %g is possible", top, found, possible);
+    }
+}
+
+static void test_ternary(void **state)
+{
+    (void)state;
+    const struct cn_levels levels = { -1, 1, NULL };
+    for (int trial = 0; trial < 50; trial++) {
+        float x[N], w[N];
+        int8_t code[N];
+        fill(N, x, w);
+        double best = INFINITY;
+        for (int i = 0; i <= 2000; i++)
+            best = fmin(best, error_of(N, x, w, &levels, i / 2000.0, 0));
+        double d = (double)cn_f16_to_f32(cn_quant_ternary(N, x, w, code)), error = 0;
+        for (int i = 0; i < N; i++)
+            error += (double)w[i] * pow((double)x[i] - d * code[i], 2);
+        assert_true(error <= best * 1.001);
+    }
+}
+
+static void test_numbers(void **state)
+{
+    (void)state;
+    assert_int_equal(cn_quant_f16(1), 0x3c00);
+    assert_int_equal(cn_quant_f16(70000), 0x7bff); /* the largest finite ones */
+    assert_int_equal(cn_quant_f16(-INFINITY), 0xfbff);
+    assert_int_equal(cn_quant_f16(NAN), 0);
+    assert_true(cn_quant_inverse(4) == 0.25f);
+    assert_true(cn_quant_inverse(0) == 0 && cn_quant_inverse(1e-45f) == 0);
+    assert_true(cn_quant_inverse(NAN) == 0);
+}
+
+static void test_weights(void **state)
+{
+    (void)state;
+    const float x[4] = { 1, -1, 1, -1 }, v[4] = { 0, 2, 0, 2 }, none[4] = { 0 };
+    float w[4];
+    cn_quant_weights(4, x, v, w);
+    for (int i = 0; i < 4; i++)
+        assert_true(fabsf(w[i] - (i % 2 * 2 + 0.15f) * sqrtf(5)) < 1e-6f);
+    cn_quant_weights(4, x, NULL, w);
+    assert_true(fabsf(w[0] - 2) < 1e-6f);
+    cn_quant_weights(4, x, none, w);
+    assert_true(fabsf(w[0] - 2) < 1e-6f);
+}
+
+/* ---- every quantiser ------------------------------------------------------------------------ */
+
+static const struct cn_format *quantised(int type)
+{
+    return cn_formats[type].block_elems > 1 ? &cn_formats[type] : NULL;
+}
+
+static void roundtrip(const struct cn_format *f, const float *x, const float *weights, float *y)
+{
+    uint8_t blocks[ROW * 2], again[ROW * 2];
+    size_t bytes = cn_row_bytes(f, ROW);
+    assert_true(bytes <= sizeof blocks);
+    memset(blocks, 0x55, sizeof blocks);
+    memset(again, 0xaa, sizeof again);
+    f->ref->quantize(ROW, x, weights, blocks);
+    f->ref->quantize(ROW, x, weights, again);
+    if (memcmp(blocks, again, bytes) != 0) /* every bit is set, whatever was there */
+        fail_msg("%s: the same row gives other blocks", f->name);
+    if (bytes < sizeof blocks)
+        assert_int_equal(blocks[bytes], 0x55);
+    f->ref->dequantize(ROW, blocks, y);
+}
+
+static double loss(const float *x, const float *y)
+{
+    double error = 0, size = 0;
+    for (int i = 0; i < ROW; i++) {
+        error += pow((double)x[i] - (double)y[i], 2);
+        size += pow((double)x[i], 2);
+    }
+    return sqrt(error / size);
+}
+
+/* Scaling a row scales what comes out: over all magnitudes that weights have. */
+static void test_magnitudes(void **state)
+{
+    float x[ROW], y[ROW], w[ROW], scaled[ROW];
+    (void)state;
+    fill(ROW, x, w);
+    for (int type = 0; type < CN_N_TYPES; type++) {
+        const struct cn_format *f = quantised(type);
+        if (!f)
+            continue;
+        roundtrip(f, x, w, y);
+        double expected = loss(x, y);
+        for (int e = -9; e <= 12; e += 3) {
+            for (int i = 0; i < ROW; i++)
+                scaled[i] = ldexpf(x[i], e);
+            roundtrip(f, scaled, w, y);
+            /* Below, group scales meet the coarse end of the f16 range. */
+            if (loss(scaled, y) > expected * (e < -6 ? 1.3 : 1.02))
+                fail_msg("%s: loses %g times 2^%d, %g as it is", f->name, loss(scaled, y), e,
+                         expected);
+        }
+    }
+}
+
+/* A row that the format holds exactly comes out again as it was, or nearly: searches may stop
+ * elsewhere, but not far. */
+static void test_exact_rows(void **state)
+{
+    float x[ROW], y[ROW], z[ROW], w[ROW];
+    (void)state;
+    fill(ROW, x, w);
+    for (int type = 0; type < CN_N_TYPES; type++) {
+        const struct cn_format *f = quantised(type);
+        if (!f)
+            continue;
+        roundtrip(f, x, w, y);
+        roundtrip(f, y, NULL, z);
+        if (loss(y, z) > 0.35 * loss(x, y))
+            fail_msg("%s: a row of its own values loses %g (the first time %g)", f->name,
+                     loss(y, z), loss(x, y));
+    }
+}
+
+static void check_finite(const struct cn_format *f, const float *x, const float *w,
+                         const char *what)
+{
+    float y[ROW];
+    roundtrip(f, x, w, y);
+    for (int i = 0; i < ROW; i++)
+        if (!isfinite(y[i]))
+            fail_msg("%s: %s gives %g", f->name, what, (double)y[i]);
+}
+
+static void test_hostile_rows(void **state)
+{
+    static const struct {
+        const char *what;
+        float fill, one;
+    } rows[] = {
+        {"all zeros",             0,         0        },
+        { "all -0",               -0.0f,     -0.0f    },
+        { "one outlier",          1e-4f,     1        },
+        { "one negative outlier", 1e-4f,     -1       },
+        { "one element",          0,         1        },
+        { "all alike",            0.25f,     0.25f    },
+        { "all alike, negative",  -0.25f,    -0.25f   },
+        { "subnormals",           1e-42f,    1e-40f   },
+        { "tiny",                 1e-20f,    -1e-21f  },
+        { "huge",                 1e30f,     -3e38f   },
+        { "infinite",             1,         INFINITY },
+        { "not a number",         1,         NAN      },
+        { "nothing but NaN",      NAN,       NAN      },
+        { "nothing but infinity", -INFINITY, -INFINITY},
+    };
+    float x[ROW], w[ROW];
+    (void)state;
+    for (int type = 0; type < CN_N_TYPES; type++) {
+        const struct cn_format *f = quantised(type);
+        for (size_t r = 0; f && r < sizeof rows / sizeof *rows; r++) {
+            for (int i = 0; i < ROW; i++) {
+                x[i] = i % 256 == 100 ? rows[r].one : rows[r].fill;
+                w[i] = fabsf(noise());
+            }
+            check_finite(f, x, NULL, rows[r].what);
+            check_finite(f, x, w, rows[r].what);
+            memset(w, 0, sizeof w);
+            check_finite(f, x, w, rows[r].what);
+            w[7] = INFINITY;
+            check_finite(f, x, w, rows[r].what);
+            w[7] = NAN;
+            check_finite(f, x, w, rows[r].what);
+        }
+    }
+}
+
+/* Importance of nothing (an expert that was never chosen) is no importance, not a row of zeros. */
+static void test_zero_importance(void **state)
+{
+    float x[ROW], w[ROW], with[ROW], without[ROW];
+    (void)state;
+    fill(ROW, x, w);
+    memset(w, 0, sizeof w);
+    for (int type = 0; type < CN_N_TYPES; type++) {
+        const struct cn_format *f = quantised(type);
+        if (!f)
+            continue;
+        roundtrip(f, x, NULL, without);
+        roundtrip(f, x, w, with);
+        if (loss(x, with) > 1.01 * loss(x, without))
+            fail_msg("%s: loses %g with importance 0, %g without", f->name, loss(x, with),
+                     loss(x, without));
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_fit_scale),       cmocka_unit_test(test_fit_scale_offset),
+        cmocka_unit_test(test_ternary),         cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_weights),         cmocka_unit_test(test_magnitudes),
+        cmocka_unit_test(test_exact_rows),      cmocka_unit_test(test_hostile_rows),
+        cmocka_unit_test(test_zero_importance),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
