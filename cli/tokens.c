@@ -9,52 +9,64 @@
 
 enum { MAX_FILE_BYTES = 256 << 20 };
 
-static bool parse_ids(const char *p, const char *where, int32_t **tokens, size_t *n)
+static bool is_separator(char c)
 {
-    size_t capacity = 0;
-    *tokens = NULL;
-    *n = 0;
-    for (;;) {
-        p += strspn(p, " \t\r\n,");
-        if (!*p)
-            break;
-        char *end;
-        errno = 0;
-        long id = strtol(p, &end, 10);
-        if (end == p || errno || id < 0 || id > INT32_MAX || (*end && !strchr(" \t\r\n,", *end))) {
-            cn_die("%s: token %zu: an id expected, '%.20s' found", where, *n + 1, p);
-            free(*tokens);
-            return false;
-        }
-        if (*n == capacity) {
-            capacity = capacity ? 2 * capacity : 256;
-            int32_t *grown = realloc(*tokens, capacity * sizeof **tokens);
-            if (!grown) {
-                free(*tokens);
-                cn_die("out of memory");
-                return false;
-            }
-            *tokens = grown;
-        }
-        (*tokens)[(*n)++] = (int32_t)id;
-        p = end;
-    }
-    if (*n == 0) {
-        cn_die("%s: no token ids", where);
+    return c == ' ' || c == ',' || c == '\t' || c == '\r' || c == '\n';
+}
+
+bool cn_ids_parse(const char *text, size_t n_bytes, const char *where, int32_t **tokens, size_t *n)
+{
+    const char *p = text, *end = text + n_bytes;
+    int32_t *ids = malloc((n_bytes / 2 + 1) * sizeof *ids); /* an id and a separator: two bytes */
+    if (!ids) {
+        cn_die("%s: out of memory", where);
         return false;
     }
+    *n = 0;
+    for (;;) {
+        while (p < end && is_separator(*p))
+            p++;
+        if (p == end)
+            break;
+        char *after;
+        errno = 0;
+        long id = *p >= '0' && *p <= '9' ? strtol(p, &after, 10) : -1;
+        if (id < 0 || id > INT32_MAX || errno || (after < end && !is_separator(*after))) {
+            int shown = 0;
+            while (shown < 20 && p + shown < end && p[shown] > ' ' && p[shown] <= '~')
+                shown++;
+            cn_die("%s: token %zu: an id expected, '%.*s' found", where, *n + 1, shown, p);
+            free(ids);
+            return false;
+        }
+        ids[(*n)++] = (int32_t)id;
+        p = after;
+    }
+    *tokens = ids;
     return true;
+}
+
+static bool parse_some(const char *text, size_t n_bytes, const char *where, int32_t **tokens,
+                       size_t *n)
+{
+    if (!cn_ids_parse(text, n_bytes, where, tokens, n))
+        return false;
+    if (*n > 0)
+        return true;
+    free(*tokens);
+    cn_die("%s: no token ids", where);
+    return false;
 }
 
 bool cn_tokens_parse(const char *text, int32_t **tokens, size_t *n)
 {
     if (text[0] != '@')
-        return parse_ids(text, "--tokens", tokens, n);
+        return parse_some(text, strlen(text), "--tokens", tokens, n);
     size_t bytes;
     char *file = cn_read_file(text + 1, MAX_FILE_BYTES, &bytes);
     if (!file)
         return false;
-    bool ok = parse_ids(file, text + 1, tokens, n);
+    bool ok = parse_some(file, bytes, text + 1, tokens, n);
     free(file);
     return ok;
 }

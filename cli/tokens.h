@@ -7,6 +7,11 @@
 
 #include "engine/carnot.h"
 
+/* Ids separated by blanks or commas, perhaps none, in text[0..n_bytes), behind which stands a NUL
+ * or a newline. `where` starts the message of an error. *tokens is malloc'ed. False after a
+ * message. */
+bool cn_ids_parse(const char *text, size_t n_bytes, const char *where, int32_t **tokens, size_t *n);
+
 /* "@FILE" or "1,2,3": ids separated by blanks or commas. *tokens is malloc'ed. False after a
  * message. */
 bool cn_tokens_parse(const char *text, int32_t **tokens, size_t *n);

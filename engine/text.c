@@ -4,19 +4,20 @@
  */
 #include "engine/chat.h"
 #include "engine/error.h"
+#include "engine/model.h"
 
 #include <stdlib.h>
 
 enum cn_status cn_detokenize(const struct cn_model *model, const int32_t *tokens, size_t n,
                              bool special, char **text, size_t *n_bytes, struct cn_error *err)
 {
-    return cn_tokenizer_decode(cn_model_tokenizer(model), tokens, n, special, text, n_bytes, err);
+    return cn_tokenizer_decode(model->tokenizer, tokens, n, special, text, n_bytes, err);
 }
 
 const char *cn_chat_template_of(const struct cn_model *model)
 {
     struct cn_chat_style style;
-    struct cn_str jinja = cn_tokenizer_chat_template(cn_model_tokenizer(model));
+    struct cn_str jinja = cn_tokenizer_chat_template(model->tokenizer);
     return cn_chat_style_detect(jinja, &style) ? cn_chat_style_name(&style) : NULL;
 }
 
@@ -27,8 +28,7 @@ enum cn_status cn_chat_format(const struct cn_model *model, const char *template
 {
     struct cn_chat_style style;
     struct cn_chat_text out;
-    CN_TRY(
-        cn_chat_style_choose(model ? cn_model_tokenizer(model) : NULL, template_name, &style, err));
+    CN_TRY(cn_chat_style_choose(model ? model->tokenizer : NULL, template_name, &style, err));
     CN_TRY(cn_chat_render(&style, messages, n_messages, generation_prompt, &out, err));
     *text = out.text;
     *n_bytes = out.n;
@@ -41,7 +41,7 @@ enum cn_status cn_chat_tokenize(const struct cn_model *model, const char *templa
                                 bool generation_prompt, int32_t **tokens, size_t *n_tokens,
                                 struct cn_error *err)
 {
-    const struct cn_tokenizer *tokenizer = cn_model_tokenizer(model);
+    const struct cn_tokenizer *tokenizer = model->tokenizer;
     struct cn_chat_style style;
     struct cn_chat_text out;
     CN_TRY(cn_chat_style_choose(tokenizer, template_name, &style, err));

@@ -51,7 +51,4 @@ enum cn_status cn_tokenizer_decode(const struct cn_tokenizer *tokenizer, const i
 /* tokenizer.chat_template of the file, a Jinja text; empty if it has none. */
 struct cn_str cn_tokenizer_chat_template(const struct cn_tokenizer *tokenizer);
 
-/* The tokenizer of an open model; it lives as long as the model (engine/model.c). */
-const struct cn_tokenizer *cn_model_tokenizer(const struct cn_model *model);
-
 #endif
