@@ -1,0 +1,139 @@
+#!/bin/sh
+# carnot quantize: every file type that needs no importance matrix, refusals, and that whatever goes
+# wrong at whatever moment nothing half-done stands under the final name.
+set -u
+. tests/expect.sh
+
+model=models/prose-8m-f16.gguf
+[ -f "$model" ] || { echo "SKIPPED: no $model"; exit 77; }
+new=$scratch/new.gguf
+nothing_left() {
+    [ ! -e "$new" ] || fail "left $new behind"
+    [ -z "$(find "$scratch" -name '*.tmp-*')" ] || fail "left a temporary file behind"
+}
+
+# Types from the program's own list; those below 3 bits want an importance matrix.
+expect 1 "$CARNOT" quantize "$model" "$new" auto
+one_line_err
+err_has "'auto' is not supported"
+types=$(sed 's/.*there are://' "$scratch/err")
+n_made=0 n_refused=0
+for type in $types; do
+    if "$CARNOT" quantize "$model" - "$type" --dry-run >"$scratch/out" 2>"$scratch/err"; then
+        expect 0 "$CARNOT" quantize "$model" "$new" "$type" -t 2
+        no_out
+        err_has "$type"
+        err_has "bits per weight"
+        expect 0 "$CARNOT" inspect "$new" --check -o json
+        out_has "\"file_type\": \"$type\""
+        n_made=$((n_made + 1))
+        rm "$new"
+    else
+        grep -q "carnot imatrix -m $model" "$scratch/err" || fail "$type: does not say how to make an imatrix"
+        n_refused=$((n_refused + 1))
+    fi
+done
+[ $n_made -ge 8 ] || fail "only $n_made file types were made"
+
+# The plan is a table on stdout, and nothing is written.
+expect 0 "$CARNOT" quantize "$model" "$new" Q4_K_M --dry-run -o csv
+out_has "blk.0.ffn_down.weight,768 x 256,F16,Q6_K,"
+out_has "blk.2.ffn_down.weight,768 x 256,F16,Q4_K,"
+nothing_left
+
+# Choices.
+expect 0 "$CARNOT" quantize "$model" "$new" Q8_0 --tensor-type 'blk\.[01]\..*=q4_0' \
+    --tensor-type attn_k=f16 --embedding-type q4_k
+expect 0 "$CARNOT" inspect "$new" --tensors -o csv
+grep -q '^blk.1.attn_k.weight,.*Q4_0' "$scratch/out" || fail "first rule that matches"
+grep -q '^blk.2.attn_k.weight,.*F16' "$scratch/out" || fail "second rule"
+grep -q '^blk.2.attn_q.weight,.*Q8_0' "$scratch/out" || fail "no rule"
+grep -q '^token_embd.weight,.*Q4_K' "$scratch/out" || fail "embedding"
+
+# Quantised already.
+expect 1 "$CARNOT" quantize "$new" "$scratch/twice.gguf" Q4_0
+err_has "--allow-requantize"
+expect 0 "$CARNOT" quantize "$new" "$scratch/twice.gguf" Q4_0 --allow-requantize
+rm "$new" "$scratch/twice.gguf"
+
+# Wrong usage and wrong files.
+expect 2 "$CARNOT" quantize "$model" "$new"
+expect 2 "$CARNOT" quantize "$model" "$new" Q4_0 -t 0
+expect 2 "$CARNOT" quantize "$model" "$new" Q4_0 -o html
+for type in Q4 '' auto; do
+    expect 1 "$CARNOT" quantize "$model" "$new" "$type"
+    one_line_err
+    nothing_left
+done
+expect 1 "$CARNOT" quantize "$model" "$new" Q4_0 --imatrix "$model"
+err_has "expected imatrix"
+expect 1 "$CARNOT" quantize "$model" "$new" Q4_0 --imatrix "$scratch/missing"
+err_has "$scratch/missing"
+expect 1 "$CARNOT" quantize "$model" "$new" Q4_0 --tensor-type nosuch=q8_0
+err_has "matches no matrix"
+expect 1 "$CARNOT" quantize "$model" "$scratch/no/such/new" Q4_0
+err_has "No such file or directory"
+expect 1 "$CARNOT" quantize "$scratch/missing" "$new" Q4_0
+err_has "$scratch/missing"
+nothing_left
+
+# Onto itself, by whatever name: refused, and the file is untouched.
+cp "$model" "$scratch/self.gguf"
+ln -s self.gguf "$scratch/alias.gguf"
+for name in self alias; do
+    expect 1 "$CARNOT" quantize "$scratch/self.gguf" "$scratch/$name.gguf" Q4_0
+    err_has "same file"
+done
+cmp -s "$model" "$scratch/self.gguf" || fail "the input was changed"
+head -c 5000000 "$model" >"$scratch/cut.gguf"
+expect 1 "$CARNOT" quantize "$scratch/cut.gguf" "$new" Q4_0
+one_line_err
+nothing_left
+
+# A file that was there stays if the new one cannot be made: the disk is full ...
+if mkdir "$scratch/small" && mount -t tmpfs -o size=2m tmpfs "$scratch/small" 2>/dev/null; then
+    trap 'umount "$scratch/small"; rm -rf "$scratch"' EXIT
+    echo before >"$scratch/small/new.gguf"
+    expect 1 "$CARNOT" quantize "$model" "$scratch/small/new.gguf" Q8_0
+    one_line_err
+    err_has "No space left on device"
+    [ "$(cat "$scratch/small/new.gguf")" = before ] || fail "the old file is gone"
+    [ "$(find "$scratch/small" -type f | wc -l)" = 1 ] || fail "left a temporary file behind"
+else
+    # ... or, where nothing can be mounted, the file may not grow.
+    limited() {
+        (ulimit -f 2000 && trap '' XFSZ && exec "$@")
+    }
+    echo before >"$new"
+    expect 1 limited "$CARNOT" quantize "$model" "$new" Q8_0
+    err_has "File too large"
+    [ "$(cat "$new")" = before ] || fail "the old file is gone"
+    rm "$new"
+    nothing_left
+fi
+
+# Ended in the middle: by SIGINT it cleans up, by SIGKILL it cannot, but the final name stays free.
+for signal in INT KILL; do
+    # The shell has programs in the background ignore SIGINT.
+    env --default-signal=INT "$CARNOT" quantize "$model" "$new" Q4_K_M -t 1 >"$scratch/out" 2>"$scratch/err" &
+    pid=$!
+    tries=0
+    until [ -n "$(find "$scratch" -maxdepth 1 -name 'new.gguf.tmp-*')" ] || [ $tries = 500 ]; do
+        sleep 0.01
+        tries=$((tries + 1))
+    done
+    kill -s $signal $pid 2>/dev/null
+    code=0
+    wait $pid 2>/dev/null || code=$?
+    ran="quantize, then SIG$signal"
+    if [ $code = 0 ]; then
+        echo "SIG$signal came too late to tell" # a very fast machine
+        rm "$new"
+        continue
+    fi
+    [ ! -e "$new" ] || fail "left $new behind"
+    if [ $signal = INT ]; then
+        [ $code = 1 ] || [ $code = 130 ] || fail "expected exit 1"
+        nothing_left
+    fi
+done
