@@ -48,7 +48,7 @@ static double error_of(const struct cn_grid_kind *kind, int shift, int entry, co
 static double least_error(const struct cn_grid_kind *kind, int shift, const double *y,
                           const float *w, double a)
 {
-    double least = INFINITY;
+    double least = HUGE_VAL;
     for (int entry = 0; entry < kind->n_entries; entry++)
         least = fmin(least, error_of(kind, shift, entry, y, w, a));
     return least;

@@ -80,7 +80,7 @@ static void test_fit_scale(void **state)
         for (int trial = 0; trial < 100; trial++) {
             float x[N], w[N];
             fill(N, x, w);
-            double best = INFINITY, reach = levels->table ? 113 : levels->hi;
+            double best = HUGE_VAL, reach = levels->table ? 113 : levels->hi;
             for (int i = 1; i <= 4000; i++) {
                 double a = i / 4000.0 * 1.5 / reach;
                 best = fmin(best, error_of(N, x, w, levels, a, 0));
@@ -108,7 +108,7 @@ static void test_fit_scale_offset(void **state)
                 lo = fminf(lo, x[i]);
                 hi = fmaxf(hi, x[i]);
             }
-            double best = INFINITY, spread = (double)(hi - lo);
+            double best = HUGE_VAL, spread = (double)(hi - lo);
             for (int i = -20; i <= 20; i++)
                 for (int j = 0; j <= 200; j++) {
                     double b = (double)lo + i * spread / 200, a = spread / top * (0.8 + 0.002 * j);
@@ -132,7 +132,7 @@ static void test_ternary(void **state)
         float x[N], w[N];
         int8_t code[N];
         fill(N, x, w);
-        double best = INFINITY;
+        double best = HUGE_VAL;
         for (int i = 0; i <= 2000; i++)
             best = fmin(best, error_of(N, x, w, &levels, i / 2000.0, 0));
         double d = (double)cn_f16_to_f32(cn_quant_ternary(N, x, w, code)), error = 0;
