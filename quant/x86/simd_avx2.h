@@ -33,6 +33,11 @@ ALWAYS __m128i load128(const void *p)
     return _mm_loadu_si128((const __m128i *)p);
 }
 
+ALWAYS void store256(void *p, __m256i v)
+{
+    _mm256_storeu_si256((__m256i *)p, v);
+}
+
 ALWAYS uint32_t load32(const void *p)
 {
     uint32_t v;
@@ -161,7 +166,7 @@ ALWAYS __m256i nibbles(const void *p)
 /* Puts the codes of columns c .. c + 31 into a panel. */
 ALWAYS void put_codes(uint8_t *codes, size_t chunk_stride, int64_t c, __m256i v)
 {
-    _mm256_storeu_si256((__m256i *)(void *)(codes + (size_t)(c / 64) * chunk_stride + c % 64), v);
+    store256(codes + (size_t)(c / 64) * chunk_stride + c % 64, v);
 }
 
 /* Element i of each half in all of that half. */
@@ -210,6 +215,77 @@ ALWAYS __m256i dot_two(__m256i lo, __m256i hi, __m256i q_lo, __m256i q_hi)
     return _mm256_madd_epi16(
         _mm256_add_epi16(_mm256_maddubs_epi16(lo, q_lo), _mm256_maddubs_epi16(hi, q_hi)),
         _mm256_set1_epi16(1));
+}
+
+/* ---- formats with grids: runs of elements looked up in a codebook, and their signs ---- */
+
+/* Bytes 4g .. 4g + 3 of either half of v (both alike): bit e % 8 of byte e / 8 set, byte e becomes
+ * -1. */
+ALWAYS __m256i sign_mask(__m256i v, const int g)
+{
+    const __m256i bit = _mm256_set1_epi64x((long long)0x8040201008040201u);
+    const long long first = 0x0404040404040404 * g, step = 0x0101010101010101;
+    const __m256i spread =
+        _mm256_setr_epi64x(first, first + step, first + 2 * step, first + 3 * step);
+    v = _mm256_and_si256(_mm256_shuffle_epi8(v, spread), bit);
+    return _mm256_cmpeq_epi8(v, bit);
+}
+
+/* v with the signs of the mask. */
+ALWAYS __m256i negate(__m256i v, __m256i mask)
+{
+    return _mm256_sub_epi8(_mm256_xor_si256(v, mask), mask);
+}
+
+/* Bytes of 7 bits get the eighth that makes the number of set bits even (cn_iq_signs). */
+ALWAYS __m256i even_signs(__m256i codes)
+{
+    const char o = (char)128;
+    const __m256i odd = _mm256_setr_epi8(0, o, o, 0, o, 0, 0, o, o, 0, 0, o, 0, o, o, 0, 0, o, o, 0,
+                                         o, 0, 0, o, o, 0, 0, o, 0, o, o, 0);
+    const __m256i folded = _mm256_and_si256(_mm256_xor_si256(codes, _mm256_srli_epi16(codes, 4)),
+                                            _mm256_set1_epi8(15));
+    return _mm256_or_si256(codes, _mm256_shuffle_epi8(odd, folded));
+}
+
+/* The four lowest runs of 7 bits of each 32, a byte each. */
+ALWAYS __m256i seven_bit_fields(__m256i v)
+{
+    v = _mm256_blend_epi16(v, _mm256_slli_epi32(v, 2), 0xaa); /* 14 bits in each 16 */
+    v = _mm256_and_si256(v, _mm256_set1_epi16(0x3fff));
+    return _mm256_add_epi16(v, _mm256_and_si256(v, _mm256_set1_epi16(0x3f80)));
+}
+
+/* Sixteen 4-bit numbers of eight bytes, low nibble first, as 16-bit 2 n + 1. */
+ALWAYS __m256i odd_scales(const uint8_t *p)
+{
+    const __m128i v = _mm_cvtepu8_epi16(_mm_loadl_epi64((const __m128i *)(const void *)p));
+    const __m128i n = _mm_and_si128(_mm_or_si128(v, _mm_slli_epi16(v, 4)), _mm_set1_epi8(15));
+    return _mm256_cvtepu8_epi16(_mm_add_epi8(_mm_add_epi8(n, n), _mm_set1_epi8(1)));
+}
+
+/* Four grid rows of eight bytes. */
+ALWAYS __m256i four_rows(const uint64_t *grid, size_t a, size_t b, size_t c, size_t d)
+{
+    return _mm256_setr_m128i(_mm_set_epi64x((long long)grid[b], (long long)grid[a]),
+                             _mm_set_epi64x((long long)grid[d], (long long)grid[c]));
+}
+
+/* Eight grid rows of four bytes. */
+ALWAYS __m256i eight_rows(const uint32_t *grid, size_t a, size_t b, size_t c, size_t d, size_t e,
+                          size_t f, size_t g, size_t h)
+{
+    return _mm256_setr_epi32((int)grid[a], (int)grid[b], (int)grid[c], (int)grid[d], (int)grid[e],
+                             (int)grid[f], (int)grid[g], (int)grid[h]);
+}
+
+/* Sixteen 16-bit scales times d, to a panel. */
+ALWAYS void put_scales16(float *scale, __m256i v, float d)
+{
+    const __m256i lo = _mm256_cvtepi16_epi32(_mm256_castsi256_si128(v)),
+                  hi = _mm256_cvtepi16_epi32(_mm256_extracti128_si256(v, 1));
+    _mm256_storeu_ps(scale, _mm256_mul_ps(_mm256_set1_ps(d), _mm256_cvtepi32_ps(lo)));
+    _mm256_storeu_ps(scale + 8, _mm256_mul_ps(_mm256_set1_ps(d), _mm256_cvtepi32_ps(hi)));
 }
 
 /* y = W x of a format with blocks of 32: step() adds the products of eight blocks (256 columns) to

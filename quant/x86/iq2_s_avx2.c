@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * IQ2_S for AVX2.
+ *
+ *   | d f16 | 32 bytes: low index bits | 32 bytes: signs | 8 bytes: high index bits |
+ *   | 8 bytes: 16 x 4-bit scale |
+ *
+ * The 10-bit indices of the block are put together 16 at a time, in memory; a group of 32 then
+ * takes four loads from the grid, and its signs go to the activations. The scales of its two
+ * halves, as 16-bit numbers, are the factors of vpmaddwd.
+ *
+ * Serves every x86 CPU with AVX2; no gathers, which AMD's CPUs are slow at. Error: float rounding,
+ * eight terms a block.
+ */
+#include "quant/x86/simd_avx2.h"
+
+#include "quant/ref/iq2_s.h"
+
+extern const struct cn_kernels cn_iq2_s_avx2;
+
+enum { OFFSET = 43 };
+
+/* Bits 2 (k % 4), + 1 of byte k / 4 of index_hi go to bits 8, 9 of index k, by a product. */
+ALWAYS void indices_of(const struct cn_block_iq2_s *b, uint16_t *index)
+{
+    const __m256i hi = _mm256_set1_epi64x((long long)load64(b->index_hi));
+    const __m256i shift = _mm256_set1_epi64x(0x0004001000400100);
+    UNROLL for (int i = 0; i < 2; i++)
+    {
+        const long long first = (long long)0x8000800080008000u + 0x0004000400040004 * i,
+                        step = 0x0001000100010001;
+        const __m256i spread =
+            _mm256_setr_epi64x(first, first + step, first + 2 * step, first + 3 * step);
+        __m256i v = _mm256_mullo_epi16(_mm256_shuffle_epi8(hi, spread), shift);
+        v = _mm256_and_si256(v, _mm256_set1_epi16(0x300));
+        store256(index + 16 * i,
+                 _mm256_or_si256(v, _mm256_cvtepu8_epi16(load128(b->index + 16 * i))));
+    }
+}
+
+ALWAYS __m256i magnitudes_of(const uint16_t *i)
+{
+    return four_rows(cn_iq2_s_grid, i[0], i[1], i[2], i[3]);
+}
+
+static void gemv(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
+                 const struct cn_act *x, float *y)
+{
+    for (int64_t r = 0; r < n_rows; r++) {
+        const struct cn_block_iq2_s *b = row_at(w, r, row_bytes);
+        __m256 total = _mm256_setzero_ps();
+        for (int64_t c = 0; c < n_cols; c += 256, b++) {
+            prefetch((const uint8_t *)b, sizeof *b);
+            const __m256i scale16 = odd_scales(b->scale);
+            const __m256i scale_lo = both_halves(scale16, 0), scale_hi = both_halves(scale16, 1);
+            uint16_t index[32];
+            indices_of(b, index);
+            __m256 acc[2] = { _mm256_setzero_ps(), _mm256_setzero_ps() };
+            UNROLL for (int g = 0; g < 8; g++)
+            {
+                const __m256i q =
+                    negate(load256(x->q + c + 32 * g),
+                           sign_mask(_mm256_set1_epi32((int)load32(b->signs + 4 * g)), 0));
+                __m256i dot = _mm256_madd_epi16(
+                    _mm256_maddubs_epi16(magnitudes_of(index + 4 * g), q),
+                    _mm256_shuffle_epi8(g < 4 ? scale_lo : scale_hi, pair_of_words(g % 4)));
+                acc[g % 2] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot),
+                                             _mm256_broadcast_ss(x->d + c / 32 + g), acc[g % 2]);
+            }
+            total = _mm256_fmadd_ps(_mm256_set1_ps(half_at(&b->d) * 0.125f),
+                                    _mm256_add_ps(acc[0], acc[1]), total);
+        }
+        y[r] = sum_ps(total);
+    }
+}
+
+static void unpack(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk_stride,
+                   float *scale, float *min)
+{
+    const struct cn_block_iq2_s *b = row;
+    (void)min;
+    for (int64_t c = 0; c < n_cols; c += 256, b++, scale += 16) {
+        put_scales16(scale, odd_scales(b->scale), half_at(&b->d) * 0.125f);
+        uint16_t index[32];
+        indices_of(b, index);
+        UNROLL for (int g = 0; g < 8; g++) put_codes(
+            codes, chunk_stride, c + 32 * g,
+            _mm256_add_epi8(negate(magnitudes_of(index + 4 * g),
+                                   sign_mask(_mm256_set1_epi32((int)load32(b->signs + 4 * g)), 0)),
+                            _mm256_set1_epi8(OFFSET)));
+    }
+}
+
+const struct cn_kernels cn_iq2_s_avx2 = {
+    .gemv = gemv,
+    .unpack = unpack,
+    .panel = {.code_max = 2 * OFFSET, .offset = OFFSET, .sub = 16},
+};
