@@ -52,7 +52,7 @@ static void gemv(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes
                 __m256i dot = _mm256_add_epi32(dot_i8(lo, load_pair(q, q + 128)),
                                                dot_i8(hi, load_pair(q + 16, q + 144)));
                 acc[g % 2] =
-                    _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot), LANE_BROADCAST(scale, g), acc[g % 2]);
+                    _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot), lane_broadcast(scale, g), acc[g % 2]);
             }
             total = _mm256_fmadd_ps(_mm256_set1_ps(half_at(&b->d)), _mm256_add_ps(acc[0], acc[1]),
                                     total);

@@ -37,7 +37,7 @@ ALWAYS __m256 step(const uint8_t *bytes, const int8_t *q, const float *d, const 
     UNROLL for (int g = 0; g < 4; g++)
     {
         __m256i dot = dot_pair(b + g, b + g + 4, q + 32 * g, q + 32 * g + 128);
-        acc[g % 2] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot), LANE_BROADCAST(scale, g), acc[g % 2]);
+        acc[g % 2] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot), lane_broadcast(scale, g), acc[g % 2]);
     }
     return _mm256_add_ps(acc[0], acc[1]);
 }

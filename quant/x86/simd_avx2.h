@@ -169,8 +169,14 @@ ALWAYS void put_codes(uint8_t *codes, size_t chunk_stride, int64_t c, __m256i v)
     store256(codes + (size_t)(c / 64) * chunk_stride + c % 64, v);
 }
 
-/* Element i of each half in all of that half. */
-#define LANE_BROADCAST(v, i) _mm256_permute_ps(v, (i)*0x55)
+/* Element i of each half in all of that half. The instruction wants literals. */
+ALWAYS __m256 lane_broadcast(__m256 v, const int i)
+{
+    return i == 0   ? _mm256_permute_ps(v, 0x00)
+           : i == 1 ? _mm256_permute_ps(v, 0x55)
+           : i == 2 ? _mm256_permute_ps(v, 0xaa)
+                    : _mm256_permute_ps(v, 0xff);
+}
 
 /* The low (h = 0) or high half of v in both halves. */
 ALWAYS __m256i both_halves(__m256i v, const int h)
