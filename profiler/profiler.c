@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The cn_profiler object: its life, and the edges of phases.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "profiler/watch.h"
+
+enum {
+    DEFAULT_PHASES = 65536,
+    FIRST_POINTS = 32768,    /* per source, before the sampler makes more room */
+    CALIBRATE_NS = 60000000, /* longest time given to a counter to show its period */
+    CALIBRATE_UPDATES = 6,   /* and as many updates are enough */
+    CHASE_NS = 5000000,      /* longest wait for an update */
+    CHASE_SHARE = 400,       /* tokens may wait for updates 1/400 of the time in all */
+    CHASE_AGAIN = 20,        /* other phases if this many updates have passed */
+};
+
+static int fail(struct cn_profiler_error *err, const char *text)
+{
+    if (err)
+        snprintf(err->text, sizeof err->text, "%s", text);
+    return -1;
+}
+
+static void note(struct cn_profiler *p, const char *text)
+{
+    size_t used = strlen(p->note);
+    snprintf(p->note + used, sizeof p->note - used, "%s%s", used ? "; " : "", text);
+}
+
+/* ---- life --------------------------------------------------------------------------------------
+ */
+
+static void close_watch(struct cn_watch *w)
+{
+    if (w->state && w->meter->close)
+        w->meter->close(w->state);
+    w->state = NULL;
+}
+
+static void clear_watch(struct cn_watch *w)
+{
+    close_watch(w);
+    for (unsigned i = 0; w->series && i < w->opened.n_sources; i++)
+        cn_series_free(&w->series[i]);
+    free(w->series);
+    free(w->idle);
+    w->series = NULL;
+    w->idle = NULL;
+    w->n_idle = 0;
+    w->failure[0] = 0;
+    w->opened = (struct cn_opened){ 0 };
+}
+
+static int add_watch(struct cn_profiler *p, const char *name, size_t len, bool force,
+                     struct cn_profiler_error *err)
+{
+    if (p->n_watches == CN_MAX_WATCHES)
+        return fail(err, "too many meters at once: at most 8");
+    struct cn_watch *w = &p->watches[p->n_watches];
+    if (name && !(w->name = strndup(name, len)))
+        return fail(err, "out of memory");
+    w->request = (struct cn_meter_request){ .root = p->root, .arg = "", .force = force };
+    pthread_mutex_init(&w->lock, NULL);
+    p->n_watches++;
+    if (name && !strcmp(w->name, "none")) {
+        cn_channel_reason(&w->channel, "metering was turned off (--meter none)");
+        return 0;
+    }
+    return cn_meters_pick(&w->request, w->name, &w->meter, &w->channel, err);
+}
+
+struct cn_profiler *cn_profiler_create(const struct cn_profiler_options *options,
+                                       struct cn_profiler_error *err)
+{
+    struct cn_profiler_options o = options ? *options : (struct cn_profiler_options){ 0 };
+    if (!(o.sample_hz >= 0 && o.sample_hz <= 10000)) {
+        fail(err, "sample_hz must be 0 to 10000");
+        return NULL;
+    }
+    struct cn_profiler *p = calloc(1, sizeof *p);
+    if (p) {
+        p->root = strdup(o.root ? o.root : "");
+        p->sample_hz = o.sample_hz > 0 ? o.sample_hz : 20;
+        p->max_phases = o.max_phases ? o.max_phases : DEFAULT_PHASES;
+        p->phases = calloc(p->max_phases, sizeof *p->phases);
+    }
+    if (!p || !p->root || !p->phases) {
+        fail(err, "out of memory");
+        cn_profiler_free(p);
+        return NULL;
+    }
+    /* "/" and "" mean the same; a trailing slash would show in every message. */
+    for (size_t n = strlen(p->root); n > 0 && p->root[n - 1] == '/'; n--)
+        p->root[n - 1] = 0;
+    if (!o.meter || !*o.meter) {
+        if (add_watch(p, NULL, 0, o.force, err) == 0)
+            return p;
+        cn_profiler_free(p);
+        return NULL;
+    }
+    for (const char *name = o.meter;; name++) {
+        size_t len = strcspn(name, ",");
+        if (add_watch(p, name, len, o.force, err) != 0) {
+            cn_profiler_free(p);
+            return NULL;
+        }
+        name += len;
+        if (!*name)
+            return p;
+    }
+}
+
+void cn_profiler_free(struct cn_profiler *p)
+{
+    if (!p)
+        return;
+    cn_sampler_stop(&p->sampler);
+    for (size_t i = 0; i < p->n_watches; i++) {
+        clear_watch(&p->watches[i]);
+        free(p->watches[i].name);
+        pthread_mutex_destroy(&p->watches[i].lock);
+    }
+    for (size_t i = 0; i < p->n_kinds; i++)
+        free(p->kinds[i]);
+    free(p->kinds);
+    free(p->phases);
+    free(p->root);
+    free(p);
+}
+
+/* Opens a channel; one that cannot be opened is marked and left. -1 if memory is short. */
+static int open_watch(struct cn_watch *w, struct cn_profiler_error *err)
+{
+    clear_watch(w);
+    if (w->name && !strcmp(w->name, "none"))
+        return 0;
+    if (cn_meters_pick(&w->request, w->name, &w->meter, &w->channel, err) != 0)
+        return -1;
+    if (!w->meter || !w->channel.info.ok)
+        return 0;
+    w->state = w->meter->open(&w->request, &w->channel, &w->opened);
+    if (!w->state) {
+        w->channel.info.ok = false;
+        return 0;
+    }
+    w->series = calloc(w->opened.n_sources, sizeof *w->series);
+    bool room = w->series != NULL;
+    for (unsigned i = 0; room && i < w->opened.n_sources; i++) {
+        struct cn_series *s = &w->series[i];
+        double ms = w->channel.info.period_ms;
+        s->counter = w->channel.info.counter;
+        s->period_ns = isnan(ms) ? 0 : 1e6 * ms;
+        s->quantum_uj = w->opened.quantum_uj;
+        room = w->meter->collect || cn_series_reserve(s, FIRST_POINTS);
+    }
+    if (!room)
+        w->opened.n_sources = w->series ? w->opened.n_sources : 0;
+    return room ? 0 : fail(err, "out of memory");
+}
+
+static bool at_edges(const struct cn_watch *w)
+{
+    return w->state && !w->meter->collect && w->channel.info.counter;
+}
+
+/* Reads a counter without pause until each source has shown `updates` more values, the last of them
+ * with its moment known well, or until the deadline. */
+static void follow(struct cn_watch *w, size_t updates, int64_t deadline_ns)
+{
+    size_t before[CN_MAX_SOURCES];
+    pthread_mutex_lock(&w->lock);
+    for (unsigned i = 0; i < w->opened.n_sources; i++)
+        before[i] = w->series[i].n;
+    pthread_mutex_unlock(&w->lock);
+    bool done = false;
+    while (!done) {
+        cn_watch_read(w, false);
+        done = true;
+        pthread_mutex_lock(&w->lock);
+        for (unsigned i = 0; i < w->opened.n_sources; i++) {
+            const struct cn_series *s = &w->series[i];
+            const struct cn_point *last = s->n ? &s->points[s->n - 1] : NULL;
+            done = done && last && s->n >= before[i] + updates && last->lo_ns != INT64_MIN &&
+                   (double)(last->hi_ns - last->lo_ns) < s->period_ns / 8;
+        }
+        pthread_mutex_unlock(&w->lock);
+        done = done || cn_now_ns(CLOCK_MONOTONIC) >= deadline_ns;
+    }
+}
+
+static void calibrate(struct cn_watch *w)
+{
+    follow(w, CALIBRATE_UPDATES, cn_now_ns(CLOCK_MONOTONIC) + CALIBRATE_NS);
+    w->chase = true;
+    for (unsigned i = 0; i < w->opened.n_sources; i++) {
+        cn_series_settle(&w->series[i]);
+        w->chase =
+            w->chase && w->series[i].n >= CALIBRATE_UPDATES && w->series[i].period_ns < CHASE_NS;
+    }
+}
+
+int cn_profiler_start(struct cn_profiler *p, struct cn_profiler_error *err)
+{
+    if (p->started)
+        return fail(err, "the profiler runs already");
+    p->n_phases = p->n_dropped = 0;
+    p->depth = 0;
+    p->note[0] = 0;
+    p->metered = false;
+    double hz = p->sample_hz;
+    bool sampled = false;
+    for (size_t i = 0; i < p->n_watches; i++) {
+        struct cn_watch *w = &p->watches[i];
+        w->chase = false;
+        if (open_watch(w, err) != 0) {
+            for (size_t k = 0; k <= i; k++)
+                clear_watch(&p->watches[k]);
+            return -1;
+        }
+        p->metered |= at_edges(w);
+        sampled |= w->state && !w->meter->collect;
+        hz = fmin(1000, fmax(hz, w->opened.min_hz));
+    }
+    p->clock = cn_clock_pair();
+    p->start_ns = p->chased_ns = cn_now_ns(CLOCK_MONOTONIC);
+    p->chase_ns = 0;
+    for (size_t i = 0; i < p->n_watches; i++) {
+        struct cn_watch *w = &p->watches[i];
+        if (at_edges(w))
+            calibrate(w);
+        else if (w->state && !w->meter->collect)
+            cn_watch_read(w, true);
+    }
+    if (sampled && cn_sampler_start(&p->sampler, p->watches, p->n_watches, hz) != 0) {
+        for (size_t i = 0; i < p->n_watches; i++)
+            clear_watch(&p->watches[i]);
+        return fail(err, "cannot start the sampler thread");
+    }
+    p->started = true;
+    return 0;
+}
+
+/* ---- edges
+ * --------------------------------------------------------------------------------------- */
+
+static bool per_token(const char *kind)
+{
+    return !strcmp(kind, "decode") || !strcmp(kind, "sample");
+}
+
+/* Waits for the next update of every counter, so that a moment near this one is known exactly. */
+static void chase(struct cn_profiler *p, int64_t now)
+{
+    for (size_t i = 0; i < p->n_watches; i++) {
+        struct cn_watch *w = &p->watches[i];
+        if (!w->chase)
+            continue;
+        /* Two and a half periods: the first update may slip through while this thread is not
+         * running. */
+        double wait = 0;
+        for (unsigned k = 0; k < w->opened.n_sources; k++)
+            wait = fmax(wait, 2.5 * w->series[k].period_ns);
+        int64_t t = cn_now_ns(CLOCK_MONOTONIC);
+        follow(w, 1, t + (int64_t)fmin(wait, CHASE_NS));
+    }
+    p->chased_ns = cn_now_ns(CLOCK_MONOTONIC);
+    p->chase_ns += p->chased_ns - now;
+}
+
+static void edge(struct cn_profiler *p, const char *kind)
+{
+    int64_t now = cn_now_ns(CLOCK_MONOTONIC);
+    bool cheap = p->chase_ns < (now - p->start_ns) / CHASE_SHARE;
+    for (size_t i = 0; i < p->n_watches; i++) {
+        struct cn_watch *w = &p->watches[i];
+        if (!at_edges(w))
+            continue;
+        /* series->period_ns is not written between start and stop. */
+        double period = w->series[0].period_ns;
+        if (w->chase &&
+            (cheap || (!per_token(kind) && (double)(now - p->chased_ns) > CHASE_AGAIN * period))) {
+            chase(p, now);
+            return;
+        }
+        /* Reading much more often than updates come tells nothing new. */
+        if ((double)(now - w->read_ns) > period / 4)
+            cn_watch_read(w, false);
+    }
+}
+
+void cn_profiler_phase_begin(struct cn_profiler *p, const char *kind, int64_t index)
+{
+    if (!p->started)
+        return;
+    ptrdiff_t i = -1;
+    if (p->n_phases < p->max_phases && p->depth < CN_PHASE_DEPTH)
+        i = (ptrdiff_t)p->n_phases++;
+    else
+        p->n_dropped++;
+    if (p->depth < CN_PHASE_DEPTH)
+        p->open[p->depth] = i;
+    p->depth++;
+    if (i < 0)
+        return;
+    if (p->metered)
+        edge(p, kind);
+    int64_t now = cn_now_ns(CLOCK_MONOTONIC);
+    p->phases[i] = (struct cn_phase){ kind, index, now, now };
+}
+
+void cn_profiler_phase_end(struct cn_profiler *p)
+{
+    if (!p->started || p->depth == 0)
+        return;
+    p->depth--;
+    ptrdiff_t i = p->depth < CN_PHASE_DEPTH ? p->open[p->depth] : -1;
+    if (i < 0)
+        return;
+    p->phases[i].t1_ns = cn_now_ns(CLOCK_MONOTONIC);
+    if (p->metered)
+        edge(p, p->phases[i].kind);
+}
+
+/* ---- the end
+ * -------------------------------------------------------------------------------------- */
+
+static int collect(struct cn_profiler *p, struct cn_watch *w, struct cn_profiler_error *err)
+{
+    struct cn_profiler_error why = { "" };
+    if (w->meter->collect(w->state, &p->clock, p->start_ns, p->end_ns, w->series, &why) == 0)
+        return 0;
+    cn_channel_reason(&w->channel, "%.300s", why.text);
+    return fail(err, why.text);
+}
+
+int cn_profiler_stop(struct cn_profiler *p, struct cn_profiler_error *err)
+{
+    if (!p->started)
+        return 0;
+    while (p->depth > 0)
+        cn_profiler_phase_end(p);
+    p->end_ns = cn_now_ns(CLOCK_MONOTONIC);
+    chase(p, p->end_ns);
+    cn_sampler_stop(&p->sampler);
+    p->started = false;
+    int result = 0;
+    uint64_t n_points = 0;
+    for (size_t i = 0; i < p->n_watches; i++) {
+        struct cn_watch *w = &p->watches[i];
+        if (!w->state)
+            continue;
+        if (w->meter->collect) {
+            if (collect(p, w, err) != 0)
+                result = -1;
+        } else {
+            cn_watch_read(w, true);
+        }
+        close_watch(w);
+        for (unsigned k = 0; k < w->opened.n_sources; k++) {
+            cn_series_settle(&w->series[k]);
+            n_points += w->series[k].n_dropped;
+        }
+        if (w->failure[0])
+            note(p, w->failure);
+        if (!cn_attribute_baseline(p, w))
+            result = fail(err, "out of memory");
+    }
+    char text[128];
+    if (p->n_dropped) {
+        snprintf(text, sizeof text, "%zu phases found no room and were not kept", p->n_dropped);
+        note(p, text);
+    }
+    if (n_points) {
+        snprintf(text, sizeof text, "%llu readings found no room", (unsigned long long)n_points);
+        note(p, text);
+    }
+    return result;
+}
+
+/* ---- answers
+ * --------------------------------------------------------------------------------------- */
+
+size_t cn_profiler_n_channels(const struct cn_profiler *p)
+{
+    return p->n_watches;
+}
+
+const struct cn_meter_info *cn_profiler_channel(const struct cn_profiler *p, size_t channel)
+{
+    return &p->watches[channel].channel.info;
+}
+
+const char *cn_profiler_note(const struct cn_profiler *p)
+{
+    return p->note[0] ? p->note : NULL;
+}
+
+size_t cn_profiler_n_phases(const struct cn_profiler *p)
+{
+    return p->n_phases;
+}

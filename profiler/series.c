@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: MIT */
+#include "profiler/series.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A bracket this much narrower than the period counts as having seen the update happen. */
+static const double tight = 0.25;
+
+bool cn_series_reserve(struct cn_series *s, size_t n)
+{
+    if (n <= s->cap)
+        return true;
+    if (n > SIZE_MAX / sizeof *s->points)
+        return false;
+    struct cn_point *points = realloc(s->points, n * sizeof *points);
+    if (!points)
+        return false;
+    s->points = points;
+    s->cap = n;
+    return true;
+}
+
+void cn_series_free(struct cn_series *s)
+{
+    free(s->points);
+    memset(s, 0, sizeof *s);
+}
+
+void cn_series_add(struct cn_series *s, int64_t t0_ns, int64_t t1_ns, double value, bool broken)
+{
+    struct cn_point *last = s->n ? &s->points[s->n - 1] : NULL;
+    broken |= s->pending_break;
+    if (last && !broken && value == last->value) {
+        last->last_ns = t0_ns > last->last_ns ? t0_ns : last->last_ns;
+        return;
+    }
+    if (s->n == s->cap) {
+        /* A counter loses nothing by it: the next value covers the time. */
+        s->n_dropped++;
+        return;
+    }
+    s->points[s->n++] = (struct cn_point){
+        .lo_ns = last ? last->last_ns : INT64_MIN,
+        .hi_ns = t1_ns,
+        .last_ns = t0_ns,
+        .value = value,
+        .broken = last && broken,
+    };
+    s->pending_break = false;
+}
+
+void cn_series_break(struct cn_series *s)
+{
+    s->pending_break = true;
+}
+
+/* ---- settling ------------------------------------------------------------------------------- */
+
+static int by_size(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return x < y ? -1 : x > y;
+}
+
+static double bracket(const struct cn_point *p, double period_ns)
+{
+    if (p->lo_ns == INT64_MIN)
+        return period_ns;
+    return fmin((double)(p->hi_ns - p->lo_ns), period_ns);
+}
+
+/* Gaps between updates that were both seen happening, one right after the other. */
+static size_t seen_gaps(const struct cn_series *s, double *gaps)
+{
+    size_t n = 0;
+    double limit = s->period_ns * tight;
+    for (size_t k = 1; k < s->n; k++) {
+        const struct cn_point *a = &s->points[k - 1], *b = &s->points[k];
+        if (b->broken || a->lo_ns == INT64_MIN || (double)(a->hi_ns - a->lo_ns) > limit ||
+            (double)(b->hi_ns - b->lo_ns) > limit)
+            continue;
+        double gap = 0.5 * ((double)(b->hi_ns - a->hi_ns) + (double)(b->lo_ns - a->lo_ns));
+        gaps[n++] = gap;
+    }
+    return n;
+}
+
+static void settle_period(struct cn_series *s)
+{
+    if (s->period_known || s->n < 2)
+        return;
+    double *gaps = malloc(s->n * sizeof *gaps);
+    if (!gaps)
+        return; /* the declared period stays */
+    double mean = (double)(s->points[s->n - 1].hi_ns - s->points[0].hi_ns) / (double)(s->n - 1);
+    if (s->counter) {
+        size_t n = s->period_ns > 0 ? seen_gaps(s, gaps) : 0;
+        if (n >= 3) {
+            qsort(gaps, n, sizeof *gaps, by_size);
+            s->period_ns = gaps[n / 2];
+            /* Quartiles, because a reader that lost the CPU leaves outliers. */
+            s->jitter_ns = (gaps[n - 1 - n / 4] - gaps[n / 4]) / 1.349;
+        } else if (mean > s->period_ns) {
+            /* Never seen to be faster than this, so not believed to be. */
+            double slow = 0;
+            for (size_t k = 0; k < s->n; k++)
+                slow = fmax(slow, (double)(s->points[k].last_ns - s->points[k].hi_ns));
+            s->period_ns = fmax(s->period_ns, fmin(mean, slow));
+        }
+    } else if (s->n >= 4) {
+        size_t n = 0;
+        for (size_t k = 1; k < s->n; k++)
+            if (!s->points[k].broken)
+                gaps[n++] = (double)(s->points[k].hi_ns - s->points[k - 1].hi_ns);
+        if (n >= 3) {
+            /* Equal neighbours hide updates, so the shorter gaps are nearer the truth. */
+            qsort(gaps, n, sizeof *gaps, by_size);
+            s->period_ns = gaps[n / 4];
+        }
+    }
+    free(gaps);
+}
+
+static void settle_counter(struct cn_series *s)
+{
+    double period = s->period_ns;
+    double jitter = fmax(s->jitter_ns, 0.02 * period);
+    for (size_t k = 0; k < s->n; k++) {
+        struct cn_point *p = &s->points[k];
+        /* Rows of a file say when, not between when. */
+        double b = s->period_known ? 0 : bracket(p, period);
+        p->t_ns = (double)p->hi_ns - b / 2;
+        p->w_ns = b / 2;
+    }
+    /* An update that was missed is one period before one that was seen, if no other fits between.
+     */
+    for (size_t k = s->n; k-- > 1;) {
+        const struct cn_point *b = &s->points[k];
+        struct cn_point *a = &s->points[k - 1];
+        if (b->broken || 2 * a->w_ns <= tight * period || 2 * b->w_ns > tight * period)
+            continue;
+        double t = b->t_ns - period;
+        double lo = (double)a->hi_ns - 2 * a->w_ns, hi = (double)a->hi_ns;
+        a->t_ns = fmin(fmax(t, lo), hi);
+        a->w_ns = fmin(a->w_ns, sqrt(3) * jitter + b->w_ns);
+    }
+}
+
+static double held_until(const struct cn_point *p)
+{
+    return (double)(p->last_ns > p->hi_ns ? p->last_ns : p->hi_ns);
+}
+
+static void settle_gauge(struct cn_series *s)
+{
+    for (size_t k = 0; k < s->n; k++) {
+        struct cn_point *p = &s->points[k];
+        p->t_ns = (double)p->hi_ns;
+        p->w_ns = s->period_ns / 2;
+        p->cum_uj = 0;
+        if (k > 0) {
+            const struct cn_point *a = &s->points[k - 1];
+            double held = held_until(a) - (double)a->hi_ns;
+            double between = fmax(0, (double)p->hi_ns - held_until(a));
+            p->cum_uj =
+                a->cum_uj + 1e-9 * (a->value * held + 0.5 * (a->value + p->value) * between);
+        }
+    }
+}
+
+void cn_series_settle(struct cn_series *s)
+{
+    settle_period(s);
+    if (s->counter)
+        settle_counter(s);
+    else
+        settle_gauge(s);
+}
+
+/* ---- looking up ----------------------------------------------------------------------------- */
+
+/* The last point with t_ns <= t, or -1. */
+static ptrdiff_t find(const struct cn_series *s, double t)
+{
+    size_t lo = 0, hi = s->n;
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+        if (s->points[mid].t_ns <= t)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return (ptrdiff_t)lo - 1;
+}
+
+/* The pair of points k, k + 1 whose line serves t: at the ends the nearest pair. */
+static size_t segment(const struct cn_series *s, double t)
+{
+    ptrdiff_t k = find(s, t);
+    ptrdiff_t most = (ptrdiff_t)s->n - 2;
+    return (size_t)(k < 0 ? 0 : k > most ? most : k);
+}
+
+static double slope(const struct cn_point *a, const struct cn_point *b)
+{
+    double d = b->t_ns - a->t_ns;
+    return d > 0 ? (b->value - a->value) / d : 0;
+}
+
+double cn_series_power(const struct cn_series *s, double t)
+{
+    if (s->n < 2)
+        return s->n && !s->counter ? s->points[0].value : 0;
+    size_t k = segment(s, t);
+    if (s->counter)
+        return 1e9 * slope(&s->points[k], &s->points[k + 1]);
+    return t > (double)s->points[k + 1].hi_ns ? s->points[k + 1].value : s->points[k].value;
+}
+
+static bool crosses_break(const struct cn_series *s, double t0, double t1)
+{
+    ptrdiff_t k = find(s, t0);
+    for (size_t i = (size_t)(k < 0 ? 0 : k) + 1; i < s->n; i++) {
+        if (s->points[i].broken && (double)s->points[i - 1].last_ns < t1 && s->points[i].t_ns > t0)
+            return true;
+        if (s->points[i].t_ns > t1)
+            break;
+    }
+    return s->n && s->pending_break && t1 > held_until(&s->points[s->n - 1]);
+}
+
+/* ---- counters ------------------------------------------------------------------------------- */
+
+struct edge {
+    double uj, var;
+};
+
+/* Cumulative energy at t. inside: power within the stretch in uJ/ns, NaN if not known; it lies
+ * after t if `begin`, else before. */
+static struct edge counter_at(const struct cn_series *s, double t, double inside, bool begin)
+{
+    size_t k = segment(s, t);
+    const struct cn_point *a = &s->points[k], *b = &s->points[k + 1];
+    double d = b->t_ns - a->t_ns, power = slope(a, b);
+    double left = t - a->t_ns, right = b->t_ns - t;
+    double quantum = s->quantum_uj * s->quantum_uj / 12;
+    if (left < 0 || right < 0 || d <= 0) { /* beyond the ends: the neighbouring power goes on */
+        double from = left < 0 ? a->t_ns : b->t_ns, value = left < 0 ? a->value : b->value;
+        double far = power * (t - from), w = power * (left < 0 ? a->w_ns : b->w_ns);
+        return (struct edge){ value + far, (w * w + far * far / 4) / 3 + quantum };
+    }
+    double share = left / d;
+    double near = fmin(left, right);
+    if (!isnan(inside) && near > s->period_ns / 8 && d <= 2 * s->period_ns) {
+        double uj = begin ? b->value - inside * right : a->value + inside * left;
+        double w = inside * (begin ? b->w_ns : a->w_ns);
+        double model = 0.1 * inside * (begin ? right : left);
+        uj = fmin(fmax(uj, a->value), b->value);
+        return (struct edge){ uj, (w * w + model * model) / 3 + quantum };
+    }
+    double wa = (1 - share) * a->w_ns * power, wb = share * b->w_ns * power;
+    /* Power on the two sides of t may differ: by half of it either way, it is assumed. */
+    double model = 0.5 * power * left * right / d;
+    return (struct edge){ a->value + share * (b->value - a->value),
+                          (wa * wa + wb * wb + model * model) / 3 + quantum };
+}
+
+/* Mean power between the first and last update within [t0, t1], in uJ/ns; NaN if there are too few.
+ */
+static double inside_power(const struct cn_series *s, double t0, double t1)
+{
+    double slack = s->period_ns / 8;
+    ptrdiff_t last = find(s, t1 + slack), first = find(s, t0 - slack) + 1;
+    if (last <= first)
+        return CN_UNKNOWN;
+    const struct cn_point *a = &s->points[first], *b = &s->points[last];
+    return b->t_ns - a->t_ns >= 10 * s->period_ns ? slope(a, b) : CN_UNKNOWN;
+}
+
+static double counter_updates(const struct cn_series *s, double t0, double t1)
+{
+    double updates = 0;
+    for (size_t k = segment(s, t0); k + 1 < s->n && s->points[k].t_ns < t1; k++) {
+        const struct cn_point *a = &s->points[k], *b = &s->points[k + 1];
+        double d = b->t_ns - a->t_ns;
+        if (d <= 0)
+            continue;
+        double from = k == 0 ? t0 : fmax(t0, a->t_ns);
+        double to = k + 2 == s->n ? t1 : fmin(t1, b->t_ns);
+        /* While a value stood still nothing was updated; in the rest of the time unseen updates may
+         * have been. */
+        double moving = b->t_ns - fmax((double)a->last_ns, a->t_ns);
+        double held = fmax(1, moving / s->period_ns);
+        updates += held * fmax(0, to - from) / d;
+    }
+    return updates;
+}
+
+static void counter_span(const struct cn_series *s, double t0, double t1, struct cn_estimate *e)
+{
+    double reach = 1.5 * s->period_ns;
+    if (s->n < 2) {
+        e->reason = s->n ? "the counter did not move" : "the meter gave no value";
+        return;
+    }
+    if (t0 < s->points[0].t_ns - reach ||
+        t1 > fmax(s->points[s->n - 1].t_ns, held_until(&s->points[s->n - 1])) + reach) {
+        e->reason = "the meter's values do not cover this time";
+        return;
+    }
+    double inside = inside_power(s, t0, t1);
+    struct edge a = counter_at(s, t0, inside, true), b = counter_at(s, t1, inside, false);
+    e->uj = fmax(0, b.uj - a.uj);
+    e->var_uj2 = a.var + b.var;
+    e->updates = counter_updates(s, t0, t1);
+}
+
+/* ---- gauges --------------------------------------------------------------------------------- */
+
+static double gauge_cum(const struct cn_series *s, double t)
+{
+    ptrdiff_t k = find(s, t);
+    if (k < 0)
+        return s->points[0].value * (t - s->points[0].t_ns) * 1e-9;
+    const struct cn_point *a = &s->points[k];
+    double held = held_until(a);
+    double uj = a->cum_uj + 1e-9 * a->value * (fmin(t, held) - a->t_ns);
+    if (t <= held)
+        return uj;
+    if ((size_t)k + 1 == s->n)
+        return uj + 1e-9 * a->value * (t - held);
+    const struct cn_point *b = &s->points[k + 1];
+    double d = b->t_ns - held, x = t - held;
+    double end = a->value + (d > 0 ? (b->value - a->value) * x / d : 0);
+    return uj + 1e-9 * 0.5 * (a->value + end) * x;
+}
+
+/* How far apart the powers around t are: what a shift in time by one period may change. */
+static double gauge_spread(const struct cn_series *s, double t)
+{
+    double from = t - 2 * s->period_ns, to = t + 2 * s->period_ns;
+    ptrdiff_t k = find(s, from);
+    size_t i = (size_t)(k < 0 ? 0 : k);
+    double lo = s->points[i].value, hi = lo;
+    for (; i < s->n && s->points[i].t_ns <= to; i++) {
+        lo = fmin(lo, s->points[i].value);
+        hi = fmax(hi, s->points[i].value);
+    }
+    return hi - lo;
+}
+
+static void gauge_span(const struct cn_series *s, double t0, double t1, struct cn_estimate *e)
+{
+    if (s->n == 0) {
+        e->reason = "the meter gave no value";
+        return;
+    }
+    double period = s->period_ns;
+    if (t0 < s->points[0].t_ns - period || t1 > held_until(&s->points[s->n - 1]) + period) {
+        e->reason = "the meter's values do not cover this time";
+        return;
+    }
+    double sum2 = 0, n = 0;
+    ptrdiff_t k = find(s, t0);
+    for (size_t i = (size_t)(k < 0 ? 0 : k) + 1; i < s->n && s->points[i].t_ns <= t1; i++) {
+        double d = s->points[i].value - s->points[i - 1].value;
+        sum2 += d * d;
+        n++;
+    }
+    e->uj = gauge_cum(s, t1) - gauge_cum(s, t0);
+    e->updates = (t1 - t0) / period;
+    /* The powers scatter by half the mean square of steps; the mean of so many updates by less. */
+    double scatter = n > 0 ? sum2 / (2 * n) : 0, seconds = 1e-9 * (t1 - t0);
+    double a = 1e-9 * period * gauge_spread(s, t0), b = 1e-9 * period * gauge_spread(s, t1);
+    e->var_uj2 = (a * a + b * b) / 12 + scatter * seconds * seconds / fmax(1, e->updates);
+}
+
+void cn_series_span(const struct cn_series *s, int64_t t0_ns, int64_t t1_ns,
+                    struct cn_estimate *estimate)
+{
+    struct cn_estimate e = { .uj = CN_UNKNOWN, .var_uj2 = CN_UNKNOWN };
+    double t0 = (double)t0_ns, t1 = (double)t1_ns;
+    if (s->n && crosses_break(s, t0, t1))
+        e.reason = "the meter lost count in this time";
+    else if (s->counter)
+        counter_span(s, t0, t1, &e);
+    else
+        gauge_span(s, t0, t1, &e);
+    *estimate = e;
+}
