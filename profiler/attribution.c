@@ -121,7 +121,8 @@ struct stretch {
 
 struct sum {
     struct cn_estimate all;
-    double whole; /* updates, if there is but one stretch */
+    double gap_uj; /* that the gaps may have had more or less */
+    double whole;  /* updates, if there is but one stretch */
     int64_t updates, n;
 };
 
@@ -136,9 +137,9 @@ static void add_stretch(const struct cn_watch *w, const struct stretch *run, str
     }
     double length = (double)(run->t1 - run->t0), share = (double)run->busy / length;
     /* A gap is taken to have the power of its stretch, but may have half of it more or less. */
-    double gap = 0.5 * e.uj * (1 - share);
+    sum->gap_uj += 0.5 * e.uj * (1 - share);
     sum->all.uj += e.uj * share;
-    sum->all.var_uj2 += e.var_uj2 * share * share + gap * gap / 3;
+    sum->all.var_uj2 += e.var_uj2 * share * share;
     sum->whole = e.updates * share;
     sum->updates += (int64_t)(e.updates * share);
     sum->n++;
@@ -193,6 +194,8 @@ void cn_profiler_total(const struct cn_profiler *p, size_t channel, const char *
     e.busy_ns += run.busy;
     if (ok) {
         add_stretch(w, &run, &sum);
+        /* Gaps are of one kind, so what they do they all do: not independent. */
+        sum.all.var_uj2 += sum.gap_uj * sum.gap_uj / 3;
         price(w, &e, &sum.all, sum.n == 1 ? (int64_t)(sum.whole + 0.5) : sum.updates);
     }
     *energy = e;

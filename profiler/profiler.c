@@ -14,7 +14,7 @@ enum {
     DEFAULT_PHASES = 65536,
     FIRST_POINTS = 32768,    /* per source, before the sampler makes more room */
     CALIBRATE_NS = 60000000, /* longest time given to a counter to show its period */
-    CALIBRATE_UPDATES = 6,   /* and as many updates are enough */
+    CALIBRATE_UPDATES = 12,  /* and as many updates are enough */
     CHASE_NS = 5000000,      /* longest wait for an update */
     CHASE_SHARE = 400,       /* tokens may wait for updates 1/400 of the time in all */
     CHASE_AGAIN = 20,        /* other phases if this many updates have passed */
@@ -155,7 +155,7 @@ static int open_watch(struct cn_watch *w, struct cn_profiler_error *err)
         struct cn_series *s = &w->series[i];
         double ms = w->channel.info.period_ms;
         s->counter = w->channel.info.counter;
-        s->period_ns = isnan(ms) ? 0 : 1e6 * ms;
+        s->declared_ns = s->period_ns = isnan(ms) ? 0 : 1e6 * ms;
         s->quantum_uj = w->opened.quantum_uj;
         room = w->meter->collect || cn_series_reserve(s, FIRST_POINTS);
     }
@@ -196,13 +196,18 @@ static void follow(struct cn_watch *w, size_t updates, int64_t deadline_ns)
 
 static void calibrate(struct cn_watch *w)
 {
-    follow(w, CALIBRATE_UPDATES, cn_now_ns(CLOCK_MONOTONIC) + CALIBRATE_NS);
-    w->chase = true;
-    for (unsigned i = 0; i < w->opened.n_sources; i++) {
-        cn_series_settle(&w->series[i]);
-        w->chase =
-            w->chase && w->series[i].n >= CALIBRATE_UPDATES && w->series[i].period_ns < CHASE_NS;
-    }
+    int64_t deadline = cn_now_ns(CLOCK_MONOTONIC) + CALIBRATE_NS;
+    bool timed;
+    do {
+        follow(w, CALIBRATE_UPDATES, deadline);
+        w->chase = timed = true;
+        for (unsigned i = 0; i < w->opened.n_sources; i++) {
+            struct cn_series *s = &w->series[i];
+            cn_series_settle(s);
+            w->chase = w->chase && s->n >= CALIBRATE_UPDATES / 3;
+            timed = timed && s->timed;
+        }
+    } while (!timed && cn_now_ns(CLOCK_MONOTONIC) < deadline);
 }
 
 int cn_profiler_start(struct cn_profiler *p, struct cn_profiler_error *err)
@@ -257,18 +262,9 @@ static bool per_token(const char *kind)
 /* Waits for the next update of every counter, so that a moment near this one is known exactly. */
 static void chase(struct cn_profiler *p, int64_t now)
 {
-    for (size_t i = 0; i < p->n_watches; i++) {
-        struct cn_watch *w = &p->watches[i];
-        if (!w->chase)
-            continue;
-        /* Two and a half periods: the first update may slip through while this thread is not
-         * running. */
-        double wait = 0;
-        for (unsigned k = 0; k < w->opened.n_sources; k++)
-            wait = fmax(wait, 2.5 * w->series[k].period_ns);
-        int64_t t = cn_now_ns(CLOCK_MONOTONIC);
-        follow(w, 1, t + (int64_t)fmin(wait, CHASE_NS));
-    }
+    for (size_t i = 0; i < p->n_watches; i++)
+        if (p->watches[i].chase)
+            follow(&p->watches[i], 1, cn_now_ns(CLOCK_MONOTONIC) + CHASE_NS);
     p->chased_ns = cn_now_ns(CLOCK_MONOTONIC);
     p->chase_ns += p->chased_ns - now;
 }

@@ -350,7 +350,7 @@ static int make_series(struct loader *l, struct cn_samples *samples)
 {
     struct cn_series *s = &samples->series;
     s->counter = l->counter;
-    s->period_ns = (double)row_spacing(l);
+    s->declared_ns = (double)row_spacing(l);
     /* A phone's log repeats its gauge: there the repeats tell the period. */
     s->period_known = !l->logcat;
     if (!cn_series_reserve(s, l->n))

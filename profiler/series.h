@@ -41,8 +41,10 @@ struct cn_series {
     bool counter;       /* values are cumulative uJ; else uW */
     bool period_known;  /* period_ns is a fact (rows of a file), not to be estimated */
     bool pending_break; /* the next point will be `broken` */
-    double period_ns;   /* between updates: first as declared (0: unknown), settled by evidence */
+    double declared_ns; /* period between updates as the meter declares it; 0: unknown */
+    double period_ns;   /* the same, settled by evidence */
     double jitter_ns;   /* standard deviation of it */
+    bool timed;         /* of a counter: updates were seen happening, which gave the period */
     double quantum_uj;  /* step of a counter's values */
     uint64_t n_dropped; /* values that found no room */
 };
