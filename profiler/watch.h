@@ -77,7 +77,7 @@ int64_t cn_now_ns(int clock);
 /* How the clocks stand to each other now. */
 struct cn_clock cn_clock_pair(void);
 
-/* ---- sampler.c: both need no lock held ------------------------------------------------------- */
+/* ---- watch.c: all need no lock held ------------------------------------------------------- */
 
 /* Reads every source of a channel once. grow: make room when it gets short (allocates). */
 void cn_watch_read(struct cn_watch *w, bool grow);

@@ -364,7 +364,9 @@ static void test_tokens_resolve_as_a_sum(void **state)
     assert_int_equal(e.index, TOKENS);
     assert_int_equal(e.status, CN_ENERGY_MEASURED);
     assert_true(e.updates > 500);
-    assert_true(fabs(e.joules - t) <= 0.02 * t);
+    /* The gaps between tokens cannot be told from the tokens, and have a fifth less power. */
+    double gaps = 1 - (double)e.busy_ns / (double)(e.t1_ns - e.t0_ns);
+    assert_true(fabs(e.joules - t) <= (0.01 + 0.25 * gaps) * t);
     assert_true(fabs(e.joules - t) <= 1.5 * e.uncertainty);
     cn_profiler_free(p);
     destroy(s);
