@@ -13,6 +13,7 @@ enum { N_TENSOR_TYPES = 64, TEXT_BYTES = 320 }; /* ids of tensor types end at 42
 
 struct cn_inspect {
     struct cn_gguf gguf;
+    char *path;
     struct cn_inspect_info info;
     struct cn_inspect_type types[N_TENSOR_TYPES];
     int64_t n_types;
@@ -133,8 +134,11 @@ enum cn_status cn_inspect_open(const char *path, struct cn_inspect **inspect, st
 {
     struct cn_inspect *in = calloc(1, sizeof *in);
     CN_RETURN_IF(!in, CN_ERR_MEMORY, err, "%s: out of memory", path);
-    enum cn_status status = cn_gguf_open(path, &in->gguf, err);
+    in->path = strdup(path);
+    enum cn_status status = in->path ? cn_gguf_open(path, &in->gguf, err)
+                                     : cn_fail(err, CN_ERR_MEMORY, "%s: out of memory", path);
     if (status != CN_OK) {
+        free(in->path);
         free(in);
         return status;
     }
@@ -148,6 +152,7 @@ void cn_inspect_close(struct cn_inspect *inspect)
     if (!inspect)
         return;
     cn_gguf_close(&inspect->gguf);
+    free(inspect->path);
     free(inspect);
 }
 
@@ -224,6 +229,19 @@ bool cn_inspect_get_key(const struct cn_inspect *inspect, int64_t i, struct cn_i
     return true;
 }
 
+/* Whether the loader finds what the architecture wants. One that is not built in is no fault of the
+ * file. */
+static enum cn_status check_loads(const struct cn_inspect *in, struct cn_error *err)
+{
+    struct cn_model *model;
+    if (strcmp(in->info.kind, "model") != 0 || in->gguf.n_tensors == 0)
+        return CN_OK;
+    enum cn_status status = cn_model_open(in->path, NULL, &model, err);
+    if (status == CN_OK)
+        cn_model_close(model);
+    return status == CN_ERR_UNSUPPORTED ? CN_OK : status;
+}
+
 enum cn_status cn_inspect_check(const struct cn_inspect *inspect,
                                 bool (*progress)(void *user, double done, double total), void *user,
                                 struct cn_error *err)
@@ -231,6 +249,7 @@ enum cn_status cn_inspect_check(const struct cn_inspect *inspect,
     const struct cn_gguf *g = &inspect->gguf;
     double done = 0, total = (double)inspect->info.tensor_bytes;
     CN_TRY(cn_gguf_check_metadata(g, err));
+    CN_TRY(check_loads(inspect, err));
     for (int64_t i = 0; i < g->n_tensors; i++) {
         CN_RETURN_IF(progress && !progress(user, done, total), CN_ERR_CANCELLED, err,
                      "%s: check cancelled", g->path);

@@ -146,9 +146,10 @@ CN_API bool cn_inspect_get_tensor(const struct cn_inspect *inspect, int64_t i,
 CN_API bool cn_inspect_get_key(const struct cn_inspect *inspect, int64_t i,
                                struct cn_inspect_key *row);
 
-/* The validator: the metadata's consistency, then every element of every tensor, which must be
- * finite. Returns the first fault. progress (may be NULL) is told bytes of the whole as it goes;
- * false from it ends the check with CN_ERR_CANCELLED. */
+/* The validator: the metadata's consistency; for a model of an architecture that is built in,
+ * whether it loads; then every element of every tensor, which must be finite. Returns the first
+ * fault. progress (may be NULL) is told bytes of the whole as it goes; false from it ends the check
+ * with CN_ERR_CANCELLED. */
 CN_API enum cn_status cn_inspect_check(const struct cn_inspect *inspect,
                                        bool (*progress)(void *user, double done, double total),
                                        void *user, struct cn_error *err);
