@@ -71,6 +71,8 @@ char *cn_read_file(const char *path, size_t max_bytes, size_t *n);
 
 /* True once SIGINT has arrived (main installs the handler; a second SIGINT kills). */
 bool cn_interrupted(void);
+/* Forgets it: for an interactive command, where SIGINT ends an answer and not the program. */
+void cn_interrupt_clear(void);
 
 /* The path of the default model: $CARNOT_MODEL, else models/prose-8m-f16.gguf under the current
  * directory, beside the program or in the installed share directory. Never NULL; the file may be

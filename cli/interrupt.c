@@ -26,3 +26,9 @@ bool cn_interrupted(void)
 {
     return interrupted;
 }
+
+void cn_interrupt_clear(void)
+{
+    interrupted = 0;
+    cn_interrupt_install();
+}
