@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Jobs are announced by a generation number. Every worker answers every generation, whether or not
- * it takes part, so that none can still hold an old job when the next is written.
+ * A job is open from its announcement until the caller has found its chunks all taken. Workers
+ * enter an open job and leave it; the caller waits for those inside only, so a worker that sleeps
+ * or was preempted outside holds nobody up.
  */
 #include "engine/threads.h"
 
@@ -25,18 +26,22 @@ struct cn_pool {
     int n_threads, n_workers_started;
     int spins;
     struct worker *workers;
-    /* The job: written by the caller between generations. */
+    /* The job: written by the caller while it is closed and nobody is inside. */
     cn_chunk_fn *fn;
     void *context;
     int n_chunks, n_active;
     bool stop;
-    _Alignas(CACHE_LINE) atomic_uint generation;
+    _Alignas(CACHE_LINE) atomic_ullong state; /* open, generation, workers inside: see below */
     _Alignas(CACHE_LINE) atomic_int next;
-    _Alignas(CACHE_LINE) atomic_int answered;
-    atomic_int sleepers;
+    _Alignas(CACHE_LINE) atomic_int sleepers;
     pthread_mutex_t mutex;
     pthread_cond_t wake;
 };
+
+#define OPEN            (1ull << 63)
+#define GENERATION      (1ull << 32) /* unit of the generation's 31 bits */
+#define INSIDE          (GENERATION - 1)
+#define GENERATION_BITS (OPEN - GENERATION)
 
 static inline void relax(void)
 {
@@ -64,19 +69,24 @@ static void work(struct cn_pool *pool, int thread)
         pool->fn(pool->context, chunk, thread);
 }
 
-/* Waits until the generation differs from `seen`; returns it. */
-static unsigned await(struct cn_pool *pool, unsigned seen)
+static bool is_news(unsigned long long state, unsigned long long seen)
 {
-    unsigned now;
+    return (state & OPEN) && (state & GENERATION_BITS) != seen;
+}
+
+/* Waits for an open job of another generation than `seen`; returns the state it saw. */
+static unsigned long long await(struct cn_pool *pool, unsigned long long seen)
+{
+    unsigned long long now;
     for (int i = 0; i < pool->spins; i++) {
-        now = atomic_load_explicit(&pool->generation, memory_order_acquire);
-        if (now != seen)
+        now = atomic_load_explicit(&pool->state, memory_order_acquire);
+        if (is_news(now, seen))
             return now;
         relax();
     }
     pthread_mutex_lock(&pool->mutex);
     atomic_fetch_add(&pool->sleepers, 1);
-    while ((now = atomic_load(&pool->generation)) == seen)
+    while (!is_news(now = atomic_load(&pool->state), seen))
         pthread_cond_wait(&pool->wake, &pool->mutex);
     atomic_fetch_sub(&pool->sleepers, 1);
     pthread_mutex_unlock(&pool->mutex);
@@ -87,26 +97,44 @@ static void *worker_main(void *argument)
 {
     struct worker *worker = argument;
     struct cn_pool *pool = worker->pool;
-    unsigned seen = 0;
+    unsigned long long seen = 0;
     for (;;) {
-        seen = await(pool, seen);
-        if (pool->stop)
-            return NULL;
-        if (worker->index < pool->n_active)
+        unsigned long long now = await(pool, seen);
+        /* Enter, unless it was closed in the meantime. */
+        if (!atomic_compare_exchange_weak(&pool->state, &now, now + 1))
+            continue;
+        seen = now & GENERATION_BITS;
+        bool stop = pool->stop;
+        if (!stop && worker->index < pool->n_active)
             work(pool, worker->index);
-        atomic_fetch_add_explicit(&pool->answered, 1, memory_order_release);
+        atomic_fetch_sub_explicit(&pool->state, 1, memory_order_release);
+        if (stop)
+            return NULL;
     }
 }
 
-static void announce(struct cn_pool *pool)
+static void open_job(struct cn_pool *pool)
 {
-    atomic_fetch_add(&pool->generation, 1);
-    /* Sequentially consistent on both sides: either the sleeper sees the new generation under the
-     * mutex, or it is counted here and woken. */
+    unsigned long long next = (atomic_load(&pool->state) + GENERATION) & GENERATION_BITS;
+    atomic_store(&pool->state, OPEN | next);
+    /* Sequentially consistent on both sides: either the sleeper sees the new state under the mutex,
+     * or it is counted here and woken. */
     if (atomic_load(&pool->sleepers) > 0) {
         pthread_mutex_lock(&pool->mutex);
         pthread_cond_broadcast(&pool->wake);
         pthread_mutex_unlock(&pool->mutex);
+    }
+}
+
+static void close_job(struct cn_pool *pool)
+{
+    unsigned long long state = atomic_fetch_and(&pool->state, ~OPEN);
+    for (int spins = 0; state & INSIDE; spins++) {
+        if (spins < SPINS)
+            relax();
+        else
+            sched_yield();
+        state = atomic_load_explicit(&pool->state, memory_order_acquire);
     }
 }
 
@@ -140,7 +168,7 @@ void cn_pool_free(struct cn_pool *pool)
     if (!pool)
         return;
     pool->stop = true;
-    announce(pool);
+    open_job(pool); /* stays open: every worker passes through it */
     for (int i = 1; i <= pool->n_workers_started; i++)
         pthread_join(pool->workers[i].thread, NULL);
     pthread_cond_destroy(&pool->wake);
@@ -166,15 +194,7 @@ void cn_pool_run(struct cn_pool *pool, int n_threads, cn_chunk_fn *fn, void *con
     pool->n_chunks = n_chunks;
     pool->n_active = n_threads;
     atomic_store_explicit(&pool->next, 0, memory_order_relaxed);
-    atomic_store_explicit(&pool->answered, 0, memory_order_relaxed);
-    announce(pool);
+    open_job(pool);
     work(pool, 0);
-    for (int spins = 0;
-         atomic_load_explicit(&pool->answered, memory_order_acquire) != pool->n_workers_started;
-         spins++) {
-        if (spins < SPINS)
-            relax();
-        else
-            sched_yield();
-    }
+    close_job(pool);
 }

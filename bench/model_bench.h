@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Model speed and energy: prefill and decode of a model at a depth, repeated, against the machine's
+ * limits measured in the same run.
+ */
+#ifndef CN_MODEL_BENCH_H
+#define CN_MODEL_BENCH_H
+
+#include "engine/carnot.h"
+#include "profiler/profiler.h"
+
+struct cn_bench_options {
+    int32_t n_threads;
+    int32_t n_reps;
+    int32_t depth;    /* tokens in the cache beforehand */
+    int32_t n_batch;  /* 0: 512 */
+    int32_t n_tokens; /* of the test */
+    bool decode;      /* n_tokens one by one; else in one go */
+    enum cn_kv_type kv;
+    bool fast, sleep;
+    struct cn_profiler *profiler; /* started; NULL: none */
+    bool (*cancel)(void *user);   /* true ends the test with CN_ERR_CANCELLED; may be NULL */
+    void *user;
+};
+
+struct cn_bench_result {
+    double tps_median, tps_lo, tps_hi; /* tokens per second; the interval is of the median, 95% */
+    size_t first_phase, n_phases;      /* the timed repetitions in the profiler */
+    int64_t total_tokens;              /* of all timed repetitions */
+};
+
+/* One warm-up, then n_reps repetitions. Tokens are drawn with a fixed seed. */
+enum cn_status cn_model_bench(const struct cn_model *model, const struct cn_bench_options *options,
+                              struct cn_bench_result *result, struct cn_error *err);
+
+#endif
