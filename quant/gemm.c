@@ -13,6 +13,8 @@ enum {
     /* Bytes of codes a row block may have: half a typical core's own L2. */
     PANEL_BYTES = 128 * 1024,
     MAX_ROWS = 64,
+    MAX_TOKEN_GROUPS = 2,
+    OUT_BYTES = GROUP * GROUP * MAX_TOKEN_GROUPS * sizeof(float),
 };
 
 static size_t round_up(size_t n)
@@ -104,7 +106,7 @@ size_t cn_gemm_scratch_bytes(int64_t n_cols)
     size_t rows = (size_t)cn_gemm_rows(n_cols), cols = (size_t)padded_cols(n_cols);
     /* Float panels are the largest; quantised ones have a byte and an eighth of a scale and of a
      * minimum per column at the most. */
-    return round_up(rows * cols * sizeof(float)) + GROUP * GROUP * sizeof(float);
+    return round_up(rows * cols * sizeof(float)) + OUT_BYTES;
 }
 
 void cn_gemm_run(const struct cn_gemm *gemm, const struct cn_kernels *kernels, int64_t n_rows,
@@ -115,7 +117,7 @@ void cn_gemm_run(const struct cn_gemm *gemm, const struct cn_kernels *kernels, i
     int64_t n_cols = x->n_cols, block = cn_gemm_rows(n_cols), cols = padded_cols(n_cols);
     int64_t per_row = kind->sub ? (n_cols / kind->sub + 15) / 16 * 16 : 0;
     float *out = scratch;
-    uint8_t *codes = (uint8_t *)scratch + GROUP * GROUP * sizeof(float);
+    uint8_t *codes = (uint8_t *)scratch + OUT_BYTES;
     struct cn_panel_data p = {
         .kind = kind,
         .n_cols = n_cols,
@@ -136,14 +138,15 @@ void cn_gemm_run(const struct cn_gemm *gemm, const struct cn_kernels *kernels, i
         /* Rows beyond n in the last group hold old numbers; their results are not stored. */
         if (kind->sub && gemm->prepare)
             gemm->prepare(&p, n_groups(n) * GROUP);
-        for (int64_t t = 0; t < n_groups(x->n_tokens); t++) {
-            int n_tokens = (int)(x->n_tokens - t * GROUP < GROUP ? x->n_tokens - t * GROUP : GROUP);
+        const int groups = kind->sub ? gemm->token_groups : 1, step = groups * GROUP;
+        for (int64_t t = 0; t < x->n_tokens; t += step) {
+            int n_tokens = (int)(x->n_tokens - t < step ? x->n_tokens - t : step);
             for (int64_t g = 0; g < n_groups(n); g++) {
-                (kind->sub ? gemm->tile : gemm->tile_f32)(&p, g, x, t, n_tokens, out);
+                (kind->sub ? gemm->tile : gemm->tile_f32)(&p, g, x, t / GROUP, n_tokens, out);
                 int n_here = (int)(n - g * GROUP < GROUP ? n - g * GROUP : GROUP);
                 for (int i = 0; i < n_tokens; i++)
                     for (int r = 0; r < n_here; r++)
-                        y[(t * GROUP + i) * y_stride + r0 + g * GROUP + r] = out[r * GROUP + i];
+                        y[(t + i) * y_stride + r0 + g * GROUP + r] = out[r * step + i];
             }
         }
     }

@@ -24,10 +24,14 @@ struct cn_gemm {
     /* May rewrite the unpacked panel to what `tile` likes best; NULL: nothing to do. n_rows is a
      * multiple of CN_PANEL_ROWS. */
     void (*prepare)(struct cn_panel_data *p, int64_t n_rows);
-    /* One group of 16 rows times one group of 16 tokens: out[row * 16 + token], overwritten.
-     * row_group and token_group count groups of 16. */
+    /* How many groups of 16 tokens `tile` takes at once, 1 or 2. */
+    int token_groups;
+    /* One group of 16 rows times n_tokens tokens from group `token_group` on, n_tokens at most
+     * 16 * token_groups: out[row * 16 * token_groups + token], overwritten (also beyond n_tokens).
+     * row_group counts groups of 16 rows. */
     void (*tile)(const struct cn_panel_data *p, int64_t row_group, const struct cn_act_panel *x,
                  int64_t token_group, int n_tokens, float *out);
+    /* The same for float panels, always one group of 16 tokens: out[row * 16 + token]. */
     void (*tile_f32)(const struct cn_panel_data *p, int64_t row_group, const struct cn_act_panel *x,
                      int64_t token_group, int n_tokens, float *out);
 };

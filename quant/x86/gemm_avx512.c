@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The GEMM's tiles for AVX-512 VNNI. Lanes are 16 tokens: one broadcast of four codes of a row
+ * meets four columns of 32 tokens. vpdpbusd takes unsigned codes of any size and sums in 32 bits,
+ * so there is one kernel for all formats; a constant offset is where the accumulators start.
+ *
+ * 8 rows x 32 tokens: 16 accumulators; 10 loads feed 16 products. (16 rows x 16 tokens need 17.)
+ * Serves Ice Lake, Zen 4 and later. Error: float rounding of the group sums only.
+ */
+#include "quant/x86/simd_avx512.h"
+
+#include "quant/gemm.h"
+#include "quant/vec.h"
+
+enum { N = 16, ROWS = 8, TOKENS = 2 * N };
+
+/* ROWS rows times 16 * nv tokens, all columns. What is marked const is a constant at each of the
+ * places this is inlined to. group_q, _d, _sum: from one group of 16 tokens to the next. */
+ALWAYS void rows_by_tokens(const int sub, const bool has_min, const int nv, int64_t k, int offset,
+                           const uint8_t *codes, const float *scale, const float *min,
+                           int64_t scale_stride, const int8_t *q, const float *d,
+                           const int32_t *sum, float *out)
+{
+    const int64_t group_q = k * N, group_d = k / 32 * N, group_sum = k / 16 * N;
+    const __m512i minus_offset = _mm512_set1_epi32(-offset);
+    for (int r = 0; r < ROWS; r++)
+        for (int v = 0; v < nv; v++)
+            _mm512_storeu_ps(out + r * TOKENS + v * N, _mm512_setzero_ps());
+
+    for (int64_t c = 0; c < k; c += 32) {
+        __m512 group[ROWS][2];
+        UNROLL for (int s = 0; s < 32 / sub; s++)
+        {
+            const uint8_t *w = codes + c / CN_CHUNK * N * CN_CHUNK + c % CN_CHUNK + s * sub;
+            const int8_t *qs = q + (c + s * sub) * N;
+            __m512i acc[ROWS][2], sums[2];
+            UNROLL for (int v = 0; v < nv; v++)
+            {
+                const int32_t *p = sum + v * group_sum + (c / 16 + s) * N;
+                sums[v] = load512(p);
+                if (sub == 32)
+                    sums[v] = _mm512_add_epi32(sums[v], load512(p + N));
+                __m512i start =
+                    has_min ? _mm512_setzero_si512() : _mm512_mullo_epi32(sums[v], minus_offset);
+                UNROLL for (int r = 0; r < ROWS; r++) acc[r][v] = start;
+            }
+            UNROLL for (int i = 0; i < sub / 4; i++)
+            {
+                __m512i x[2];
+                UNROLL for (int v = 0; v < nv; v++) x[v] = load512(qs + v * group_q + i * N * 4);
+                UNROLL for (int r = 0; r < ROWS; r++)
+                {
+                    __m512i b = broadcast4(w + r * CN_CHUNK + i * 4);
+                    UNROLL for (int v = 0; v < nv; v++) acc[r][v] =
+                        _mm512_dpbusd_epi32(acc[r][v], b, x[v]);
+                }
+            }
+            UNROLL for (int r = 0; r < ROWS; r++)
+            {
+                __m512 sc = _mm512_set1_ps(scale[r * scale_stride + c / sub + s]);
+                UNROLL for (int v = 0; v < nv; v++)
+                {
+                    __m512 f = _mm512_cvtepi32_ps(acc[r][v]);
+                    f = s == 0 ? _mm512_mul_ps(f, sc) : _mm512_fmadd_ps(f, sc, group[r][v]);
+                    if (has_min)
+                        f = _mm512_fnmadd_ps(_mm512_set1_ps(min[r * scale_stride + c / sub + s]),
+                                             _mm512_cvtepi32_ps(sums[v]), f);
+                    group[r][v] = f;
+                }
+            }
+        }
+        UNROLL for (int v = 0; v < nv; v++)
+        {
+            __m512 dv = _mm512_loadu_ps(d + v * group_d + c / 32 * N);
+            UNROLL for (int r = 0; r < ROWS; r++)
+            {
+                float *o = out + r * TOKENS + v * N;
+                _mm512_storeu_ps(o, _mm512_fmadd_ps(group[r][v], dv, _mm512_loadu_ps(o)));
+            }
+        }
+    }
+}
+
+#define ROWS_PARAMETERS                                                                \
+    int64_t k, int offset, const uint8_t *codes, const float *scale, const float *min, \
+        int64_t scale_stride, const int8_t *q, const float *d, const int32_t *sum, float *out
+#define ROWS_FN(sub, has_min, nv)                                                               \
+    static __attribute__((noinline)) void rows_##sub##_##has_min##_##nv(ROWS_PARAMETERS)        \
+    {                                                                                           \
+        rows_by_tokens(sub, has_min, nv, k, offset, codes, scale, min, scale_stride, q, d, sum, \
+                       out);                                                                    \
+    }
+ROWS_FN(16, 0, 1)
+ROWS_FN(16, 0, 2)
+ROWS_FN(16, 1, 1)
+ROWS_FN(16, 1, 2)
+ROWS_FN(32, 0, 1)
+ROWS_FN(32, 0, 2)
+ROWS_FN(32, 1, 1)
+ROWS_FN(32, 1, 2)
+
+typedef void rows_fn(ROWS_PARAMETERS);
+static rows_fn *const rows_table[2][2][2] = {
+    {{ rows_16_0_1, rows_16_0_2 },  { rows_16_1_1, rows_16_1_2 }},
+    { { rows_32_0_1, rows_32_0_2 }, { rows_32_1_1, rows_32_1_2 }},
+};
+
+static void tile(const struct cn_panel_data *p, int64_t row_group, const struct cn_act_panel *x,
+                 int64_t token_group, int n_tokens, float *out)
+{
+    const int64_t k = p->n_cols;
+    rows_fn *rows = rows_table[p->kind->sub == 32][p->kind->has_min][n_tokens > N];
+    for (int r = 0; r < N; r += ROWS)
+        rows(k, p->kind->offset,
+             p->codes + (size_t)row_group * p->group_stride + (size_t)r * CN_CHUNK,
+             p->scale + (row_group * N + r) * p->scale_stride,
+             p->min + (row_group * N + r) * p->scale_stride, p->scale_stride,
+             x->q + token_group * N * k, x->d + token_group * k / 32 * N,
+             x->sum + token_group * k / 16 * N, out + r * TOKENS);
+}
+
+/* 16 rows x 16 tokens: 16 accumulators, no spill. */
+static void tile_f32(const struct cn_panel_data *p, int64_t row_group, const struct cn_act_panel *x,
+                     int64_t token_group, int n_tokens, float *out)
+{
+    const float *in = x->x + token_group * N * p->n_cols;
+    const uint8_t *codes = p->codes + (size_t)row_group * p->group_stride;
+    __m512 acc[N];
+    (void)n_tokens;
+    UNROLL for (int r = 0; r < N; r++) acc[r] = _mm512_setzero_ps();
+    for (int64_t c = 0; c < p->n_cols; c += 16, codes += N * CN_CHUNK) {
+        const float *w = (const float *)(const void *)codes;
+        const int64_t end = p->n_cols - c < 16 ? p->n_cols - c : 16;
+        for (int64_t i = 0; i < end; i++, w++) {
+            __m512 xv = _mm512_loadu_ps(in + (c + i) * N);
+            UNROLL for (int r = 0; r < N; r++) acc[r] =
+                _mm512_fmadd_ps(_mm512_set1_ps(w[r * CN_CHUNK / 4]), xv, acc[r]);
+        }
+    }
+    UNROLL for (int r = 0; r < N; r++) _mm512_storeu_ps(out + r * N, acc[r]);
+}
+
+const struct cn_gemm cn_gemm_avx512 = {
+    .name = "avx512", .token_groups = 2, .tile = tile, .tile_f32 = tile_f32
+};
