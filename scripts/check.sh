@@ -155,6 +155,7 @@ check_tables() {
     for name in $names; do
         grep -q "^int cn_cmd_$name(" "cli/$name.c" 2>/dev/null ||
             echo "cli/commands.def: row $name has no cli/$name.c with cn_cmd_$name"
+        grep -q "^| .carnot ${name}[^a-z0-9_]" README.md || echo "README.md: its table of commands lacks $name"
     done
     # shellcheck disable=SC2046
     lines_only_in "$(sed -n 's/^int cn_cmd_\([a-z0-9_]*\)(.*/\1/p' $(files '^cli/.*\.c$') /dev/null)" "$names" \
