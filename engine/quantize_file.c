@@ -533,7 +533,7 @@ static enum cn_status check_out(const struct job *j)
     bool same = same_file(part, j->out);
     size_t n = strlen(part);
     for (int i = 2; i <= j->gguf.n_parts && n >= sizeof end - 1 && !same; i++) {
-        char number[6];
+        char number[16];
         snprintf(number, sizeof number, "%05d", i % 100000);
         memcpy(part + n - (sizeof end - 1), number, 5);
         same = same_file(part, j->out);
