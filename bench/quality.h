@@ -6,7 +6,7 @@
 #ifndef CN_QUALITY_H
 #define CN_QUALITY_H
 
-#include "bench/perplexity.h"
+#include "bench/ppl.h"
 
 struct cn_quality; /* the base model's text and logits (in an unlinked temporary file) */
 

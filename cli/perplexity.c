@@ -5,7 +5,7 @@
 #include "cli/cli.h"
 #include "cli/tokens.h"
 
-#include "bench/perplexity.h"
+#include "bench/ppl.h"
 #include "bench/table.h"
 
 #include <errno.h>

@@ -4,7 +4,7 @@
  * the tokens (i32), then for each scored position a float scale, a float minimum and one 16-bit
  * code per vocabulary entry: log-probability = scale * code + minimum.
  */
-#include "bench/perplexity.h"
+#include "bench/ppl.h"
 
 #include "engine/error.h"
 

@@ -5,8 +5,8 @@
  * The token stream is cut into chunks of n_ctx; each is evaluated from an empty cache, its first
  * token replaced by BOS if the model adds one; the second half of a chunk is scored.
  */
-#ifndef CN_PERPLEXITY_H
-#define CN_PERPLEXITY_H
+#ifndef CN_PPL_H
+#define CN_PPL_H
 
 #include "engine/carnot.h"
 
