@@ -11,7 +11,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "engine/error.h"
 #include "engine/gguf.h"
@@ -21,6 +23,7 @@
 enum {
     PIECE_ELEMS = 1 << 22, /* written at a time */
     CHUNK_ELEMS = 1 << 15, /* a thread takes at a time */
+    COPY_BYTES = 1 << 24,
     MAX_THREADS = 256,
     QUANTIZATION_VERSION = 2,
 };
@@ -421,6 +424,17 @@ static enum cn_status take_importance(const struct job *j, const struct item *it
     return CN_OK;
 }
 
+/* Lets go of source pages that are done with: they would count as memory of this process until the
+ * end. They are of a file mapped read-only, so that nothing is lost. */
+static void release(const void *begin, size_t n_bytes)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    uintptr_t first = ((uintptr_t)begin + page - 1) / page * page;
+    uintptr_t last = ((uintptr_t)begin + n_bytes) / page * page;
+    if (first < last)
+        madvise((void *)first, last - first, MADV_DONTNEED);
+}
+
 static enum cn_status convert_pieces(struct job *j, struct cn_gguf_writer *w, struct piece *p,
                                      int64_t piece_rows)
 {
@@ -438,6 +452,8 @@ static enum cn_status convert_pieces(struct job *j, struct cn_gguf_writer *w, st
                      cn_str_show(t->name, shown, sizeof shown), atomic_load(&p->bad_row));
         j->n_done += (double)(p->n * t->ne[0]);
         cn_gguf_writer_data(w, p->out, (size_t)p->n * cn_row_bytes(p->item->to, t->ne[0]));
+        size_t from_row = cn_row_bytes(t->format, t->ne[0]);
+        release((const uint8_t *)t->data + (size_t)p->first * from_row, (size_t)p->n * from_row);
         if (cn_gguf_writer_failed(w))
             break; /* cn_gguf_writer_finish says why */
     }
@@ -499,6 +515,16 @@ static void write_metadata(const struct job *j, struct cn_gguf_writer *w)
     cn_gguf_writer_u32(w, "quantize.imatrix.chunks_count", j->imatrix.n_chunks);
 }
 
+static void copy(struct cn_gguf_writer *w, const struct cn_gguf_tensor *t)
+{
+    const uint8_t *p = t->data;
+    for (size_t n, left = t->bytes; left > 0; p += n, left -= n) {
+        n = left < COPY_BYTES ? left : COPY_BYTES;
+        cn_gguf_writer_data(w, p, n);
+        release(p, n);
+    }
+}
+
 static enum cn_status write_tensors(struct job *j, struct cn_gguf_writer *w)
 {
     for (size_t i = 0; i < j->n_items; i++) {
@@ -513,7 +539,7 @@ static enum cn_status write_tensors(struct job *j, struct cn_gguf_writer *w)
         if (item->to)
             CN_TRY(convert(j, w, item));
         else
-            cn_gguf_writer_data(w, item->from->data, item->from->bytes);
+            copy(w, item->from);
     }
     return CN_OK;
 }
