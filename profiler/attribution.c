@@ -223,7 +223,7 @@ bool cn_attribute_baseline(const struct cn_profiler *p, struct cn_watch *w)
         if (strcmp(phase->kind, "idle") != 0 || phase->t1_ns <= phase->t0_ns)
             continue;
         struct cn_estimate e = sources(w, phase->t0_ns, phase->t1_ns);
-        if (e.reason || e.updates < CN_MIN_UPDATES)
+        if (e.reason || e.updates + 0.5 < CN_MIN_UPDATES)
             continue;
         double us = 1e-3 * (double)(phase->t1_ns - phase->t0_ns);
         idle[n++] = (struct cn_idle){

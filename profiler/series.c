@@ -152,7 +152,7 @@ static void settle_counter(struct cn_series *s)
     }
 }
 
-static double held_until(const struct cn_point *p)
+static double last_seen(const struct cn_point *p)
 {
     return (double)(p->last_ns > p->hi_ns ? p->last_ns : p->hi_ns);
 }
@@ -164,13 +164,15 @@ static void settle_gauge(struct cn_series *s)
         p->t_ns = (double)p->hi_ns;
         p->w_ns = s->period_ns / 2;
         p->cum_uj = 0;
-        if (k > 0) {
-            const struct cn_point *a = &s->points[k - 1];
-            double held = held_until(a) - (double)a->hi_ns;
-            double between = fmax(0, (double)p->hi_ns - held_until(a));
-            p->cum_uj =
-                a->cum_uj + 1e-9 * (a->value * held + 0.5 * (a->value + p->value) * between);
-        }
+        p->held_ns = last_seen(p);
+        if (k == 0)
+            continue;
+        struct cn_point *a = &s->points[k - 1];
+        /* The repeats within one period are the gauge's slowness, not a level power: taken as such
+         * they would put every change half a period late. */
+        a->held_ns = fmax(a->t_ns, fmin(a->held_ns, p->t_ns - s->period_ns));
+        double held = a->held_ns - a->t_ns, line = fmax(0, p->t_ns - a->held_ns);
+        p->cum_uj = a->cum_uj + 1e-9 * (a->value * held + 0.5 * (a->value + p->value) * line);
     }
 }
 
@@ -232,7 +234,7 @@ static bool crosses_break(const struct cn_series *s, double t0, double t1)
         if (s->points[i].t_ns > t1)
             break;
     }
-    return s->n && s->pending_break && t1 > held_until(&s->points[s->n - 1]);
+    return s->n && s->pending_break && t1 > last_seen(&s->points[s->n - 1]);
 }
 
 /* ---- counters ------------------------------------------------------------------------------- */
@@ -319,7 +321,7 @@ static void counter_span(const struct cn_series *s, double t0, double t1, struct
         return;
     }
     if (t0 < s->points[0].t_ns - reach ||
-        t1 > fmax(s->points[s->n - 1].t_ns, held_until(&s->points[s->n - 1])) + reach) {
+        t1 > fmax(s->points[s->n - 1].t_ns, last_seen(&s->points[s->n - 1])) + reach) {
         e->reason = "the meter's values do not cover this time";
         return;
     }
@@ -338,7 +340,7 @@ static double gauge_cum(const struct cn_series *s, double t)
     if (k < 0)
         return s->points[0].value * (t - s->points[0].t_ns) * 1e-9;
     const struct cn_point *a = &s->points[k];
-    double held = held_until(a);
+    double held = a->held_ns;
     double uj = a->cum_uj + 1e-9 * a->value * (fmin(t, held) - a->t_ns);
     if (t <= held)
         return uj;
@@ -371,7 +373,7 @@ static void gauge_span(const struct cn_series *s, double t0, double t1, struct c
         return;
     }
     double period = s->period_ns;
-    if (t0 < s->points[0].t_ns - period || t1 > held_until(&s->points[s->n - 1]) + period) {
+    if (t0 < s->points[0].t_ns - period || t1 > last_seen(&s->points[s->n - 1]) + period) {
         e->reason = "the meter's values do not cover this time";
         return;
     }

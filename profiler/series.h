@@ -30,9 +30,10 @@ struct cn_point {
     double value;    /* cumulative uJ, or uW */
     bool broken;     /* what was used since the point before is not known */
     /* Set by cn_series_settle: */
-    double t_ns;   /* when the update most likely was */
-    double w_ns;   /* half width of where it was, taken as uniform */
-    double cum_uj; /* of a gauge: energy from the first point to hi_ns */
+    double t_ns;    /* when the update most likely was */
+    double w_ns;    /* half width of where it was, taken as uniform */
+    double held_ns; /* of a gauge: from here on the power is a line to the next point */
+    double cum_uj;  /* of a gauge: energy from the first point to hi_ns */
 };
 
 struct cn_series {
@@ -73,7 +74,8 @@ struct cn_estimate {
  *
  * Counter: cumulative energy is a line between the times of updates. Where a stretch begins or ends
  * between two neighbouring updates, the power inside the stretch is carried to the edge, because
- * power tends to change just there. Gauge: the trapezoid over what was read. */
+ * power tends to change just there. Gauge: the trapezoid over the moments at which a value first
+ * showed; one that held for longer than a period is level until the period before the next. */
 void cn_series_span(const struct cn_series *s, int64_t t0_ns, int64_t t1_ns,
                     struct cn_estimate *estimate);
 

@@ -310,6 +310,7 @@ static int join(struct cn_profiler *p, struct cn_samples *samples, const char *p
     cn_series_settle(&w->series[0]);
     struct cn_meter_info *info = &w->channel.info;
     info->ok = true;
+    info->reason[0] = 0;
     info->counter = w->series[0].counter;
     info->period_ms = 1e-6 * w->series[0].period_ns;
     snprintf(info->unit, sizeof info->unit, "%s", info->counter ? "uJ" : "uW");
