@@ -29,8 +29,9 @@ ALWAYS __m256i nibbles_of(const struct cn_block_iq1_m *b)
     return _mm256_and_si256(_mm256_or_si256(v, _mm256_slli_epi16(v, 4)), _mm256_set1_epi8(15));
 }
 
-ALWAYS void indices_of(const struct cn_block_iq1_m *b, __m256i rest, uint16_t *index)
+ALWAYS void indices_of(const struct cn_block_iq1_m *b, uint16_t *index)
 {
+    const __m256i rest = nibbles_of(b);
     const __m256i hi = _mm256_and_si256(rest, _mm256_set1_epi8(7)), lo = load256(b->index);
     const __m256i v = _mm256_unpacklo_epi8(lo, hi), w = _mm256_unpackhi_epi8(lo, hi);
     store256(index, _mm256_permute2x128_si256(v, w, 0x20));
@@ -85,14 +86,18 @@ static void gemv(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes
     for (int64_t r = 0; r < n_rows; r++) {
         const struct cn_block_iq1_m *b = row_at(w, r, row_bytes);
         __m256 total = _mm256_setzero_ps();
+        uint16_t ahead[2][32]; /* the indices of this block, and of the next */
+        if (n_cols > 0)
+            indices_of(b, ahead[0]);
         for (int64_t c = 0; c < n_cols; c += 256, b++) {
             prefetch((const uint8_t *)b, sizeof *b);
+            const uint16_t *index = ahead[c / 256 % 2];
+            indices_of(c + 256 < n_cols ? b + 1 : b, ahead[(c / 256 + 1) % 2]);
+            through_memory(ahead);
             const __m256i rest = nibbles_of(b), shifts = shifts_of(rest);
             const __m256i shifts_lo = both_halves(shifts, 0), shifts_hi = both_halves(shifts, 1);
             const __m256i scale16 = scales_of(b);
             const __m256i scale_lo = both_halves(scale16, 0), scale_hi = both_halves(scale16, 1);
-            uint16_t index[32];
-            indices_of(b, rest, index);
             const __m256i sums = _mm256_madd_epi16(scale16, load256(x->sum16 + c / 16));
             __m256 acc[2];
             acc[0] = _mm256_mul_ps(
@@ -124,7 +129,7 @@ static void unpack(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk
         const __m256i rest = nibbles_of(b), shifts = shifts_of(rest);
         const __m256i shifts_lo = both_halves(shifts, 0), shifts_hi = both_halves(shifts, 1);
         uint16_t index[32];
-        indices_of(b, rest, index);
+        indices_of(b, index);
         put_scales16(scale, scales_of(b), d_of(b) * 0.125f);
         UNROLL for (int g = 0; g < 8; g++) put_codes(
             codes, chunk_stride, c + 32 * g, codes_of(index, g < 4 ? shifts_lo : shifts_hi, g));

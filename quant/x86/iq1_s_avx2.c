@@ -58,13 +58,17 @@ static void gemv(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes
     for (int64_t r = 0; r < n_rows; r++) {
         const struct cn_block_iq1_s *b = row_at(w, r, row_bytes);
         __m256 total = _mm256_setzero_ps();
+        uint16_t ahead[2][32]; /* the indices of this block, and of the next */
+        if (n_cols > 0)
+            indices_of(b, ahead[0]);
         for (int64_t c = 0; c < n_cols; c += 256, b++) {
             prefetch((const uint8_t *)b, sizeof *b);
+            const uint16_t *index = ahead[c / 256 % 2];
+            indices_of(c + 256 < n_cols ? b + 1 : b, ahead[(c / 256 + 1) % 2]);
+            through_memory(ahead);
             const __m256i rest = _mm256_cvtepu16_epi32(load128(b->rest));
             const __m256 scales = scales_of(rest);
-            uint16_t index[32];
             float scale[8];
-            indices_of(b, index);
             _mm256_storeu_ps(scale, _mm256_mul_ps(scales, _mm256_loadu_ps(x->d + c / 32)));
             /* The sign bit of the shift is the sign of its product with the sums. */
             const __m256i shift_sign =

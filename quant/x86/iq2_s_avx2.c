@@ -49,12 +49,16 @@ static void gemv(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes
     for (int64_t r = 0; r < n_rows; r++) {
         const struct cn_block_iq2_s *b = row_at(w, r, row_bytes);
         __m256 total = _mm256_setzero_ps();
+        uint16_t ahead[2][32]; /* the indices of this block, and of the next */
+        if (n_cols > 0)
+            indices_of(b, ahead[0]);
         for (int64_t c = 0; c < n_cols; c += 256, b++) {
             prefetch((const uint8_t *)b, sizeof *b);
+            const uint16_t *index = ahead[c / 256 % 2];
+            indices_of(c + 256 < n_cols ? b + 1 : b, ahead[(c / 256 + 1) % 2]);
+            through_memory(ahead);
             const __m256i scale16 = odd_scales(b->scale);
             const __m256i scale_lo = both_halves(scale16, 0), scale_hi = both_halves(scale16, 1);
-            uint16_t index[32];
-            indices_of(b, index);
             __m256 acc[2] = { _mm256_setzero_ps(), _mm256_setzero_ps() };
             UNROLL for (int g = 0; g < 8; g++)
             {

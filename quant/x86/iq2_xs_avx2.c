@@ -19,13 +19,17 @@ extern const struct cn_kernels cn_iq2_xs_avx2;
 
 enum { OFFSET = 43 };
 
-/* The 32 indices, to memory; returns the 32 bytes of signs. */
-ALWAYS __m256i runs_of(const struct cn_block_iq2_xs *b, uint16_t *index)
+ALWAYS void indices_of(const struct cn_block_iq2_xs *b, uint16_t *index)
 {
-    const __m256i v = load256(b->run), w = load256(b->run + 16), low = _mm256_set1_epi16(511);
-    store256(index, _mm256_and_si256(v, low));
-    store256(index + 16, _mm256_and_si256(w, low));
-    const __m256i codes = _mm256_packus_epi16(_mm256_srli_epi16(v, 9), _mm256_srli_epi16(w, 9));
+    const __m256i low = _mm256_set1_epi16(511);
+    store256(index, _mm256_and_si256(load256(b->run), low));
+    store256(index + 16, _mm256_and_si256(load256(b->run + 16), low));
+}
+
+ALWAYS __m256i signs_of(const struct cn_block_iq2_xs *b)
+{
+    const __m256i codes = _mm256_packus_epi16(_mm256_srli_epi16(load256(b->run), 9),
+                                              _mm256_srli_epi16(load256(b->run + 16), 9));
     return even_signs(_mm256_permute4x64_epi64(codes, 0xd8));
 }
 
@@ -40,12 +44,17 @@ static void gemv(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes
     for (int64_t r = 0; r < n_rows; r++) {
         const struct cn_block_iq2_xs *b = row_at(w, r, row_bytes);
         __m256 total = _mm256_setzero_ps();
+        uint16_t ahead[2][32]; /* the indices of this block, and of the next */
+        if (n_cols > 0)
+            indices_of(b, ahead[0]);
         for (int64_t c = 0; c < n_cols; c += 256, b++) {
             prefetch((const uint8_t *)b, sizeof *b);
+            const uint16_t *index = ahead[c / 256 % 2];
+            indices_of(c + 256 < n_cols ? b + 1 : b, ahead[(c / 256 + 1) % 2]);
+            through_memory(ahead);
             const __m256i scale16 = odd_scales(b->scale);
             const __m256i scale_lo = both_halves(scale16, 0), scale_hi = both_halves(scale16, 1);
-            uint16_t index[32];
-            const __m256i signs = runs_of(b, index);
+            const __m256i signs = signs_of(b);
             const __m256i signs_lo = both_halves(signs, 0), signs_hi = both_halves(signs, 1);
             __m256 acc[2] = { _mm256_setzero_ps(), _mm256_setzero_ps() };
             UNROLL for (int g = 0; g < 8; g++)
@@ -73,7 +82,8 @@ static void unpack(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk
     for (int64_t c = 0; c < n_cols; c += 256, b++, scale += 16) {
         put_scales16(scale, odd_scales(b->scale), half_at(&b->d) * 0.125f);
         uint16_t index[32];
-        const __m256i signs = runs_of(b, index);
+        indices_of(b, index);
+        const __m256i signs = signs_of(b);
         const __m256i signs_lo = both_halves(signs, 0), signs_hi = both_halves(signs, 1);
         UNROLL for (int g = 0; g < 8; g++)
             put_codes(codes, chunk_stride, c + 32 * g,

@@ -58,12 +58,16 @@ static void gemv(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes
     for (int64_t r = 0; r < n_rows; r++) {
         const struct cn_block_iq3_s *b = row_at(w, r, row_bytes);
         __m256 total = _mm256_setzero_ps();
+        uint16_t ahead[2][64]; /* the indices of this block, and of the next */
+        if (n_cols > 0)
+            indices_of(b, ahead[0]);
         for (int64_t c = 0; c < n_cols; c += 256, b++) {
             prefetch((const uint8_t *)b, sizeof *b);
+            const uint16_t *index = ahead[c / 256 % 2];
+            indices_of(c + 256 < n_cols ? b + 1 : b, ahead[(c / 256 + 1) % 2]);
+            through_memory(ahead);
             float scale[8];
             _mm256_storeu_ps(scale, _mm256_mul_ps(scales_of(b), _mm256_loadu_ps(x->d + c / 32)));
-            uint16_t index[64];
-            indices_of(b, index);
             __m256 acc[2] = { _mm256_setzero_ps(), _mm256_setzero_ps() };
             UNROLL for (int g = 0; g < 8; g++)
             {
