@@ -5,10 +5,10 @@
  *   | 32 bytes: low index bits of runs of 8 | 32 x (3 high index bits, 1 bit: shift is negative) |
  *   | 4 x u16: 4 x 3-bit scale, a nibble of d |
  *
- * The 11-bit indices of the block are put together 16 at a time, in memory; a group of 32 then
- * takes four loads from the grid. Eight times its values, with shift and offset added, are unsigned
- * codes; the scales of their two halves, as 16-bit numbers, are the factors of vpmaddwd, and the
- * offset meets the sums of the activations in integers, lane = 32 columns.
+ * The 11-bit indices are put together for the whole block, in memory, a block ahead; a group of 32
+ * then takes four loads from the grid. Eight times its values, with shift and offset added, are
+ * unsigned codes; the scales of their two halves, as 16-bit numbers, are the factors of vpmaddwd,
+ * and the offset meets the sums of the activations in integers, lane = 32 columns.
  *
  * Serves every x86 CPU with AVX2; no gathers, which AMD's CPUs are slow at. Error: float rounding,
  * nine terms a block.

@@ -5,8 +5,8 @@
  *   | d f16 | 32 bytes: low index bits of runs of 8 |
  *   | 8 x u16: 4 x 3 high index bits, 3-bit scale, 1 bit: shift is negative |
  *
- * The 11-bit indices of the block are put together 16 at a time, in memory; a group then takes four
- * loads from the grid, whose -1, 0, 1 are signs for the activations (vpsignb). Scales, and the
+ * The 11-bit indices are put together 16 at a time, in memory, a block ahead; a group then takes
+ * four loads from the grid, whose -1, 0, 1 are signs for the activations (vpsignb). Scales, and the
  * shifts with the sums of the activations, are made for eight groups at once.
  *
  * Serves every x86 CPU with AVX2; no gathers, which AMD's CPUs are slow at. Error: float rounding,

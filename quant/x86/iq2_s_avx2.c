@@ -5,7 +5,7 @@
  *   | d f16 | 32 bytes: low index bits | 32 bytes: signs | 8 bytes: high index bits |
  *   | 8 bytes: 16 x 4-bit scale |
  *
- * The 10-bit indices of the block are put together 16 at a time, in memory; a group of 32 then
+ * The 10-bit indices are put together 16 at a time, in memory, a block ahead; a group of 32 then
  * takes four loads from the grid, and its signs go to the activations. The scales of its two
  * halves, as 16-bit numbers, are the factors of vpmaddwd.
  *
@@ -63,8 +63,7 @@ static void gemv(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes
             UNROLL for (int g = 0; g < 8; g++)
             {
                 const __m256i q =
-                    negate(load256(x->q + c + 32 * g),
-                           sign_mask(_mm256_set1_epi32((int)load32(b->signs + 4 * g)), 0));
+                    negate(load256(x->q + c + 32 * g), sign_mask_at(b->signs + 4 * g));
                 __m256i dot = _mm256_madd_epi16(
                     _mm256_maddubs_epi16(magnitudes_of(index + 4 * g), q),
                     _mm256_shuffle_epi8(g < 4 ? scale_lo : scale_hi, pair_of_words(g % 4)));
@@ -89,8 +88,7 @@ static void unpack(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk
         indices_of(b, index);
         UNROLL for (int g = 0; g < 8; g++) put_codes(
             codes, chunk_stride, c + 32 * g,
-            _mm256_add_epi8(negate(magnitudes_of(index + 4 * g),
-                                   sign_mask(_mm256_set1_epi32((int)load32(b->signs + 4 * g)), 0)),
+            _mm256_add_epi8(negate(magnitudes_of(index + 4 * g), sign_mask_at(b->signs + 4 * g)),
                             _mm256_set1_epi8(OFFSET)));
     }
 }

@@ -5,9 +5,9 @@
  *   | d f16 | 64 bytes: low index bits | 8 bytes: ninth index bits | 32 bytes: signs |
  *   | 4 bytes: 8 x 4-bit scale |
  *
- * The 9-bit indices of the block are put together 16 at a time, in memory; a group then takes eight
- * loads from the grid, and its signs go to the activations. Scales are made for eight groups at
- * once.
+ * The 9-bit indices are put together 16 at a time, in memory, a block ahead; a group then takes
+ * eight loads from the grid, and its signs go to the activations. Scales are made for eight groups
+ * at once.
  *
  * Serves every x86 CPU with AVX2; no gathers, which AMD's CPUs are slow at. Error: float rounding,
  * eight terms a block.
@@ -72,8 +72,7 @@ static void gemv(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes
             UNROLL for (int g = 0; g < 8; g++)
             {
                 const __m256i q =
-                    negate(load256(x->q + c + 32 * g),
-                           sign_mask(_mm256_set1_epi32((int)load32(b->signs + 4 * g)), 0));
+                    negate(load256(x->q + c + 32 * g), sign_mask_at(b->signs + 4 * g));
                 acc[g % 2] =
                     _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot_u8(magnitudes_of(index + 8 * g), q)),
                                     _mm256_broadcast_ss(scale + g), acc[g % 2]);
@@ -96,8 +95,7 @@ static void unpack(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk
         indices_of(b, index);
         UNROLL for (int g = 0; g < 8; g++) put_codes(
             codes, chunk_stride, c + 32 * g,
-            _mm256_add_epi8(negate(magnitudes_of(index + 8 * g),
-                                   sign_mask(_mm256_set1_epi32((int)load32(b->signs + 4 * g)), 0)),
+            _mm256_add_epi8(negate(magnitudes_of(index + 8 * g), sign_mask_at(b->signs + 4 * g)),
                             _mm256_set1_epi8(OFFSET)));
     }
 }

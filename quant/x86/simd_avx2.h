@@ -237,6 +237,12 @@ ALWAYS __m256i sign_mask(__m256i v, const int g)
     return _mm256_cmpeq_epi8(v, bit);
 }
 
+/* The same of the four bytes at p. */
+ALWAYS __m256i sign_mask_at(const uint8_t *p)
+{
+    return sign_mask(_mm256_set1_epi32((int)load32(p)), 0);
+}
+
 /* v with the signs of the mask. */
 ALWAYS __m256i negate(__m256i v, __m256i mask)
 {
@@ -270,8 +276,10 @@ ALWAYS __m256i odd_scales(const uint8_t *p)
     return _mm256_cvtepu8_epi16(_mm_add_epi8(_mm_add_epi8(n, n), _mm_set1_epi8(1)));
 }
 
-/* What was just stored is to be loaded again, in smaller pieces: gcc would rather extract each from
- * its vector, two instructions a piece. */
+/* What was stored is to be loaded again, in smaller pieces: gcc would rather extract each from its
+ * vector, two instructions a piece. The loads wait for the stores to be done, longer than a CPU
+ * looks ahead in a loop as long as these: so the kernels store what the next block needs and load
+ * what was stored for this one. */
 ALWAYS void through_memory(const void *p)
 {
     __asm__("" : : "r"(p) : "memory");
