@@ -5,6 +5,7 @@
 #include "quant/quant.h"
 
 #include "quant/gemm.h"
+#include "quant/peak.h"
 #include "quant/vec.h"
 
 #include <assert.h>
@@ -115,6 +116,24 @@ struct cn_ops cn_ops_for(uint32_t tiers)
             ops.gemm = shared[tier].gemm;
     }
     return ops;
+}
+
+/* What a tier can do at the most: quant/<arch>/peak_<tier>.c. */
+static const struct cn_peak *const peaks[CN_N_TIERS] = {
+    [CN_TIER_REF] = &cn_peak_ref,
+#if defined(__x86_64__)
+    [CN_TIER_AVX2] = &cn_peak_avx2,
+    [CN_TIER_AVX512] = &cn_peak_avx512,
+#elif defined(__aarch64__)
+    [CN_TIER_NEON] = &cn_peak_neon,
+    [CN_TIER_DOTPROD] = &cn_peak_dotprod,
+    [CN_TIER_I8MM] = &cn_peak_i8mm,
+#endif
+};
+
+const struct cn_peak *cn_peak_for(enum cn_tier tier)
+{
+    return (unsigned)tier < CN_N_TIERS ? peaks[tier] : NULL;
 }
 
 void cn_dequantize_with(const struct cn_kernels *kernels, const struct cn_format *format,

@@ -107,8 +107,8 @@ check_formats_table() {
             [ -f "$f" ] || echo "quant/formats.def: row $id has no $f"
         done
     done
-    # gemm_ref.c and vec_ref.c are what all formats share.
-    lines_only_in "$(stems 'quant/ref/(.*)_ref\.c' | grep -Ev '^(gemm|vec)$')" "$ids" \
+    # gemm_ref.c, peak_ref.c and vec_ref.c are what all formats share.
+    lines_only_in "$(stems 'quant/ref/(.*)_ref\.c' | grep -Ev '^(gemm|peak|vec)$')" "$ids" \
         'quant/ref/%s_ref.c: no such row in quant/formats.def'
     # "q4_k avx2" for each AVX2(...) of a row; the argument must be the row's own id.
     named=$(rows quant/formats.def | while IFS= read -r row; do
@@ -137,7 +137,7 @@ check_formats_table() {
         *) echo "$f: its name does not end in a tier of this machine"; continue ;;
         esac
         case $stem in
-        gemm_* | vec_*) continue ;; # what all formats share
+        gemm_* | peak_* | vec_*) continue ;; # what all formats share
         esac
         printf '%s\n' "$pairs" | grep -qx "$stem" || echo "$f: not named in quant/formats.def"
     done

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/lists.h"
+
+#include "cli/cli.h"
+#include "quant/quant.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int cn_parse_tiers(const char *name, const char *list, uint32_t *mask)
+{
+    const char *source = list ? name : "CARNOT_TIERS", *bad;
+    const uint32_t here = cn_tiers_detect();
+    uint32_t asked = here;
+    size_t bad_len;
+    char text[64];
+    if (!list)
+        list = getenv("CARNOT_TIERS");
+    if (list && *list && !cn_tiers_parse(list, &asked, &bad, &bad_len))
+        return cn_usage_error("%s takes tiers separated by commas (%s), not '%.*s'", source,
+                              cn_tiers_format(UINT32_MAX, text, sizeof text), (int)bad_len, bad);
+    if (asked & ~here)
+        cn_warn("%s: not on this machine: %s", source,
+                cn_tiers_format(asked & ~here, text, sizeof text));
+    *mask = here & asked;
+    return -1;
+}
+
+int cn_parse_counts(const char *name, const char *list, int max, int *counts, int *n)
+{
+    *n = 0;
+    for (const char *p = list;; p++) {
+        char *end;
+        size_t len = strcspn(p, ",");
+        long value = *p >= '0' && *p <= '9' ? strtol(p, &end, 10) : 0;
+        if (value < 1 || value > max || end != p + len)
+            return cn_usage_error("%s takes whole numbers from 1 to %d, separated by commas, not "
+                                  "'%.*s'",
+                                  name, max, (int)len, p);
+        if (*n == CN_MAX_COUNTS)
+            return cn_usage_error("%s takes at most %d numbers", name, CN_MAX_COUNTS);
+        counts[(*n)++] = (int)value;
+        p += len;
+        if (!*p)
+            return -1;
+    }
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Option values that are lists with commas.
+ */
+#ifndef CN_LISTS_H
+#define CN_LISTS_H
+
+#include <stdint.h>
+
+/* The tiers to use: `list` (of option `name`), else CARNOT_TIERS, else all of this machine. Warns
+ * of those that this machine lacks. Returns -1, or the exit code after a message. */
+int cn_parse_tiers(const char *name, const char *list, uint32_t *mask);
+
+enum { CN_MAX_COUNTS = 64 };
+
+/* "1,2,4" to counts[0..*n), each from 1 to max, at most CN_MAX_COUNTS. Returns -1, or the exit code
+ * after a message that names the option. */
+int cn_parse_counts(const char *name, const char *list, int max, int *counts, int *n);
+
+#endif

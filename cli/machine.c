@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * carnot machine: what this machine is, and the most that it can do.
+ */
+#include "bench/machine_probe.h"
+#include "bench/table.h"
+#include "cli/cli.h"
+#include "cli/lists.h"
+#include "quant/quant.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct cn_usage usage = {
+    .synopsis = "carnot machine [options]",
+    .text = "Measures what this machine can do at the most, per number of threads and tier:\n"
+            "bytes read from memory (the best of several access patterns), and multiply-adds\n"
+            "of 8-bit integers and of floats with the instructions that the tier's kernels\n"
+            "are made of. Every figure is the best of many short samples.\n"
+            "\n"
+            "  carnot machine\n"
+            "  carnot machine -t 1,2,4 -o json",
+};
+
+enum { MAX_BUFFER = 1 << 30 };
+
+static void set_text(struct cn_table *t, const char *key, const char *text)
+{
+    if (*text)
+        cn_table_str(t, key, text);
+    else
+        cn_table_null(t, key, "unknown");
+}
+
+static void set_count(struct cn_table *t, const char *key, int64_t n)
+{
+    if (n)
+        cn_table_i64(t, key, n);
+    else
+        cn_table_null(t, key, "unknown");
+}
+
+static void fact(struct cn_table *t, const char *what, const char *value)
+{
+    cn_table_row(t);
+    cn_table_str(t, "what", what);
+    set_text(t, "value", value);
+}
+
+/* For people: what the other outputs repeat in every row. */
+static bool print_facts(const struct cn_machine_info *info, const char *tiers)
+{
+    struct cn_table *t = cn_table_create("machine");
+    char text[160];
+    if (!t)
+        return false;
+    cn_table_column(t, "what", "machine", -1);
+    cn_table_column(t, "value", "", -1);
+    fact(t, "CPU", info->cpu);
+    snprintf(text, sizeof text, "%d online, %d usable; %d cores, %d sockets, %d threads per core",
+             info->n_cpus, info->n_usable, info->n_cores, info->n_sockets, info->threads_per_core);
+    fact(t, "CPUs", text);
+    fact(t, "caches", info->caches);
+    snprintf(text, sizeof text, "%.1f GiB", (double)info->memory_bytes / (1 << 30));
+    fact(t, "memory", text);
+    fact(t, "highest frequency", info->frequency);
+    fact(t, "governor", info->governor);
+    fact(t, "tiers", tiers);
+    bool ok = cn_table_print(t, CN_TABLE_MD, stdout) && putchar('\n') != EOF;
+    cn_table_free(t);
+    return ok;
+}
+
+static struct cn_table *make_table(void)
+{
+    struct cn_table *t = cn_table_create("machine");
+    if (!t)
+        return NULL;
+    cn_table_column(t, "threads", "threads", -1);
+    cn_table_column(t, "tier", "tier", -1);
+    cn_table_column(t, "read_gbps", "read GB/s", 1);
+    cn_table_column(t, "read_pattern", "read best by", -1);
+    cn_table_column(t, "int8_gops", "int8 Gop/s", 0);
+    cn_table_column(t, "f32_gflops", "f32 Gflop/s", 0);
+    cn_table_column(t, "cpu", NULL, -1);
+    cn_table_column(t, "tiers", NULL, -1);
+    cn_table_column(t, "cpus", NULL, -1);
+    cn_table_column(t, "cpus_usable", NULL, -1);
+    cn_table_column(t, "cores", NULL, -1);
+    cn_table_column(t, "sockets", NULL, -1);
+    cn_table_column(t, "threads_per_core", NULL, -1);
+    cn_table_column(t, "caches", NULL, -1);
+    cn_table_column(t, "frequency", NULL, -1);
+    cn_table_column(t, "governor", NULL, -1);
+    cn_table_column(t, "memory_bytes", NULL, -1);
+    cn_table_column(t, "buffer_bytes", NULL, -1);
+    return t;
+}
+
+static void set_rate(struct cn_table *t, const char *key, double rate)
+{
+    if (isfinite(rate))
+        cn_table_f64(t, key, rate);
+    else
+        cn_table_null(t, key, "unsupported");
+}
+
+static void add_row(struct cn_table *t, const struct cn_machine_info *info, const char *tiers,
+                    int n_threads, enum cn_tier tier, const struct cn_machine_rates *rates,
+                    size_t buffer_bytes)
+{
+    cn_table_row(t);
+    cn_table_i64(t, "threads", n_threads);
+    cn_table_str(t, "tier", cn_tier_name(tier));
+    set_rate(t, "read_gbps", rates->read_gbps);
+    cn_table_str(t, "read_pattern", rates->read_how);
+    set_rate(t, "int8_gops", rates->int8_gops);
+    set_rate(t, "f32_gflops", rates->f32_gflops);
+    set_text(t, "cpu", info->cpu);
+    cn_table_str(t, "tiers", tiers);
+    set_count(t, "cpus", info->n_cpus);
+    set_count(t, "cpus_usable", info->n_usable);
+    set_count(t, "cores", info->n_cores);
+    set_count(t, "sockets", info->n_sockets);
+    set_count(t, "threads_per_core", info->threads_per_core);
+    set_text(t, "caches", info->caches);
+    set_text(t, "frequency", info->frequency);
+    set_text(t, "governor", info->governor);
+    set_count(t, "memory_bytes", (int64_t)info->memory_bytes);
+    cn_table_i64(t, "buffer_bytes", (int64_t)buffer_bytes);
+}
+
+/* 1, 2, 4, ... and all. */
+static int default_counts(int n_usable, int *counts)
+{
+    int n = 0;
+    for (int c = 1; c < n_usable && n < CN_MAX_COUNTS - 1; c *= 2)
+        counts[n++] = c;
+    counts[n++] = n_usable;
+    return n;
+}
+
+static int run(const struct cn_machine_info *info, uint32_t mask, const int *counts, int n_counts,
+               double seconds, enum cn_table_format output)
+{
+    char tiers[64];
+    int most = 1, done = 0, n_tiers = 0, code = -1;
+    cn_tiers_format(mask, tiers, sizeof tiers);
+    for (int i = 0; i < n_counts; i++)
+        most = counts[i] > most ? counts[i] : most;
+    for (int tier = 0; tier < CN_N_TIERS; tier++)
+        n_tiers += mask >> tier & 1;
+    struct cn_table *t = make_table();
+    struct cn_machine_probe *probe = cn_machine_probe_create(MAX_BUFFER, most);
+    if (!t || !probe)
+        code = cn_die("out of memory");
+    for (int i = 0; code < 0 && i < n_counts; i++)
+        for (int tier = 0; code < 0 && tier < CN_N_TIERS; tier++) {
+            struct cn_machine_rates rates;
+            if (!(mask >> tier & 1))
+                continue;
+            cn_progress("machine", done++, n_counts * n_tiers);
+            cn_machine_probe_run(probe, mask, (enum cn_tier)tier, counts[i], seconds, &rates);
+            add_row(t, info, tiers, counts[i], (enum cn_tier)tier, &rates,
+                    cn_machine_probe_bytes(probe));
+            if (cn_interrupted())
+                code = cn_die("interrupted");
+        }
+    cn_progress("machine", 1, 1);
+    if (code < 0 && ((output == CN_TABLE_MD && !print_facts(info, tiers)) ||
+                     !cn_table_print(t, output, stdout)))
+        code = cn_die("out of memory, or stdout cannot be written");
+    cn_table_free(t);
+    cn_machine_probe_free(probe);
+    return code < 0 ? CN_EXIT_OK : code;
+}
+
+int cn_cmd_machine(int argc, char **argv)
+{
+    const char *threads = NULL, *tiers = NULL;
+    enum cn_table_format output = CN_TABLE_MD;
+    double seconds = 1;
+    const struct cn_option options[] = {
+        {"--threads",  "-t",      CN_OPT_STRING, &threads, "LIST",
+         "numbers of threads, as in 1,2,4 (1, 2, 4 and so on to all cores)",                             0,    0  },
+        { "--tier",    "--tiers", CN_OPT_STRING, &tiers,   "LIST",
+         "tiers, as in ref,avx2 (CARNOT_TIERS, else all there are)",                                     0,    0  },
+        { "--seconds", NULL,      CN_OPT_FLOAT,  &seconds, "S",
+         "to measure each row for, up to 4 times that if it is busy (1)",                                0.01, 600},
+        { "--output",  "-o",      CN_OPT_TABLE,  &output,  "FORMAT", "md, csv, json, jsonl or sql (md)", 0,
+         0                                                                                                        },
+    };
+    struct cn_machine_info info;
+    int counts[CN_MAX_COUNTS], n_counts = 0;
+    uint32_t mask;
+    int code =
+        cn_options_parse(argc, argv, &usage, options, sizeof options / sizeof *options, NULL, 0, 0);
+    if (code < 0)
+        code = cn_parse_tiers("--tier", tiers, &mask);
+    if (code >= 0)
+        return code;
+    cn_machine_describe(&info);
+    if (threads)
+        code = cn_parse_counts("--threads", threads, info.n_usable, counts, &n_counts);
+    else
+        n_counts = default_counts(info.n_usable, counts);
+    return code >= 0 ? code : run(&info, mask, counts, n_counts, seconds, output);
+}
