@@ -340,7 +340,7 @@ int cn_cmd_run(int argc, char **argv)
          "control tokens' texts in the prompt become those tokens",                                                                           0,    0      },
         { "--predict",              "-n", CN_OPT_INT,    &a.n,                    "N",         "most tokens to generate, -1: no limit (128)",
          -1,                                                                                                                                        1 << 30},
-        { "--ctx",                  "-c", CN_OPT_INT,    &a.ctx,                  "N",         "context (the model's)",                       1,    1 << 30},
+        { "--ctx",                  "-c", CN_OPT_INT,    &a.ctx,                  "N",         "context (the model's, 4096 at most)",         1,    1 << 30},
         { "--batch",                "-b", CN_OPT_INT,    &a.batch,                "N",         "tokens per forward pass (512)",               1,    65536  },
         { "--threads",              "-t", CN_OPT_INT,    &a.threads,              "N",         "threads (every core)",                        1,    1024   },
         { "--threads-prefill",      NULL, CN_OPT_INT,    &a.threads_prefill,      "N",

@@ -133,7 +133,7 @@ struct cn_callbacks {
 };
 
 struct cn_session_options {
-    int32_t n_ctx;             /* 0: the model's training context */
+    int32_t n_ctx;             /* 0: the model's training context, 4096 at most */
     int32_t n_batch;           /* most tokens per forward pass; 0: 512 */
     int32_t n_logits;          /* most positions whose logits one evaluation may want; 0: 1 */
     int32_t n_threads;         /* 0: one per available core */

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ALIGN = 64, MAX_THREADS = 1024 };
+enum { ALIGN = 64, MAX_THREADS = 1024, DEFAULT_CTX = 4096, DEFAULT_BATCH = 512 };
 
 /* Hands out pieces of the arena; with a NULL base it only measures. */
 struct carver {
@@ -32,6 +32,11 @@ static void *carve(struct carver *c, int64_t count, size_t size)
 static int64_t max64(int64_t a, int64_t b)
 {
     return a > b ? a : b;
+}
+
+static int64_t min64(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
 }
 
 static void add_kinds(const struct cn_weight *w, bool *q8, bool *f32)
@@ -205,8 +210,8 @@ enum cn_status cn_session_create(const struct cn_model *model,
     CN_RETURN_IF(!s, CN_ERR_MEMORY, err, "out of memory");
     s->model = model;
     s->options = *o;
-    s->n_ctx = o->n_ctx ? o->n_ctx : (int32_t)model->hp.n_ctx_train;
-    s->n_batch = o->n_batch ? o->n_batch : 512;
+    s->n_ctx = o->n_ctx ? o->n_ctx : (int32_t)min64(model->hp.n_ctx_train, DEFAULT_CTX);
+    s->n_batch = o->n_batch ? o->n_batch : DEFAULT_BATCH;
     if (s->n_batch > s->n_ctx)
         s->n_batch = s->n_ctx;
     s->n_logits = o->n_logits ? o->n_logits : 1;
@@ -224,11 +229,12 @@ enum cn_status cn_session_create(const struct cn_model *model,
     if (s->pool && !measure.overflow)
         s->arena = aligned_alloc(ALIGN, measure.used + ALIGN);
     if (!s->arena) {
+        enum cn_status status =
+            cn_fail(err, CN_ERR_MEMORY,
+                    "out of memory: a session of context %d and batch %d needs %.1f MiB", s->n_ctx,
+                    (int)s->n_batch, (double)measure.used / 1048576);
         cn_session_free(s);
-        return cn_fail(err, CN_ERR_MEMORY,
-                       "out of memory: a session of context %d and batch %d needs %.1f MiB",
-                       o->n_ctx ? o->n_ctx : (int)model->hp.n_ctx_train, (int)(o->n_batch),
-                       (double)measure.used / 1048576);
+        return status;
     }
     struct carver carver = { .base = s->arena };
     carve_all(s, &carver);
