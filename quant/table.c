@@ -88,7 +88,10 @@ static const struct {
 } shared[CN_N_TIERS] = {
     [CN_TIER_REF] = {&cn_vec_ref,   &cn_gemm_ref },
 #if defined(__x86_64__)
-    [CN_TIER_AVX2] = { &cn_vec_avx2, &cn_gemm_avx2},
+    /* clang-format off */
+    [CN_TIER_AVX2]   = { &cn_vec_avx2, &cn_gemm_avx2 },
+    [CN_TIER_AVX512] = { NULL, &cn_gemm_avx512 },
+    /* clang-format on */
 #endif
 };
 

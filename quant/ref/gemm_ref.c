@@ -62,4 +62,6 @@ static void tile_f32(const struct cn_panel_data *p, int64_t row_group, const str
     }
 }
 
-const struct cn_gemm cn_gemm_ref = { .name = "ref", .token_groups = 1, .tile = tile, .tile_f32 = tile_f32 };
+const struct cn_gemm cn_gemm_ref = {
+    .name = "ref", .token_groups = 1, .tile = tile, .tile_f32 = tile_f32
+};
