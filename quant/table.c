@@ -86,13 +86,13 @@ static const struct {
     const struct cn_vec *vec;
     const struct cn_gemm *gemm;
 } shared[CN_N_TIERS] = {
-    [CN_TIER_REF] = {&cn_vec_ref,   &cn_gemm_ref },
+  /* clang-format off */
+    [CN_TIER_REF]    = { &cn_vec_ref, &cn_gemm_ref },
 #if defined(__x86_64__)
-    /* clang-format off */
     [CN_TIER_AVX2]   = { &cn_vec_avx2, &cn_gemm_avx2 },
     [CN_TIER_AVX512] = { NULL, &cn_gemm_avx512 },
-    /* clang-format on */
 #endif
+  /* clang-format on */
 };
 
 /* A struct of function pointers: copy the slots that are set. */
