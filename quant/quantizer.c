@@ -24,7 +24,7 @@ float cn_quant_inverse(float scale)
 
 /* Two departures from the bare importance, both towards what is known: columns that the calibration
  * text hardly used keep a share of the mean, and large elements, which matter more than a diagonal
- * estimate says, weigh up to somewhat more. */
+ * estimate says, weigh somewhat more. */
 void cn_quant_weights(int n, const float *x, const float *importance, float *w)
 {
     const float share = 0.15f;
@@ -35,8 +35,8 @@ void cn_quant_weights(int n, const float *x, const float *importance, float *w)
     }
     const float root = cn_quant_inverse(sqrtf(squares)), per_mean = cn_quant_inverse(mean);
     for (int i = 0; i < n; i++) {
-        float y = x[i] * root;
-        w[i] = per_mean > 0 ? (importance[i] * per_mean + share) * sqrtf(4 + y * y) : 1 + fabsf(y);
+        float v = per_mean > 0 ? importance[i] * per_mean : 1, y = x[i] * root;
+        w[i] = (v + share) * sqrtf(4 + y * y);
     }
 }
 

@@ -16,9 +16,8 @@ struct cn_levels {
     const int8_t *table;
 };
 
-/* Weights of the errors in a block, without unit. r = the root mean square of x:
- * with importance v, (v / mean v + 0.15) * sqrt(4 + (x / r)^2); without (NULL, or all zero), ones
- * that favour the large elements mildly, 1 + |x| / r. */
+/* Weights of the errors in a block, without unit: (v / mean v + 0.15) * sqrt(4 + (x / r)^2), r the
+ * root mean square of x, v the importance (NULL, or all zero: the same for all). */
 void cn_quant_weights(int n, const float *x, const float *importance, float *w);
 
 /* x ~ scale * level: the scale of either sign with the least weighted squares. */
