@@ -91,6 +91,8 @@ static const struct {
 #if defined(__x86_64__)
     [CN_TIER_AVX2]   = { &cn_vec_avx2, &cn_gemm_avx2 },
     [CN_TIER_AVX512] = { NULL, &cn_gemm_avx512 },
+#elif defined(__aarch64__)
+    [CN_TIER_NEON]   = { &cn_vec_neon, NULL },
 #endif
   /* clang-format on */
 };

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * F16 for Armv8.0.
+ *
+ *   | f16 |
+ *
+ * Converted by fcvtl, which Armv8.0 has; eight sums hide the latency of the additions.
+ *
+ * Serves every 64-bit Arm CPU. Error: float rounding of the sums.
+ */
+#include "quant/arm/simd_neon.h"
+
+extern const struct cn_kernels cn_f16_neon;
+
+ALWAYS float32x4x2_t eight(const uint8_t *p)
+{
+    const uint16x8_t v = vreinterpretq_u16_u8(vld1q_u8(p));
+    return floats_of_halves(vget_low_u16(v), vget_high_u16(v));
+}
+
+ALWAYS float one(const uint8_t *p)
+{
+    return half_at(p);
+}
+
+static void gemv(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
+                 const struct cn_act *x, float *y)
+{
+    arm_gemv_floats(eight, one, 2, n_rows, n_cols, w, row_bytes, x->x, y);
+}
+
+static void unpack(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk_stride,
+                   float *scale, float *min)
+{
+    (void)scale;
+    (void)min;
+    arm_unpack_floats(eight, one, 2, n_cols, row, codes, chunk_stride);
+}
+
+const struct cn_kernels cn_f16_neon = { .gemv = gemv, .unpack = unpack, .panel = { .sub = 0 } };

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * IQ1_S for Armv8.0. Block, idea: iq1_s_arm.h; products: simd_neon.h.
+ *
+ * Serves every 64-bit Arm CPU. Error: float rounding, once a group of 32 columns; integer parts are
+ * exact.
+ */
+#include "quant/arm/iq1_s_arm.h"
+#include "quant/arm/simd_neon.h"
+
+extern const struct cn_kernels cn_iq1_s_neon;
+
+ARM_GEMV(iq1_s, neon_dots)
+ARM_UNPACK(iq1_s)
+
+const struct cn_kernels cn_iq1_s_neon = {
+    .gemv = gemv,
+    .unpack = unpack,
+    .panel = {.code_max = 18, .offset = 9, .sub = 32, .has_min = false},
+};

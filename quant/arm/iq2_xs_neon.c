@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * IQ2_XS for Armv8.0. Block, idea: iq2_xs_arm.h; products: simd_neon.h.
+ *
+ * Serves every 64-bit Arm CPU. Error: float rounding, once a group of 32 columns; integer parts are
+ * exact.
+ */
+#include "quant/arm/iq2_xs_arm.h"
+#include "quant/arm/simd_neon.h"
+
+extern const struct cn_kernels cn_iq2_xs_neon;
+
+ARM_GEMV(iq2_xs, neon_dots)
+ARM_UNPACK(iq2_xs)
+
+const struct cn_kernels cn_iq2_xs_neon = {
+    .gemv = gemv,
+    .unpack = unpack,
+    .panel = {.code_max = 86, .offset = 43, .sub = 16, .has_min = false},
+};

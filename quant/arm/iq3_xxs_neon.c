@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * IQ3_XXS for Armv8.0. Block, idea: iq3_xxs_arm.h; products: simd_neon.h.
+ *
+ * Serves every 64-bit Arm CPU. Error: float rounding, once a group of 32 columns; integer parts are
+ * exact.
+ */
+#include "quant/arm/iq3_xxs_arm.h"
+#include "quant/arm/simd_neon.h"
+
+extern const struct cn_kernels cn_iq3_xxs_neon;
+
+ARM_GEMV(iq3_xxs, neon_dots)
+ARM_UNPACK(iq3_xxs)
+
+const struct cn_kernels cn_iq3_xxs_neon = {
+    .gemv = gemv,
+    .unpack = unpack,
+    .panel = {.code_max = 62, .offset = 31, .sub = 32, .has_min = false},
+};

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Q4_1 for Armv8.0. Block, idea: q4_1_arm.h; products: simd_neon.h.
+ *
+ * Serves every 64-bit Arm CPU. Error: float rounding, once a group of 32 columns; integer parts are
+ * exact.
+ */
+#include "quant/arm/q4_1_arm.h"
+#include "quant/arm/simd_neon.h"
+
+extern const struct cn_kernels cn_q4_1_neon;
+
+ARM_GEMV(q4_1, neon_dots)
+ARM_UNPACK(q4_1)
+
+const struct cn_kernels cn_q4_1_neon = {
+    .gemv = gemv,
+    .unpack = unpack,
+    .panel = {.code_max = 15, .offset = 0, .sub = 32, .has_min = true},
+};

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * TQ1_0 for Armv8.0. Block, idea: tq1_0_arm.h; products: simd_neon.h.
+ *
+ * Serves every 64-bit Arm CPU. Error: float rounding, once a group of 32 columns; integer parts are
+ * exact.
+ */
+#include "quant/arm/simd_neon.h"
+#include "quant/arm/tq1_0_arm.h"
+
+extern const struct cn_kernels cn_tq1_0_neon;
+
+ARM_GEMV(tq1_0, neon_dots)
+ARM_UNPACK(tq1_0)
+
+const struct cn_kernels cn_tq1_0_neon = {
+    .gemv = gemv,
+    .unpack = unpack,
+    .panel = {.code_max = 2, .offset = 1, .sub = 32, .has_min = false},
+};

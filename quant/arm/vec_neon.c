@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Vector operations for Armv8.0. Sums run in several lanes, so they differ from the reference in
+ * the order of float additions only; exp has a relative error below 2^-22.
+ */
+#include "quant/arm/simd_neon.h"
+
+#include "quant/vec.h"
+
+#include <math.h>
+
+static void quantize_q8(int64_t n, const float *x, int8_t *q, float *d, float *sum32,
+                        int16_t *sum16)
+{
+    for (int64_t g = 0; g < n / 32; g++, x += 32, q += 32) {
+        float32x4_t v[8];
+        UNROLL for (int i = 0; i < 8; i++) v[i] = vld1q_f32(x + 4 * i);
+        /* Magnitudes compare like integers, NaN and infinity above all numbers. */
+        uint32x4_t a[8];
+        UNROLL for (int i = 0; i < 8; i++) a[i] = vreinterpretq_u32_f32(vabsq_f32(v[i]));
+        UNROLL for (int i = 0; i < 4; i++) a[i] = vmaxq_u32(a[i], a[i + 4]);
+        const uint32_t top_bits =
+            vmaxvq_u32(vmaxq_u32(vmaxq_u32(a[0], a[1]), vmaxq_u32(a[2], a[3])));
+        float top;
+        memcpy(&top, &top_bits, sizeof top);
+        const bool finite = top_bits < 0x7f800000u;
+        const float scale = finite ? top / 127 : NAN;
+        const float inverse = finite && scale > 0x1p-126f ? 127 / top : 0;
+        d[g] = scale;
+        if (!(inverse > 0)) {
+            vst1q_s8(q, vdupq_n_s8(0));
+            vst1q_s8(q + 16, vdupq_n_s8(0));
+            sum16[2 * g] = sum16[2 * g + 1] = 0;
+            sum32[g] = scale * 0;
+            continue;
+        }
+        int sums[2];
+        UNROLL for (int h = 0; h < 2; h++)
+        {
+            int32x4_t r[4];
+            UNROLL for (int i = 0; i < 4; i++) r[i] =
+                vcvtnq_s32_f32(vmulq_n_f32(v[4 * h + i], inverse));
+            const int16x8_t lo = vcombine_s16(vmovn_s32(r[0]), vmovn_s32(r[1]));
+            const int16x8_t hi = vcombine_s16(vmovn_s32(r[2]), vmovn_s32(r[3]));
+            vst1q_s8(q + 16 * h, vcombine_s8(vmovn_s16(lo), vmovn_s16(hi)));
+            sums[h] = vaddvq_s16(vaddq_s16(lo, hi));
+            sum16[2 * g + h] = (int16_t)sums[h];
+        }
+        sum32[g] = scale * (float)(sums[0] + sums[1]);
+    }
+}
+
+ALWAYS float sum_of(const float32x4_t s[4])
+{
+    return vaddvq_f32(vaddq_f32(vaddq_f32(s[0], s[1]), vaddq_f32(s[2], s[3])));
+}
+
+ALWAYS float32x4x2_t floats_at(const uint16_t *h)
+{
+    const uint16x8_t v = vld1q_u16(h);
+    return floats_of_halves(vget_low_u16(v), vget_high_u16(v));
+}
+
+static float dot(int64_t n, const float *a, const float *b)
+{
+    float32x4_t s[4];
+    UNROLL for (int j = 0; j < 4; j++) s[j] = vdupq_n_f32(0);
+    int64_t i = 0;
+    for (; i + 16 <= n; i += 16) {
+        UNROLL for (int j = 0; j < 4; j++) s[j] =
+            vfmaq_f32(s[j], vld1q_f32(a + i + 4 * j), vld1q_f32(b + i + 4 * j));
+    }
+    for (; i + 4 <= n; i += 4)
+        s[0] = vfmaq_f32(s[0], vld1q_f32(a + i), vld1q_f32(b + i));
+    float sum = sum_of(s);
+    for (; i < n; i++)
+        sum += a[i] * b[i];
+    return sum;
+}
+
+static float dot_f16(int64_t n, const float *a, const uint16_t *b)
+{
+    float32x4_t s[4];
+    UNROLL for (int j = 0; j < 4; j++) s[j] = vdupq_n_f32(0);
+    int64_t i = 0;
+    for (; i + 16 <= n; i += 16) {
+        UNROLL for (int j = 0; j < 2; j++)
+        {
+            const float32x4x2_t v = floats_at(b + i + 8 * j);
+            s[2 * j] = vfmaq_f32(s[2 * j], vld1q_f32(a + i + 8 * j), v.val[0]);
+            s[2 * j + 1] = vfmaq_f32(s[2 * j + 1], vld1q_f32(a + i + 8 * j + 4), v.val[1]);
+        }
+    }
+    float sum = sum_of(s);
+    for (; i < n; i++)
+        sum += a[i] * half_at(b + i);
+    return sum;
+}
+
+static void axpy(int64_t n, float a, const float *x, float *y)
+{
+    int64_t i = 0;
+    for (; i + 4 <= n; i += 4)
+        vst1q_f32(y + i, vfmaq_n_f32(vld1q_f32(y + i), vld1q_f32(x + i), a));
+    for (; i < n; i++)
+        y[i] += a * x[i];
+}
+
+static void axpy_f16(int64_t n, float a, const uint16_t *x, float *y)
+{
+    int64_t i = 0;
+    for (; i + 8 <= n; i += 8) {
+        const float32x4x2_t v = floats_at(x + i);
+        vst1q_f32(y + i, vfmaq_n_f32(vld1q_f32(y + i), v.val[0], a));
+        vst1q_f32(y + i + 4, vfmaq_n_f32(vld1q_f32(y + i + 4), v.val[1], a));
+    }
+    for (; i < n; i++)
+        y[i] += a * half_at(x + i);
+}
+
+static void to_f16(int64_t n, const float *x, uint16_t *y)
+{
+    int64_t i = 0;
+    for (; i + 4 <= n; i += 4)
+        vst1_u16(y + i, vreinterpret_u16_f16(vcvt_f16_f32(vld1q_f32(x + i))));
+    for (; i < n; i++)
+        y[i] = cn_f32_to_f16(x[i]);
+}
+
+static void rms_norm(int64_t n, const float *x, const float *w, float eps, float *y)
+{
+    float64x2_t s[2] = { vdupq_n_f64(0), vdupq_n_f64(0) };
+    int64_t i = 0;
+    for (; i + 4 <= n; i += 4) {
+        const float32x4_t v = vld1q_f32(x + i);
+        const float64x2_t lo = vcvt_f64_f32(vget_low_f32(v)), hi = vcvt_high_f64_f32(v);
+        s[0] = vfmaq_f64(s[0], lo, lo);
+        s[1] = vfmaq_f64(s[1], hi, hi);
+    }
+    double sum = vaddvq_f64(vaddq_f64(s[0], s[1]));
+    for (; i < n; i++)
+        sum += (double)x[i] * (double)x[i];
+    const float scale = 1 / sqrtf((float)(sum / (double)n) + eps);
+    for (i = 0; i + 4 <= n; i += 4)
+        vst1q_f32(y + i, vmulq_f32(vmulq_n_f32(vld1q_f32(x + i), scale), vld1q_f32(w + i)));
+    for (; i < n; i++)
+        y[i] = x[i] * scale * w[i];
+}
+
+/* e^x by 2^k * p(r), |r| <= ln2 / 2, p of degree 6 (Taylor, whose last term is below 2^-24 there).
+ * Below -87.3 the result is 0, above 88.7 infinity; NaN stays NaN. */
+ALWAYS float32x4_t exp4(float32x4_t x)
+{
+    const int32x4_t ki = vcvtnq_s32_f32(vmulq_n_f32(x, 1.44269504088896341f));
+    const float32x4_t k = vcvtq_f32_s32(ki);
+    float32x4_t r = vfmsq_n_f32(x, k, 0.693359375f);
+    r = vfmsq_n_f32(r, k, -2.12194440e-4f);
+    float32x4_t p = vdupq_n_f32(1.0f / 720);
+    p = vfmaq_f32(vdupq_n_f32(1.0f / 120), p, r);
+    p = vfmaq_f32(vdupq_n_f32(1.0f / 24), p, r);
+    p = vfmaq_f32(vdupq_n_f32(1.0f / 6), p, r);
+    p = vfmaq_f32(vdupq_n_f32(0.5f), p, r);
+    p = vfmaq_f32(vdupq_n_f32(1), p, r);
+    p = vfmaq_f32(vdupq_n_f32(1), p, r);
+    /* 2^k in two factors, so that k = 128 does not overflow the exponent field. */
+    const int32x4_t half = vshrq_n_s32(ki, 1), bias = vdupq_n_s32(127);
+    const float32x4_t f0 = vreinterpretq_f32_s32(vshlq_n_s32(vaddq_s32(half, bias), 23));
+    const float32x4_t f1 =
+        vreinterpretq_f32_s32(vshlq_n_s32(vaddq_s32(vsubq_s32(ki, half), bias), 23));
+    float32x4_t y = vmulq_f32(vmulq_f32(p, f0), f1);
+    y = vbslq_f32(vcltq_f32(x, vdupq_n_f32(-87.33654f)), vdupq_n_f32(0), y);
+    y = vbslq_f32(vcgtq_f32(x, vdupq_n_f32(88.72283f)), vdupq_n_f32(INFINITY), y);
+    return vbslq_f32(vceqq_f32(x, x), y, x);
+}
+
+/* Tails go through the same code in a padded buffer, so that a value does not depend on where it
+ * stands. */
+ALWAYS float32x4_t load_tail(const float *x, int64_t n)
+{
+    float t[4] = { 0 };
+    memcpy(t, x, (size_t)n * sizeof *x);
+    return vld1q_f32(t);
+}
+
+ALWAYS void store_tail(float *y, int64_t n, float32x4_t v)
+{
+    float t[4];
+    vst1q_f32(t, v);
+    memcpy(y, t, (size_t)n * sizeof *y);
+}
+
+ALWAYS float32x4_t silu4(float32x4_t g, float32x4_t u)
+{
+    const float32x4_t e = exp4(vnegq_f32(g));
+    return vmulq_f32(vdivq_f32(g, vaddq_f32(vdupq_n_f32(1), e)), u);
+}
+
+static void silu_mul(int64_t n, const float *gate, const float *up, float *y)
+{
+    int64_t i = 0;
+    for (; i + 4 <= n; i += 4)
+        vst1q_f32(y + i, silu4(vld1q_f32(gate + i), vld1q_f32(up + i)));
+    if (i < n)
+        store_tail(y + i, n - i, silu4(load_tail(gate + i, n - i), load_tail(up + i, n - i)));
+}
+
+/* 0.5 x (1 + tanh(z)) = x / (1 + e^(-2z)) */
+ALWAYS float32x4_t gelu4(float32x4_t x, float32x4_t u)
+{
+    const float32x4_t one = vdupq_n_f32(1), x2 = vmulq_f32(x, x);
+    const float32x4_t z2 =
+        vmulq_f32(vmulq_n_f32(x, -2 * 0.79788456080286535588f), vfmaq_n_f32(one, x2, 0.044715f));
+    return vmulq_f32(vdivq_f32(x, vaddq_f32(one, exp4(z2))), u);
+}
+
+static void gelu_mul(int64_t n, const float *gate, const float *up, float *y)
+{
+    const float32x4_t one = vdupq_n_f32(1);
+    int64_t i = 0;
+    for (; i + 4 <= n; i += 4)
+        vst1q_f32(y + i, gelu4(vld1q_f32(gate + i), up ? vld1q_f32(up + i) : one));
+    if (i < n)
+        store_tail(y + i, n - i,
+                   gelu4(load_tail(gate + i, n - i), up ? load_tail(up + i, n - i) : one));
+}
+
+static float exp_sum(int64_t n, float max, float *x)
+{
+    const float32x4_t m = vdupq_n_f32(max);
+    float32x4_t s = vdupq_n_f32(0);
+    int64_t i = 0;
+    for (; i + 4 <= n; i += 4) {
+        const float32x4_t e = exp4(vsubq_f32(vld1q_f32(x + i), m));
+        vst1q_f32(x + i, e);
+        s = vaddq_f32(s, e);
+    }
+    float sum = vaddvq_f32(s);
+    if (i < n) {
+        store_tail(x + i, n - i, exp4(vsubq_f32(load_tail(x + i, n - i), m)));
+        for (; i < n; i++)
+            sum += x[i];
+    }
+    return sum;
+}
+
+static float max_of(int64_t n, const float *x)
+{
+    float top = x[0];
+    int64_t i = 0;
+    if (n >= 4) {
+        float32x4_t m = vld1q_f32(x);
+        for (i = 4; i + 4 <= n; i += 4)
+            m = vmaxnmq_f32(m, vld1q_f32(x + i));
+        top = vmaxnmvq_f32(m);
+    }
+    for (; i < n; i++)
+        top = fmaxf(top, x[i]);
+    return top;
+}
+
+const struct cn_vec cn_vec_neon = {
+    .quantize_q8 = quantize_q8,
+    .dot = dot,
+    .dot_f16 = dot_f16,
+    .axpy = axpy,
+    .axpy_f16 = axpy_f16,
+    .to_f16 = to_f16,
+    .rms_norm = rms_norm,
+    .silu_mul = silu_mul,
+    .gelu_mul = gelu_mul,
+    .exp_sum = exp_sum,
+    .max = max_of,
+};
