@@ -5,6 +5,7 @@
 #include "bench/stats.h"
 #include "engine/error.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 enum { MAX_REPS = 256 };
@@ -53,7 +54,7 @@ static enum cn_status back_to_depth(struct cn_session *session, const struct cn_
 static enum cn_status repeat(struct cn_session *session, const struct cn_bench_options *o,
                              const int32_t *tokens, struct cn_bench_result *r, struct cn_error *err)
 {
-    double tps[MAX_REPS], seconds;
+    double tps[MAX_REPS], share[MAX_REPS], limits[MAX_REPS + 1], seconds;
     if (o->depth)
         CN_TRY(cn_session_eval(session, tokens, o->depth, CN_WANT_NONE, err));
     r->first_phase = o->profiler ? cn_profiler_n_phases(o->profiler) : 0;
@@ -62,11 +63,16 @@ static enum cn_status repeat(struct cn_session *session, const struct cn_bench_o
         int32_t n = i < 0 && o->decode && o->n_tokens > 16 ? 16 : o->n_tokens;
         CN_TRY(once(session, o, tokens + o->depth, n, i, &seconds, err));
         CN_TRY(back_to_depth(session, o, tokens, err));
-        if (i >= 0)
-            tps[i] = n / seconds;
+        limits[i + 1] = o->limit ? o->limit(o->user) : (double)NAN;
+        if (i < 0)
+            continue;
+        tps[i] = n / seconds;
+        share[i] = tps[i] / ((limits[i] + limits[i + 1]) / 2);
     }
     r->n_phases = o->profiler ? cn_profiler_n_phases(o->profiler) - r->first_phase : 0;
     r->total_tokens = (int64_t)o->n_reps * o->n_tokens;
+    r->limit = cn_median(limits, (size_t)o->n_reps + 1);
+    r->per_limit = cn_median(share, (size_t)o->n_reps);
     r->tps_median = cn_median(tps, (size_t)o->n_reps);
     cn_median_interval(tps, (size_t)o->n_reps, &r->tps_lo, &r->tps_hi);
     return CN_OK;

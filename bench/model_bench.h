@@ -19,14 +19,20 @@ struct cn_bench_options {
     enum cn_kv_type kv;
     bool fast, sleep;
     struct cn_profiler *profiler; /* started; NULL: none */
-    bool (*cancel)(void *user);   /* true ends the test with CN_ERR_CANCELLED; may be NULL */
+    /* The machine's limit now (bytes or operations per second), asked before, between and after the
+     * repetitions, because machines drift. May be NULL. */
+    double (*limit)(void *user);
+    bool (*cancel)(void *user); /* true ends the test with CN_ERR_CANCELLED; may be NULL */
     void *user;
 };
 
 struct cn_bench_result {
     double tps_median, tps_lo, tps_hi; /* tokens per second; the interval is of the median, 95% */
-    size_t first_phase, n_phases;      /* the timed repetitions in the profiler */
-    int64_t total_tokens;              /* of all timed repetitions */
+    double limit;                      /* median of what `limit` said; NaN without it */
+    double per_limit; /* tokens per second by the limit: the median over repetitions of each one's
+                       * speed by the mean of the limits before and after it */
+    size_t first_phase, n_phases; /* the timed repetitions in the profiler */
+    int64_t total_tokens;         /* of all timed repetitions */
 };
 
 /* One warm-up, then n_reps repetitions. Tokens are drawn with a fixed seed. */
