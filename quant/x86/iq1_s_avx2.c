@@ -68,8 +68,8 @@ static void gemv(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes
             through_memory(ahead);
             const __m256i rest = _mm256_cvtepu16_epi32(load128(b->rest));
             const __m256 scales = scales_of(rest);
-            float scale[8];
-            _mm256_storeu_ps(scale, _mm256_mul_ps(scales, _mm256_loadu_ps(x->d + c / 32)));
+            __m256 scale[2];
+            split_halves(_mm256_mul_ps(scales, _mm256_loadu_ps(x->d + c / 32)), scale);
             /* The sign bit of the shift is the sign of its product with the sums. */
             const __m256i shift_sign =
                 _mm256_and_si256(_mm256_slli_epi32(rest, 16), _mm256_set1_epi32(INT32_MIN));
@@ -81,7 +81,7 @@ static void gemv(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes
                 const __m256i q =
                     _mm256_sign_epi8(load256(x->q + c + 32 * g), values_of(index + 4 * g));
                 acc[g % 2] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot_u8(_mm256_set1_epi8(1), q)),
-                                             _mm256_broadcast_ss(scale + g), acc[g % 2]);
+                                             element(scale, g), acc[g % 2]);
             }
             total = _mm256_fmadd_ps(_mm256_set1_ps(half_at(&b->d)), _mm256_add_ps(acc[0], acc[1]),
                                     total);

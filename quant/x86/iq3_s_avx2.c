@@ -66,8 +66,8 @@ static void gemv(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes
             const uint16_t *index = ahead[c / 256 % 2];
             indices_of(c + 256 < n_cols ? b + 1 : b, ahead[(c / 256 + 1) % 2]);
             through_memory(ahead);
-            float scale[8];
-            _mm256_storeu_ps(scale, _mm256_mul_ps(scales_of(b), _mm256_loadu_ps(x->d + c / 32)));
+            __m256 scale[2];
+            split_halves(_mm256_mul_ps(scales_of(b), _mm256_loadu_ps(x->d + c / 32)), scale);
             __m256 acc[2] = { _mm256_setzero_ps(), _mm256_setzero_ps() };
             UNROLL for (int g = 0; g < 8; g++)
             {
@@ -75,7 +75,7 @@ static void gemv(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes
                     negate(load256(x->q + c + 32 * g), sign_mask_at(b->signs + 4 * g));
                 acc[g % 2] =
                     _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot_u8(magnitudes_of(index + 8 * g), q)),
-                                    _mm256_broadcast_ss(scale + g), acc[g % 2]);
+                                    element(scale, g), acc[g % 2]);
             }
             total = _mm256_fmadd_ps(_mm256_set1_ps(half_at(&b->d)), _mm256_add_ps(acc[0], acc[1]),
                                     total);

@@ -40,8 +40,8 @@ static void gemv(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes
         __m256 total = _mm256_setzero_ps();
         for (int64_t c = 0; c < n_cols; c += 256, b++) {
             prefetch((const uint8_t *)b, sizeof *b);
-            float scale[8];
-            _mm256_storeu_ps(scale, _mm256_mul_ps(scales_of(b), _mm256_loadu_ps(x->d + c / 32)));
+            __m256 scale[2];
+            split_halves(_mm256_mul_ps(scales_of(b), _mm256_loadu_ps(x->d + c / 32)), scale);
             const __m256i signs = even_signs(seven_bit_fields(load256(b->rest)));
             const __m256i signs_lo = both_halves(signs, 0), signs_hi = both_halves(signs, 1);
             __m256 acc[2] = { _mm256_setzero_ps(), _mm256_setzero_ps() };
@@ -50,7 +50,7 @@ static void gemv(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes
                 const __m256i q = negate(load256(x->q + c + 32 * g),
                                          sign_mask(g < 4 ? signs_lo : signs_hi, g % 4));
                 acc[g % 2] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot_u8(magnitudes_of(b, g), q)),
-                                             _mm256_broadcast_ss(scale + g), acc[g % 2]);
+                                             element(scale, g), acc[g % 2]);
             }
             total = _mm256_fmadd_ps(_mm256_set1_ps(half_at(&b->d) * 0.5f),
                                     _mm256_add_ps(acc[0], acc[1]), total);

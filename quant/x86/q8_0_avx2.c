@@ -22,15 +22,14 @@ ALWAYS __m256 step(const uint8_t *bytes, const int8_t *q, const float *d, const 
 {
     const struct cn_block_q8_0 *b = (const void *)bytes;
     const __m256 scales = _mm256_cvtph_ps(words_at(bytes, sizeof *b));
-    float scale[8];
-    _mm256_storeu_ps(scale, _mm256_mul_ps(scales, _mm256_loadu_ps(d)));
+    __m256 scale[2];
+    split_halves(_mm256_mul_ps(scales, _mm256_loadu_ps(d)), scale);
     __m256 acc[2] = { total, _mm256_setzero_ps() };
     (void)sum32;
     UNROLL for (int g = 0; g < 8; g++)
     {
         __m256i dot = dot_i8(load256(b[g].q), load256(q + 32 * g));
-        acc[g % 2] =
-            _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot), _mm256_broadcast_ss(scale + g), acc[g % 2]);
+        acc[g % 2] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot), element(scale, g), acc[g % 2]);
     }
     return _mm256_add_ps(acc[0], acc[1]);
 }

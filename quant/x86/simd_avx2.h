@@ -147,6 +147,34 @@ ALWAYS __m256i dot_i8(__m256i w, __m256i q)
     return dot_u8(_mm256_abs_epi8(w), _mm256_sign_epi8(q, w));
 }
 
+/* The low (h = 0) or high half of v in both halves. */
+ALWAYS __m256i both_halves(__m256i v, const int h)
+{
+    return h ? _mm256_permute4x64_epi64(v, 0xee) : _mm256_permute4x64_epi64(v, 0x44);
+}
+
+/* Element i of each half in all of that half. The instruction wants literals. */
+ALWAYS __m256 lane_broadcast(__m256 v, const int i)
+{
+    return i == 0   ? _mm256_permute_ps(v, 0x00)
+           : i == 1 ? _mm256_permute_ps(v, 0x55)
+           : i == 2 ? _mm256_permute_ps(v, 0xaa)
+                    : _mm256_permute_ps(v, 0xff);
+}
+
+/* Element i of eight in all lanes; half: from split_halves(). Two shuffles for eight vectors and
+ * one each, where loads are the scarcer thing; else a store and eight broadcasts from memory. */
+ALWAYS void split_halves(__m256 v, __m256 *half)
+{
+    half[0] = _mm256_castsi256_ps(both_halves(_mm256_castps_si256(v), 0));
+    half[1] = _mm256_castsi256_ps(both_halves(_mm256_castps_si256(v), 1));
+}
+
+ALWAYS __m256 element(const __m256 *half, const int i)
+{
+    return lane_broadcast(half[i / 4], i % 4);
+}
+
 /* Shuffle of bytes: word 2g of each half's eight words in the low, word 2g + 1 in the high half. */
 ALWAYS __m256i pair_of_words(const int g)
 {
@@ -167,21 +195,6 @@ ALWAYS __m256i nibbles(const void *p)
 ALWAYS void put_codes(uint8_t *codes, size_t chunk_stride, int64_t c, __m256i v)
 {
     store256(codes + (size_t)(c / 64) * chunk_stride + c % 64, v);
-}
-
-/* Element i of each half in all of that half. The instruction wants literals. */
-ALWAYS __m256 lane_broadcast(__m256 v, const int i)
-{
-    return i == 0   ? _mm256_permute_ps(v, 0x00)
-           : i == 1 ? _mm256_permute_ps(v, 0x55)
-           : i == 2 ? _mm256_permute_ps(v, 0xaa)
-                    : _mm256_permute_ps(v, 0xff);
-}
-
-/* The low (h = 0) or high half of v in both halves. */
-ALWAYS __m256i both_halves(__m256i v, const int h)
-{
-    return h ? _mm256_permute4x64_epi64(v, 0xee) : _mm256_permute4x64_epi64(v, 0x44);
 }
 
 /* The low eight bytes as floats. */
