@@ -140,9 +140,8 @@ int cn_profiler_write_samples(const struct cn_profiler *p, size_t channel, const
         const struct cn_point *point = &main->points[i];
         if (!main->counter) {
             fprintf(f, "{\"t_ns\":%" PRId64 ",\"power_uw\":%.9g}\n", point->hi_ns, point->value);
-            if (point->last_ns > point->hi_ns)
-                fprintf(f, "{\"t_ns\":%" PRId64 ",\"power_uw\":%.9g}\n", point->last_ns,
-                        point->value);
+            if (point->held_ns > point->t_ns)
+                fprintf(f, "{\"t_ns\":%.0f,\"power_uw\":%.9g}\n", point->held_ns, point->value);
             continue;
         }
         /* The first source gives the times; the others are looked up there. */

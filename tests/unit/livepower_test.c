@@ -263,7 +263,7 @@ struct verdict {
 static void judge(struct simulator *s, const struct cn_profiler *p, const struct round *rounds,
                   struct verdict *v)
 {
-    double sum_true = 0, sum_got = 0;
+    double sum_true = 0, sum_got = 0, sum_unsure = 0;
     for (int i = 0; i < ROUNDS; i++) {
         struct cn_energy e;
         cn_profiler_phase(p, 0, rounds[i].phase, &e);
@@ -272,6 +272,7 @@ static void judge(struct simulator *s, const struct cn_profiler *p, const struct
         assert_true(e.joules > 0 && e.uncertainty > 0);
         sum_true += t;
         sum_got += e.joules;
+        sum_unsure += e.uncertainty;
         if (rounds[i].slip > MS / 5 || rounds[i].lost_cpu || (i > 0 && rounds[i - 1].lost_cpu) ||
             late_near(s, e.t0_ns) || late_near(s, e.t1_ns))
             continue;
@@ -286,7 +287,8 @@ static void judge(struct simulator *s, const struct cn_profiler *p, const struct
     }
     /* The counter started at 20 J of 60 J, so it has wrapped. */
     assert_true(sum_true > 40);
-    assert_true(fabs(sum_got - sum_true) <= 0.02 * sum_true);
+    /* All phases, also those whose edges were disturbed. */
+    assert_true(fabs(sum_got - sum_true) <= 0.01 * sum_true + sum_unsure);
 }
 
 static void one_run(struct verdict *v)
@@ -398,11 +400,12 @@ static void test_two_sockets_and_idle_baseline(void **state)
     print_message("package %.3f J, net %.3f, dram %.3f, truth %.3f J; idle %.2f W before, %.2f W "
                   "after\n",
                   e.joules, e.joules_net, dram.joules, t, b.before_w, b.after_w);
-    assert_true(fabs(e.joules - t) <= 0.02 * t);
-    assert_true(fabs(dram.joules - 0.1 * t) <= 0.002 * t + 0.01);
-    assert_true(fabs(b.before_w - 6) < 0.5 && fabs(b.after_w - 8) < 0.5);
+    /* Wider than what an undisturbed machine gives, but far from a socket lost or a zone added. */
+    assert_true(fabs(e.joules - t) <= 0.03 * t);
+    assert_true(fabs(dram.joules - 0.1 * t) <= 0.006 * t);
+    assert_true(fabs(b.before_w - 6) < 0.9 && fabs(b.after_w - 8) < 0.9);
     double net = t - 7 * 1e-9 * (double)(e.t1_ns - e.t0_ns);
-    assert_true(fabs(e.joules_net - net) <= 0.03 * t);
+    assert_true(fabs(e.joules_net - net) <= 0.03 * t + e.uncertainty_net);
     /* The drift from 6 to 8 W is part of what is not known. */
     assert_true(e.uncertainty_net > e.uncertainty);
     cn_profiler_free(p);

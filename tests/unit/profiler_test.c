@@ -298,7 +298,7 @@ static void test_battery_while_it_is_written(void **state)
         fail_msg("%s", err.text);
     struct cn_energy same;
     cn_profiler_phase(again, 0, 0, &same);
-    assert_true(fabs(same.joules - e.joules) < 0.001 * e.joules);
+    assert_true(fabs(same.joules - e.joules) < e.uncertainty);
     cn_profiler_free(again);
     cn_profiler_free(p);
     tree_remove(&g.tree);

@@ -49,8 +49,8 @@ static void test_forms_of_power(void **state)
         "\"label\",\"timestamp_us\",\"Watts\"\nx,1000000,5\ny,1500000,6\n",
         "t_s\tcurrent_ma\tvoltage_v\n1\t-1000\t5\n1.5\t-1200\t5\n",
         "{\"t_ms\":1000,\"power_w\":5}\n{\"power_w\":6.0,\"note\":\"x\",\"t_ms\":1500}\n",
-        "{\"t_ns\":1000000000,\"current_ua\":1000000,\"voltage_mv\":5000}\n"
-        "{\"t_ns\":1500000000,\"current_ua\":1200000,\"voltage_mv\":5000}\n",
+        ("{\"t_ns\":1000000000,\"current_ua\":1000000,\"voltage_mv\":5000}\n"
+         "{\"t_ns\":1500000000,\"current_ua\":1200000,\"voltage_mv\":5000}\n"),
     };
     for (size_t i = 0; i < sizeof same / sizeof *same; i++) {
         struct cn_samples s = load(same[i]);
