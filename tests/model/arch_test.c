@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Every architecture against another engine's logits: batches, KV types, tiers, threads, greedy
+ * continuations.
+ */
+#include "quant/quant.h"
+#include "tests/arch_fixture.h"
+
+#include <math.h>
+
+#define MANIFEST "tests/fixtures/arch/manifest.json"
+
+/* Rounding keys and values to 8 bits in blocks of 32 has steps of max/127, against 2^-11 of each
+ * value for f16: for the largest of a block 8 times coarser, for typical ones (a third of the
+ * largest) some 30 times. The worst logit of an f16 cache is some 4 times its root mean square, so
+ * the rms of a q8_0 cache is bounded by twice what one logit of an f16 one may be off (largest
+ * found: 1.13 times). An error in a formula shows as 0.3 and more in nearly every position. */
+enum { Q8_KV_FACTOR = 2 };
+
+/* Below this the README's fixtures call the choice of experts nearly a tie. */
+#define MOE_GAP 0.02
+
+static struct cn_json *manifest;
+static struct fixture fixtures[64];
+static size_t n_fixtures;
+
+/* Largest difference; any NaN counts as infinite. */
+static double max_diff(const struct fixture *f, const float *a, const float *b)
+{
+    double most = 0;
+    for (size_t i = 0; i < (size_t)f->n_tokens * (size_t)f->n_vocab; i++) {
+        double d = fabs((double)a[i] - (double)b[i]);
+        most = isnan(d) ? HUGE_VAL : fmax(most, d);
+    }
+    return most;
+}
+
+static double rms_diff(const struct fixture *f, const float *a, const float *b)
+{
+    const size_t n = (size_t)f->n_tokens * (size_t)f->n_vocab;
+    double sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += ((double)a[i] - (double)b[i]) * ((double)a[i] - (double)b[i]);
+    return sqrt(sum / (double)n);
+}
+
+static void expect_within(const char *what, const struct fixture *f, double found, double bound)
+{
+    if (!(found <= bound))
+        fail_msg("%s, %s: off by %g, allowed %g", f->model, what, found, bound);
+}
+
+static void for_models(void (*check)(const struct fixture *f))
+{
+    for (size_t i = 0; i < n_fixtures; i++)
+        check(&fixtures[i]);
+}
+
+/* ---- logits --------------------------------------------------------------------------------- */
+
+static void check_batches(const struct fixture *f)
+{
+    static const int32_t batches[] = { 1, 7, 512 };
+    const double strict = fixture_number(f->entry, "tol_strict");
+    struct cn_model *model = fixture_open(f->model, NULL);
+    float *first = NULL;
+    for (size_t i = 0; i < sizeof batches / sizeof *batches; i++) {
+        char what[64];
+        float *got = fixture_logits(model, f, CN_KV_F32, batches[i], 1);
+        snprintf(what, sizeof what, "batch %d", batches[i]);
+        expect_within(what, f, max_diff(f, got, f->logits), strict);
+        snprintf(what, sizeof what, "batch %d beside 1", batches[i]);
+        expect_within(what, f, first ? max_diff(f, got, first) : 0, strict);
+        if (first)
+            free(got);
+        else
+            first = got;
+    }
+    free(first);
+    cn_model_close(model);
+}
+
+static void batches(void **state)
+{
+    (void)state;
+    for_models(check_batches);
+}
+
+static void check_kv(const struct fixture *f)
+{
+    const double loose = fixture_number(f->entry, "tol_loose");
+    struct cn_model *model = fixture_open(f->model, NULL);
+    static const int32_t batches[] = { 1, 512 };
+    for (size_t i = 0; i < 2; i++) {
+        float *got = fixture_logits(model, f, CN_KV_F16, batches[i], 1);
+        expect_within("f16 KV", f, max_diff(f, got, f->logits), loose);
+        free(got);
+    }
+    struct cn_session_options q8 = { .n_ctx = FIXTURE_CTX, .n_threads = 1, .kv = CN_KV_Q8_0 };
+    struct cn_session *session = NULL;
+    enum cn_status status = cn_session_create(model, &q8, &session, NULL);
+    cn_session_free(session);
+    if (status == CN_OK) {
+        for (size_t i = 0; i < 2; i++) {
+            float *got = fixture_logits(model, f, CN_KV_Q8_0, batches[i], 1);
+            expect_within("q8_0 KV, rms", f, rms_diff(f, got, f->logits), Q8_KV_FACTOR * loose);
+            free(got);
+        }
+    } else {
+        assert_int_equal(status, CN_ERR_UNSUPPORTED); /* head sizes that 32 does not divide */
+    }
+    cn_model_close(model);
+}
+
+static void kv_types(void **state)
+{
+    (void)state;
+    for_models(check_kv);
+}
+
+static void check_threads(const struct fixture *f)
+{
+    struct cn_model *model = fixture_open(f->model, NULL);
+    static const int32_t batches[] = { 1, 5, 512 };
+    for (size_t i = 0; i < sizeof batches / sizeof *batches; i++) {
+        float *one = fixture_logits(model, f, CN_KV_F16, batches[i], 1);
+        float *two = fixture_logits(model, f, CN_KV_F16, batches[i], 2);
+        if (memcmp(one, two, (size_t)f->n_tokens * (size_t)f->n_vocab * sizeof *one) != 0)
+            fail_msg("%s, batch %d: 2 threads differ from 1 by %g", f->model, batches[i],
+                     max_diff(f, one, two));
+        free(one);
+        free(two);
+    }
+    cn_model_close(model);
+}
+
+static void thread_counts(void **state)
+{
+    (void)state;
+    for_models(check_threads);
+}
+
+/* "ref", "ref,avx2", ...: every tier of the machine on top of those below it. */
+static char tier_lists[CN_N_TIERS][64];
+static int n_tier_lists;
+
+static void check_tiers(const struct fixture *f)
+{
+    const double strict = fixture_number(f->entry, "tol_strict");
+    for (int i = 0; i < n_tier_lists; i++) {
+        struct cn_model *model = fixture_open(f->model, tier_lists[i]);
+        assert_string_equal(cn_model_get_info(model)->tiers, tier_lists[i]);
+        float *got = fixture_logits(model, f, CN_KV_F32, 512, 1);
+        expect_within(tier_lists[i], f, max_diff(f, got, f->logits), strict);
+        free(got);
+        got = fixture_logits(model, f, CN_KV_F32, 3, 1);
+        expect_within(tier_lists[i], f, max_diff(f, got, f->logits), strict);
+        free(got);
+        cn_model_close(model);
+    }
+}
+
+static void tiers(void **state)
+{
+    (void)state;
+    const uint32_t machine = cn_tiers_detect();
+    uint32_t mask = 0;
+    for (int tier = 0; tier < CN_N_TIERS; tier++)
+        if (machine >> tier & 1) {
+            mask |= 1u << tier;
+            cn_tiers_format(mask, tier_lists[n_tier_lists], sizeof tier_lists[0]);
+            printf("tiers %s\n", tier_lists[n_tier_lists]);
+            n_tier_lists++;
+        }
+    assert_true(n_tier_lists >= 1);
+    for_models(check_tiers);
+}
+
+/* ---- greedy continuation -------------------------------------------------------------------- */
+
+static int32_t argmax(const float *x, int32_t n)
+{
+    int32_t best = 0;
+    for (int32_t i = 1; i < n; i++)
+        if (x[i] > x[best])
+            best = i;
+    return best;
+}
+
+static int n_greedy_steps;
+
+static void check_greedy(const struct fixture *f)
+{
+    const double margin_needed = 4 * fixture_number(f->entry, "tol_strict");
+    struct cn_model *model = fixture_open(f->model, NULL);
+    struct cn_session_options o = { .n_ctx = FIXTURE_CTX, .n_threads = 1, .kv = CN_KV_F32 };
+    struct cn_session *session = fixture_session(model, &o);
+    assert_int_equal(cn_session_eval(session, f->tokens, f->n_tokens, CN_WANT_LAST, NULL), CN_OK);
+    for (size_t i = 0; i < 32; i++) {
+        const struct cn_json_value *expected = fixture_element(f->entry, "greedy", i);
+        const struct cn_json_value *margin = fixture_element(f->entry, "greedy_margin", i);
+        const struct cn_json_value *gap = fixture_element(f->entry, "greedy_moe_gap", i);
+        assert_non_null(expected);
+        assert_non_null(margin);
+        if (margin->number < margin_needed || (gap && gap->number < MOE_GAP))
+            break;
+        int32_t got = argmax(cn_session_logits(session, 0), f->n_vocab);
+        if (got != (int32_t)expected->number)
+            fail_msg("%s: greedy step %zu chose %d, %d expected", f->model, i, got,
+                     (int32_t)expected->number);
+        n_greedy_steps++;
+        assert_int_equal(cn_session_eval(session, &got, 1, CN_WANT_LAST, NULL), CN_OK);
+    }
+    cn_session_free(session);
+    cn_model_close(model);
+}
+
+static void greedy(void **state)
+{
+    (void)state;
+    for_models(check_greedy);
+    printf("%d greedy steps compared\n", n_greedy_steps);
+    assert_true(n_greedy_steps > 200);
+}
+
+static int open_fixtures(void **state)
+{
+    (void)state;
+    manifest = fixture_manifest(MANIFEST);
+    const struct cn_json_value *e = cn_json_root(manifest)->first;
+    for (; e && n_fixtures < sizeof fixtures / sizeof *fixtures; e = e->next) {
+        if (fixture_load(&fixtures[n_fixtures], e, "", "logits"))
+            n_fixtures++;
+        else
+            fixture_free(&fixtures[n_fixtures]);
+    }
+    /* Every architecture but for variants of it is committed. */
+    return e || n_fixtures < 15;
+}
+
+static int close_fixtures(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < n_fixtures; i++)
+        fixture_free(&fixtures[i]);
+    cn_json_free(manifest);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(batches), cmocka_unit_test(kv_types), cmocka_unit_test(thread_counts),
+        cmocka_unit_test(tiers),   cmocka_unit_test(greedy),
+    };
+    return cmocka_run_group_tests(tests, open_fixtures, close_fixtures);
+}
