@@ -125,9 +125,11 @@ static void print_energy(const char *what, const struct cn_energy *e, int64_t n_
 static void summarise(const struct cn_run *run, const struct cn_generation *g)
 {
     int64_t decoded = g->n_generated > 0 ? g->n_generated - 1 : 0;
-    fprintf(stderr, "%s%d prompt tokens, %d generated | TTFT %.1f ms | prefill %.1f tokens/s",
-            isatty(STDOUT_FILENO) ? "\n" : "", g->n_prompt, g->n_generated, g->ttft_s * 1e3,
-            g->n_prompt / g->prefill_s);
+    fprintf(stderr, "%s%d prompt tokens, %d generated", isatty(STDOUT_FILENO) ? "\n" : "",
+            g->n_prompt, g->n_generated);
+    if (g->ttft_s > 0)
+        fprintf(stderr, " | TTFT %.1f ms", g->ttft_s * 1e3);
+    fprintf(stderr, " | prefill %.1f tokens/s", g->n_prompt / g->prefill_s);
     if (decoded)
         fprintf(stderr, " | decode %.1f tokens/s", (double)decoded / (g->decode_s + g->sample_s));
     fprintf(stderr, " | ");
@@ -194,10 +196,14 @@ static int generate(const struct arguments *a, struct cn_run *run)
         fputc('\n', stdout);
         fflush(stdout);
         code = finish_profile(a, run);
-        if (status != CN_OK)
+        if (status != CN_OK && status != CN_ERR_CANCELLED) {
             code = cn_die("%s", err.text);
-        else
-            summarise(run, &g);
+        } else {
+            if (status == CN_OK || g.n_generated > 0)
+                summarise(run, &g);
+            if (cn_interrupted())
+                code = cn_die("interrupted");
+        }
     }
     free(prompt);
     return code;
@@ -270,12 +276,15 @@ static int execute(const struct arguments *a, const struct cn_logit_bias *bias)
         return cn_die("%s", profiler_err.text);
     }
     int code;
-    if (open_all(a, &run, &session, &sampler, &err) != CN_OK)
+    if (open_all(a, &run, &session, &sampler, &err) != CN_OK) {
         code = cn_die("%s", err.text);
-    else if (a->chat)
+    } else if (a->chat) {
         code = cn_converse(&run);
-    else
+        int traced = finish_profile(a, &run);
+        code = code == CN_EXIT_OK ? traced : code;
+    } else {
         code = generate(a, &run);
+    }
     cn_sampler_free(run.sampler);
     cn_session_free(run.session);
     cn_model_close(run.model);
@@ -316,6 +325,7 @@ int cn_cmd_run(int argc, char **argv)
         "Generates text on stdout; on stderr one summary: time to first token, tokens per second "
         "and\n"
         "joules per token of prefill and decode, with the meter's boundary, and peak memory.\n"
+        "Ctrl-C ends it with the summary of what there is, and exit code 1.\n"
         "\n"
         "  carnot run -p \"The old man looked at the sea\" -n 60 --seed 1\n"
         "  carnot run -m model.gguf --chat",

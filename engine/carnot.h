@@ -199,7 +199,8 @@ CN_API void cn_sampler_free(struct cn_sampler *sampler);
 /* Chooses a token from logits [n_vocab] and remembers it for the repeat penalty. Deterministic for
  * a seed. */
 CN_API int32_t cn_sampler_sample(struct cn_sampler *sampler, const float *logits);
-/* Lets the repeat penalty see a token that was not sampled (a prompt). */
+/* Lets the repeat penalty see a token that was not sampled (a prompt). Ids outside the vocabulary
+ * are ignored. */
 CN_API void cn_sampler_accept(struct cn_sampler *sampler, int32_t token);
 
 /* ---- whole texts and chats ----------------------------------------------------------------------

@@ -8,6 +8,8 @@
 #include <math.h>
 #include <string.h>
 
+#define TAKEN (-1.0f) /* no probability */
+
 /* Softmax over all experts, the k largest (ties: the lower number), weights as the model wants. */
 static void choose(const struct cn_session *s, float *p, int32_t *chosen, float *weight)
 {
@@ -19,13 +21,14 @@ static void choose(const struct cn_session *s, float *p, int32_t *chosen, float 
         for (int64_t e = 0; e < hp->n_expert; e++)
             if (p[e] >= 0 && (best < 0 || p[e] > p[best]))
                 best = e;
-        /* NaN everywhere (a damaged file): any experts do. */
-        if (best < 0)
-            best = j;
+        /* NaN (a damaged file): any expert does, but none twice: buffers hold a batch each. */
+        for (int64_t e = 0; best < 0; e++)
+            if (p[e] != TAKEN)
+                best = e;
         chosen[j] = (int32_t)best;
         weight[j] = p[best] / sum;
         total += weight[j];
-        p[best] = -1;
+        p[best] = TAKEN;
     }
     for (int64_t j = 0; j < hp->n_expert_used; j++) {
         if (s->model->arch->normalise_experts)

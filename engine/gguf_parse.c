@@ -263,8 +263,10 @@ static enum cn_status check_alignment(const struct scan *s, const struct cn_gguf
                  "%s: key \"%s\": type %s found, u32 expected", s->file, key,
                  kv_types[kv->type].name);
     uint32_t value = cn_load_u32(kv->data);
-    CN_RETURN_IF(value == 0 || (value & (value - 1)), CN_ERR_FORMAT, s->err,
-                 "%s: key \"%s\": %" PRIu32 " found, a power of two expected", s->file, key, value);
+    /* The specification's multiple of 8 is also what lets kernels read floats in place. */
+    CN_RETURN_IF(value < 8 || (value & (value - 1)), CN_ERR_FORMAT, s->err,
+                 "%s: key \"%s\": %" PRIu32 " found, a power of two from 8 on expected", s->file,
+                 key, value);
     *alignment = value;
     return CN_OK;
 }

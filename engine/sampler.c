@@ -84,7 +84,7 @@ void cn_sampler_free(struct cn_sampler *s)
 
 void cn_sampler_accept(struct cn_sampler *s, int32_t token)
 {
-    if (s->options.repeat_last_n == 0)
+    if (s->options.repeat_last_n == 0 || token < 0 || token >= cn_model_get_info(s->model)->n_vocab)
         return;
     s->recent[s->recent_at] = token;
     s->recent_at = (s->recent_at + 1) % s->options.repeat_last_n;

@@ -193,6 +193,8 @@ static enum cn_status check_options(const struct cn_model *m, const struct cn_se
     CN_RETURN_IF(o->n_threads < 0 || o->n_threads > MAX_THREADS || o->n_threads_prefill < 0 ||
                      o->n_threads_prefill > MAX_THREADS,
                  CN_ERR_ARGUMENT, err, "threads: 1 to %d expected", MAX_THREADS);
+    CN_RETURN_IF(o->kv != CN_KV_F16 && o->kv != CN_KV_F32 && o->kv != CN_KV_Q8_0, CN_ERR_ARGUMENT,
+                 err, "KV type: %d to %d expected, %d given", CN_KV_F16, CN_KV_Q8_0, (int)o->kv);
     CN_RETURN_IF(o->kv == CN_KV_Q8_0 && (m->hp.d_k % 32 || m->hp.d_v % 32), CN_ERR_UNSUPPORTED, err,
                  "a q8_0 KV cache needs head sizes that are multiples of 32, here %lld and %lld",
                  (long long)m->hp.d_k, (long long)m->hp.d_v);
@@ -278,6 +280,9 @@ enum cn_status cn_session_eval(struct cn_session *s, const int32_t *tokens, int3
     for (int32_t done = 0; done < n;) {
         int32_t now = n - done < s->n_batch ? n - done : (int32_t)s->n_batch;
         bool last = done + now == n;
+        /* Before the pass: a cancelled one has stored keys too. */
+        if (s->position + now > s->n_written)
+            s->n_written = s->position + now;
         int64_t wanted = want == CN_WANT_ALL ? now : want == CN_WANT_LAST && last ? 1 : 0;
         CN_RETURN_IF(!cn_forward(s, tokens + done, now, wanted, want == CN_WANT_ALL ? done : 0),
                      CN_ERR_CANCELLED, err, "cancelled");
@@ -307,16 +312,18 @@ enum cn_status cn_session_rewind(struct cn_session *s, int32_t position, struct 
 {
     CN_RETURN_IF(position < 0 || position > s->position, CN_ERR_ARGUMENT, err,
                  "rewind: 0 to %d expected, %d given", s->position, position);
-    /* A sliding layer has overwritten what lies further back than its spare rows. */
-    for (int64_t i = 0; position > 0 && i < s->model->hp.n_layer; i++) {
-        int64_t kept = s->kv[i].capacity;
-        CN_RETURN_IF(s->model->layers[i].sliding && s->position > kept &&
-                         position - s->model->hp.window < s->position - kept,
+    /* A sliding layer has overwritten what lies further back than its spare rows; the next token
+     * sees window - 1 positions before its own. */
+    const int64_t needed =
+        position + 1 > s->model->hp.window ? position + 1 - s->model->hp.window : 0;
+    for (int64_t i = 0; position > 0 && i < s->model->hp.n_layer; i++)
+        CN_RETURN_IF(s->model->layers[i].sliding && needed < s->n_written - s->kv[i].capacity,
                      CN_ERR_UNSUPPORTED, err,
                      "rewind from %d to %d: the sliding window's cache keeps %lld positions",
-                     s->position, position, (long long)kept);
-    }
+                     s->position, position, (long long)s->kv[i].capacity);
     s->position = position;
+    if (position == 0)
+        s->n_written = 0;
     s->n_logits_valid = 0;
     return CN_OK;
 }

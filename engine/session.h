@@ -44,6 +44,7 @@ struct cn_session {
     struct cn_pool *pool;
     int n_threads; /* of the pass under way */
     int32_t n_ctx, position;
+    int32_t n_written; /* positions stored since the last start from 0: what a ring has lost */
     int64_t n_batch, n_logits, n_logits_valid;
     struct cn_kv *kv; /* [n_layer] */
     size_t k_row_bytes, v_row_bytes, kv_bytes;
