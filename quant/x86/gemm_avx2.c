@@ -37,6 +37,8 @@ ALWAYS void rows_by_tokens(const int klass, const int sub, const bool has_min, c
                            const int32_t *sum, float *out)
 {
     const int steps = sub / 4; /* of four columns */
+    /* Not in the loop: a division that a sanitizer checks keeps gcc from unrolling it. */
+    const int n_subs = 32 / sub;
     const int run = klass == WIDE ? 1 : klass < steps ? klass : steps;
     const __m256i ones = _mm256_set1_epi16(1), minus_offset = _mm256_set1_epi32(-offset);
     for (int i = 0; i < ROWS * N; i += 8)
@@ -44,7 +46,7 @@ ALWAYS void rows_by_tokens(const int klass, const int sub, const bool has_min, c
 
     for (int64_t c = 0; c < k; c += 32) {
         __m256 group[ROWS][2];
-        UNROLL for (int s = 0; s < 32 / sub; s++)
+        UNROLL for (int s = 0; s < n_subs; s++)
         {
             const uint8_t *w = codes + c / CN_CHUNK * N * CN_CHUNK + c % CN_CHUNK + s * sub;
             const int8_t *qs = q + (c + s * sub) * N;

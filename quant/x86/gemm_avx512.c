@@ -21,6 +21,8 @@ ALWAYS void rows_by_tokens(const int sub, const bool has_min, const int nv, int6
                            int64_t scale_stride, const int8_t *q, const float *d,
                            const int32_t *sum, float *out)
 {
+    /* Not in the loop: a division that a sanitizer checks keeps gcc from unrolling it. */
+    const int n_subs = 32 / sub;
     const int64_t group_q = k * N, group_d = k / 32 * N, group_sum = k / 16 * N;
     const __m512i minus_offset = _mm512_set1_epi32(-offset);
     for (int r = 0; r < ROWS; r++)
@@ -29,7 +31,7 @@ ALWAYS void rows_by_tokens(const int sub, const bool has_min, const int nv, int6
 
     for (int64_t c = 0; c < k; c += 32) {
         __m512 group[ROWS][2];
-        UNROLL for (int s = 0; s < 32 / sub; s++)
+        UNROLL for (int s = 0; s < n_subs; s++)
         {
             const uint8_t *w = codes + c / CN_CHUNK * N * CN_CHUNK + c % CN_CHUNK + s * sub;
             const int8_t *qs = q + (c + s * sub) * N;
