@@ -9,17 +9,7 @@
 #error "simd_avx512.h needs the flags of the avx512 tier"
 #endif
 
-#include <immintrin.h>
-#include <stdint.h>
-#include <string.h>
-
-#define ALWAYS static inline __attribute__((always_inline))
-/* Arrays of vectors live in registers only if every loop over them is unrolled. */
-#ifdef __clang__
-#define UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define UNROLL _Pragma("GCC unroll 16")
-#endif
+#include "quant/x86/simd_avx2.h"
 
 ALWAYS __m512i load512(const void *p)
 {
@@ -32,6 +22,239 @@ ALWAYS __m512i broadcast4(const void *p)
     int32_t v;
     memcpy(&v, p, sizeof v);
     return _mm512_set1_epi32(v);
+}
+
+/* ---- gemv: lanes of the sums are groups of columns ------------------------------------------
+ *
+ * vpdpbusd adds four neighbouring products to a lane of 32 bits. The kernels choose which columns
+ * meet in a lane: those of one group, so that 256 columns end in one vector of 16 group sums, which
+ * takes one conversion to float and one FMA with 16 scales. For that the activations are put in the
+ * kernel's own order, once for all the rows of a call. */
+
+/* The activations of 256 columns in a kernel's order, and what its lanes are to be multiplied with
+ * (the scale of their activations), to start at (the part of an offset) or to add (of a minimum).
+ */
+struct lanes {
+    _Alignas(64) int8_t q[256];
+    float d[2][16];
+    int32_t start[2][16];
+    float sum[2][16];
+};
+
+/* Columns of activations that are put in order at a time; they should leave room in a first-level
+ * cache. */
+enum { STRIP_COLS = 8192 };
+
+ALWAYS void store512(void *p, __m512i v)
+{
+    _mm512_storeu_si512(p, v);
+}
+
+/* Qwords, dwords of an order or an index of bytes. */
+/* clang-format off */
+#define DWORD(i) 4 * (i), 4 * (i) + 1, 4 * (i) + 2, 4 * (i) + 3
+#define QWORD(i) DWORD(2 * (i)), DWORD(2 * (i) + 1)
+#define OWORD(i) QWORD(2 * (i)), QWORD(2 * (i) + 1)
+/* A run of 8 of each of eight groups of 32. */
+#define RUN(i) \
+    QWORD(i),      QWORD((i) + 4),  QWORD((i) + 8),  QWORD((i) + 12), \
+    QWORD((i) + 16), QWORD((i) + 20), QWORD((i) + 24), QWORD((i) + 28)
+/* Bytes a, a + s, ... */
+#define EVERY4(s, a) (a), (a) + (s), (a) + 2 * (s), (a) + 3 * (s)
+#define EVERY16(s, a) \
+    EVERY4(s, a), EVERY4(s, (a) + 4 * (s)), EVERY4(s, (a) + 8 * (s)), EVERY4(s, (a) + 12 * (s))
+/* clang-format on */
+
+/* to[i] = q[order[i]] */
+ALWAYS void permute256(const uint8_t *order, const int8_t *q, int8_t *to)
+{
+    UNROLL for (int i = 0; i < 4; i++)
+    {
+        const __m512i index = load512(order + 64 * i);
+        const __m512i lo = _mm512_permutex2var_epi8(load512(q), index, load512(q + 64)),
+                      hi = _mm512_permutex2var_epi8(load512(q + 128), index, load512(q + 192));
+        store512(to + 64 * i, _mm512_mask_mov_epi8(lo, _mm512_movepi8_mask(index), hi));
+    }
+}
+
+/* Eight floats, each to two neighbouring lanes. */
+ALWAYS __m512 twice_each(const float *p)
+{
+    return _mm512_permutexvar_ps(_mm512_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7),
+                                 _mm512_castps256_ps512(_mm256_loadu_ps(p)));
+}
+
+/* Sixteen sums of 16 columns, times a factor. */
+ALWAYS __m512i sums16(const int16_t *p, int factor)
+{
+    return _mm512_mullo_epi32(_mm512_cvtepi16_epi32(load256(p)), _mm512_set1_epi32(factor));
+}
+
+/* The f16 at p in all lanes. */
+ALWAYS __m512 halves_at(const void *p)
+{
+    return _mm512_cvtph_ps(_mm256_set1_epi16((short)load16(p)));
+}
+
+/* y = W x of a format whose blocks are block_elems columns in block_bytes bytes. arrange() makes
+ * the lanes of step_cols (256 or 512: one or two structs) columns from column c on; step() adds
+ * their products to the 16 sums `total`. Blocks of zeros make up for what the last step of a row
+ * lacks: they lie in a copy, so nothing is read beyond the row. */
+ALWAYS void gemv_by_strips(void (*arrange)(const struct cn_act *x, int64_t c, struct lanes *to),
+                           __m512 (*step)(const uint8_t *b, const struct lanes *x, __m512 total),
+                           const int block_elems, const int block_bytes, const int step_cols,
+                           int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
+                           const struct cn_act *x, float *y)
+{
+    const int structs = step_cols / 256, step_bytes = step_cols / block_elems * block_bytes;
+    struct lanes strip[STRIP_COLS / 256];
+    uint8_t blocks[8 * 34] = { 0 };
+    for (int64_t c0 = 0; c0 < n_cols || c0 == 0; c0 += STRIP_COLS) {
+        const int64_t n = n_cols - c0 < STRIP_COLS ? n_cols - c0 : STRIP_COLS;
+        const int64_t whole = n / step_cols;
+        const size_t rest = (size_t)(n % step_cols);
+        for (int64_t i = 0; i < whole; i++)
+            arrange(x, c0 + i * step_cols, strip + i * structs);
+        if (rest) {
+            const int64_t c = c0 + whole * step_cols;
+            int8_t q[512] = { 0 };
+            float d[16] = { 0 }, sum32[16] = { 0 };
+            int16_t sum16[32] = { 0 };
+            memcpy(q, x->q + c, rest);
+            memcpy(d, x->d + c / 32, rest / 32 * sizeof *d);
+            memcpy(sum32, x->sum32 + c / 32, rest / 32 * sizeof *sum32);
+            memcpy(sum16, x->sum16 + c / 16, rest / 16 * sizeof *sum16);
+            const struct cn_act padded = { .q = q, .d = d, .sum32 = sum32, .sum16 = sum16 };
+            arrange(&padded, 0, strip + whole * structs);
+        }
+        for (int64_t r = 0; r < n_rows; r++) {
+            const uint8_t *b = row_at(w, r, row_bytes);
+            b += c0 / block_elems * block_bytes;
+            __m512 total = _mm512_setzero_ps();
+            for (int64_t i = 0; i < whole; i++, b += step_bytes) {
+                prefetch(b, step_bytes);
+                total = step(b, strip + i * structs, total);
+            }
+            if (rest) {
+                memcpy(blocks, b, rest / (size_t)block_elems * (size_t)block_bytes);
+                total = step(blocks, strip + whole * structs, total);
+            }
+            const float sum = _mm512_reduce_add_ps(total);
+            y[r] = c0 ? y[r] + sum : sum;
+        }
+    }
+}
+
+/* The scales of Q4_K and Q5_K (quant/ref/k_scales.h) from the first 16 bytes of a block: scales in
+ * the low, minima in the high eight bytes. */
+ALWAYS __m128i k_scales_of(__m128i block)
+{
+    const __m128i v = _mm_shuffle_epi8(
+        block, _mm_setr_epi8(4, 5, 6, 7, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15));
+    const __m128i lo = _mm_multishift_epi64_epi8(
+        _mm_setr_epi8(0, 8, 16, 24, 32, 40, 48, 56, 0, 8, 16, 24, 36, 44, 52, 60), v);
+    const __m128i hi = _mm_multishift_epi64_epi8(
+        _mm_setr_epi8(0, 8, 16, 24, 2, 10, 18, 26, 0, 8, 16, 24, 2, 10, 18, 26), v);
+    return _mm_and_si128(_mm_ternarylogic_epi32(_mm_set1_epi8(15), lo, hi, 0xca),
+                         _mm_set1_epi8(63));
+}
+
+/* d and dmin, the first four bytes of a block, each in eight lanes. */
+ALWAYS __m512 d_and_dmin(__m128i block)
+{
+    return _mm512_permutexvar_ps(_mm512_setr_epi32(0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1),
+                                 _mm512_castps128_ps512(_mm_cvtph_ps(block)));
+}
+
+/* Group sums of Q4_K and Q5_K (two lanes a group), their scales and minima to `total`. */
+ALWAYS __m512 add_k_groups(__m128i block, __m512i acc, const struct lanes *x, __m512 total)
+{
+    __m512 s = _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(k_scales_of(block)));
+    s = _mm512_mul_ps(_mm512_mul_ps(s, _mm512_load_ps(x->sum[0])), d_and_dmin(block));
+    const __m512 scale =
+        _mm512_permutexvar_ps(_mm512_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7), s);
+    s = _mm512_fmadd_ps(_mm512_cvtepi32_ps(acc), scale, _mm512_maskz_mov_ps(0xff00, s));
+    return _mm512_add_ps(total, s);
+}
+
+/* Row of a vgf2p8affineqb matrix that brings bit `from` of a byte to bit `to`. */
+#define AFFINE_BIT(from, to) ((1ull << (from)) << (8 * (7 - (to))))
+
+ALWAYS __m512i affine(__m512i v, __m512i matrix)
+{
+    return _mm512_gf2p8affine_epi64_epi8(v, matrix, 0);
+}
+
+/* mask ? a : b, bit by bit. */
+ALWAYS __m512i select_bits(__m512i mask, __m512i a, __m512i b)
+{
+    return _mm512_ternarylogic_epi32(mask, a, b, 0xca);
+}
+
+/* (v & mask) | more */
+ALWAYS __m512i and_or(__m512i v, __m512i mask, __m512i more)
+{
+    return _mm512_ternarylogic_epi32(v, mask, more, 0xea);
+}
+
+/* v, negative where the mask says so. */
+ALWAYS __m512i negate_where(__mmask64 mask, __m512i v)
+{
+    return _mm512_mask_sub_epi8(v, mask, _mm512_setzero_si512(), v);
+}
+
+/* Lanes of two steps of 128 columns, four lanes a group of 32: the first 16 columns of four groups
+ * in one vector, the other 16 in the next. */
+ALWAYS void arrange_fours(const struct cn_act *x, int64_t c, int offset, struct lanes *to)
+{
+    /* clang-format off */
+    static const uint8_t order[256] = {
+        OWORD(0), OWORD(2),  OWORD(4),  OWORD(6),  OWORD(1), OWORD(3),  OWORD(5),  OWORD(7),
+        OWORD(8), OWORD(10), OWORD(12), OWORD(14), OWORD(9), OWORD(11), OWORD(13), OWORD(15),
+    };
+    /* clang-format on */
+    permute256(order, x->q + c, to->q);
+    const __m512i group = _mm512_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3);
+    const __m512i start = sums16(x->sum16 + c / 16, -offset);
+    UNROLL for (int i = 0; i < 2; i++)
+    {
+        const __m512i from = _mm512_add_epi32(group, _mm512_set1_epi32(4 * i));
+        const __m512 d = _mm512_castps256_ps512(_mm256_loadu_ps(x->d + c / 32)),
+                     sum = _mm512_castps256_ps512(_mm256_loadu_ps(x->sum32 + c / 32));
+        _mm512_store_ps(to->d[i], _mm512_permutexvar_ps(from, d));
+        _mm512_store_ps(to->sum[i], _mm512_maskz_permutexvar_ps(0x1111, from, sum));
+        const __m256i half =
+            i ? _mm512_extracti64x4_epi64(start, 1) : _mm512_castsi512_si256(start);
+        store512(to->start[i], _mm512_maskz_expand_epi32(0x3333, _mm512_castsi256_si512(half)));
+    }
+}
+
+/* Lanes of a step of 256 columns whose vectors each have a run of 8 columns of all groups. */
+ALWAYS void arrange_runs(const uint8_t *order, const struct cn_act *x, int64_t c, int offset,
+                         struct lanes *to)
+{
+    permute256(order, x->q + c, to->q);
+    _mm512_store_ps(to->d[0], twice_each(x->d + c / 32));
+    store512(to->start[0], sums16(x->sum16 + c / 16, -offset));
+}
+
+/* Sixteen bytes four times, as the low 64 entries of vpermb see a table by nibbles: whatever is
+ * above the nibble. */
+ALWAYS __m512i nibble_table(const void *p)
+{
+    return _mm512_broadcast_i32x4(load128(p));
+}
+
+/* Words from the 32 of one or (from 32 on) of another vector. */
+ALWAYS __m512i words_of(__m512i v, const int16_t *index, __m512i w)
+{
+    return _mm512_permutex2var_epi16(v, load512(index), w);
+}
+
+/* The first 16 words as floats. */
+ALWAYS __m512 halves_of(__m512i v)
+{
+    return _mm512_cvtph_ps(_mm512_castsi512_si256(v));
 }
 
 #endif
