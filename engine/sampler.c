@@ -42,7 +42,8 @@ enum cn_status cn_sampler_create(const struct cn_model *model,
 {
     const int64_t n_vocab = cn_model_get_info(model)->n_vocab;
     CN_RETURN_IF(!isfinite(options->temperature) || !isfinite(options->top_p) ||
-                     !isfinite(options->min_p) || !(options->repeat_penalty > 0),
+                     !isfinite(options->min_p) || !isfinite(options->repeat_penalty) ||
+                     !(options->repeat_penalty > 0),
                  CN_ERR_ARGUMENT, err, "sampling: finite numbers and a penalty above 0 expected");
     CN_RETURN_IF(options->repeat_last_n < 0 || options->repeat_last_n > 1 << 20, CN_ERR_ARGUMENT,
                  err, "sampling: repeat_last_n of 0 to %d expected, %d given", 1 << 20,
