@@ -128,11 +128,16 @@ ALWAYS float sum_ps(__m256 v)
  * end of a mapping are dropped by the CPU, never faulted. */
 enum { PREFETCH_BYTES = 2048 };
 
-/* Asks for the cache lines of the n bytes that lie PREFETCH_BYTES behind p. n is a constant. */
-ALWAYS void prefetch(const uint8_t *p, const int n)
+/* Asks for the cache lines of the n bytes that lie `ahead` bytes behind p. n is a constant. */
+ALWAYS void prefetch_ahead(const uint8_t *p, size_t ahead, const int n)
 {
     UNROLL for (int i = 0; i < n; i += 64)
-        _mm_prefetch((const char *)(p + PREFETCH_BYTES + i), _MM_HINT_T0);
+        _mm_prefetch((const char *)(p + ahead + (size_t)i), _MM_HINT_T0);
+}
+
+ALWAYS void prefetch(const uint8_t *p, const int n)
+{
+    prefetch_ahead(p, PREFETCH_BYTES, n);
 }
 
 /* Products of unsigned bytes (<= 128) and activations, summed by four to 32 bits. */
