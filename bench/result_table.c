@@ -2,10 +2,12 @@
 #include "bench/table.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum kind { KIND_NULL, KIND_STR, KIND_F64, KIND_I64, KIND_BOOL, KIND_JSON };
 
@@ -41,7 +43,7 @@ struct cn_table {
 
 bool cn_table_format_parse(const char *name, enum cn_table_format *format)
 {
-    static const char *const names[] = { "md", "csv", "json", "jsonl", "sql" };
+    static const char *const names[] = { "md", "csv", "json", "jsonl", "sql", "html" };
     for (int i = 0; i < (int)(sizeof names / sizeof *names); i++)
         if (strcmp(name, names[i]) == 0) {
             *format = (enum cn_table_format)i;
@@ -582,6 +584,50 @@ static void print_sql(const struct cn_table *t, FILE *out)
     }
 }
 
+/* ---- html --------------------------------------------------------------------------------------
+ */
+
+static void html_text(const char *text, FILE *out)
+{
+    for (; *text; text++) {
+        if (*text == '<')
+            fputs("&lt;", out);
+        else if (*text == '>')
+            fputs("&gt;", out);
+        else if (*text == '&')
+            fputs("&amp;", out);
+        else
+            fputc(*text, out);
+    }
+}
+
+/* A <table> of the columns that have a title. */
+static void print_html(const struct cn_table *t, FILE *out)
+{
+    fputs("<table>\n<tr>", out);
+    for (size_t c = 0; c < t->n_columns; c++)
+        if (t->columns[c].title) {
+            fputs("<th>", out);
+            html_text(t->columns[c].title, out);
+            fputs("</th>", out);
+        }
+    fputs("</tr>\n", out);
+    for (size_t r = 0; r < t->n_rows; r++) {
+        fputs("<tr>", out);
+        for (size_t c = 0; c < t->n_columns; c++) {
+            char buf[NUMBER_BYTES];
+            if (!t->columns[c].title)
+                continue;
+            const struct cell *cell = cell_at(t, r, c);
+            fputs(is_number(cell) ? "<td class=\"n\">" : "<td>", out);
+            html_text(md_value(cell, t->columns[c].digits, buf), out);
+            fputs("</td>", out);
+        }
+        fputs("</tr>\n", out);
+    }
+    fputs("</table>\n", out);
+}
+
 bool cn_table_print(const struct cn_table *t, enum cn_table_format format, FILE *out)
 {
     if (t->out_of_memory)
@@ -603,6 +649,34 @@ bool cn_table_print(const struct cn_table *t, enum cn_table_format format, FILE 
     case CN_TABLE_SQL:
         print_sql(t, out);
         break;
+    case CN_TABLE_HTML:
+        print_html(t, out);
+        break;
     }
     return !ferror(out);
+}
+
+bool cn_table_save(const struct cn_table *t, const char *path)
+{
+    const char *dot = strrchr(path, '.');
+    enum cn_table_format format = CN_TABLE_MD;
+    char temporary[4096];
+    if (dot)
+        cn_table_format_parse(dot + 1, &format);
+    if (snprintf(temporary, sizeof temporary, "%s.tmp-%ld", path, (long)getpid()) >=
+        (int)sizeof temporary) {
+        errno = ENAMETOOLONG;
+        return false;
+    }
+    FILE *f = fopen(temporary, "w");
+    if (!f)
+        return false;
+    bool ok = cn_table_print(t, format, f);
+    ok = fclose(f) == 0 && ok && rename(temporary, path) == 0;
+    if (!ok) {
+        int reason = errno;
+        unlink(temporary);
+        errno = reason;
+    }
+    return ok;
 }

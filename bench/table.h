@@ -11,7 +11,14 @@
 #include <stdint.h>
 #include <stdio.h>
 
-enum cn_table_format { CN_TABLE_MD, CN_TABLE_CSV, CN_TABLE_JSON, CN_TABLE_JSONL, CN_TABLE_SQL };
+enum cn_table_format {
+    CN_TABLE_MD,
+    CN_TABLE_CSV,
+    CN_TABLE_JSON,
+    CN_TABLE_JSONL,
+    CN_TABLE_SQL,
+    CN_TABLE_HTML
+};
 
 /* "md", "csv", ...; false if unknown. */
 bool cn_table_format_parse(const char *name, enum cn_table_format *format);
@@ -45,5 +52,10 @@ int64_t cn_table_n_rows(const struct cn_table *t);
  * double. False if memory ran out (also earlier, while the table was filled: nothing is printed
  * then) or `out` failed. */
 bool cn_table_print(const struct cn_table *t, enum cn_table_format format, FILE *out);
+
+/* Writes the table to a file in the format its name ends in (.csv, .json, .html: a <table> for a
+ * page,
+ * ...; Markdown if unknown), under a temporary name first. False with errno set. */
+bool cn_table_save(const struct cn_table *t, const char *path);
 
 #endif

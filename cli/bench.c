@@ -11,6 +11,7 @@
 #include "bench/quality.h"
 #include "bench/table.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,7 +29,8 @@ struct int_list {
 
 struct arguments {
     struct cn_string_list models;
-    const char *prefill, *decode, *depth, *threads, *kv, *precision, *tiers, *meter, *root, *kld;
+    const char *prefill, *decode, *depth, *threads, *kv, *precision, *tiers, *meter, *root, *kld,
+        *save;
     int64_t reps, batch;
     bool sleep, force_meter;
     enum cn_table_format format;
@@ -337,8 +339,11 @@ static int finish(struct bench *b)
         put_row(b, &b->rows[i]);
     cn_table_print(b->table, b->a->format, stdout);
     put_notes(b);
+    int code = CN_EXIT_OK;
+    if (b->a->save && !cn_table_save(b->table, b->a->save))
+        code = cn_die("%s: %s", b->a->save, strerror(errno));
     cn_table_free(b->table);
-    return CN_EXIT_OK;
+    return code;
 }
 
 static enum cn_status make_quality(struct bench *b, struct cn_error *err)
@@ -445,6 +450,8 @@ int cn_cmd_bench(int argc, char **argv)
         { "--root",        NULL, CN_OPT_STRING, &a.root,        "DIR",    "where the meters' files are (/)",           0, 0    },
         { "--force-meter", NULL, CN_OPT_FLAG,   &a.force_meter, NULL,
          "believe a battery that is charging",                                                                         0, 0    },
+        { "--save",        NULL, CN_OPT_STRING, &a.save,        "FILE",
+         "write the table to a file too (.csv, .json, .html)",                                                         0, 0    },
         { "--output",      "-o", CN_OPT_TABLE,  &a.format,      "FORMAT", "md, csv, json, jsonl or sql (md)",
          0,                                                                                                               0    },
     };

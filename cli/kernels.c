@@ -10,6 +10,7 @@
 #include "cli/lists.h"
 #include "quant/quant.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,7 +37,7 @@ static const struct cn_usage usage = {
 };
 
 struct args {
-    const char *formats, *tiers, *jobs;
+    const char *formats, *tiers, *jobs, *save;
     bool check, bench;
     int64_t n_threads, seed;
     double seconds;
@@ -201,6 +202,8 @@ static int run(const struct args *a)
     cn_progress("kernels", CN_N_TYPES, CN_N_TYPES);
     if (code < 0 && !cn_table_print(t, a->output, stdout))
         code = cn_die("out of memory, or stdout cannot be written");
+    if (code < 0 && a->save && !cn_table_save(t, a->save))
+        code = cn_die("%s: %s", a->save, strerror(errno));
     if (code < 0 && n_failed)
         code = cn_die("%d %s wrong", n_failed, n_failed == 1 ? "kernel is" : "kernels are");
     cn_table_free(t);
@@ -227,6 +230,8 @@ int cn_cmd_kernels(int argc, char **argv)
         { "--seconds", NULL,      CN_OPT_FLOAT,  &a.seconds,   "S",      "to time each kernel for (0.06)",       0.001,
          60                                                                                                                 },
         { "--seed",    NULL,      CN_OPT_INT,    &a.seed,      "N",      "of the checks' inputs (1)",            0,     9e15},
+        { "--save",    NULL,      CN_OPT_STRING, &a.save,      "FILE",
+         "write the table to a file too (.csv, .json, .html)",                                                   0,     0   },
         { "--output",  "-o",      CN_OPT_TABLE,  &a.output,    "FORMAT", "md, csv, json, jsonl or sql (md)",
          0,                                                                                                             0   },
     };
