@@ -9,6 +9,7 @@
 #include "quant/vec.h"
 
 #include <assert.h>
+#include <string.h>
 #include <strings.h>
 
 /* The rows name the tiers with AVX2(id) ...; a tier that is not built here vanishes. */
@@ -157,13 +158,16 @@ void cn_dequantize_with(const struct cn_kernels *kernels, const struct cn_format
         float scale[STEP / 16], min[STEP / 16];
         kernels->unpack(n, in, u.code, CN_CHUNK, scale, min);
         in += cn_row_bytes(format, n);
-        for (int64_t i = 0; i < n; i++) {
-            if (!panel->sub) {
-                x[c + i] = u.f[i];
-                continue;
-            }
-            float w = scale[i / panel->sub] * (float)((int)u.code[i] - panel->offset);
-            x[c + i] = panel->has_min ? w - min[i / panel->sub] : w;
+        if (!panel->sub)
+            memcpy(x + c, u.f, (size_t)n * sizeof *x);
+        /* Sixteen elements share a scale in any case. */
+        for (int64_t i = 0; panel->sub && i < n; i += 16) {
+            const float s = scale[i / panel->sub], m = panel->has_min ? min[i / panel->sub] : 0;
+            float *out = x + c + i;
+            for (int j = 0; j < 16; j++)
+                out[j] = s * (float)((int)u.code[i + j] - panel->offset);
+            for (int j = 0; panel->has_min && j < 16; j++)
+                out[j] -= m;
         }
     }
 }
