@@ -164,6 +164,8 @@ static void product_chunk(void *context, int chunk, int thread)
 void cn_products_run(struct cn_session *s, struct cn_product *products, int n)
 {
     int64_t n_chunks = 0;
+    if (s->observe)
+        s->observe(s->observe_user, products, n);
     for (int i = 0; i < n; i++) {
         prepare(s, products[i].in, products[i].w->format->act);
         int64_t step = chunk_rows(s, &products[i]);

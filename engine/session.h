@@ -41,6 +41,10 @@ struct cn_kv {
 struct cn_session {
     const struct cn_model *model;
     struct cn_session_options options;
+    /* Told of products[n] before they run, whose inputs are the rows before any rounding; on the
+     * thread that called cn_session_eval. NULL: nobody is. */
+    void (*observe)(void *user, const struct cn_product *products, int n);
+    void *observe_user;
     struct cn_pool *pool;
     int n_threads; /* of the pass under way */
     int32_t n_ctx, position;

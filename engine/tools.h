@@ -59,6 +59,47 @@ CN_API enum cn_status cn_quantize_file(const char *in, const char *out,
                                        const struct cn_quantize_options *options,
                                        struct cn_file_result *result, struct cn_error *err);
 
+/* ---- imatrix ------------------------------------------------------------------------------------
+ */
+
+struct cn_imatrix_options {
+    const char *out;       /* file to write */
+    const char *const *in; /* [n_in] files of either format that are added to it */
+    size_t n_in;
+    const char *dataset; /* name of the text, kept in the file */
+    int32_t n_ctx;       /* tokens of a chunk; 0: 512 */
+    int32_t n_chunks;    /* at most so many of the text; 0: all */
+    int32_t every;       /* `out` is written after so many chunks, and at the end; 0: at the end */
+    int32_t n_threads;   /* 0: one per available core */
+    bool output_tensor;  /* the output matrix too */
+    bool resume;         /* `out` holds the first chunks of this text; it may be absent */
+    void *user;
+    /* Called after each chunk. May be NULL. */
+    void (*progress)(void *user, int32_t done, int32_t total);
+    /* Asked before each chunk; true ends it with CN_ERR_CANCELLED, `out` holding the chunks that
+     * were finished. May be NULL. */
+    bool (*cancel)(void *user);
+};
+
+struct cn_imatrix_result {
+    int32_t n_chunks;      /* of the text, in `out` */
+    int32_t n_resumed;     /* of these, that were there before */
+    int64_t n_entries;     /* weight tensors in `out` */
+    int64_t n_matrices;    /* their matrices: more where there are experts */
+    int64_t n_never;       /* of these, that no token reached */
+    uint32_t total_chunks; /* with those of `in` */
+};
+
+/* Writes the importance matrix of `model` on the text tokens[n]: for each column of each matrix of
+ * the layers the sum of squares of what it was multiplied with, and for each expert the number of
+ * its tokens. The text is cut into chunks of n_ctx, each evaluated from an empty cache with BOS as
+ * its first token if the model adds that. model == NULL: `in` is merged and nothing else done.
+ * *result is filled after CN_ERR_CANCELLED too. Cannot resume with `in`: what is in `out` could not
+ * be told apart. */
+CN_API enum cn_status cn_imatrix_make(const struct cn_model *model, const int32_t *tokens, size_t n,
+                                      const struct cn_imatrix_options *options,
+                                      struct cn_imatrix_result *result, struct cn_error *err);
+
 /* ---- synth --------------------------------------------------------------------------------------
  */
 
