@@ -84,7 +84,7 @@ static int trim(char *text, ssize_t n)
     return (int)n;
 }
 
-int cn_sysfs_text(struct cn_sysfs_file *f, char *text, size_t n_bytes)
+int cn_sysfs_all(struct cn_sysfs_file *f, char *text, size_t n_bytes)
 {
     struct stat st;
     /* A writer that replaces the file by rename leaves us with one that has no name any more. */
@@ -99,7 +99,16 @@ int cn_sysfs_text(struct cn_sysfs_file *f, char *text, size_t n_bytes)
     do
         n = pread(f->fd, text, n_bytes - 1, 0);
     while (n < 0 && errno == EINTR);
-    return n < 0 ? -errno : trim(text, n);
+    if (n < 0)
+        return -errno;
+    text[n] = 0;
+    return (int)n;
+}
+
+int cn_sysfs_text(struct cn_sysfs_file *f, char *text, size_t n_bytes)
+{
+    int n = cn_sysfs_all(f, text, n_bytes);
+    return n < 0 ? n : trim(text, n);
 }
 
 static int parse_i64(const char *text, int64_t *value)

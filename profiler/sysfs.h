@@ -32,6 +32,8 @@ void cn_sysfs_close(struct cn_sysfs_file *f);
 /* First line without its newline and trailing blanks. Its length, or -errno. Opens the file anew if
  * another was renamed over it. */
 int cn_sysfs_text(struct cn_sysfs_file *f, char *text, size_t n_bytes);
+/* The whole file, all of its lines. Its length (cut at n_bytes - 1), or -errno. */
+int cn_sysfs_all(struct cn_sysfs_file *f, char *text, size_t n_bytes);
 /* A decimal integer and nothing else. 0 or -errno (EINVAL: not a number; ENODATA: empty). */
 int cn_sysfs_i64(struct cn_sysfs_file *f, int64_t *value);
 
