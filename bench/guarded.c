@@ -99,9 +99,7 @@ bool cn_crash_begin(void)
         crash.depth = 0;
         return false;
     }
-    /* NODEFER: the jump out of the handler needs no mask restored, so arming costs no system call.
-     */
-    struct sigaction action = { .sa_handler = on_crash, .sa_flags = SA_ONSTACK | SA_NODEFER };
+    struct sigaction action = { .sa_handler = on_crash, .sa_flags = SA_ONSTACK };
     sigemptyset(&action.sa_mask);
     for (int i = 0; i < N_CAUGHT; i++)
         sigaction(caught[i].sig, &action, &crash.old[i]);
@@ -120,7 +118,8 @@ void cn_crash_end(void)
 
 int cn_crash_catch(void (*fn)(void *), void *arg)
 {
-    int sig = sigsetjmp(crash.back, 0);
+    /* With the signal mask: the handler runs with signals blocked and never returns. */
+    int sig = sigsetjmp(crash.back, 1);
     if (sig)
         return sig;
     crash.armed = 1;
