@@ -22,7 +22,7 @@ struct vec_case {
     const struct cn_vec *ref;
     struct cn_checker *c;
     struct cn_check *result;
-    int64_t n;
+    int64_t n, n_rows, stride;
     enum cn_place place;
     unsigned turn;
     const char *where;
@@ -251,6 +251,60 @@ static void check_axpy_f16(struct vec_case *v)
     check_any_axpy(v, true);
 }
 
+/* Rows of halves: their products with a vector, their weighted sum. */
+static void call_dots_f16(void *arg)
+{
+    struct vec_case *v = arg;
+    v->vec->dots_f16(v->n_rows, v->n, v->a, v->h, v->stride, v->y);
+}
+
+static void call_sum_f16(void *arg)
+{
+    struct vec_case *v = arg;
+    v->vec->sum_f16(v->n_rows, v->n, v->a, v->h, v->stride, v->y);
+}
+
+static void check_rows_f16(struct vec_case *v, bool dots)
+{
+    enum { MAX_ROWS = 21, MAX_N = 1024 };
+    static float before[MAX_N];
+    v->n_rows = 1 + (int64_t)(cn_rng_next(&v->c->rng) % MAX_ROWS);
+    v->stride = v->n + (int64_t)(cn_rng_next(&v->c->rng) % 3);
+    const int64_t n_a = dots ? v->n : v->n_rows, n_y = dots ? v->n_rows : v->n;
+    const int64_t n_h = (v->n_rows - 1) * v->stride + v->n;
+    v->a = floats(v, CN_BUF_X, n_a);
+    v->y = floats(v, CN_BUF_OUT, n_y);
+    v->h = cn_check_take(v->c, CN_BUF_W, (size_t)n_h * sizeof *v->h, v->place);
+    if (!v->c->out_of_memory) {
+        fill_floats(v, v->a, n_a, true);
+        fill_floats(v, v->y, n_y, false);
+        memcpy(before, v->y, (size_t)n_y * sizeof *before);
+        fill_halves(v, v->h, n_h);
+    }
+    if (!call(v, dots ? call_dots_f16 : call_sum_f16))
+        return;
+    for (int64_t i = 0; i < n_y; i++) {
+        double sum = dots ? 0 : (double)before[i], magnitude = fabs(sum);
+        for (int64_t j = 0; j < n_a; j++) {
+            const uint16_t h = dots ? v->h[i * v->stride + j] : v->h[j * v->stride + i];
+            double p = (double)v->a[j] * (double)cn_f16_to_f32(h);
+            sum += p;
+            magnitude += fabs(p);
+        }
+        compare(v, i, v->y[i], sum, ((double)n_a + 8) * EPS * magnitude + 0x1p-149, magnitude);
+    }
+}
+
+static void check_dots_f16(struct vec_case *v)
+{
+    check_rows_f16(v, true);
+}
+
+static void check_sum_f16(struct vec_case *v)
+{
+    check_rows_f16(v, false);
+}
+
 static void call_to_f16(void *arg)
 {
     struct vec_case *v = arg;
@@ -471,6 +525,8 @@ static const struct {
     { "dot_f16",    check_dot_f16 },
     { "axpy",       check_axpy    },
     { "axpy_f16",   check_axpy_f16},
+    { "dots_f16",   check_dots_f16},
+    { "sum_f16",    check_sum_f16 },
     { "to_f16",     check_to_f16  },
     { "rms_norm",   check_rms_norm},
     { "silu_mul",   check_silu_mul},

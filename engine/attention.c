@@ -19,7 +19,7 @@ enum {
     KEYS = 64,         /* keys of a block */
     QUERY_TOKENS = 32, /* tokens of a chunk, many-token form */
     DIRECT_TOKENS = 8, /* fewer tokens than this are done directly */
-    DIRECT_KEYS = 512, /* keys of a block, direct form */
+    DIRECT_KEYS = 256, /* keys of a block, direct form */
     MAX_D = 1 << 16,
 };
 
@@ -136,6 +136,60 @@ static float rescale(struct running *r, float top)
     return factor;
 }
 
+/* How many of n positions from t0 on lie in consecutive rows of the cache (a ring may wrap). */
+static int64_t unbroken(const struct cn_session *s, int64_t layer, int64_t t0, int64_t n)
+{
+    const int64_t capacity = s->kv[layer].capacity, left = capacity - t0 % capacity;
+    return n < left ? n : left;
+}
+
+/* scores[h][t] = q_h . k_t for n positions from t0 on; row: room for one key. */
+static void scores_of(const struct cn_session *s, int64_t layer, int64_t kv_head, int64_t t0,
+                      int64_t n, const float *q, float *row, float *scores)
+{
+    const struct cn_hparams *hp = &s->model->hp;
+    const struct cn_vec *vec = &s->model->ops.vec;
+    const int64_t group = hp->n_head / hp->n_head_kv;
+    if (s->options.kv == CN_KV_F16) {
+        for (int64_t t = 0, run; t < n; t += run) {
+            const uint16_t *k = (const uint16_t *)(const void *)k_row(s, layer, kv_head, t0 + t);
+            run = unbroken(s, layer, t0 + t, n - t);
+            for (int64_t h = 0; h < group; h++)
+                vec->dots_f16(run, hp->d_k, q + h * hp->d_k, k, hp->d_k,
+                              scores + h * DIRECT_KEYS + t);
+        }
+        return;
+    }
+    for (int64_t t = 0; t < n; t++) {
+        const float *k = load_row(s, hp->d_k, k_row(s, layer, kv_head, t0 + t), row);
+        for (int64_t h = 0; h < group; h++)
+            scores[h * DIRECT_KEYS + t] = vec->dot(hp->d_k, q + h * hp->d_k, k);
+    }
+}
+
+/* out[h] += sum over t of p[h][t] * v_t. */
+static void add_values(const struct cn_session *s, int64_t layer, int64_t kv_head, int64_t t0,
+                       int64_t n, const float *p, float *row, float *out)
+{
+    const struct cn_hparams *hp = &s->model->hp;
+    const struct cn_vec *vec = &s->model->ops.vec;
+    const int64_t group = hp->n_head / hp->n_head_kv;
+    if (s->options.kv == CN_KV_F16) {
+        for (int64_t t = 0, run; t < n; t += run) {
+            const uint16_t *v = (const uint16_t *)(const void *)v_row(s, layer, kv_head, t0 + t);
+            run = unbroken(s, layer, t0 + t, n - t);
+            for (int64_t h = 0; h < group; h++)
+                vec->sum_f16(run, hp->d_v, p + h * DIRECT_KEYS + t, v, hp->d_v, out + h * hp->d_v);
+        }
+        return;
+    }
+    for (int64_t t = 0; t < n; t++) {
+        const float *v = load_row(s, hp->d_v, v_row(s, layer, kv_head, t0 + t), row);
+        for (int64_t h = 0; h < group; h++)
+            vec->axpy(hp->d_v, p[h * DIRECT_KEYS + t], v, out + h * hp->d_v);
+    }
+}
+
 /* One token and one KV head: every query head of its group. */
 static void direct_chunk(void *context, int chunk, int thread)
 {
@@ -151,42 +205,24 @@ static void direct_chunk(void *context, int chunk, int thread)
     float *row = (float *)(void *)(s->thread_scratch + (size_t)thread * s->thread_scratch_bytes);
     float *scores = row + (hp->d_k > hp->d_v ? hp->d_k : hp->d_v);
     struct running *run = (struct running *)(void *)(scores + group * DIRECT_KEYS);
-    const bool f16 = s->options.kv == CN_KV_F16;
 
     memset(out, 0, (size_t)(group * hp->d_v) * sizeof *out);
     for (int64_t h = 0; h < group; h++)
         run[h] = (struct running){ -INFINITY, 0 };
     for (int64_t t0 = first_key(job, position); t0 <= position; t0 += DIRECT_KEYS) {
         int64_t n = position + 1 - t0 < DIRECT_KEYS ? position + 1 - t0 : DIRECT_KEYS;
-        for (int64_t t = 0; t < n; t++) {
-            const uint8_t *k = k_row(s, job->layer, kv_head, t0 + t);
-            const float *kf = f16 ? NULL : load_row(s, hp->d_k, k, row);
-            for (int64_t h = 0; h < group; h++) {
-                const float *qh = q + h * hp->d_k;
-                float dot = f16 ? vec->dot_f16(hp->d_k, qh, (const uint16_t *)(const void *)k)
-                                : vec->dot(hp->d_k, qh, kf);
-                scores[h * DIRECT_KEYS + t] = capped(hp, dot);
-            }
-        }
+        scores_of(s, job->layer, kv_head, t0, n, q, row, scores);
         for (int64_t h = 0; h < group; h++) {
             float *p = scores + h * DIRECT_KEYS, *o = out + h * hp->d_v;
+            for (int64_t t = 0; t < n; t++)
+                p[t] = capped(hp, p[t]);
             float factor = rescale(&run[h], vec->max(n, p));
             if (factor != 1)
                 for (int64_t i = 0; i < hp->d_v; i++)
                     o[i] *= factor;
             run[h].sum += vec->exp_sum(n, run[h].max, p);
         }
-        for (int64_t t = 0; t < n; t++) {
-            const uint8_t *v = v_row(s, job->layer, kv_head, t0 + t);
-            const float *vf = f16 ? NULL : load_row(s, hp->d_v, v, row);
-            for (int64_t h = 0; h < group; h++) {
-                float p = scores[h * DIRECT_KEYS + t], *o = out + h * hp->d_v;
-                if (f16)
-                    vec->axpy_f16(hp->d_v, p, (const uint16_t *)(const void *)v, o);
-                else
-                    vec->axpy(hp->d_v, p, vf, o);
-            }
-        }
+        add_values(s, job->layer, kv_head, t0, n, scores, row, out);
     }
     for (int64_t h = 0; h < group; h++)
         for (int64_t i = 0; i < hp->d_v; i++)

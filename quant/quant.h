@@ -171,6 +171,11 @@ struct cn_vec {
     float (*dot_f16)(int64_t n, const float *a, const uint16_t *b);
     void (*axpy)(int64_t n, float a, const float *x, float *y);        /* y += a * x */
     void (*axpy_f16)(int64_t n, float a, const uint16_t *x, float *y); /* y += a * x */
+    /* Rows of n halves, `stride` halves apart: out[r] = a . row r, and y += sum of w[r] * row r. */
+    void (*dots_f16)(int64_t n_rows, int64_t n, const float *a, const uint16_t *rows,
+                     int64_t stride, float *out);
+    void (*sum_f16)(int64_t n_rows, int64_t n, const float *w, const uint16_t *rows, int64_t stride,
+                    float *y);
     void (*to_f16)(int64_t n, const float *x, uint16_t *y);
     void (*rms_norm)(int64_t n, const float *x, const float *w, float eps,
                      float *y);                                                /* y may be x */

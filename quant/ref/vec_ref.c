@@ -60,6 +60,20 @@ static void axpy_f16(int64_t n, float a, const uint16_t *x, float *y)
         y[i] += a * cn_f16_to_f32(x[i]);
 }
 
+static void dots_f16(int64_t n_rows, int64_t n, const float *a, const uint16_t *rows,
+                     int64_t stride, float *out)
+{
+    for (int64_t r = 0; r < n_rows; r++)
+        out[r] = dot_f16(n, a, rows + r * stride);
+}
+
+static void sum_f16(int64_t n_rows, int64_t n, const float *w, const uint16_t *rows, int64_t stride,
+                    float *y)
+{
+    for (int64_t r = 0; r < n_rows; r++)
+        axpy_f16(n, w[r], rows + r * stride, y);
+}
+
 static void to_f16(int64_t n, const float *x, uint16_t *y)
 {
     for (int64_t i = 0; i < n; i++)
@@ -117,6 +131,8 @@ const struct cn_vec cn_vec_ref = {
     .dot_f16 = dot_f16,
     .axpy = axpy,
     .axpy_f16 = axpy_f16,
+    .dots_f16 = dots_f16,
+    .sum_f16 = sum_f16,
     .to_f16 = to_f16,
     .rms_norm = rms_norm,
     .silu_mul = silu_mul,

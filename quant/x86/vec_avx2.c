@@ -111,6 +111,58 @@ static void axpy_f16(int64_t n, float a, const uint16_t *x, float *y)
         y[i] += a * half_at(x + i);
 }
 
+/* Four sums across four vectors. */
+ALWAYS __m128 sums_of_four(const __m256 *v)
+{
+    __m256 h = _mm256_hadd_ps(_mm256_hadd_ps(v[0], v[1]), _mm256_hadd_ps(v[2], v[3]));
+    return _mm_add_ps(_mm256_castps256_ps128(h), _mm256_extractf128_ps(h, 1));
+}
+
+/* Eight rows at a time hide the latency of the additions and share the loads of `a`. */
+static void dots_f16(int64_t n_rows, int64_t n, const float *a, const uint16_t *rows,
+                     int64_t stride, float *out)
+{
+    const int64_t whole = n / 8 * 8;
+    int64_t r = 0;
+    for (; r + 8 <= n_rows; r += 8, rows += 8 * stride) {
+        __m256 acc[8];
+        UNROLL for (int j = 0; j < 8; j++) acc[j] = _mm256_setzero_ps();
+        for (int64_t i = 0; i < whole; i += 8) {
+            const __m256 av = _mm256_loadu_ps(a + i);
+            UNROLL for (int j = 0; j < 8; j++) acc[j] =
+                _mm256_fmadd_ps(av, _mm256_cvtph_ps(load128(rows + j * stride + i)), acc[j]);
+        }
+        _mm_storeu_ps(out + r, sums_of_four(acc));
+        _mm_storeu_ps(out + r + 4, sums_of_four(acc + 4));
+        for (int64_t i = whole; i < n; i++)
+            for (int j = 0; j < 8; j++)
+                out[r + j] += a[i] * half_at(rows + j * stride + i);
+    }
+    for (; r < n_rows; r++, rows += stride)
+        out[r] = dot_f16(n, a, rows);
+}
+
+/* 64 columns of y stay in registers over all rows. */
+static void sum_f16(int64_t n_rows, int64_t n, const float *w, const uint16_t *rows, int64_t stride,
+                    float *y)
+{
+    int64_t i = 0;
+    for (; i + 64 <= n; i += 64) {
+        __m256 acc[8];
+        UNROLL for (int j = 0; j < 8; j++) acc[j] = _mm256_loadu_ps(y + i + 8 * j);
+        for (int64_t r = 0; r < n_rows; r++) {
+            const __m256 wv = _mm256_broadcast_ss(w + r);
+            const uint16_t *row = rows + r * stride + i;
+            UNROLL for (int j = 0; j < 8; j++) acc[j] =
+                _mm256_fmadd_ps(wv, _mm256_cvtph_ps(load128(row + 8 * j)), acc[j]);
+        }
+        UNROLL for (int j = 0; j < 8; j++) _mm256_storeu_ps(y + i + 8 * j, acc[j]);
+    }
+    if (i < n)
+        for (int64_t r = 0; r < n_rows; r++)
+            axpy_f16(n - i, w[r], rows + r * stride + i, y + i);
+}
+
 static void to_f16(int64_t n, const float *x, uint16_t *y)
 {
     int64_t i = 0;
@@ -270,6 +322,8 @@ const struct cn_vec cn_vec_avx2 = {
     .dot_f16 = dot_f16,
     .axpy = axpy,
     .axpy_f16 = axpy_f16,
+    .dots_f16 = dots_f16,
+    .sum_f16 = sum_f16,
     .to_f16 = to_f16,
     .rms_norm = rms_norm,
     .silu_mul = silu_mul,
