@@ -15,8 +15,8 @@
 
 #include "tests/sysfs_tree.h"
 
-/* A tree is lines "path: content"; "path! " makes a file that nobody may read, "path- " removes it.
- * \n within a content is written as |. */
+/* A tree is lines "path: content"; "path! " makes a file that nobody may read, "path* " a
+ * program, "path- " removes it. A newline within a content is written as |. */
 struct trap {
     const char *what;
     const char *meter;  /* NULL: the best there is */
@@ -39,6 +39,35 @@ struct trap {
           "events/energy-pkg.scale: 2.3283064365386962e-10\n" POWER                        \
           "events/energy-pkg.unit: Joules\n" POWER "events/energy-ram: event=0x03\n" POWER \
           "events/energy-ram.scale: 1.52587890625e-05\n"
+
+#define ODPM "sys/bus/iio/devices/iio:device"
+#define PIXEL                                                                                  \
+    ODPM "0/name: accelerometer\n" ODPM                                                        \
+         "1/energy_value: t=100|CH0(T=100)[S2M_VDD_CPUCL2], 1000|CH1(T=100)[S4M_VDD_CPUCL0], " \
+         "2000|CH2(T=100)[L15M_VDD_SLC_M], 300|CH3(T=100)[S1M_VDD_MIF], 50\n" ODPM             \
+         "2/energy_value: t=100|CH0(T=100)[VSYS_PWR_MODEM], 70|CH1(T=100)[ODD], 5\n"
+#define PIXEL_LATER                                                                               \
+    ODPM "1/energy_value: t=350|CH0(T=350)[S2M_VDD_CPUCL2], 4001000|CH1(T=350)[S4M_VDD_CPUCL0], " \
+         "1002000|CH2(T=350)[L15M_VDD_SLC_M], 700300|CH3(T=350)[S1M_VDD_MIF], 500050\n" ODPM      \
+         "2/energy_value: t=350|CH0(T=350)[VSYS_PWR_MODEM], 250070|CH1(T=350)[ODD], 9000005\n"
+
+/* 11 rails of 1 V and 0.1 A, and the core's 0.75 V and 2 A: 2.6 W. */
+#define VCGENCMD "usr/bin/vcgencmd"
+#define ADC                                                                                      \
+    VCGENCMD "* #!/bin/sh|cat <<END|"                                                            \
+             "  3V7_WL_SW_A current(0)=0.1A|  3V3_SYS_A current(1)=0.1A|  1V8_SYS_A "            \
+             "current(2)=0.1A|  DDR_VDD2_A current(3)=0.1A|  DDR_VDDQ_A current(4)=0.1A|"        \
+             "  1V1_SYS_A current(5)=0.1A|  0V8_SW_A current(6)=0.1A|  VDD_CORE_A "              \
+             "current(7)=2.00000000A|  3V3_DAC_A current(17)=0.1A|  3V3_ADC_A current(18)=0.1A|" \
+             "  0V8_AON_A current(16)=0.1A|  HDMI_A current(22)=0.1A|"                           \
+             "  3V7_WL_SW_V volt(8)=1V|  3V3_SYS_V volt(9)=1V|  1V8_SYS_V volt(10)=1V|"          \
+             "  DDR_VDD2_V volt(11)=1V|  DDR_VDDQ_V volt(12)=1V|  1V1_SYS_V volt(13)=1V|"        \
+             "  0V8_SW_V volt(14)=1V|  VDD_CORE_V volt(15)=0.75000000V|  3V3_DAC_V volt(20)=1V|" \
+             "  3V3_ADC_V volt(21)=1V|  0V8_AON_V volt(19)=1V|  HDMI_V volt(23)=1V|"
+#define ADC_PLAIN                                                                               \
+    VCGENCMD "* #!/bin/sh|for r in 3V7_WL_SW 3V3_SYS 1V8_SYS DDR_VDD2 DDR_VDDQ 1V1_SYS 0V8_SW " \
+             "3V3_DAC 3V3_ADC 0V8_AON HDMI; do|echo ${r}_A=0.1; echo ${r}_V=1.0|done|"          \
+             "echo VDD_CORE_A=2.0|echo VDD_CORE_V=0.75|"
 
 /* clang-format off */
 static const struct trap traps[] = {
@@ -190,6 +219,37 @@ static const struct trap traps[] = {
       HWMON "1/name: BAT0\n" HWMON "1/device/type: Battery\n" HWMON "1/power1_input: 9000000\n",
       NULL, NONE, "no power or energy sensor", NULL },
 
+    /* ---- phones' rails ---- */
+    { "rails beside each other are added, an LDO behind a buck is not", NULL, PIXEL, PIXEL_LATER,
+      5.75, "S2M_VDD_CPUCL2 + S4M_VDD_CPUCL0 + S1M_VDD_MIF + VSYS_PWR_MODEM", "iio:rails" },
+    { "the clusters of the CPU", "iio:cpu", PIXEL, PIXEL_LATER, 5, NULL, NULL },
+    { "a rail by its name", "iio:L15M_VDD_SLC_M", PIXEL, PIXEL_LATER, 0.7, NULL, NULL },
+    { "the older form of a pac1934", "iio:VSYS_PWR_DISPLAY",
+      ODPM "1/energy_value: 3499|CH1[VSYS_PWR_MODEM], 29110940|CH3[VSYS_PWR_DISPLAY], 1000\n",
+      ODPM "1/energy_value: 3999|CH1[VSYS_PWR_MODEM], 29110999|CH3[VSYS_PWR_DISPLAY], 1501000\n", 1.5, NULL, NULL },
+    { "and bare names", "iio:rails",
+      ODPM "1/energy_value: 3499|VSYS_PWR_MODEM, 500|VSYS_PWR_DISPLAY, 1000\n",
+      ODPM "1/energy_value: 3999|VSYS_PWR_MODEM, 1000500|VSYS_PWR_DISPLAY, 1001000\n", 2, NULL, NULL },
+    { "a rail that went back", "iio:VSYS_A", ODPM "1/energy_value: t=1|CH0(T=1)[VSYS_A], 5000\n",
+      ODPM "1/energy_value: t=2|CH0(T=2)[VSYS_A], 4000\n", NONE, "went back", NULL },
+    { "rails chosen anew in mid-run", "iio:VSYS_A", ODPM "1/energy_value: t=1|CH0(T=1)[VSYS_A], 5000\n",
+      ODPM "1/energy_value: t=2|CH0(T=2)[VSYS_B], 6000\n", NONE, "other rails", NULL },
+    { "energy_value of another form", "iio", ODPM "1/energy_value: hello\n", NULL, NONE, "not lines of rails", NULL },
+    { "rails that only root may read", "iio", ODPM "1/energy_value! t=1|CH0(T=1)[VSYS_A], 5000\n",
+      NULL, NONE, "iio:device1/energy_value: permission denied", NULL },
+
+    /* ---- Raspberry Pi 5 ---- */
+    { "12 rails of volts and amperes", "pmic", ADC "  EXT5V_V volt(24)=5.15V|  BATT_V volt(25)=0.01V|END\n",
+      NULL, 2.6, "sum of V x A of 12 rails", "pmic:rails" },
+    { "the other form of the firmware", NULL, ADC_PLAIN "\n", NULL, 2.6, NULL, "pmic:rails" },
+    { "the board by a fit, and labelled so", "pmic:board", ADC_PLAIN "\n", NULL, 1.1451 * 2.6 + 0.5879, "modelled", NULL },
+    { "a rail without its volts is not left out of the sum", "pmic",
+      VCGENCMD "* #!/bin/sh|echo VDD_CORE_A current\\(7\\)=2.0A\n", NULL, NONE, "gave no", NULL },
+    { "a Pi without the chip", "pmic",
+      VCGENCMD "* #!/bin/sh|echo 'error=1 error_msg=\"Command not registered\"'\n", NULL, NONE, "Command not registered", NULL },
+    { "a firmware tool that fails", "pmic", VCGENCMD "* #!/bin/sh|echo no device >&2|exit 255\n", NULL, NONE,
+      "exit 255: no device", NULL },
+
     /* ---- batteries ---- */
     { "power_now in uW", "battery",
       SUPPLY "BAT0/type: Battery\n" SUPPLY "BAT0/status: Discharging\n" SUPPLY "BAT0/power_now: 8312000\n",
@@ -252,6 +312,8 @@ static void apply(const struct tree *t, const char *lines)
             continue;
         }
         tree_write(t, line, "%s\n", mark + 1);
+        if (how == '*')
+            tree_chmod(t, line, 0755);
         if (how == '!')
             tree_chmod(t, line, 0);
     }
