@@ -111,7 +111,9 @@ static void print_energy(const char *what, const struct cn_energy *e, int64_t n_
 {
     if (e->status == CN_ENERGY_MEASURED || e->status == CN_ENERGY_MODELLED) {
         double per = 1 / (double)n_tokens;
-        fprintf(stderr, "%s %.4g J/token ±%.2g", what, e->joules * per, e->uncertainty * per);
+        fprintf(stderr, "%s %.4g J/token", what, e->joules * per);
+        if (isfinite(e->uncertainty)) /* a model's is not known */
+            fprintf(stderr, " ±%.2g", e->uncertainty * per);
         if (isfinite(e->joules_net))
             fprintf(stderr, " (net %.4g)", e->joules_net * per);
         if (e->status == CN_ENERGY_MODELLED)
@@ -350,7 +352,8 @@ int cn_cmd_run(int argc, char **argv)
          "control tokens' texts in the prompt become those tokens",                                                                           0,    0      },
         { "--predict",              "-n", CN_OPT_INT,    &a.n,                    "N",         "most tokens to generate, -1: no limit (128)",
          -1,                                                                                                                                        1 << 30},
-        { "--ctx",                  "-c", CN_OPT_INT,    &a.ctx,                  "N",         "context (the model's, 4096 at most)",         1,    1 << 30},
+        { "--ctx",                  "-c", CN_OPT_INT,    &a.ctx,                  "N",         "context (the model's, 4096 at most)",         1,
+         1 << 30                                                                                                                                           },
         { "--batch",                "-b", CN_OPT_INT,    &a.batch,                "N",         "tokens per forward pass (512)",               1,    65536  },
         { "--threads",              "-t", CN_OPT_INT,    &a.threads,              "N",         "threads (every core)",                        1,    1024   },
         { "--threads-prefill",      NULL, CN_OPT_INT,    &a.threads_prefill,      "N",

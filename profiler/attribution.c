@@ -75,6 +75,9 @@ static void price(const struct cn_watch *w, struct cn_energy *e, const struct cn
         e->joules_net = e->joules - idle * seconds;
         e->uncertainty_net = 1.96 * sqrt(var + idle_var * seconds * seconds);
     }
+    /* What is known of timing says nothing about how far the model itself is off. */
+    if (w->channel.info.modelled)
+        e->uncertainty = e->uncertainty_net = CN_UNKNOWN;
 }
 
 /* False, with the reason in e, if the channel cannot price anything. */

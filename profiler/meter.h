@@ -61,6 +61,7 @@ struct cn_reading {
 
 struct cn_meter {
     const char *name;
+    bool free_text; /* what follows the colon of its name is the user's text: a path, a command */
     /* Describes every channel under request->root, usable or not; at least one. */
     void (*probe)(const struct cn_meter_request *request, struct cn_channel_list *channels);
     /* Opens the channel `channel->info.name`. NULL: channel->info says why. */
@@ -69,7 +70,8 @@ struct cn_meter {
     /* Reads one source. Calls for one state never overlap. */
     enum cn_read (*read)(void *state, unsigned source, struct cn_reading *reading);
     /* NULL, or for meters whose samples are recorded elsewhere: called once, at the end, in place
-     * of all `read`. Fills series[n_sources] on CLOCK_MONOTONIC. 0, or -1 and a text. */
+     * of all `read`. Fills series[n_sources] on CLOCK_MONOTONIC. 0, and err->text may
+     * hold a remark for cn_profiler_note; or -1 and a text. */
     int (*collect)(void *state, const struct cn_clock *clock, int64_t t0_ns, int64_t t1_ns,
                    struct cn_series *series, struct cn_profiler_error *err);
     void (*close)(void *state);
@@ -82,6 +84,10 @@ struct cn_meter {
 /* The table of all meters, in order of preference. */
 size_t cn_n_meters(void);
 const struct cn_meter *cn_meter_at(size_t i);
+
+/* Length of the first name of a list with commas in between. A comma within the text of a meter
+ * that takes any ("model:4,18") ends the name only if the name of a meter follows. */
+size_t cn_meters_name_length(const char *list);
 
 /* The channel that `name` ("powercap", "powercap:dram", "file:PATH"; NULL: the best) asks for.
  * request->arg is set to point into name. *channel may turn out not ok. With NULL and nothing

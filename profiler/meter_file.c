@@ -86,6 +86,7 @@ static void close_state(void *opaque)
 
 const struct cn_meter cn_meter_file = {
     .name = "file",
+    .free_text = true,
     .probe = probe,
     .open = open_state,
     .collect = collect,

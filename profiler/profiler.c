@@ -105,7 +105,7 @@ struct cn_profiler *cn_profiler_create(const struct cn_profiler_options *options
         return NULL;
     }
     for (const char *name = o.meter;; name++) {
-        size_t len = strcspn(name, ",");
+        size_t len = cn_meters_name_length(name);
         if (add_watch(p, name, len, o.force, err) != 0) {
             cn_profiler_free(p);
             return NULL;
@@ -329,8 +329,11 @@ void cn_profiler_phase_end(struct cn_profiler *p)
 static int collect(struct cn_profiler *p, struct cn_watch *w, struct cn_profiler_error *err)
 {
     struct cn_profiler_error why = { "" };
-    if (w->meter->collect(w->state, &p->clock, p->start_ns, p->end_ns, w->series, &why) == 0)
+    if (w->meter->collect(w->state, &p->clock, p->start_ns, p->end_ns, w->series, &why) == 0) {
+        if (why.text[0])
+            note(p, why.text);
         return 0;
+    }
     cn_channel_reason(&w->channel, "%.300s", why.text);
     return fail(err, why.text);
 }

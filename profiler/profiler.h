@@ -75,7 +75,8 @@ struct cn_energy {
     int64_t busy_ns;        /* time inside the phases */
     double joules;          /* gross; NaN unless measured or modelled */
     double joules_net;      /* less the idle baseline; may be negative; NaN without idle phases */
-    double uncertainty;     /* J, half width of a 95% interval of `joules`; NaN as above */
+    double uncertainty;     /* J, half width of a 95% interval of `joules`; NaN as above, and if
+                             * modelled: how far a model is off is not known */
     double uncertainty_net; /* the same of `joules_net`, with that of the baseline and its drift */
     int64_t updates;        /* independent meter updates held */
     enum cn_energy_status status;
@@ -93,12 +94,12 @@ struct cn_baseline {
 struct cn_profiler; /* one thread opens and closes its phases */
 
 struct cn_profiler_options {
-    const char *root; /* NULL: "/" */
-    const char
-        *meter;       /* "powercap", "powercap:dram", "battery", "file:PATH", or several with commas
-                       * in between (the first is the main one); "none"; NULL: the best there is */
-    double sample_hz; /* of the sampler thread; 0: 20 */
-    bool force;       /* take a battery's word even while it charges */
+    const char *root;  /* NULL: "/" */
+    const char *meter; /* "powercap", "powercap:dram", "battery", "file:PATH", or several with
+                        * commas in between (the first is the main one); "none"; NULL: the best
+                        * there is, which is never a modelled one */
+    double sample_hz;  /* of the sampler thread; 0: 20 */
+    bool force;        /* take a battery's word even while it charges */
     size_t max_phases; /* room taken beforehand; 0: 65536. Later phases are counted as dropped */
 };
 

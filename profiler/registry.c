@@ -120,6 +120,26 @@ static int fail(struct cn_profiler_error *err, const char *text)
     return -1;
 }
 
+/* The meter that a text begins with, up to `:`, `,` or its end. */
+static const struct cn_meter *named(const char *text)
+{
+    size_t len = strcspn(text, ":,");
+    for (size_t i = 0; i < cn_n_meters(); i++)
+        if (strlen(meters[i]->name) == len && !strncmp(meters[i]->name, text, len))
+            return meters[i];
+    return NULL;
+}
+
+size_t cn_meters_name_length(const char *list)
+{
+    const struct cn_meter *meter = named(list);
+    size_t len = strcspn(list, ",");
+    while (meter && meter->free_text && list[len] && !named(list + len + 1) &&
+           strcmp(list + len + 1, "none") != 0)
+        len += 1 + strcspn(list + len + 1, ",");
+    return len;
+}
+
 static int pick_best(struct cn_meter_request *request, const struct cn_meter **meter,
                      struct cn_channel *channel, struct cn_profiler_error *err)
 {
@@ -185,10 +205,7 @@ int cn_meters_pick(struct cn_meter_request *request, const char *name,
     if (!name)
         return pick_best(request, meter, channel, err);
     size_t len = strcspn(name, ":");
-    const struct cn_meter *found = NULL;
-    for (size_t i = 0; i < cn_n_meters(); i++)
-        if (strlen(meters[i]->name) == len && !strncmp(meters[i]->name, name, len))
-            found = meters[i];
+    const struct cn_meter *found = named(name);
     if (!found) {
         char known[200], text[400];
         join(known, sizeof known, NULL);
