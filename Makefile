@@ -47,6 +47,8 @@ KERNELS  := $(wildcard quant/arm/*.c)
 FLAGS_neon    := -march=armv8-a
 FLAGS_dotprod := -march=armv8.2-a+dotprod+fp16
 FLAGS_i8mm    := -march=armv8.2-a+dotprod+fp16+i8mm
+# Scheduling before register allocation (on for this machine at -O2) does the same harm there.
+KERNEL_FLAGS  += $(if $(findstring clang,$(CC)),,-fno-schedule-insns)
 endif
 
 LIB_SRC  := $(wildcard quant/*.c quant/ref/*.c engine/*.c engine/arch/*.c profiler/*.c) $(KERNELS)

@@ -93,7 +93,9 @@ static const struct {
     [CN_TIER_AVX2]   = { &cn_vec_avx2, &cn_gemm_avx2 },
     [CN_TIER_AVX512] = { NULL, &cn_gemm_avx512 },
 #elif defined(__aarch64__)
-    [CN_TIER_NEON]   = { &cn_vec_neon, NULL },
+    [CN_TIER_NEON]    = { &cn_vec_neon, &cn_gemm_neon },
+    [CN_TIER_DOTPROD] = { NULL, &cn_gemm_dotprod },
+    [CN_TIER_I8MM]    = { NULL, &cn_gemm_i8mm },
 #endif
   /* clang-format on */
 };
