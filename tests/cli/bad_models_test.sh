@@ -1,0 +1,38 @@
+#!/bin/sh
+# Every corrupt file through carnot run: the ending that bad.csv asks for, one line that names the
+# file, no signal, within a second of CPU time and 10 on the clock.
+set -u
+. tests/expect.sh
+has_command run || exit 77
+bad=tests/fixtures/bad
+
+run_model() { # file
+    (
+        ulimit -t 1
+        exec timeout -s KILL 10 "$CARNOT" run -m "$1" -p a -n 8 --meter none -t 2
+    )
+}
+n=0
+tail -n +2 $bad/bad.csv >"$scratch/list"
+while IFS= read -r line; do
+    file=${line%%,*}
+    rest=${line%,*}
+    expected=${rest##*,}
+    ran="run -m $file"
+    code=0
+    run_model "$bad/$file" >"$scratch/out" 2>"$scratch/err" </dev/null || code=$?
+    case $expected in
+    error) [ "$code" = 1 ] || fail "expected exit 1" ;;
+    load) [ "$code" = 0 ] || fail "expected exit 0" ;;
+    *) [ "$code" -le 1 ] || fail "neither refused nor run" ;;
+    esac
+    if [ "$code" = 1 ]; then
+        one_line_err
+        err_has "$bad/$file: "
+        no_out
+    else
+        err_has "prompt tokens"
+    fi
+    n=$((n + 1))
+done <"$scratch/list"
+[ $n = 94 ] || fail "94 files expected, $n checked"

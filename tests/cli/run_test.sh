@@ -1,0 +1,219 @@
+#!/bin/sh
+# carnot run: text and ids, limits, wrong flags, interruption, traces, meters, conversations.
+set -u
+. tests/expect.sh
+has_command run || exit 77
+unset CARNOT_TIERS
+arch=tests/fixtures/arch
+model=models/prose-8m-f16.gguf
+prompt="The old man"
+
+# The same seed gives the same text, whatever the number of threads; another one another.
+expect 0 "$CARNOT" run -p "$prompt" -n 24 --seed 3 -t 1
+cp "$scratch/out" "$scratch/one"
+err_has "24 generated"
+for part in "TTFT" "prefill" "decode" "tokens/s" "peak RSS"; do
+    err_has "$part"
+done
+expect 0 "$CARNOT" run -m $model -p "$prompt" -n 24 --seed 3 -t 2 --sleep
+cmp -s "$scratch/out" "$scratch/one" || fail "2 threads wrote another text"
+expect 0 "$CARNOT" run -p "$prompt" -n 24 --seed 4 -t 1
+! cmp -s "$scratch/out" "$scratch/one" || fail "another seed wrote the same text"
+case $(cat "$scratch/one") in "$prompt"*) ;; *) fail "the text does not read on from the prompt" ;; esac
+
+# The same prompt from a file and from stdin, and as ids.
+printf %s "$prompt" >"$scratch/prompt"
+expect 0 "$CARNOT" run -f "$scratch/prompt" -n 8 --temp 0 --ids
+cp "$scratch/out" "$scratch/ids"
+[ "$(wc -w <"$scratch/ids")" = 8 ] || fail "8 ids expected"
+from_stdin() {
+    "$CARNOT" run -f - -n 8 --temp 0 --ids <"$scratch/prompt"
+}
+expect 0 from_stdin
+cmp -s "$scratch/out" "$scratch/ids" || fail "stdin differs from a file"
+"$CARNOT" tokenize "$prompt" >"$scratch/tokens" || fail "tokenize"
+expect 0 "$CARNOT" run --tokens "@$scratch/tokens" -n 8 --temp 0 --ids
+cmp -s "$scratch/out" "$scratch/ids" || fail "--tokens @FILE differs from -p"
+expect 0 "$CARNOT" run --tokens "$(tr ' ' , <"$scratch/tokens")" -n 8 --temp 0 --ids
+cmp -s "$scratch/out" "$scratch/ids" || fail "--tokens 1,2,3 differs from -p"
+# Batches and tiers do not change what is greedily chosen here.
+expect 0 "$CARNOT" run --tokens "@$scratch/tokens" -n 8 --temp 0 --ids -b 1 --tiers ref --kv f32
+cmp -s "$scratch/out" "$scratch/ids" || fail "reference kernels choose differently"
+
+# Limits.
+expect 0 "$CARNOT" run -p "$prompt" -n 0 --ids
+[ -z "$(tr -d ' \n' <"$scratch/out")" ] || fail "-n 0 printed ids"
+err_has "0 generated"
+expect 0 "$CARNOT" run -p "$prompt" -n -1 -c 32 --ignore-eos --ids
+err_has "the context of 32 tokens is full"
+n=$(wc -w <"$scratch/tokens")
+[ "$(wc -w <"$scratch/out")" = $((32 - n + 1)) ] || fail "not as many ids as the context takes"
+expect 0 "$CARNOT" run -p "" -n 3 --ids
+err_has "1 prompt tokens, 3 generated"
+expect 0 "$CARNOT" run -n 3 --ids
+expect 1 "$CARNOT" run -p "$prompt is far too long for this" -c 4
+one_line_err
+err_has "context 4"
+no_out
+
+# What is wrong is said in one line.
+expect 2 "$CARNOT" run -p a -f "$scratch/prompt"
+one_line_err
+expect 2 "$CARNOT" run --chat -p a
+one_line_err
+expect 2 "$CARNOT" run --print-prompt --tokens 1
+one_line_err
+expect 2 "$CARNOT" run --no-generation-prompt -p a
+one_line_err
+expect 2 "$CARNOT" run -p a --kv f64
+err_has "f32, f16 or q8_0"
+expect 2 "$CARNOT" run -p a --precision double
+expect 2 "$CARNOT" run -p a --top-p 1.5
+err_has "--top-p"
+expect 2 "$CARNOT" run -p a -t 0
+expect 2 "$CARNOT" run -p a -n -2
+expect 2 "$CARNOT" run -p a --temp nan
+expect 2 "$CARNOT" run -p a --logit-bias 5
+err_has "ID=BIAS"
+expect 2 "$CARNOT" run -p a --logit-bias 5=x
+expect 2 "$CARNOT" run -p a --nonsense
+one_line_err
+expect 1 "$CARNOT" run -p a --logit-bias 999999=1
+err_has "999999"
+expect 1 "$CARNOT" run -p a --tiers sse9
+err_has "sse9"
+expect 1 "$CARNOT" run -p a --meter nonsense
+one_line_err
+expect 1 "$CARNOT" run --tokens 1,x -n 1
+one_line_err
+expect 1 "$CARNOT" run --tokens 99999999 -n 1
+err_has "99999999"
+expect 1 "$CARNOT" run --tokens "@$scratch/none" -n 1
+one_line_err
+expect 1 "$CARNOT" run -f "$scratch/none"
+one_line_err
+expect 1 "$CARNOT" run -m "$scratch/none.gguf" -p a
+one_line_err
+err_has "none.gguf"
+expect 1 "$CARNOT" run -m $arch/llama-keylen.gguf --tokens 5 --kv q8_0
+err_has "multiples of 32"
+
+# A forbidden token does not come; the likeliest otherwise does.
+first=$(cut -d' ' -f1 "$scratch/ids")
+expect 0 "$CARNOT" run -p "$prompt" -n 1 --temp 0 --ids --logit-bias "$first=-inf"
+[ "$(cut -d' ' -f1 "$scratch/out")" != "$first" ] || fail "a forbidden token was chosen"
+
+# Ctrl-C in the middle: what there is, a summary, exit 1.
+# Programs that a script starts with & ignore SIGINT unless told otherwise.
+interrupted() {
+    env --default-signal=INT "$CARNOT" run -p "$prompt" -n -1 --ignore-eos --ids -c 100000 --trace "$scratch/cut.jsonl" &
+    pid=$!
+    tries=0
+    while [ "$(wc -c <"$scratch/out")" -lt 60 ] && [ $tries -lt 600 ]; do
+        tries=$((tries + 1))
+        sleep 0.05
+    done
+    kill -INT $pid
+    wait $pid
+}
+expect 1 interrupted
+err_has "interrupted"
+err_has "generated |"
+grep -q '"phase":"decode"' "$scratch/cut.jsonl" || fail "no trace of what was done"
+
+# A reader that goes away ends it without a word; a full disk with one.
+gone() {
+    { code=0; "$CARNOT" run -p "$prompt" -n -1 --ignore-eos -c 2000 || code=$?; echo $code >"$scratch/code"; } | head -c 20 >/dev/null
+    return "$(cat "$scratch/code")"
+}
+expect 1 gone
+full() {
+    "$CARNOT" run -p "$prompt" -n 100 >/dev/full
+}
+expect 1 full
+err_has "cannot write the result"
+
+# The trace: a line of JSON per phase, stamps in order.
+expect 0 "$CARNOT" run -p "$prompt" -n 5 --temp 0 --ignore-eos --meter none --trace "$scratch/trace.jsonl"
+err_has "prefill unsupported"
+for phase in load prefill decode sample; do
+    grep -q "\"phase\":\"$phase\"" "$scratch/trace.jsonl" || fail "no phase $phase in the trace"
+done
+[ "$(grep -c '"phase":"decode"' "$scratch/trace.jsonl")" = 4 ] || fail "4 decode phases expected"
+[ "$(grep -vc '^{.*}$' "$scratch/trace.jsonl")" = 0 ] || fail "a line of the trace is no object"
+if command -v python3 >/dev/null; then
+    python3 - "$scratch/trace.jsonl" <<'END' || fail "the trace is not valid JSON lines"
+import json, sys
+last = 0
+for line in open(sys.argv[1]):
+    o = json.loads(line)
+    assert last <= o["t0_ns"] <= o["t1_ns"], o
+    last = o["t1_ns"]
+    assert o["joules"] is None and o["status"] == "unsupported", o
+END
+fi
+expect 1 "$CARNOT" run -p a -n 1 --trace "$scratch/no/such/folder"
+err_has "no/such/folder"
+
+# A meter of a tree: its boundary is named; a counter that stands still resolves nothing.
+zone=$scratch/root/sys/class/powercap/intel-rapl:0
+mkdir -p "$zone"
+echo package-0 >"$zone/name"
+echo 1000 >"$zone/energy_uj"
+echo 262143328850 >"$zone/max_energy_range_uj"
+expect 0 "$CARNOT" run -p "$prompt" -n 5 --meter powercap --root "$scratch/root"
+err_has "package"
+err_has "unresolved"
+expect 0 env CARNOT_ROOT="$scratch/root" "$CARNOT" run -p "$prompt" -n 5
+err_has "unresolved"
+
+# Conversations.
+cat >"$scratch/messages.json" <<'END'
+[{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi <|im_end|>\n"}]
+END
+expect 0 "$CARNOT" run --messages "$scratch/messages.json" --template chatml --print-prompt
+no_err
+printf '<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nHi <|im_end|>\n<|im_end|>\n<|im_start|>assistant\n' >"$scratch/expected"
+cmp -s "$scratch/out" "$scratch/expected" || fail "not chatml"
+expect 0 "$CARNOT" run --messages "$scratch/messages.json" --template chatml --print-prompt --no-generation-prompt
+printf '<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nHi <|im_end|>\n<|im_end|>\n' | cmp -s - "$scratch/out" ||
+    fail "--no-generation-prompt"
+expect 0 "$CARNOT" run --messages "$scratch/messages.json" --template chatml -n 3 --ids
+err_has "3 generated"
+expect 1 "$CARNOT" run --messages "$scratch/messages.json" --template nosuch
+err_has "nosuch"
+expect 1 "$CARNOT" run --messages "$scratch/messages.json"
+err_has "template"
+echo '[{"role": "user"}]' >"$scratch/messages.json"
+expect 1 "$CARNOT" run --messages "$scratch/messages.json" --template chatml
+one_line_err
+err_has "messages.json"
+
+# Every case of the shared data whose template is built in.
+shared=${CARNOT_SHARED:-../shared}/fixtures/chat/cases.json
+if [ -r "$shared" ] && command -v python3 >/dev/null; then
+    ran="the chat cases"
+    python3 - "$shared" "$CARNOT" "$scratch" >"$scratch/out" 2>"$scratch/err" <<'END' || fail "a conversation is rendered otherwise"
+import json, subprocess, sys
+data = json.load(open(sys.argv[1]))
+n = 0
+for case in data["cases"]:
+    name = data["templates"][case["family"]]["builtin_name"]
+    if not name:
+        continue
+    with open(sys.argv[3] + "/case.json", "w") as f:
+        json.dump(case["messages"], f)
+    args = [sys.argv[2], "run", "--messages", f.name, "--template", name, "--print-prompt"]
+    if not case["add_generation_prompt"]:
+        args.append("--no-generation-prompt")
+    run = subprocess.run(args, capture_output=True)
+    if run.returncode or run.stdout.decode() != case["expected"]:
+        print(case["family"], case["case"], repr(case["expected"]), repr(run.stdout.decode()),
+              run.stderr.decode())
+        sys.exit(1)
+    n += 1
+assert n > 10, n
+END
+else
+    echo "SKIPPED: no $shared, or no python3 to read it (CARNOT_SHARED names the folder of shared test data)"
+fi
