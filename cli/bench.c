@@ -222,6 +222,9 @@ static struct cn_table *make_table(const struct bench *b)
     cn_table_column(t, "boundary", "boundary", -1);
     cn_table_column(t, "energy_status", NULL, -1);
     cn_table_column(t, "energy_reason", NULL, -1);
+    cn_table_column(t, "disturbed", NULL, -1);
+    cn_table_column(t, "governor", NULL, -1);
+    cn_table_column(t, "celsius", NULL, -1);
     return t;
 }
 
@@ -245,6 +248,16 @@ static void put_energy(struct bench *b, const struct row *row)
     cn_table_f64(b->table, "j_per_token_net", e.joules_net * per);
     cn_table_f64(b->table, "j_uncertainty", e.uncertainty * per);
     cn_table_f64(b->table, "watts", e.joules / ((double)e.busy_ns * 1e-9));
+}
+
+/* Of the whole run, so the same in each row. */
+static void put_state(struct bench *b)
+{
+    struct cn_system_state after;
+    cn_profiler_state(b->profiler, NULL, &after);
+    cn_table_str(b->table, "disturbed", cn_profiler_disturbance(b->profiler));
+    cn_table_str(b->table, "governor", after.governor[0] ? after.governor : NULL);
+    cn_table_f64(b->table, "celsius", after.celsius);
 }
 
 static void put_row(struct bench *b, const struct row *row)
@@ -289,6 +302,7 @@ static void put_row(struct bench *b, const struct row *row)
         cn_table_f64(t, "int8_gops", r->limit * 1e-9);
     }
     put_energy(b, row);
+    put_state(b);
 }
 
 /* What the table's blanks and shares mean. */
@@ -322,7 +336,8 @@ static void put_notes(const struct bench *b)
         printf("J/token unsupported: %s%s%s.\n", meter->reason,
                meter->remedy[0] ? ". Remedy: " : "", meter->remedy);
     else
-        printf("J/token of the boundary '%s', by %s.\n", meter->boundary, meter->name);
+        printf("J/token of the boundary '%s', by %s%s.\n", meter->boundary, meter->name,
+               meter->modelled ? ": modelled, not measured" : "");
     if (note)
         printf("%s\n", note);
 }
@@ -332,6 +347,9 @@ static int finish(struct bench *b)
     struct cn_profiler_error err = { "" };
     if (cn_profiler_stop(b->profiler, &err) != 0)
         cn_warn("%s", err.text);
+    const char *disturbance = cn_profiler_disturbance(b->profiler);
+    if (disturbance)
+        cn_warn("the machine was not quiet: %s", disturbance);
     b->table = make_table(b);
     if (!b->table)
         return cn_die("out of memory");

@@ -163,6 +163,10 @@ static int finish_profile(const struct arguments *a, struct cn_run *run)
     const char *note = cn_profiler_note(run->profiler);
     if (note)
         cn_warn("%s", note);
+    /* Without joules a run is not a measurement. */
+    const char *disturbance = cn_profiler_disturbance(run->profiler);
+    if (disturbance && cn_profiler_channel(run->profiler, 0)->ok)
+        cn_warn("the machine was not quiet: %s", disturbance);
     if (a->trace && cn_profiler_write_trace(run->profiler, a->trace, &err) != 0)
         return cn_die("%s", err.text);
     return CN_EXIT_OK;

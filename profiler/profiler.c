@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "profiler/state.h"
 #include "profiler/watch.h"
 
 enum {
@@ -216,8 +217,9 @@ int cn_profiler_start(struct cn_profiler *p, struct cn_profiler_error *err)
         return fail(err, "the profiler runs already");
     p->n_phases = p->n_dropped = 0;
     p->depth = 0;
-    p->note[0] = 0;
+    p->note[0] = p->disturbance[0] = 0;
     p->metered = false;
+    cn_state_read(p->root, &p->before);
     double hz = p->sample_hz;
     bool sampled = false;
     for (size_t i = 0; i < p->n_watches; i++) {
@@ -348,6 +350,8 @@ int cn_profiler_stop(struct cn_profiler *p, struct cn_profiler_error *err)
     chase(p, p->end_ns);
     cn_sampler_stop(&p->sampler);
     p->started = false;
+    cn_state_read(p->root, &p->after);
+    cn_state_judge(&p->before, &p->after, p->disturbance, sizeof p->disturbance);
     int result = 0;
     uint64_t n_points = 0;
     for (size_t i = 0; i < p->n_watches; i++) {
@@ -398,6 +402,20 @@ const struct cn_meter_info *cn_profiler_channel(const struct cn_profiler *p, siz
 const char *cn_profiler_note(const struct cn_profiler *p)
 {
     return p->note[0] ? p->note : NULL;
+}
+
+const char *cn_profiler_disturbance(const struct cn_profiler *p)
+{
+    return p->disturbance[0] ? p->disturbance : NULL;
+}
+
+void cn_profiler_state(const struct cn_profiler *p, struct cn_system_state *before,
+                       struct cn_system_state *after)
+{
+    if (before)
+        *before = p->before;
+    if (after)
+        *after = p->after;
 }
 
 size_t cn_profiler_n_phases(const struct cn_profiler *p)

@@ -138,6 +138,36 @@ const struct cn_meter_info *cn_profiler_channel(const struct cn_profiler *p, siz
  * nothing did. */
 const char *cn_profiler_note(const struct cn_profiler *p);
 
+/* What else was true of the machine. NaN, -1 or "": cannot be had. */
+struct cn_system_state {
+    double mhz;             /* now, mean of the CPUs */
+    double mhz_limit;       /* what the system allows at present, mean */
+    double mhz_max;         /* what the hardware can, mean */
+    char governor[32];      /* of cpufreq; "mixed" if CPUs differ */
+    double celsius;         /* the hottest zone of the CPU */
+    char zone[32];          /* which that is */
+    double throttle_count;  /* thermal throttling of all CPUs since boot (x86) */
+    int throttle_flags;     /* of a Raspberry Pi, now: 1 under-voltage, 2 frequency capped,
+                             * 4 throttled, 8 soft temperature limit */
+    double battery_percent; /* of the emptiest */
+    int charger;            /* 1: plugged in, 0: not */
+    double screen;          /* brightness of the last backlight, 0 to 1 */
+    double load_1min;
+    double busy_s;    /* CPU time of all programs since boot */
+    double own_cpu_s; /* of this process */
+    double time_s;    /* CLOCK_MONOTONIC */
+};
+
+/* As it was at start and, after stop, at the end. NULL is allowed for either. */
+void cn_profiler_state(const struct cn_profiler *p, struct cn_system_state *before,
+                       struct cn_system_state *after);
+
+/* A sentence about what was not as quiet as a measurement wants: other programs' load, throttling,
+ * a limited or changed frequency, a charger plugged in between. NULL if nothing was; asked after
+ * stop.
+ */
+const char *cn_profiler_disturbance(const struct cn_profiler *p);
+
 /* How many phases were begun; may be asked at any time, to remember where a row of results starts.
  */
 size_t cn_profiler_n_phases(const struct cn_profiler *p);

@@ -69,6 +69,8 @@ struct cn_profiler {
     char **kinds; /* names of phases read from a file */
     size_t n_kinds;
     char note[512];
+    struct cn_system_state before, after;
+    char disturbance[400]; /* "" if none */
     struct cn_sampler sampler;
 };
 
