@@ -20,12 +20,14 @@ mkdir "$scratch/folder"
 for bad in "$scratch/missing" "$scratch/folder" "$scratch/empty"; do
     refused bench -m "$bad" -p 1 -n 1 -r 1
     refused imatrix -m "$bad" -f README.md -o "$scratch/new"
+    refused imatrix --in "$bad" -o "$scratch/new"
     refused inspect "$bad"
     refused logits -m "$bad" --tokens 1 --out "$scratch/new"
     refused perplexity -m "$bad" -f README.md
     refused quantize "$bad" "$scratch/new" Q4_0
     refused run -m "$bad" -p x -n 1
     refused score -m "$bad" --task choice -f README.md
+    refused score --task hellaswag -f "$bad"
     refused tokenize -m "$bad" text
     refused tune -m "$bad"
     [ "$bad" = "$scratch/empty" ] && continue # an empty text or list may be right
