@@ -60,31 +60,31 @@ static void assert_close(double found, double expected, double relative)
         fail_msg("%.9g found, %.9g expected", found, expected);
 }
 
-static const float *floats(const struct cn_model *model, const char *name)
+/* Row i of a tensor of the file. */
+static void read_row(const struct cn_model *model, const char *name, int64_t i, float *row)
 {
     const struct cn_gguf_tensor *t = cn_gguf_tensor(&model->gguf, name);
     assert_non_null(t);
-    assert_int_equal(t->gguf_type, 0);
-    return t->data;
+    const uint8_t *data = t->data;
+    t->format->ref->dequantize(t->ne[0], data + (size_t)i * (t->bytes / (size_t)t->ne[1]), row);
 }
 
 /* The first layer's input is the normalised embedding: computed here from the file's tensors. */
-static void test_first_layer(void **state)
+static void check_first_layer(const char *path)
 {
-    (void)state;
     enum { CTX = 24, CHUNKS = 3, N = CTX * CHUNKS + 5 };
-    struct cn_model *model = fixture_open("tests/fixtures/arch/llama-f32.gguf", NULL);
+    struct cn_model *model = fixture_open(path, NULL);
     const int64_t d = model->hp.n_embd;
-    const float *embedding = floats(model, "token_embd.weight");
-    const float *weight = floats(model, "blk.0.attn_norm.weight");
     int32_t tokens[N];
     make_tokens(model, tokens, N);
     double *expected = calloc((size_t)d, sizeof *expected);
-    assert_non_null(expected);
+    float *x = malloc((size_t)d * sizeof *x), *weight = malloc((size_t)d * sizeof *weight);
+    assert_true(expected && x && weight);
+    read_row(model, "blk.0.attn_norm.weight", 0, weight);
     const struct cn_model_info *info = cn_model_get_info(model);
     for (int i = 0; i < CTX * CHUNKS; i++) {
         bool bos = i % CTX == 0 && info->add_bos;
-        const float *x = embedding + (bos ? info->bos : tokens[i]) * d;
+        read_row(model, "token_embd.weight", bos ? info->bos : tokens[i], x);
         double squares = 0;
         for (int64_t j = 0; j < d; j++)
             squares += (double)x[j] * (double)x[j];
@@ -127,7 +127,16 @@ static void test_first_layer(void **state)
     assert_true(e->count[0] == CTX * CHUNKS);
     cn_imatrix_free(&im);
     free(expected);
+    free(x);
+    free(weight);
     cn_model_close(model);
+}
+
+static void test_first_layer(void **state)
+{
+    (void)state;
+    check_first_layer("tests/fixtures/arch/llama-f32.gguf");
+    check_first_layer("models/prose-8m-f16.gguf"); /* adds BOS */
 }
 
 /* Every token goes to n_expert_used experts, so their sums add up to as many times the router's. */
@@ -160,6 +169,8 @@ static void test_experts(void **state)
         for (int64_t e = 0; e < hp->n_expert; e++) {
             count += up->count[e];
             assert_true(up->count[e] == down->count[e]);
+            assert_true(up->count[e] <= N); /* no expert takes a token twice */
+            assert_true((up->count[e] > 0) == (up->sum2[e * hp->n_embd] > 0));
             n_never += 3 * (up->count[e] == 0);
         }
         assert_true(count == (double)(N * hp->n_expert_used));
