@@ -1,23 +1,29 @@
 /* SPDX-License-Identifier: MIT */
 #include "bench/table.h"
 #include "cli/cli.h"
+#include "cli/quantize_auto.h"
 #include "engine/tools.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 
 static const struct cn_usage usage = {
-    .synopsis = "carnot quantize IN OUT TYPE [options]",
+    .synopsis = "carnot quantize IN OUT TYPE|auto [options]",
     .text = "Writes the model IN (GGUF, float) to OUT in the file type TYPE: Q8_0, Q4_K_M, IQ4_XS, "
             "...\n"
             "Each tensor gets the type that the field's tools give it in files of that name.\n"
+            "With auto each gets the type that measurements choose: least loss within a size. The "
+            "plan is\n"
+            "printed; the file calls itself by the type nearest in size, marked as a guess.\n"
             "\n"
             "  carnot quantize model-f16.gguf model-q4_k_m.gguf Q4_K_M\n"
             "  carnot quantize model-f16.gguf - Q4_K_M --dry-run\n"
             "  carnot quantize model-f16.gguf out.gguf IQ2_XS --imatrix model.imatrix\n"
-            "  carnot quantize model-f16.gguf out.gguf Q4_0 --tensor-type 'ffn_down=q6_k'",
+            "  carnot quantize model-f16.gguf out.gguf Q4_0 --tensor-type 'ffn_down=q6_k'\n"
+            "  carnot quantize model-f16.gguf out.gguf auto --bpw 3.5 --imatrix model.imatrix",
 };
 
 static void add_to_plan(void *user, const struct cn_quantize_tensor *t)
@@ -67,11 +73,12 @@ static struct cn_table *make_plan(void)
     return plan;
 }
 
-static void summarise(const struct cn_file_result *r, const char *what, double seconds)
+static void summarise(const struct cn_file_result *r, const char *what, bool guessed,
+                      double seconds)
 {
-    fprintf(stderr, "%s: %s, %.2f M parameters, %.3f bits per weight, %.1f MB from %.1f MB", what,
-            r->file_type, (double)r->n_params / 1e6, r->bpw, (double)r->tensor_bytes / 1e6,
-            (double)r->from_tensor_bytes / 1e6);
+    fprintf(stderr, "%s: %s%s, %.2f M parameters, %.3f bits per weight, %.1f MB from %.1f MB", what,
+            guessed ? "auto, nearest to " : "", r->file_type, (double)r->n_params / 1e6, r->bpw,
+            (double)r->tensor_bytes / 1e6, (double)r->from_tensor_bytes / 1e6);
     if (seconds >= 0)
         fprintf(stderr, ", %.1f s", seconds);
     fputc('\n', stderr);
@@ -85,7 +92,7 @@ static int quantize(const char *in, const char *out, struct cn_quantize_options 
                     enum cn_table_format format)
 {
     struct cn_table *plan = NULL;
-    if (o->dry_run) {
+    if (o->dry_run && !o->choices) { /* with choices the plan stands there already */
         plan = make_plan();
         if (!plan)
             return cn_die("out of memory");
@@ -104,17 +111,32 @@ static int quantize(const char *in, const char *out, struct cn_quantize_options 
     if (status != CN_OK) {
         code = cn_die("%s", err.text);
     } else {
-        if (o->dry_run)
+        if (plan)
             cn_table_print(plan, format, stdout);
-        summarise(&result, o->dry_run ? "would write" : out, o->dry_run ? -1 : seconds);
+        summarise(&result, o->dry_run ? "would write" : out, o->choices != NULL,
+                  o->dry_run ? -1 : seconds);
     }
     cn_table_free(plan);
+    return code;
+}
+
+static int quantize_auto(const char *in, const char *out, const struct cn_quantize_auto *a,
+                         struct cn_quantize_options *o, enum cn_table_format format)
+{
+    if (o->pure)
+        return cn_usage_error("--pure is one format for all, auto chooses for each");
+    struct cn_auto_plan chosen = { 0 };
+    int code = cn_quantize_auto_plan(in, a, o, format, &chosen);
+    if (code < 0)
+        code = quantize(in, out, o, format);
+    cn_auto_plan_free(&chosen);
     return code;
 }
 
 int cn_cmd_quantize(int argc, char **argv)
 {
     struct cn_quantize_options o = { .progress = show_progress, .cancel = interrupted };
+    struct cn_quantize_auto automatic = { 0 };
     struct cn_string_list args = { 0 }, tensor_types = { 0 };
     enum cn_table_format format = CN_TABLE_MD;
     int64_t n_threads = 0;
@@ -130,6 +152,15 @@ int cn_cmd_quantize(int argc, char **argv)
           "tensor type of the output matrix", 0, 0 },
         { "--embedding-type", NULL, CN_OPT_STRING, &o.embedding_type, "T",
           "tensor type of the token embedding", 0, 0 },
+        { "--bpw", NULL, CN_OPT_FLOAT, &automatic.bpw, "B",
+          "auto: bits per weight of all tensors together", 0.01, 64 },
+        { "--size", NULL, CN_OPT_STRING, &automatic.size, "BYTES",
+          "auto: size of the file instead, like 700M, 4.2G or 4Gi", 0, 0 },
+        { "--sensitivity", NULL, CN_OPT_STRING, &automatic.sensitivity, "S",
+          "auto: kl, divergence of the model on text of its own, or error, of the matrices (kl for "
+          "models of up to 2 G weights)", 0, 0 },
+        { "--probe-time", NULL, CN_OPT_FLOAT, &automatic.seconds, "SECONDS",
+          "auto: for measuring divergence; if short, in classes of matrices (600)", 1, 1e6 },
         { "--allow-requantize", NULL, CN_OPT_FLAG, &o.allow_requantize, NULL,
           "take tensors that are quantised already", 0, 0 },
         { "--dry-run", NULL, CN_OPT_FLAG, &o.dry_run, NULL,
@@ -147,7 +178,14 @@ int cn_cmd_quantize(int argc, char **argv)
         o.tensor_types = tensor_types.items;
         o.n_tensor_types = tensor_types.n;
         o.n_threads = (int)n_threads;
-        code = quantize(args.items[0], args.items[1], &o, format);
+        if (strcasecmp(o.type, "auto") == 0)
+            code = quantize_auto(args.items[0], args.items[1], &automatic, &o, format);
+        else if (cn_quantize_auto_given(&automatic))
+            code = cn_usage_error("--bpw, --size, --sensitivity and --probe-time go with the type "
+                                  "auto, not %s",
+                                  o.type);
+        else
+            code = quantize(args.items[0], args.items[1], &o, format);
     }
     free(args.items);
     free(tensor_types.items);

@@ -143,6 +143,18 @@ void cn_imatrix_mean(const struct cn_imatrix_entry *e, float *mean)
             *mean = e->count[m] > 0 ? (float)(e->sum2[m * e->n_cols + c] / e->count[m]) : 1;
 }
 
+void cn_imatrix_weights(const struct cn_imatrix_entry *e, int64_t n_cols, float *weights)
+{
+    cn_imatrix_mean(e, weights);
+    for (int64_t i = 0; i < e->n_cols * e->n_matrices; i += n_cols) {
+        float max = 0;
+        for (int64_t c = 0; c < n_cols; c++)
+            max = weights[i + c] > max ? weights[i + c] : max;
+        for (int64_t c = 0; c < n_cols && max == 0; c++)
+            weights[i + c] = 1;
+    }
+}
+
 /* ---- merging ----------------------------------------------------------------------------------
  */
 

@@ -53,6 +53,9 @@ bool cn_imatrix_add_dataset(struct cn_imatrix *im, const char *name);
 /* mean[n_matrices, n_cols] = sum2 / count; 1 where nothing was counted, which makes all columns of
  * that matrix alike. */
 void cn_imatrix_mean(const struct cn_imatrix_entry *e, float *mean);
+/* The same as weights for quantisers: a matrix of rows of n_cols whose means are all zero gets 1
+ * everywhere. n_cols divides the entry's size. */
+void cn_imatrix_weights(const struct cn_imatrix_entry *e, int64_t n_cols, float *weights);
 
 /* Adds `from` to `to`, vector for vector. Entries must have the same sizes in both. On failure `to`
  * is still sound, but may hold a part of `from`. */

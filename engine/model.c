@@ -236,6 +236,28 @@ bool cn_layer_slides(const struct cn_model *m, int64_t i)
            (m->arch->sliding_period && i % m->arch->sliding_period < m->arch->sliding_period - 1);
 }
 
+struct cn_weight *cn_model_weight(struct cn_model *m, const char *name)
+{
+    long long layer = -1;
+    int skipped = 0;
+    if (!m->layers)
+        return NULL;
+    if (sscanf(name, "blk.%lld.%n", &layer, &skipped) == 1 && skipped > 0) {
+        if (layer < 0 || layer >= m->hp.n_layer)
+            return NULL;
+        name += skipped;
+    }
+    for (int slot = 0; slot < CN_N_SLOTS; slot++) {
+        if (is_vector(slot) || (slot < CN_FIRST_LAYER_SLOT) != (layer < 0) ||
+            strcmp(name, slots[slot].name) != 0)
+            continue;
+        char *base = layer < 0 ? (char *)m : (char *)&m->layers[layer];
+        struct cn_weight *w = (struct cn_weight *)(void *)(base + slots[slot].field);
+        return w->format ? w : NULL;
+    }
+    return NULL;
+}
+
 static enum cn_status load_weights(struct cn_model *m, struct cn_error *err)
 {
     CN_TRY(cn_hparams_read(&m->gguf, m->arch, cn_tokenizer_n_vocab(m->tokenizer), &m->hp, err));

@@ -61,4 +61,7 @@ struct cn_model {
 /* Whether layer `i` attends within the sliding window. */
 bool cn_layer_slides(const struct cn_model *model, int64_t i);
 
+/* The matrix that tensor `name` of the file became; NULL if it is none, or not used. */
+struct cn_weight *cn_model_weight(struct cn_model *model, const char *name);
+
 #endif

@@ -26,6 +26,7 @@ enum {
     COPY_BYTES = 1 << 24,
     MAX_THREADS = 256,
     QUANTIZATION_VERSION = 2,
+    GUESSED = 1024, /* bit of general.file_type: the types are not those of the name */
 };
 
 struct item {
@@ -35,6 +36,7 @@ struct item {
     const struct cn_format *to;                /* NULL: copied */
     const struct cn_imatrix_entry *importance; /* NULL: none */
     size_t bytes;
+    bool asked, chosen; /* by the user; by options.choices */
 };
 
 struct override {
@@ -214,6 +216,14 @@ static const struct cn_format *asked_type(struct job *j, const char *name, bool 
     return NULL;
 }
 
+static const struct cn_format *chosen_type(const struct job *j, const char *name)
+{
+    for (size_t i = 0; i < j->o->n_choices; i++)
+        if (strcmp(j->o->choices[i].name, name) == 0)
+            return cn_format_by_name(j->o->choices[i].type);
+    return NULL;
+}
+
 static enum cn_status choose_importance(struct job *j, struct item *item)
 {
     char shown[CN_SHOW_BYTES];
@@ -230,8 +240,10 @@ static enum cn_status choose_importance(struct job *j, struct item *item)
         e = NULL;
     }
     item->importance = e;
-    bool needed = item->to->ref->needs_weights ||
-                  cn_mix_needs_imatrix(j->file_type, item->name, item->to->gguf_type);
+    /* Who chooses tensor by tensor knows what is lost. */
+    bool needed =
+        item->to->ref->needs_weights ||
+        (!item->chosen && cn_mix_needs_imatrix(j->file_type, item->name, item->to->gguf_type));
     CN_RETURN_IF(needed && !e && !j->o->imatrix, CN_ERR_ARGUMENT, j->err,
                  "%s: %s needs an importance matrix; make one with 'carnot imatrix -m %s -f TEXT "
                  "-o FILE' and give it with --imatrix FILE",
@@ -253,6 +265,11 @@ static enum cn_status plan_item(struct job *j, struct item *item, bool has_outpu
     if (!item->mix.quantised || !t->format)
         return CN_OK;
     const struct cn_format *asked = asked_type(j, item->name, has_output);
+    item->asked = asked != NULL;
+    if (!asked) {
+        asked = chosen_type(j, item->name);
+        item->chosen = asked != NULL;
+    }
     const struct cn_format *to = asked ? asked : cn_format_by_gguf(item->mix.type);
     if (asked)
         item->mix.fell_back = false;
@@ -321,9 +338,55 @@ static void tell_plan(const struct job *j)
             .converted = item->to != NULL,
             .fell_back = item->mix.fell_back,
             .weighted = item->importance != NULL,
+            .quantised = item->mix.quantised,
+            .asked = item->asked,
         };
         j->o->plan(j->o->user, &told);
     }
+}
+
+static bool starts_with(struct cn_str s, const char *prefix)
+{
+    size_t n = strlen(prefix);
+    return s.n >= n && memcmp(s.p, prefix, n) == 0;
+}
+
+/* Whether a pair of the source goes into the new file: others are said anew, or no longer true. */
+static bool carried_over(const struct cn_gguf_kv *kv)
+{
+    return !starts_with(kv->key, "split.") && !starts_with(kv->key, "quantize.") &&
+           !starts_with(kv->key, "general.file_type") &&
+           !starts_with(kv->key, "general.quantization_version");
+}
+
+/* What replaces or joins the pairs of the source; each pair is its key's length and the key, the
+ * type, the value. */
+static size_t metadata_bytes(const struct job *j)
+{
+    enum { U64 = 8, U32 = 4 };
+    size_t n = 0;
+    for (int64_t i = 0; i < j->gguf.n_kv; i++)
+        n += carried_over(&j->gguf.kv[i]) ? j->gguf.kv[i].raw_bytes : 0;
+    n += 2 * (U64 + 2 * U32) + strlen("general.quantization_version") + strlen("general.file_type");
+    if (j->imatrix.n_entries == 0)
+        return n;
+    n += 2 * U64 + U32 + strlen("quantize.imatrix.file") + strlen(j->o->imatrix);
+    if (j->imatrix.n_datasets > 0)
+        n += 2 * U64 + U32 + strlen("quantize.imatrix.dataset") + strlen(j->imatrix.datasets[0]);
+    return n + 2 * (U64 + 2 * U32) + strlen("quantize.imatrix.entries_count") +
+           strlen("quantize.imatrix.chunks_count");
+}
+
+/* Magic, version and two counts; pairs; of each tensor its name with the length, the number of
+ * dimensions, them, type and offset; data. */
+static size_t file_bytes(const struct job *j)
+{
+    size_t alignment = j->gguf.alignment, n = 24 + metadata_bytes(j), data = 0;
+    for (size_t i = 0; i < j->n_items; i++) {
+        n += 8 + strlen(j->items[i].name) + 4 + 8 * (size_t)j->items[i].from->n_dims + 4 + 8;
+        data += (j->items[i].bytes + alignment - 1) / alignment * alignment;
+    }
+    return (n + alignment - 1) / alignment * alignment + data;
 }
 
 static void fill_result(const struct job *j, struct cn_file_result *r)
@@ -335,6 +398,7 @@ static void fill_result(const struct job *j, struct cn_file_result *r)
         r->from_tensor_bytes += j->items[i].from->bytes;
         r->n_fell_back += j->items[i].mix.fell_back;
     }
+    r->file_bytes = file_bytes(j);
     r->bpw = 8 * (double)r->tensor_bytes / (double)r->n_params;
 }
 
@@ -402,24 +466,16 @@ static void convert_chunk(void *context, int chunk, int thread)
         o->progress(o->user, p->j->n_done + (double)(done * n_cols), p->j->n_total + 1);
 }
 
-/* Means of the importance data; where a matrix has nothing but zeros its columns are all alike. */
 static enum cn_status take_importance(const struct job *j, const struct item *item, float **mean)
 {
     const struct cn_imatrix_entry *e = item->importance;
     *mean = NULL;
     if (!e)
         return CN_OK;
-    int64_t n_cols = item->from->ne[0], n = e->n_cols * e->n_matrices;
+    int64_t n = e->n_cols * e->n_matrices;
     float *m = malloc((size_t)n * sizeof *m);
     CN_RETURN_IF(!m, CN_ERR_MEMORY, j->err, "out of memory");
-    cn_imatrix_mean(e, m);
-    for (int64_t i = 0; i < n; i += n_cols) {
-        float max = 0;
-        for (int64_t c = 0; c < n_cols; c++)
-            max = m[i + c] > max ? m[i + c] : max;
-        for (int64_t c = 0; c < n_cols && max == 0; c++)
-            m[i + c] = 1;
-    }
+    cn_imatrix_weights(e, item->from->ne[0], m);
     *mean = m;
     return CN_OK;
 }
@@ -488,24 +544,14 @@ static enum cn_status convert(struct job *j, struct cn_gguf_writer *w, const str
 /* ---- the new file -----------------------------------------------------------------------------
  */
 
-static bool starts_with(struct cn_str s, const char *prefix)
-{
-    size_t n = strlen(prefix);
-    return s.n >= n && memcmp(s.p, prefix, n) == 0;
-}
-
 static void write_metadata(const struct job *j, struct cn_gguf_writer *w)
 {
-    for (int64_t i = 0; i < j->gguf.n_kv; i++) {
-        const struct cn_gguf_kv *kv = &j->gguf.kv[i];
-        /* Said anew below, or no longer true of this file. */
-        if (!starts_with(kv->key, "split.") && !starts_with(kv->key, "quantize.") &&
-            !starts_with(kv->key, "general.file_type") &&
-            !starts_with(kv->key, "general.quantization_version"))
-            cn_gguf_writer_raw(w, kv);
-    }
+    for (int64_t i = 0; i < j->gguf.n_kv; i++)
+        if (carried_over(&j->gguf.kv[i]))
+            cn_gguf_writer_raw(w, &j->gguf.kv[i]);
     cn_gguf_writer_u32(w, "general.quantization_version", QUANTIZATION_VERSION);
-    cn_gguf_writer_u32(w, "general.file_type", j->file_type->id);
+    cn_gguf_writer_u32(w, "general.file_type",
+                       j->file_type->id | (j->o->n_choices ? (uint32_t)GUESSED : 0));
     if (j->imatrix.n_entries == 0)
         return;
     cn_gguf_writer_str(w, "quantize.imatrix.file", j->o->imatrix);

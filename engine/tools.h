@@ -21,6 +21,13 @@ struct cn_quantize_tensor {
     bool converted; /* false: copied as it is */
     bool fell_back; /* the rule's type does not divide the row length, `to` replaces it */
     bool weighted;  /* importance data is used */
+    bool quantised; /* a matrix of weights, to which the rules give a type */
+    bool asked;     /* by the user: tensor_types, output_type or embedding_type */
+};
+
+/* A type for one tensor. */
+struct cn_quantize_choice {
+    const char *name, *type; /* "blk.0.ffn_down.weight", "q4_k" */
 };
 
 struct cn_quantize_options {
@@ -36,7 +43,11 @@ struct cn_quantize_options {
     const char
         *output_type; /* tensor type of output.weight (of token_embd.weight if tied), or NULL */
     const char *embedding_type; /* tensor type of token_embd.weight, or NULL */
-    int n_threads;              /* 0: one per available core */
+    /* Types for single tensors, before the rules and after what is asked for above; `type` is then
+     * what the file calls itself, as a guess (general.file_type with bit 1024). */
+    const struct cn_quantize_choice *choices;
+    size_t n_choices;
+    int n_threads; /* 0: one per available core */
     void *user;
     /* Any of them may be NULL. All are called from the calling thread. */
     void (*plan)(void *user, const struct cn_quantize_tensor *tensor); /* for each, before work */
@@ -48,6 +59,7 @@ struct cn_file_result {
     int64_t n_params;
     size_t tensor_bytes;      /* of the new file's tensors */
     size_t from_tensor_bytes; /* of the old one's; 0 where there is none */
+    size_t file_bytes;        /* of the new file; of cn_quantize_file only */
     double bpw;               /* tensor_bytes * 8 / n_params */
     int n_fell_back;          /* tensors that did not get the rule's type */
     const char *file_type;    /* "Q4_K_M"; static */

@@ -13,9 +13,9 @@ nothing_left() {
 }
 
 # Types from the program's own list; those below 3 bits want an importance matrix.
-expect 1 "$CARNOT" quantize "$model" "$new" auto
+expect 1 "$CARNOT" quantize "$model" "$new" Q9_K
 one_line_err
-err_has "'auto' is not supported"
+err_has "'Q9_K' is not supported"
 types=$(sed 's/.*there are://' "$scratch/err")
 n_made=0 n_refused=0
 for type in $types; do
@@ -62,7 +62,7 @@ rm "$new" "$scratch/twice.gguf"
 expect 2 "$CARNOT" quantize "$model" "$new"
 expect 2 "$CARNOT" quantize "$model" "$new" Q4_0 -t 0
 expect 2 "$CARNOT" quantize "$model" "$new" Q4_0 -o html
-for type in Q4 '' auto; do
+for type in Q4 '' automatic; do
     expect 1 "$CARNOT" quantize "$model" "$new" "$type"
     one_line_err
     nothing_left
@@ -77,6 +77,43 @@ expect 1 "$CARNOT" quantize "$model" "$scratch/no/such/new" Q4_0
 err_has "No such file or directory"
 expect 1 "$CARNOT" quantize "$scratch/missing" "$new" Q4_0
 err_has "$scratch/missing"
+nothing_left
+
+# Types by measurement: the plan is on stdout, the size what was asked for at most.
+expect 0 "$CARNOT" quantize "$model" "$new" auto --bpw 4 --sensitivity error --dry-run -o csv
+out_has "tensor,shape,type,chosen,bytes,bpw,loss,loss_share"
+out_has "blk.0.attn_norm.weight,256,F32,false,1024,32,,"
+err_has "would write: auto, nearest to"
+nothing_left
+awk -F, 'NR > 1 { split($2, d, " x "); n += d[1] * (d[2] ? d[2] : 1); bytes += $5 }
+    END { exit !(8 * bytes / n <= 4 && 8 * bytes / n > 3.99) }' "$scratch/out" ||
+    fail "the plan does not have 4 bits per weight"
+expect 0 "$CARNOT" quantize "$model" "$new" auto --size 7.5M --sensitivity error \
+    --tensor-type 'blk\.[1-7]\.=q8_0'
+n=$(wc -c <"$new")
+[ "$n" -le 7500000 ] && [ "$n" -gt 7400000 ] || fail "$n bytes instead of 7.5 M"
+expect 0 "$CARNOT" inspect "$new" --tensors --check -o csv
+grep -q '^blk.3.attn_q.weight,Q8_0' "$scratch/out" || fail "auto changed what was asked for"
+rm "$new"
+expect 2 "$CARNOT" quantize "$model" "$new" auto
+err_has "--bpw B and --size BYTES"
+expect 2 "$CARNOT" quantize "$model" "$new" auto --bpw 4 --size 4M
+expect 2 "$CARNOT" quantize "$model" "$new" auto --bpw 0
+expect 2 "$CARNOT" quantize "$model" "$new" auto --bpw 4 --sensitivity hope
+expect 2 "$CARNOT" quantize "$model" "$new" auto --bpw 4 --pure
+expect 2 "$CARNOT" quantize "$model" "$new" Q4_0 --bpw 4
+for size in 4X 0 -4M 4Mi4 0x400000 nan 1e30; do
+    expect 2 "$CARNOT" quantize "$model" "$new" auto --size=$size
+    err_has "$size"
+done
+for bpw in 1.2 17; do
+    expect 1 "$CARNOT" quantize "$model" "$new" auto --bpw $bpw
+    one_line_err
+    err_has "$bpw bits per weight are too"
+    err_has "can be reached"
+done
+expect 1 "$CARNOT" quantize "$model" "$new" auto --size 1Mi
+err_has "a file of 1048576 bytes is too small"
 nothing_left
 
 # Onto itself, by whatever name: refused, and the file is untouched.
