@@ -257,4 +257,192 @@ ALWAYS __m512 halves_of(__m512i v)
     return _mm512_cvtph_ps(_mm512_castsi512_si256(v));
 }
 
+/* ---- codes of two bits, four to a byte --------------------------------------------------------
+ *
+ * Run f of 32 columns of each half of 128 has field f of that half's 32 bytes. 128 bits hold four
+ * dwords of four groups of 16; dword (f + s) % 4 in place f of vector s, seen through a mask of
+ * field f there, and every lane's sum is a group: lane 4 k + f has group 8 (k / 2) + 2 f + k % 2.
+ */
+
+/* Dwords of columns: 128 bits k of vector s. */
+/* clang-format off */
+#define FIELDS(s, k) \
+    DWORD(32 * ((k) / 2) + 4 * ((k) % 2) + 0 + ((s) + 0) % 4), \
+    DWORD(32 * ((k) / 2) + 4 * ((k) % 2) + 8 + ((s) + 1) % 4), \
+    DWORD(32 * ((k) / 2) + 4 * ((k) % 2) + 16 + ((s) + 2) % 4), \
+    DWORD(32 * ((k) / 2) + 4 * ((k) % 2) + 24 + ((s) + 3) % 4)
+/* clang-format on */
+
+/* factor: what the codes of field f are multiplied with where they lie. */
+ALWAYS void arrange_fields(const struct cn_act *x, int64_t c, int offset, __m128i factor,
+                           struct lanes *to)
+{
+    /* clang-format off */
+    static const uint8_t order[256] = {
+        FIELDS(0, 0), FIELDS(0, 1), FIELDS(0, 2), FIELDS(0, 3),
+        FIELDS(1, 0), FIELDS(1, 1), FIELDS(1, 2), FIELDS(1, 3),
+        FIELDS(2, 0), FIELDS(2, 1), FIELDS(2, 2), FIELDS(2, 3),
+        FIELDS(3, 0), FIELDS(3, 1), FIELDS(3, 2), FIELDS(3, 3),
+    };
+    /* clang-format on */
+    const __m512i group = _mm512_setr_epi32(0, 2, 4, 6, 1, 3, 5, 7, 8, 10, 12, 14, 9, 11, 13, 15);
+    const __m512i factors = _mm512_broadcast_i32x4(factor);
+    const __m512i sums = _mm512_permutexvar_epi32(group, sums16(x->sum16 + c / 16, 1));
+    const __m512 d = _mm512_permutexvar_ps(group, twice_each(x->d + c / 32));
+    permute256(order, x->q + c, to->q);
+    _mm512_store_ps(to->d[0], _mm512_div_ps(d, _mm512_cvtepi32_ps(factors)));
+    store512(to->start[0],
+             _mm512_mullo_epi32(_mm512_mullo_epi32(sums, factors), _mm512_set1_epi32(-offset)));
+    _mm512_store_ps(to->sum[0], _mm512_mul_ps(d, _mm512_cvtepi32_ps(sums)));
+}
+
+/* 256 codes with fields 0 and 1 in `lo`, 2 and 3 in `hi`, which may be the same. mask: of field f
+ * in dword f of each 128 bits. */
+ALWAYS __m512i dot_fields(__m512i lo, __m512i hi, __m128i mask, const int8_t *q, __m512i acc)
+{
+    const __m512i masks = _mm512_broadcast_i32x4(mask);
+    const __m512 a = _mm512_castsi512_ps(lo), b = _mm512_castsi512_ps(hi);
+    const __m512i v1 = _mm512_castps_si512(_mm512_shuffle_ps(a, b, 0x39)),
+                  v2 = _mm512_castps_si512(_mm512_shuffle_ps(a, b, 0x4e)),
+                  v3 = _mm512_castps_si512(_mm512_shuffle_ps(a, b, 0x93));
+    const __m512i v0 = _mm512_castps_si512(_mm512_shuffle_ps(a, b, 0xe4));
+    acc = _mm512_dpbusd_epi32(acc, _mm512_and_si512(v0, masks), load512(q));
+    acc = _mm512_dpbusd_epi32(acc, _mm512_and_si512(v1, masks), load512(q + 64));
+    acc = _mm512_dpbusd_epi32(acc, _mm512_and_si512(v2, masks), load512(q + 128));
+    return _mm512_dpbusd_epi32(acc, _mm512_and_si512(v3, masks), load512(q + 192));
+}
+
+/* ---- formats with grids -------------------------------------------------------------------------
+ *
+ * A grid is looked up one plane at a time (quant/x86/<id>_planes.inc): a byte of a vector is a run,
+ * its elements are in one byte or in several planes. So no run has to be put together: four bytes
+ * of a plane, which meet in a lane, are elements j of four neighbouring runs, and activations are
+ * arranged alike. Look-ups are vpermt2b of 128 entries, and blends by the higher index bits. */
+
+/* Bit i of mask[n]: bit 7 + n of index i. */
+ALWAYS __m512i lookup7(const uint8_t *t, __m512i index)
+{
+    return _mm512_permutex2var_epi8(load512(t), index, load512(t + 64));
+}
+
+ALWAYS __m512i lookup8(const uint8_t *t, __m512i index, const __mmask64 *mask)
+{
+    return _mm512_mask_mov_epi8(lookup7(t, index), mask[0], lookup7(t + 128, index));
+}
+
+ALWAYS __m512i lookup9(const uint8_t *t, __m512i index, const __mmask64 *mask)
+{
+    return _mm512_mask_mov_epi8(lookup8(t, index, mask), mask[1], lookup8(t + 256, index, mask));
+}
+
+ALWAYS __m512i lookup10(const uint8_t *t, __m512i index, const __mmask64 *mask)
+{
+    return _mm512_mask_mov_epi8(lookup9(t, index, mask), mask[2], lookup9(t + 512, index, mask));
+}
+
+ALWAYS __m512i lookup11(const uint8_t *t, __m512i index, const __mmask64 *mask)
+{
+    return _mm512_mask_mov_epi8(lookup10(t, index, mask), mask[3], lookup10(t + 1024, index, mask));
+}
+
+/* Bytes of 7 bits (the eighth is ignored) get the eighth that makes the number of set bits even
+ * (cn_iq_signs). `first`: where the 7 bits begin, 0 or 1. */
+ALWAYS __m512i even_signs512(__m512i codes, const int first)
+{
+    uint64_t matrix = 0x7full << first;
+    UNROLL for (int i = 0; i < 7; i++) matrix |= AFFINE_BIT(i + first, i);
+    return affine(codes, _mm512_set1_epi64((long long)matrix));
+}
+
+/* Order of activations for planes of one element of runs of 4. */
+/* clang-format off */
+#define PLANE4(j) \
+    EVERY16(4, j), EVERY16(4, 64 + (j)), EVERY16(4, 128 + (j)), EVERY16(4, 192 + (j))
+/* The same of runs of 8, of 256 columns. */
+#define PLANE8(j) EVERY16(8, j), EVERY16(8, 128 + (j))
+/* clang-format on */
+
+/* The f16 at p in lanes 0 to 7, that at q in 8 to 15. */
+ALWAYS __m512 two_halves(const void *p, const void *q)
+{
+    return _mm512_cvtph_ps(
+        _mm256_setr_m128i(_mm_set1_epi16((short)load16(p)), _mm_set1_epi16((short)load16(q))));
+}
+
+/* 512 columns of runs of 8: element j of the 64 runs at 64 j of the two structs' q together. A lane
+ * has four runs, a group of 32. */
+ALWAYS void arrange_planes8(const struct cn_act *x, int64_t c, struct lanes *to)
+{
+    /* clang-format off */
+    static const uint8_t order[256] = {
+        PLANE8(0), PLANE8(1), PLANE8(2), PLANE8(3), PLANE8(4), PLANE8(5), PLANE8(6), PLANE8(7),
+    };
+    /* clang-format on */
+    UNROLL for (int i = 0; i < 2; i++)
+    {
+        int8_t half[256];
+        permute256(order, x->q + c + 256 * i, half);
+        UNROLL for (int j = 0; j < 8; j++)
+            store256(to[j / 4].q + 64 * (j % 4) + 32 * i, load256(half + 32 * j));
+    }
+    _mm512_store_ps(to->d[0], _mm512_loadu_ps(x->d + c / 32));
+}
+
+/* Element j of 64 runs of 8 from a byte of four 2-bit levels each: vpermb with a table that looks
+ * at bits 2 (j % 4) and 2 (j % 4) + 1 of an index only. */
+ALWAYS __m512i element_of(__m512i plane, const int j, const uint8_t l0, const uint8_t l1,
+                          const uint8_t l2)
+{
+    const uint32_t four = 0x01010101u;
+    const __m512i by1 = _mm512_set1_epi32((int)(l0 | (uint32_t)l1 << 8 | (uint32_t)l2 << 16));
+    const __m512i by4 = _mm512_broadcast_i32x4(
+        _mm_setr_epi32((int)(four * l0), (int)(four * l1), (int)(four * l2), 0));
+    const __m512i by16 =
+        _mm512_inserti32x4(_mm512_inserti32x4(_mm512_castsi128_si512(_mm_set1_epi8((char)l0)),
+                                              _mm_set1_epi8((char)l1), 1),
+                           _mm_set1_epi8((char)l2), 2);
+    return j % 4 == 0   ? _mm512_permutexvar_epi8(plane, by1)
+           : j % 4 == 1 ? _mm512_permutexvar_epi8(plane, by4)
+           : j % 4 == 2 ? _mm512_permutexvar_epi8(plane, by16)
+                        : _mm512_permutexvar_epi8(_mm512_srli_epi16(plane, 6), by1);
+}
+
+/* 32 bytes each of two blocks. */
+ALWAYS __m512i load_two256(const void *p, const void *q)
+{
+    return _mm512_inserti64x4(_mm512_castsi256_si512(load256(p)), load256(q), 1);
+}
+
+/* Levels of IQ2 formats. */
+enum { IQ2_LOW = 8, IQ2_MIDDLE = 25, IQ2_HIGH = 43 };
+
+/* Sums of products of 64 runs of 8 magnitudes (IQ2) with activations, two runs to 16 bits, and
+ * their 16-bit scales: a lane is a group of 32 with two scales. plane: elements 0-3, 4-7. Three
+ * products 43 * 127 * 2 are 32766. */
+ALWAYS __m512i dot_iq2_halves(const __m512i *plane, __m512i signs, const struct lanes *x,
+                              __m512i scale)
+{
+    __m512i acc = _mm512_setzero_si512(), word[8];
+    UNROLL for (int j = 0; j < 8; j++)
+    {
+        const __mmask64 negative = _mm512_test_epi8_mask(signs, _mm512_set1_epi8((char)(1 << j)));
+        word[j] = _mm512_maddubs_epi16(element_of(plane[j / 4], j, IQ2_LOW, IQ2_MIDDLE, IQ2_HIGH),
+                                       negate_where(negative, load512(x[j / 4].q + 64 * (j % 4))));
+        if (j % 3 > 0)
+            word[j] = _mm512_add_epi16(word[j], word[j - 1]);
+        if (j % 3 == 2 || j == 7)
+            acc = _mm512_dpwssd_epi32(acc, word[j], scale);
+    }
+    return acc;
+}
+
+/* 2 n + 1 of sixteen 4-bit numbers of each of two times eight bytes, low nibble first, 16 bits. */
+ALWAYS __m512i odd_scales512(__m128i p)
+{
+    const __m512i v = _mm512_cvtepu8_epi32(p);
+    const __m512i n =
+        select_bits(_mm512_set1_epi32(0xffff), _mm512_slli_epi32(v, 1), _mm512_slli_epi32(v, 13));
+    return and_or(n, _mm512_set1_epi16(0x1e), _mm512_set1_epi16(1));
+}
+
 #endif
