@@ -5,25 +5,18 @@
  *   | 32 bytes: low index bits of runs of 8 | 32 x (3 high index bits, 1 bit: shift is negative) |
  *   | 4 x u16: 4 x 3-bit scale, a nibble of d |
  *
- * Two blocks at a time: 64 runs are looked up in two planes of 2048 bytes. The shift's bit takes
+ * Two blocks at a time: 64 runs are looked up in two planes of bytes. The shift's bit takes
  * the place of bit 6, and vpermt2b turns it and a 2-bit digit to eight times the value, shifted and
  * made unsigned, an element of all runs at a time. Two runs share 16 bits of the sums, to which a
  * scale is applied in integers; so it is to the offset. One lane a group of 32.
  *
  * Serves Ice Lake, Zen 4 and later. Error: float rounding, one term a group.
  */
-#include "quant/x86/simd_avx512.h"
+#include "quant/x86/iq1_grid_avx512.h"
 
 #include "quant/ref/iq1_m.h"
 
 extern const struct cn_kernels cn_iq1_m_avx512;
-
-enum { SIZE = 2048 };
-
-/* Plane p: elements 4 p to 4 p + 3 of each entry, 2 bits each. */
-static const _Alignas(64) uint8_t planes[2 * SIZE] = {
-#include "quant/x86/iq1_planes.inc"
-};
 
 enum { OFFSET = 9 };
 
@@ -77,15 +70,13 @@ ALWAYS __m512 step(const uint8_t *bytes, const struct lanes *x, __m512 total)
     const __m512i rest = _mm512_multishift_epi64_epi8(
         _mm512_set1_epi64(0x3430242014100400),
         _mm512_cvtepu8_epi16(_mm256_setr_m128i(load128(b[0].rest), load128(b[1].rest))));
-    const __mmask64 mask[4] = { _mm512_movepi8_mask(index),
-                                _mm512_test_epi8_mask(rest, _mm512_set1_epi8(1)),
-                                _mm512_test_epi8_mask(rest, _mm512_set1_epi8(2)),
-                                _mm512_test_epi8_mask(rest, _mm512_set1_epi8(4)) };
     const __m512i shift = _mm512_slli_epi16(rest, 3), scale = scales_of(b);
     __m512i acc = _mm512_dpwssd_epi32(_mm512_setzero_si512(), scale, load512(x->start[0]));
+    __m512i planes[2];
+    iq1_lookup(index, rest, planes);
     UNROLL for (int p = 0; p < 2; p++)
     {
-        __m512i plane = lookup11(planes + p * SIZE, index, mask), word[4];
+        __m512i plane = planes[p], word[4];
         const __m512i fourth = select_bits(bit6, shift, _mm512_srli_epi16(plane, 6));
         plane = select_bits(bit6, shift, plane);
         UNROLL for (int j = 0; j < 4; j++) word[j] = _mm512_maddubs_epi16(

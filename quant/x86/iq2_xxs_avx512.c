@@ -42,17 +42,18 @@ ALWAYS __m512 step(const uint8_t *bytes, const struct lanes *x, __m512 total)
     const __m512i plane[2] = { lookup8(planes, index, mask), lookup8(planes + SIZE, index, mask) };
     const __m512i signs =
         even_signs512(_mm512_multishift_epi64_epi8(_mm512_set1_epi64(0x352e2720150e0700), rest), 0);
-    __m512i acc = _mm512_setzero_si512();
+    __m512i acc[2] = { _mm512_setzero_si512(), _mm512_setzero_si512() };
     UNROLL for (int j = 0; j < 8; j++)
     {
         const __mmask64 negative = _mm512_test_epi8_mask(signs, _mm512_set1_epi8((char)(1 << j)));
-        acc = _mm512_dpbusd_epi32(acc, element_of(plane[j / 4], j, IQ2_LOW, IQ2_MIDDLE, IQ2_HIGH),
-                                  negate_where(negative, load512(x[j / 4].q + 64 * (j % 4))));
+        acc[j % 2] = _mm512_dpbusd_epi32(
+            acc[j % 2], element_of(plane[j / 4], j, IQ2_LOW, IQ2_MIDDLE, IQ2_HIGH),
+            negate_where(negative, load512(x[j / 4].q + 64 * (j % 4))));
     }
     const __m512 s = _mm512_cvtepi32_ps(_mm512_srli_epi32(rest, 28));
     const __m512 scale = _mm512_mul_ps(
         _mm512_fmadd_ps(s, _mm512_set1_ps(0.25f), _mm512_set1_ps(0.125f)), _mm512_load_ps(x->d[0]));
-    return _mm512_fmadd_ps(_mm512_cvtepi32_ps(acc),
+    return _mm512_fmadd_ps(_mm512_cvtepi32_ps(_mm512_add_epi32(acc[0], acc[1])),
                            _mm512_mul_ps(scale, two_halves(&b[0].d, &b[1].d)), total);
 }
 

@@ -45,14 +45,14 @@ ALWAYS __m512 step(const uint8_t *bytes, const struct lanes *x, __m512 total)
     const __mmask64 mask[2] = { _mm512_movepi8_mask(index), _cvtu64_mask64(load64(b->index_hi)) };
     const __m512i signs =
         _mm512_permutexvar_epi8(load512(twice), _mm512_castsi256_si512(load256(b->signs)));
-    __m512i acc = _mm512_setzero_si512(), plane = acc;
+    __m512i acc[2] = { _mm512_setzero_si512(), _mm512_setzero_si512() }, plane = acc[0];
     UNROLL for (int j = 0; j < 4; j++)
     {
         const __mmask64 negative =
             _mm512_test_epi8_mask(signs, _mm512_set1_epi16((short)(0x1001 << j)));
         plane = j % 2 ? _mm512_srli_epi16(plane, 4) : lookup9(planes + j / 2 * SIZE, index, mask);
-        acc = _mm512_dpbusd_epi32(acc, _mm512_and_si512(plane, nibble),
-                                  negate_where(negative, load512(x->q + 64 * j)));
+        acc[j % 2] = _mm512_dpbusd_epi32(acc[j % 2], _mm512_and_si512(plane, nibble),
+                                         negate_where(negative, load512(x->q + 64 * j)));
     }
     const __m512i shift =
         _mm512_setr_epi32(0, 0, 4, 4, 8, 8, 12, 12, 16, 16, 20, 20, 24, 24, 28, 28);
@@ -60,7 +60,8 @@ ALWAYS __m512 step(const uint8_t *bytes, const struct lanes *x, __m512 total)
         _mm512_srlv_epi32(_mm512_set1_epi32((int)load32(b->scale)), shift), _mm512_set1_epi32(15));
     const __m512 scale = _mm512_mul_ps(_mm512_add_ps(_mm512_cvtepi32_ps(s), _mm512_set1_ps(0.5f)),
                                        _mm512_load_ps(x->d[0]));
-    return _mm512_fmadd_ps(_mm512_cvtepi32_ps(acc), _mm512_mul_ps(scale, halves_at(&b->d)), total);
+    return _mm512_fmadd_ps(_mm512_cvtepi32_ps(_mm512_add_epi32(acc[0], acc[1])),
+                           _mm512_mul_ps(scale, halves_at(&b->d)), total);
 }
 
 static void gemv(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,

@@ -40,18 +40,19 @@ ALWAYS __m512 step(const uint8_t *bytes, const struct lanes *x, __m512 total)
     const __m512i rest = _mm512_cvtepu32_epi64(load256(b->rest));
     const __m512i signs =
         even_signs512(_mm512_multishift_epi64_epi8(_mm512_set1_epi64(0x15150e0e07070000), rest), 0);
-    __m512i acc = _mm512_setzero_si512();
+    __m512i acc[2] = { _mm512_setzero_si512(), _mm512_setzero_si512() };
     UNROLL for (int j = 0; j < 4; j++)
     {
         const __mmask64 negative =
             _mm512_test_epi8_mask(signs, _mm512_set1_epi16((short)(0x1001 << j)));
-        acc = _mm512_dpbusd_epi32(acc, lookup8(planes + j * SIZE, index, mask),
-                                  negate_where(negative, load512(x->q + 64 * j)));
+        acc[j % 2] = _mm512_dpbusd_epi32(acc[j % 2], lookup8(planes + j * SIZE, index, mask),
+                                         negate_where(negative, load512(x->q + 64 * j)));
     }
     const __m512i s = _mm512_srli_epi32(_mm512_shuffle_epi32(rest, 0xa0), 28);
     const __m512 scale = _mm512_mul_ps(_mm512_add_ps(_mm512_cvtepi32_ps(s), _mm512_set1_ps(0.5f)),
                                        _mm512_load_ps(x->d[0]));
-    return _mm512_fmadd_ps(_mm512_cvtepi32_ps(acc), _mm512_mul_ps(scale, halves_at(&b->d)), total);
+    return _mm512_fmadd_ps(_mm512_cvtepi32_ps(_mm512_add_epi32(acc[0], acc[1])),
+                           _mm512_mul_ps(scale, halves_at(&b->d)), total);
 }
 
 static void gemv(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
