@@ -155,8 +155,10 @@ static void summarise(struct run *r, struct cn_perplexity *out)
     out->ppl = exp(mean);
     out->ppl_se = out->ppl * sqrt(fmax(0, variance) / (n - 1));
     if (!r->options->base) {
-        out->base_ppl = out->kld_mean = out->kld_se = out->kld_median = out->kld_p90 = NAN;
-        out->kld_p99 = out->kld_max = out->top1_agreement = out->top1_se = out->delta_p_rms = NAN;
+        const double none = (double)NAN;
+        out->base_ppl = out->kld_mean = out->kld_se = out->kld_median = out->kld_p90 = none;
+        out->kld_p99 = out->kld_max = out->top1_agreement = out->top1_se = none;
+        out->delta_p_rms = none;
         return;
     }
     qsort(r->kld, (size_t)r->n_kld, sizeof *r->kld, ascending);

@@ -30,7 +30,7 @@ double cn_median(double *x, size_t n)
 
 void cn_median_interval(double *x, size_t n, double *lo, double *hi)
 {
-    *lo = *hi = NAN;
+    *lo = *hi = (double)NAN;
     if (n < 2 || n > MOST)
         return;
     double medians[RESAMPLES], draw[MOST];

@@ -8,6 +8,7 @@ bad=tests/fixtures/bad
 
 run_model() { # file
     (
+        # shellcheck disable=SC3045 # dash and bash have it
         ulimit -t 1
         exec timeout -s KILL 10 "$CARNOT" run -m "$1" -p a -n 8 --meter none -t 2
     )

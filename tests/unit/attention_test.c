@@ -38,7 +38,7 @@ static void naive(const struct cn_session *s, int64_t layer, const struct past *
     int64_t first = 0;
     if (s->model->layers[layer].sliding && position - hp->window + 1 > 0)
         first = position - hp->window + 1;
-    double max = -INFINITY, sum = 0;
+    double max = -HUGE_VAL, sum = 0;
     for (int64_t t = first; t <= position; t++) {
         const float *k = past->k + (t * hp->n_head_kv + kv_head) * hp->d_k;
         double dot = 0;

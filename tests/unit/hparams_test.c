@@ -164,45 +164,45 @@ static void missing_keys(void **state)
 static void bad_values(void **state)
 {
     static const struct key cases[] = {
-        {"block_count",                           U32,  0,        NULL  },
-        { "block_count",                          U32,  1e6,      NULL  },
-        { "block_count",                          I32,  -1,       NULL  },
-        { "block_count",                          STR,  0,        "3"   },
-        { "block_count",                          U32,  4,        NULL  }, /* three tensors */
-        { "embedding_length",                     U32,  0,        NULL  },
-        { "embedding_length",                     U32,  1u << 31, NULL  },
-        { "embedding_length",                     F32,  64,       NULL  },
-        { "feed_forward_length",                  U32,  0,        NULL  },
-        { "feed_forward_length",                  U32,  1u << 31, NULL  },
-        { "feed_forward_length",                  STR,  0,        "many"},
-        { "context_length",                       I32,  -5,       NULL  },
-        { "attention.head_count",                 U32,  0,        NULL  },
-        { "attention.head_count",                 U32,  5,        NULL  },
-        { "attention.head_count_kv",              U32,  3,        NULL  },
-        { "attention.head_count_kv",              U32,  0,        NULL  },
-        { "attention.head_count_kv",              U32,  8,        NULL  },
-        { "attention.key_length",                 U32,  0,        NULL  },
-        { "attention.key_length",                 U32,  1u << 20, NULL  },
-        { "attention.value_length",               U32,  0,        NULL  },
-        { "attention.layer_norm_rms_epsilon",     F32,  NAN,      NULL  },
-        { "attention.layer_norm_rms_epsilon",     F32,  -1,       NULL  },
-        { "attention.layer_norm_rms_epsilon",     F32,  2,        NULL  },
-        { "attention.layer_norm_rms_epsilon",     U32,  0,        NULL  },
-        { "rope.dimension_count",                 U32,  17,       NULL  },
-        { "rope.dimension_count",                 U32,  7,        NULL  },
-        { "rope.dimension_count",                 U32,  1000,     NULL  },
-        { "rope.freq_base",                       F32,  0,        NULL  },
-        { "rope.freq_base",                       F32,  NAN,      NULL  },
-        { "rope.freq_base",                       F32,  INFINITY, NULL  },
-        { "rope.scaling.factor",                  F32,  -1,       NULL  },
-        { "rope.scaling.factor",                  F32,  NAN,      NULL  },
-        { "rope.scaling.attn_factor",             F32,  INFINITY, NULL  },
-        { "rope.scaling.type",                    STR,  0,        "su"  },
-        { "rope.scaling.type",                    BOOL, 1,        NULL  },
-        { "rope.scaling.original_context_length", I32,  -1,       NULL  },
-        { "rope.scaling.yarn_beta_fast",          F32,  NAN,      NULL  },
-        { "expert_count",                         U32,  100000,   NULL  },
-        { "expert_used_count",                    U32,  100000,   NULL  },
+        {"block_count",                           U32,  0,           NULL  },
+        { "block_count",                          U32,  1e6,         NULL  },
+        { "block_count",                          I32,  -1,          NULL  },
+        { "block_count",                          STR,  0,           "3"   },
+        { "block_count",                          U32,  4,           NULL  }, /* three tensors */
+        { "embedding_length",                     U32,  0,           NULL  },
+        { "embedding_length",                     U32,  1u << 31,    NULL  },
+        { "embedding_length",                     F32,  64,          NULL  },
+        { "feed_forward_length",                  U32,  0,           NULL  },
+        { "feed_forward_length",                  U32,  1u << 31,    NULL  },
+        { "feed_forward_length",                  STR,  0,           "many"},
+        { "context_length",                       I32,  -5,          NULL  },
+        { "attention.head_count",                 U32,  0,           NULL  },
+        { "attention.head_count",                 U32,  5,           NULL  },
+        { "attention.head_count_kv",              U32,  3,           NULL  },
+        { "attention.head_count_kv",              U32,  0,           NULL  },
+        { "attention.head_count_kv",              U32,  8,           NULL  },
+        { "attention.key_length",                 U32,  0,           NULL  },
+        { "attention.key_length",                 U32,  1u << 20,    NULL  },
+        { "attention.value_length",               U32,  0,           NULL  },
+        { "attention.layer_norm_rms_epsilon",     F32,  (double)NAN, NULL  },
+        { "attention.layer_norm_rms_epsilon",     F32,  -1,          NULL  },
+        { "attention.layer_norm_rms_epsilon",     F32,  2,           NULL  },
+        { "attention.layer_norm_rms_epsilon",     U32,  0,           NULL  },
+        { "rope.dimension_count",                 U32,  17,          NULL  },
+        { "rope.dimension_count",                 U32,  7,           NULL  },
+        { "rope.dimension_count",                 U32,  1000,        NULL  },
+        { "rope.freq_base",                       F32,  0,           NULL  },
+        { "rope.freq_base",                       F32,  (double)NAN, NULL  },
+        { "rope.freq_base",                       F32,  HUGE_VAL,    NULL  },
+        { "rope.scaling.factor",                  F32,  -1,          NULL  },
+        { "rope.scaling.factor",                  F32,  (double)NAN, NULL  },
+        { "rope.scaling.attn_factor",             F32,  HUGE_VAL,    NULL  },
+        { "rope.scaling.type",                    STR,  0,           "su"  },
+        { "rope.scaling.type",                    BOOL, 1,           NULL  },
+        { "rope.scaling.original_context_length", I32,  -1,          NULL  },
+        { "rope.scaling.yarn_beta_fast",          F32,  (double)NAN, NULL  },
+        { "expert_count",                         U32,  100000,      NULL  },
+        { "expert_used_count",                    U32,  100000,      NULL  },
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -241,7 +241,7 @@ static void bad_experts(void **state)
                    (struct key[]){
                        {"expert_count", U32, 4, NULL },
                        { "expert_used_count",             U32, 2, NULL },
-                       { "expert_weights_scale",             F32, NAN, NULL },
+                       { "expert_weights_scale",             F32, (double)NAN, NULL },
                        { 0}
     },
                    "qwen2moe.expert_weights_scale");
@@ -252,8 +252,8 @@ static void bad_keys_of_other_architectures(void **state)
     (void)state;
     expect_refused("gemma2",
                    (struct key[]){
-                       {"attn_logit_softcapping", F32, NAN, NULL },
-                       { 0                    }
+                       {"attn_logit_softcapping", F32, (double)NAN, NULL },
+                       { 0            }
     },
                    "gemma2.attn_logit_softcapping");
     expect_refused("gemma2",
@@ -276,8 +276,8 @@ static void bad_keys_of_other_architectures(void **state)
                    "granite.logit_scale");
     expect_refused("granite",
                    (struct key[]){
-                       {"attention.scale", F32, NAN, NULL },
-                       { 0             }
+                       {"attention.scale", F32, (double)NAN, NULL },
+                       { 0     }
     },
                    "granite.attention.scale");
 }
