@@ -31,6 +31,7 @@ static const double near = 1.25;
 static const double least_kld = 1e-9;
 
 struct cn_auto_probes {
+    struct cn_auto_job *j;
     struct cn_model *model;
     struct cn_divergence *divergence;
     void **data; /* [n_matrices] what stands in for a matrix */
@@ -41,12 +42,21 @@ struct cn_auto_probes {
 
 static void tell_text(void *user, double done, double total)
 {
-    cn_auto_progress(user, "text", done, total);
+    const struct cn_auto_probes *p = user;
+    cn_auto_progress(p->j, "text", done, total);
+}
+
+/* Half of the time has to be left for probes, unless they are insisted on. */
+static bool text_too_slow(const struct cn_auto_probes *p)
+{
+    return p->pass_s == 0 && p->j->o->sensitivity == CN_SENSITIVITY_AUTO &&
+           cn_now() - p->start_s > p->seconds / 2;
 }
 
 static bool cancel_text(void *user)
 {
-    return cn_auto_cancelled(user);
+    const struct cn_auto_probes *p = user;
+    return cn_auto_cancelled(p->j) || text_too_slow(p);
 }
 
 /* "blk.12.ffn_down.weight": layer 12, kind "ffn_down.weight"; -1 for those without a layer. */
@@ -89,8 +99,9 @@ static void form_groups(struct cn_auto_job *j, struct cn_auto_probes *p, bool cl
 static enum cn_status fit_time(struct cn_auto_job *j, struct cn_auto_probes *p)
 {
     double kld, weights = 0, before = cn_now();
+    p->pass_s = 1e-9; /* the text is written */
     CN_TRY(cn_divergence_measure(p->divergence, p->model, &kld, j->err));
-    p->pass_s = cn_now() - before;
+    p->pass_s = fmax(cn_now() - before, 1e-9);
     for (size_t i = 0; i < j->n_matrices; i++)
         weights += (double)j->matrices[i].t->n_elems;
     double quantising = weights / quantised_per_s / j->n_threads;
@@ -117,18 +128,21 @@ static enum cn_status prepare(struct cn_auto_job *j, struct cn_auto_probes *p)
     struct cn_divergence_options o = {
         .n_tokens = info->n_params < SMALL_PARAMS ? LONG_TEXT : SHORT_TEXT,
         .n_threads = j->n_threads,
-        .user = j,
+        .user = p,
         .progress = tell_text,
         .cancel = cancel_text,
     };
-    CN_TRY(cn_divergence_create(p->model, &o, &p->divergence, j->err));
-    return fit_time(j, p);
+    enum cn_status status = cn_divergence_create(p->model, &o, &p->divergence, j->err);
+    CN_RETURN_IF(status == CN_ERR_CANCELLED && !cn_auto_cancelled(j), CN_ERR_UNSUPPORTED, j->err,
+                 "writing the text to measure it on would take more than %.0f s", p->seconds / 2);
+    return status == CN_OK ? fit_time(j, p) : status;
 }
 
 enum cn_status cn_auto_probes_create(struct cn_auto_job *j, struct cn_auto_probes **probes)
 {
     struct cn_auto_probes *p = calloc(1, sizeof *p);
     CN_RETURN_IF(!p, CN_ERR_MEMORY, j->err, "out of memory");
+    p->j = j;
     p->start_s = cn_now();
     p->seconds = j->o->seconds > 0 ? j->o->seconds : DEFAULT_SECONDS;
     p->data = calloc(j->n_matrices + 1, sizeof *p->data);

@@ -7,6 +7,7 @@
 
 #include "bench/divergence.h"
 #include "engine/gguf.h"
+#include "engine/imatrix_file.h"
 #include "tests/arch_fixture.h"
 
 #include <math.h>
@@ -24,6 +25,7 @@ static void write_file(const struct cn_auto_plan *plan, const struct cn_auto_opt
         .tensor_types = a->tensor_types,
         .n_tensor_types = a->n_tensor_types,
         .output_type = a->output_type,
+        .imatrix = a->imatrix,
     };
     struct cn_file_result r;
     struct stat st;
@@ -127,7 +129,7 @@ static void in_classes(void **context)
     assert_int_equal(cn_auto_plan_make(path, &o, &plan, &err), CN_OK);
     assert_int_equal(plan.sensitivity, CN_SENSITIVITY_ERROR);
     assert_non_null(plan.why);
-    assert_non_null(strstr(plan.why, "would take"));
+    assert_non_null(strstr(plan.why, "would take")); /* the text, or the probes */
     cn_auto_plan_free(&plan);
     memcpy(path, small, sizeof path);
 }
@@ -213,6 +215,51 @@ static void asked_for(void **context)
     cn_auto_plan_free(&plan);
 }
 
+/* Importance changes what an error costs, and what the file says of it counts in its size. */
+static void with_importance(void **context)
+{
+    (void)context;
+    char weights[] = "/tmp/carnot-auto-imatrix-XXXXXX";
+    struct cn_imatrix im = { 0 };
+    struct cn_gguf g;
+    int fd = mkstemp(weights);
+    assert_true(fd >= 0);
+    close(fd);
+    assert_int_equal(cn_gguf_open(path, &g, &err), CN_OK);
+    for (int64_t i = 0; i < g.n_tensors; i++) {
+        const struct cn_gguf_tensor *t = &g.tensors[i];
+        char name[64];
+        snprintf(name, sizeof name, "%.*s", (int)t->name.n, t->name.p);
+        if (t->n_dims < 2 || strncmp(name, "blk.", 4) != 0)
+            continue;
+        struct cn_imatrix_entry *e = cn_imatrix_add(&im, name, t->ne[0], t->ne[2]);
+        assert_non_null(e);
+        for (int64_t m = 0; m < t->ne[2]; m++) {
+            e->count[m] = m == 2 ? 0 : 10 * (double)(m + 1); /* one expert was never called */
+            for (int64_t c = 0; c < t->ne[0] && m != 2; c++)
+                e->sum2[m * t->ne[0] + c] = c % 16 == 0 ? 1000 : 1;
+        }
+    }
+    cn_gguf_close(&g);
+    assert_true(cn_imatrix_add_dataset(&im, "a text"));
+    assert_int_equal(cn_imatrix_write(weights, &im, &err), CN_OK);
+    cn_imatrix_free(&im);
+    struct cn_auto_options o = { .bpw = 5, .sensitivity = CN_SENSITIVITY_ERROR, .n_threads = 1 };
+    struct cn_auto_plan plain, plan;
+    assert_int_equal(cn_auto_plan_make(path, &o, &plain, &err), CN_OK);
+    o.imatrix = weights;
+    assert_int_equal(cn_auto_plan_make(path, &o, &plan, &err), CN_OK);
+    assert_true(plan.loss != plain.loss);
+    write_file(&plan, &o);
+    cn_auto_plan_free(&plan);
+    o.sensitivity = CN_SENSITIVITY_KL;
+    assert_int_equal(cn_auto_plan_make(path, &o, &plan, &err), CN_OK);
+    write_file(&plan, &o);
+    cn_auto_plan_free(&plan);
+    cn_auto_plan_free(&plain);
+    unlink(weights);
+}
+
 static bool at_once(void *user)
 {
     (void)user;
@@ -247,8 +294,9 @@ int main(void)
         return 1;
     close(fd);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(by_divergence), cmocka_unit_test(in_classes), cmocka_unit_test(budgets),
-        cmocka_unit_test(asked_for),     cmocka_unit_test(failures),
+        cmocka_unit_test(by_divergence),   cmocka_unit_test(in_classes),
+        cmocka_unit_test(budgets),         cmocka_unit_test(asked_for),
+        cmocka_unit_test(with_importance), cmocka_unit_test(failures),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     unlink(out);
