@@ -14,7 +14,14 @@ static const struct cn_usage usage = {
     "carnot meters [options]",
     "Prints every energy meter there is: what it measures (boundary), its unit, how often it gets\n"
     "a new value, and whether it can be used; if not, why, and what to do about it. Any name of\n"
-    "the list can be given to --meter of other commands.\n",
+    "the list can be given to --meter of other commands, and so can\n"
+    "  file:PATH           samples that another program records (CSV, JSON lines)\n"
+    "  exec:COMMAND        a command that prints lines: [time] value[unit], such as 12.5 W or 900 "
+    "J\n"
+    "  model:IDLE,BUSY     an estimate from watts when idle and busy; labelled as modelled\n"
+    "  none                no meter\n"
+    "and several of them with commas in between. Without --meter the first that is usable and\n"
+    "covers a package, a board, its rails or a battery is taken. docs/ENERGY.md tells more.\n",
 };
 
 static void row(struct cn_table *t, const struct cn_meter_info *m)
