@@ -22,7 +22,7 @@ struct vec_case {
     const struct cn_vec *ref;
     struct cn_checker *c;
     struct cn_check *result;
-    int64_t n, n_rows, stride;
+    int64_t n, n_vecs, n_rows, stride;
     enum cn_place place;
     unsigned turn;
     const char *where;
@@ -251,47 +251,50 @@ static void check_axpy_f16(struct vec_case *v)
     check_any_axpy(v, true);
 }
 
-/* Rows of halves: their products with a vector, their weighted sum. */
+/* Rows of halves: their products with vectors, their weighted sums. */
 static void call_dots_f16(void *arg)
 {
     struct vec_case *v = arg;
-    v->vec->dots_f16(v->n_rows, v->n, v->a, v->h, v->stride, v->y);
+    v->vec->dots_f16(v->n_vecs, v->n_rows, v->n, v->a, v->h, v->stride, v->y, v->n_rows);
 }
 
-static void call_sum_f16(void *arg)
+static void call_sums_f16(void *arg)
 {
     struct vec_case *v = arg;
-    v->vec->sum_f16(v->n_rows, v->n, v->a, v->h, v->stride, v->y);
+    v->vec->sums_f16(v->n_vecs, v->n_rows, v->n, v->a, v->n_rows, v->h, v->stride, v->y);
 }
 
 static void check_rows_f16(struct vec_case *v, bool dots)
 {
-    enum { MAX_ROWS = 21, MAX_N = 1024 };
-    static float before[MAX_N];
-    v->n_rows = 1 + (int64_t)(cn_rng_next(&v->c->rng) % MAX_ROWS);
-    v->stride = v->n + (int64_t)(cn_rng_next(&v->c->rng) % 3);
-    const int64_t n_a = dots ? v->n : v->n_rows, n_y = dots ? v->n_rows : v->n;
+    enum { MAX_ROWS = 21, MAX_VECS = 6, MAX_CELLS = 8 * 1024 };
+    static float before[MAX_CELLS];
+    v->n_vecs = 1 + cn_rng_below(&v->c->rng, MAX_VECS);
+    v->n_rows = 1 + cn_rng_below(&v->c->rng, MAX_ROWS);
+    v->stride = v->n + cn_rng_below(&v->c->rng, 3);
+    const int64_t inner = dots ? v->n : v->n_rows, outer = dots ? v->n_rows : v->n;
     const int64_t n_h = (v->n_rows - 1) * v->stride + v->n;
-    v->a = floats(v, CN_BUF_X, n_a);
-    v->y = floats(v, CN_BUF_OUT, n_y);
+    v->a = floats(v, CN_BUF_X, v->n_vecs * inner);
+    v->y = floats(v, CN_BUF_OUT, v->n_vecs * outer);
     v->h = cn_check_take(v->c, CN_BUF_W, (size_t)n_h * sizeof *v->h, v->place);
     if (!v->c->out_of_memory) {
-        fill_floats(v, v->a, n_a, true);
-        fill_floats(v, v->y, n_y, false);
-        memcpy(before, v->y, (size_t)n_y * sizeof *before);
+        fill_floats(v, v->a, v->n_vecs * inner, true);
+        fill_floats(v, v->y, v->n_vecs * outer, false);
+        memcpy(before, v->y, (size_t)(v->n_vecs * outer) * sizeof *before);
         fill_halves(v, v->h, n_h);
     }
-    if (!call(v, dots ? call_dots_f16 : call_sum_f16))
+    if (!call(v, dots ? call_dots_f16 : call_sums_f16))
         return;
-    for (int64_t i = 0; i < n_y; i++) {
-        double sum = dots ? 0 : (double)before[i], magnitude = fabs(sum);
-        for (int64_t j = 0; j < n_a; j++) {
+    for (int64_t k = 0; k < v->n_vecs * outer; k++) {
+        double sum = dots ? 0 : (double)before[k], magnitude = fabs(sum);
+        const float *a = v->a + k / outer * inner;
+        for (int64_t j = 0; j < inner; j++) {
+            const int64_t i = k % outer;
             const uint16_t h = dots ? v->h[i * v->stride + j] : v->h[j * v->stride + i];
-            double p = (double)v->a[j] * (double)cn_f16_to_f32(h);
+            double p = (double)a[j] * (double)cn_f16_to_f32(h);
             sum += p;
             magnitude += fabs(p);
         }
-        compare(v, i, v->y[i], sum, ((double)n_a + 8) * EPS * magnitude + 0x1p-149, magnitude);
+        compare(v, k, v->y[k], sum, ((double)inner + 8) * EPS * magnitude + 0x1p-149, magnitude);
     }
 }
 
@@ -300,7 +303,7 @@ static void check_dots_f16(struct vec_case *v)
     check_rows_f16(v, true);
 }
 
-static void check_sum_f16(struct vec_case *v)
+static void check_sums_f16(struct vec_case *v)
 {
     check_rows_f16(v, false);
 }
@@ -512,6 +515,58 @@ static void check_max(struct vec_case *v)
         cn_check_fail(v->result, "%s: %g, expected %g", v->where, (double)v->sum, (double)top);
 }
 
+static void call_softmax(void *arg)
+{
+    struct vec_case *v = arg;
+    v->vec->softmax_tile(v->n_rows, v->y, v->a, v->b, v->d);
+}
+
+/* 16 rows; some scores, some whole rows and some running maxima are -infinity. */
+static void check_softmax_tile(struct vec_case *v)
+{
+    enum { N = 16, MAX_GROUPS = 5 };
+    static float scores[MAX_GROUPS * N * N];
+    float max[N], sum[N];
+    v->n_rows = 1 + cn_rng_below(&v->c->rng, MAX_GROUPS);
+    const int64_t cells = v->n_rows * N * N;
+    v->y = floats(v, CN_BUF_OUT, cells);
+    v->a = floats(v, CN_BUF_X, N);
+    v->b = floats(v, CN_BUF_W, N);
+    float factor[N];
+    v->d = factor;
+    if (!v->c->out_of_memory)
+        for (int row = 0; row < N; row++) {
+            bool blank = cn_rng_below(&v->c->rng, 4) == 0, fresh = cn_rng_below(&v->c->rng, 3) == 0;
+            v->a[row] = max[row] = fresh ? -INFINITY : 5 * cn_rng_normal(&v->c->rng);
+            v->b[row] = sum[row] = fresh ? 0 : 1 + 10 * cn_rng_uniform(&v->c->rng);
+            for (int64_t i = 0; i < v->n_rows * N; i++) {
+                bool hidden = blank || cn_rng_below(&v->c->rng, 5) == 0;
+                int64_t at = (i / N * N + row) * N + i % N;
+                v->y[at] = scores[at] = hidden ? -INFINITY : 8 * cn_rng_normal(&v->c->rng);
+            }
+        }
+    if (!call(v, call_softmax))
+        return;
+    for (int row = 0; row < N; row++) {
+        double top = (double)max[row], total;
+        for (int64_t i = 0; i < v->n_rows * N; i++)
+            top = fmax(top, (double)scores[(i / N * N + row) * N + i % N]);
+        double f = top > (double)max[row] ? exp((double)max[row] - top) : 1;
+        total = (double)sum[row] * f;
+        compare(v, row, v->a[row], top, 0, 1);
+        compare(v, row, factor[row], f, 0x1p-20 * f, 1);
+        for (int64_t i = 0; i < v->n_rows * N; i++) {
+            int64_t at = (i / N * N + row) * N + i % N;
+            double e = isinf(top) ? 0 : exp((double)scores[at] - top);
+            total += e;
+            /* The argument is rounded before it is raised. */
+            double slack = (0x1p-20 + 4 * EPS * (fabs((double)scores[at]) + fabs(top))) * e;
+            compare(v, at, v->y[at], e, e > 0 ? slack + 0x1p-126 : 0, 1);
+        }
+        compare(v, row, v->b[row], total, 0x1p-17 * total + 0x1p-120, 1);
+    }
+}
+
 /* ---- the slots --------------------------------------------------------------------------------
  */
 
@@ -520,19 +575,20 @@ static const struct {
     const char *name;
     void (*check)(struct vec_case *v);
 } slots[] = {
-    {"quantize_q8", check_quantize},
-    { "dot",        check_dot     },
-    { "dot_f16",    check_dot_f16 },
-    { "axpy",       check_axpy    },
-    { "axpy_f16",   check_axpy_f16},
-    { "dots_f16",   check_dots_f16},
-    { "sum_f16",    check_sum_f16 },
-    { "to_f16",     check_to_f16  },
-    { "rms_norm",   check_rms_norm},
-    { "silu_mul",   check_silu_mul},
-    { "gelu_mul",   check_gelu_mul},
-    { "exp_sum",    check_exp_sum },
-    { "max",        check_max     },
+    {"quantize_q8",   check_quantize    },
+    { "dot",          check_dot         },
+    { "dot_f16",      check_dot_f16     },
+    { "axpy",         check_axpy        },
+    { "axpy_f16",     check_axpy_f16    },
+    { "dots_f16",     check_dots_f16    },
+    { "sums_f16",     check_sums_f16    },
+    { "to_f16",       check_to_f16      },
+    { "rms_norm",     check_rms_norm    },
+    { "silu_mul",     check_silu_mul    },
+    { "gelu_mul",     check_gelu_mul    },
+    { "exp_sum",      check_exp_sum     },
+    { "max",          check_max         },
+    { "softmax_tile", check_softmax_tile},
 };
 _Static_assert(sizeof slots / sizeof *slots == CN_N_VEC_SLOTS, "a check for every slot");
 

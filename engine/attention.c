@@ -17,7 +17,7 @@
 enum {
     TILE = CN_PANEL_ROWS,
     KEYS = 64,         /* keys of a block */
-    QUERY_TOKENS = 32, /* tokens of a chunk, many-token form */
+    QUERY_TOKENS = 64, /* tokens of a chunk, many-token form */
     DIRECT_TOKENS = 8, /* fewer tokens than this are done directly */
     DIRECT_KEYS = 256, /* keys of a block, direct form */
     MAX_D = 1 << 16,
@@ -114,10 +114,12 @@ static int64_t first_key(const struct job *job, int64_t position)
     return position - m->hp.window + 1 > 0 ? position - m->hp.window + 1 : 0;
 }
 
-static float capped(const struct cn_hparams *hp, float score)
+/* Scores come scaled: the queries were. */
+static void cap_scores(const struct cn_hparams *hp, int64_t n, float *score)
 {
-    score *= hp->attn_scale;
-    return hp->attn_softcap > 0 ? hp->attn_softcap * tanhf(score / hp->attn_softcap) : score;
+    if (hp->attn_softcap > 0)
+        for (int64_t i = 0; i < n; i++)
+            score[i] = hp->attn_softcap * tanhf(score[i] / hp->attn_softcap);
 }
 
 /* Running softmax of one query: out = sum of exp(score - max) * v, sum of the exps. */
@@ -154,9 +156,7 @@ static void scores_of(const struct cn_session *s, int64_t layer, int64_t kv_head
         for (int64_t t = 0, run; t < n; t += run) {
             const uint16_t *k = (const uint16_t *)(const void *)k_row(s, layer, kv_head, t0 + t);
             run = unbroken(s, layer, t0 + t, n - t);
-            for (int64_t h = 0; h < group; h++)
-                vec->dots_f16(run, hp->d_k, q + h * hp->d_k, k, hp->d_k,
-                              scores + h * DIRECT_KEYS + t);
+            vec->dots_f16(group, run, hp->d_k, q, k, hp->d_k, scores + t, DIRECT_KEYS);
         }
         return;
     }
@@ -178,8 +178,7 @@ static void add_values(const struct cn_session *s, int64_t layer, int64_t kv_hea
         for (int64_t t = 0, run; t < n; t += run) {
             const uint16_t *v = (const uint16_t *)(const void *)v_row(s, layer, kv_head, t0 + t);
             run = unbroken(s, layer, t0 + t, n - t);
-            for (int64_t h = 0; h < group; h++)
-                vec->sum_f16(run, hp->d_v, p + h * DIRECT_KEYS + t, v, hp->d_v, out + h * hp->d_v);
+            vec->sums_f16(group, run, hp->d_v, p + t, DIRECT_KEYS, v, hp->d_v, out);
         }
         return;
     }
@@ -214,8 +213,7 @@ static void direct_chunk(void *context, int chunk, int thread)
         scores_of(s, job->layer, kv_head, t0, n, q, row, scores);
         for (int64_t h = 0; h < group; h++) {
             float *p = scores + h * DIRECT_KEYS, *o = out + h * hp->d_v;
-            for (int64_t t = 0; t < n; t++)
-                p[t] = capped(hp, p[t]);
+            cap_scores(hp, n, p);
             float factor = rescale(&run[h], vec->max(n, p));
             if (factor != 1)
                 for (int64_t i = 0; i < hp->d_v; i++)
@@ -252,7 +250,7 @@ static struct layout layout_of(const struct cn_hparams *hp)
     l.out = l.o + tiles * TILE * dv;
     l.row = l.out + TILE * TILE;
     l.run = l.row + (dk > dv ? dk : dv);
-    l.total = l.run + tiles * TILE * sizeof(struct running) / sizeof(float);
+    l.total = l.run + tiles * 2 * TILE;
     return l;
 }
 
@@ -264,6 +262,16 @@ size_t cn_attention_scratch_bytes(const struct cn_model *model)
     size_t direct = (size_t)(hp->d_k > hp->d_v ? hp->d_k : hp->d_v) + group * DIRECT_KEYS +
                     group * sizeof(struct running) / sizeof(float);
     return (many > direct ? many : direct) * sizeof(float);
+}
+
+/* Keys that the token at `position` does not see, in its row of a block of scores from t0 on. */
+static void mask(const struct job *job, int64_t position, int64_t t0, int64_t key_groups,
+                 float *row)
+{
+    const int64_t lo = first_key(job, position) - t0, hi = position - t0;
+    for (int64_t t = 0; t < key_groups * TILE; t++)
+        if (t < lo || t > hi)
+            row[t / TILE * TILE * TILE + t % TILE] = -INFINITY;
 }
 
 /* QUERY_TOKENS tokens and one KV head. */
@@ -285,7 +293,7 @@ static void tiled_chunk(void *context, int chunk, int thread)
     const int64_t dk = hp->d_k, dv = hp->d_v, dkp = padded(dk), dvp = padded(dv);
     float *qp = base + l.q, *kp = base + l.k, *vp = base + l.v, *pp = base + l.p, *op = base + l.o;
     float *out = base + l.out, *row = base + l.row;
-    struct running *run = (struct running *)(void *)(base + l.run);
+    float *run = base + l.run; /* [tile][2][16]: running maximum and sum of each query */
 
     /* Queries as panels: [d / 16][16 tokens][16]. Rows past the last token are zero. */
     memset(qp, 0, (size_t)(n_tiles * TILE * dkp) * sizeof *qp);
@@ -293,7 +301,8 @@ static void tiled_chunk(void *context, int chunk, int thread)
     for (int64_t tile = 0; tile < n_tiles; tile++)
         for (int64_t i = 0; i < TILE; i++) {
             int64_t token = tile % tiles_per_head * TILE + i;
-            run[tile * TILE + i] = (struct running){ -INFINITY, 0 };
+            run[tile * 2 * TILE + i] = -INFINITY;
+            run[tile * 2 * TILE + TILE + i] = 0;
             if (token >= n)
                 continue;
             const float *q =
@@ -334,31 +343,20 @@ static void tiled_chunk(void *context, int chunk, int thread)
                 key_panel.x = kp + g * TILE * dkp;
                 gemm->tile_f32(&queries, 0, &key_panel, 0, TILE, pp + g * TILE * TILE);
             }
-            for (int64_t i = 0; i < tokens; i++) {
-                int64_t position = s->position + first + token0 + i;
-                int64_t lo = first_key(job, position) - t0, hi = position - t0;
-                struct running *r = &run[tile * TILE + i];
-                float top = -INFINITY;
-                for (int64_t g = 0; g < key_groups; g++) {
-                    float *p = pp + (g * TILE + i) * TILE;
-                    for (int64_t j = 0; j < TILE; j++) {
-                        int64_t t = g * TILE + j;
-                        p[j] = t < lo || t > hi ? -INFINITY : capped(hp, p[j]);
-                    }
-                    top = fmaxf(top, vec->max(TILE, p));
-                }
-                float factor = rescale(r, top);
-                for (int64_t g = 0; g < key_groups; g++) {
-                    float *p = pp + (g * TILE + i) * TILE;
-                    if (r->max == -INFINITY)
-                        memset(p, 0, TILE * sizeof *p);
-                    else
-                        r->sum += vec->exp_sum(TILE, r->max, p);
-                }
-                if (factor != 1)
-                    for (int64_t c = 0; c < dvp; c++)
-                        op[(tile * dvp + c / TILE * TILE) * TILE + i * TILE + c % TILE] *= factor;
-            }
+            cap_scores(hp, key_groups * TILE * TILE, pp);
+            /* Most blocks are seen whole by every query of the tile. */
+            const int64_t position0 = s->position + first + token0;
+            if (t0 + key_groups * TILE - 1 > position0 ||
+                t0 < first_key(job, position0 + tokens - 1))
+                for (int64_t i = 0; i < tokens; i++)
+                    mask(job, position0 + i, t0, key_groups, pp + i * TILE);
+            float *max = run + tile * 2 * TILE, *sum = max + TILE, factor[TILE];
+            vec->softmax_tile(key_groups, pp, max, sum, factor);
+            for (int64_t i = 0; i < tokens; i++)
+                if (factor[i] != 1)
+                    for (int64_t c = 0; c < dvp; c += TILE)
+                        for (int64_t j = 0; j < TILE; j++)
+                            op[(tile * dvp + c) * TILE + i * TILE + j] *= factor[i];
             for (int64_t i = tokens; i < TILE; i++)
                 for (int64_t g = 0; g < key_groups; g++)
                     memset(pp + (g * TILE + i) * TILE, 0, TILE * sizeof *pp);
@@ -381,7 +379,7 @@ static void tiled_chunk(void *context, int chunk, int thread)
                 s->attn + (token * hp->n_head + kv_head * group + tile / tiles_per_head) * dv;
             for (int64_t c = 0; c < dv; c++)
                 to[c] = op[(tile * dvp + c / TILE * TILE) * TILE + i * TILE + c % TILE] /
-                        run[tile * TILE + i].sum;
+                        run[tile * 2 * TILE + TILE + i];
         }
 }
 

@@ -115,6 +115,8 @@ static void finish_qkv(void *context, int token, int thread)
     const float *sine = s->rope_sin[layer->sliding] + token * (hp->n_rot / 2);
     for (int64_t i = 0; i < nq + nk; i += hp->d_k)
         rotate(m, cosine, sine, q + i);
+    for (int64_t i = 0; i < nq; i++)
+        q[i] *= hp->attn_scale;
     cn_kv_store(job->s, job->layer_index, token, k, v);
 }
 

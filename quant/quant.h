@@ -171,11 +171,13 @@ struct cn_vec {
     float (*dot_f16)(int64_t n, const float *a, const uint16_t *b);
     void (*axpy)(int64_t n, float a, const float *x, float *y);        /* y += a * x */
     void (*axpy_f16)(int64_t n, float a, const uint16_t *x, float *y); /* y += a * x */
-    /* Rows of n halves, `stride` halves apart: out[r] = a . row r, and y += sum of w[r] * row r. */
-    void (*dots_f16)(int64_t n_rows, int64_t n, const float *a, const uint16_t *rows,
-                     int64_t stride, float *out);
-    void (*sum_f16)(int64_t n_rows, int64_t n, const float *w, const uint16_t *rows, int64_t stride,
-                    float *y);
+    /* Attention over rows of n halves, `stride` halves apart, for n_vecs vectors at once (heads
+     * that share the rows): out[v * out_stride + r] = a[v] . row r, vectors a n floats apart; and
+     * y[v] += sum over r of w[v * w_stride + r] * row r, vectors y n floats apart. */
+    void (*dots_f16)(int64_t n_vecs, int64_t n_rows, int64_t n, const float *a,
+                     const uint16_t *rows, int64_t stride, float *out, int64_t out_stride);
+    void (*sums_f16)(int64_t n_vecs, int64_t n_rows, int64_t n, const float *w, int64_t w_stride,
+                     const uint16_t *rows, int64_t stride, float *y);
     void (*to_f16)(int64_t n, const float *x, uint16_t *y);
     void (*rms_norm)(int64_t n, const float *x, const float *w, float eps,
                      float *y);                                                /* y may be x */
@@ -185,6 +187,11 @@ struct cn_vec {
     /* x[i] = exp(x[i] - max); returns the sum. */
     float (*exp_sum)(int64_t n, float max, float *x);
     float (*max)(int64_t n, const float *x); /* n > 0 */
+    /* A step of 16 softmaxes that run online: p[group][16 rows][16] holds scores of 16 * n_groups
+     * more keys and becomes exp(p - max). max[16], sum[16]: of each row so far, updated;
+     * factor[16]: what the row's earlier exponentials are to be multiplied with (1: no change). A
+     * row whose scores are all -infinity gives zeros. */
+    void (*softmax_tile)(int64_t n_groups, float *p, float *max, float *sum, float *factor);
 };
 
 /* ---- panel GEMM (prefill) ------------------------------------------------------------------- */

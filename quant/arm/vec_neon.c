@@ -118,18 +118,20 @@ static void axpy_f16(int64_t n, float a, const uint16_t *x, float *y)
         y[i] += a * half_at(x + i);
 }
 
-static void dots_f16(int64_t n_rows, int64_t n, const float *a, const uint16_t *rows,
-                     int64_t stride, float *out)
+static void dots_f16(int64_t n_vecs, int64_t n_rows, int64_t n, const float *a,
+                     const uint16_t *rows, int64_t stride, float *out, int64_t out_stride)
 {
     for (int64_t r = 0; r < n_rows; r++)
-        out[r] = dot_f16(n, a, rows + r * stride);
+        for (int64_t v = 0; v < n_vecs; v++)
+            out[v * out_stride + r] = dot_f16(n, a + v * n, rows + r * stride);
 }
 
-static void sum_f16(int64_t n_rows, int64_t n, const float *w, const uint16_t *rows, int64_t stride,
-                    float *y)
+static void sums_f16(int64_t n_vecs, int64_t n_rows, int64_t n, const float *w, int64_t w_stride,
+                     const uint16_t *rows, int64_t stride, float *y)
 {
     for (int64_t r = 0; r < n_rows; r++)
-        axpy_f16(n, w[r], rows + r * stride, y);
+        for (int64_t v = 0; v < n_vecs; v++)
+            axpy_f16(n, w[v * w_stride + r], rows + r * stride, y + v * n);
 }
 
 static void to_f16(int64_t n, const float *x, uint16_t *y)
@@ -279,7 +281,7 @@ const struct cn_vec cn_vec_neon = {
     .axpy = axpy,
     .axpy_f16 = axpy_f16,
     .dots_f16 = dots_f16,
-    .sum_f16 = sum_f16,
+    .sums_f16 = sums_f16,
     .to_f16 = to_f16,
     .rms_norm = rms_norm,
     .silu_mul = silu_mul,

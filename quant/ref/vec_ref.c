@@ -60,18 +60,20 @@ static void axpy_f16(int64_t n, float a, const uint16_t *x, float *y)
         y[i] += a * cn_f16_to_f32(x[i]);
 }
 
-static void dots_f16(int64_t n_rows, int64_t n, const float *a, const uint16_t *rows,
-                     int64_t stride, float *out)
+static void dots_f16(int64_t n_vecs, int64_t n_rows, int64_t n, const float *a,
+                     const uint16_t *rows, int64_t stride, float *out, int64_t out_stride)
 {
     for (int64_t r = 0; r < n_rows; r++)
-        out[r] = dot_f16(n, a, rows + r * stride);
+        for (int64_t v = 0; v < n_vecs; v++)
+            out[v * out_stride + r] = dot_f16(n, a + v * n, rows + r * stride);
 }
 
-static void sum_f16(int64_t n_rows, int64_t n, const float *w, const uint16_t *rows, int64_t stride,
-                    float *y)
+static void sums_f16(int64_t n_vecs, int64_t n_rows, int64_t n, const float *w, int64_t w_stride,
+                     const uint16_t *rows, int64_t stride, float *y)
 {
     for (int64_t r = 0; r < n_rows; r++)
-        axpy_f16(n, w[r], rows + r * stride, y);
+        for (int64_t v = 0; v < n_vecs; v++)
+            axpy_f16(n, w[v * w_stride + r], rows + r * stride, y + v * n);
 }
 
 static void to_f16(int64_t n, const float *x, uint16_t *y)
@@ -125,6 +127,25 @@ static float max_of(int64_t n, const float *x)
     return top;
 }
 
+static void softmax_tile(int64_t n_groups, float *p, float *max, float *sum, float *factor)
+{
+    enum { N = 16 };
+    for (int row = 0; row < N; row++) {
+        float top = max[row], more = 0;
+        for (int64_t g = 0; g < n_groups; g++)
+            top = fmaxf(top, max_of(N, p + (g * N + row) * N));
+        factor[row] = top > max[row] ? expf(max[row] - top) : 1;
+        max[row] = top;
+        for (int64_t g = 0; g < n_groups; g++)
+            for (int j = 0; j < N; j++) {
+                float *x = p + (g * N + row) * N + j;
+                *x = top == -INFINITY ? 0 : expf(*x - top);
+                more += *x;
+            }
+        sum[row] = sum[row] * factor[row] + more;
+    }
+}
+
 const struct cn_vec cn_vec_ref = {
     .quantize_q8 = quantize_q8,
     .dot = dot,
@@ -132,11 +153,12 @@ const struct cn_vec cn_vec_ref = {
     .axpy = axpy,
     .axpy_f16 = axpy_f16,
     .dots_f16 = dots_f16,
-    .sum_f16 = sum_f16,
+    .sums_f16 = sums_f16,
     .to_f16 = to_f16,
     .rms_norm = rms_norm,
     .silu_mul = silu_mul,
     .gelu_mul = gelu_mul,
     .exp_sum = exp_sum,
     .max = max_of,
+    .softmax_tile = softmax_tile,
 };

@@ -118,49 +118,98 @@ ALWAYS __m128 sums_of_four(const __m256 *v)
     return _mm_add_ps(_mm256_castps256_ps128(h), _mm256_extractf128_ps(h, 1));
 }
 
-/* Eight rows at a time hide the latency of the additions and share the loads of `a`. */
-static void dots_f16(int64_t n_rows, int64_t n, const float *a, const uint16_t *rows,
-                     int64_t stride, float *out)
+/* nv vectors with `nr` rows, nv * nr <= 8: the converted rows serve all vectors. out: nv * nr sums,
+ * row by row. */
+ALWAYS void dots_block(const int nv, const int nr, int64_t n, const float *a, const uint16_t *rows,
+                       int64_t stride, float *out)
 {
     const int64_t whole = n / 8 * 8;
-    int64_t r = 0;
-    for (; r + 8 <= n_rows; r += 8, rows += 8 * stride) {
-        __m256 acc[8];
-        UNROLL for (int j = 0; j < 8; j++) acc[j] = _mm256_setzero_ps();
-        for (int64_t i = 0; i < whole; i += 8) {
-            const __m256 av = _mm256_loadu_ps(a + i);
-            UNROLL for (int j = 0; j < 8; j++) acc[j] =
-                _mm256_fmadd_ps(av, _mm256_cvtph_ps(load128(rows + j * stride + i)), acc[j]);
+    __m256 acc[8];
+    UNROLL for (int j = 0; j < 8; j++) acc[j] = _mm256_setzero_ps();
+    for (int64_t i = 0; i < whole; i += 8) {
+        __m256 row[8];
+        UNROLL for (int r = 0; r < nr; r++) row[r] =
+            _mm256_cvtph_ps(load128(rows + r * stride + i));
+        UNROLL for (int v = 0; v < nv; v++)
+        {
+            const __m256 av = _mm256_loadu_ps(a + v * n + i);
+            UNROLL for (int r = 0; r < nr; r++) acc[r * nv + v] =
+                _mm256_fmadd_ps(av, row[r], acc[r * nv + v]);
         }
-        _mm_storeu_ps(out + r, sums_of_four(acc));
-        _mm_storeu_ps(out + r + 4, sums_of_four(acc + 4));
-        for (int64_t i = whole; i < n; i++)
-            for (int j = 0; j < 8; j++)
-                out[r + j] += a[i] * half_at(rows + j * stride + i);
     }
-    for (; r < n_rows; r++, rows += stride)
-        out[r] = dot_f16(n, a, rows);
+    _mm_storeu_ps(out, sums_of_four(acc));
+    _mm_storeu_ps(out + 4, sums_of_four(acc + 4));
+    for (int64_t i = whole; i < n; i++)
+        for (int r = 0; r < nr; r++)
+            for (int v = 0; v < nv; v++)
+                out[r * nv + v] += a[v * n + i] * half_at(rows + r * stride + i);
 }
 
-/* 64 columns of y stay in registers over all rows. */
-static void sum_f16(int64_t n_rows, int64_t n, const float *w, const uint16_t *rows, int64_t stride,
-                    float *y)
+static void dots_f16(int64_t n_vecs, int64_t n_rows, int64_t n, const float *a,
+                     const uint16_t *rows, int64_t stride, float *out, int64_t out_stride)
 {
-    int64_t i = 0;
-    for (; i + 64 <= n; i += 64) {
-        __m256 acc[8];
-        UNROLL for (int j = 0; j < 8; j++) acc[j] = _mm256_loadu_ps(y + i + 8 * j);
-        for (int64_t r = 0; r < n_rows; r++) {
-            const __m256 wv = _mm256_broadcast_ss(w + r);
-            const uint16_t *row = rows + r * stride + i;
-            UNROLL for (int j = 0; j < 8; j++) acc[j] =
-                _mm256_fmadd_ps(wv, _mm256_cvtph_ps(load128(row + 8 * j)), acc[j]);
+    float sums[8];
+    int64_t v = 0;
+    for (; v + 4 <= n_vecs; v += 4) {
+        int64_t r = 0;
+        for (; r + 2 <= n_rows; r += 2) {
+            dots_block(4, 2, n, a + v * n, rows + r * stride, stride, sums);
+            for (int j = 0; j < 8; j++)
+                out[(v + j % 4) * out_stride + r + j / 4] = sums[j];
         }
-        UNROLL for (int j = 0; j < 8; j++) _mm256_storeu_ps(y + i + 8 * j, acc[j]);
+        for (; r < n_rows; r++)
+            for (int j = 0; j < 4; j++)
+                out[(v + j) * out_stride + r] = dot_f16(n, a + (v + j) * n, rows + r * stride);
     }
-    if (i < n)
-        for (int64_t r = 0; r < n_rows; r++)
-            axpy_f16(n - i, w[r], rows + r * stride + i, y + i);
+    for (; v < n_vecs; v++) {
+        int64_t r = 0;
+        for (; r + 8 <= n_rows; r += 8)
+            dots_block(1, 8, n, a + v * n, rows + r * stride, stride, out + v * out_stride + r);
+        for (; r < n_rows; r++)
+            out[v * out_stride + r] = dot_f16(n, a + v * n, rows + r * stride);
+    }
+}
+
+/* 8 * nc columns of nv vectors, nv * nc <= 8, stay in registers over all rows. */
+ALWAYS void sums_block(const int nv, const int nc, int64_t n_rows, int64_t n, const float *w,
+                       int64_t w_stride, const uint16_t *rows, int64_t stride, float *y)
+{
+    __m256 acc[8];
+    UNROLL for (int j = 0; j < nv * nc; j++) acc[j] = _mm256_loadu_ps(y + j / nc * n + j % nc * 8);
+    for (int64_t r = 0; r < n_rows; r++) {
+        __m256 row[8];
+        UNROLL for (int c = 0; c < nc; c++) row[c] =
+            _mm256_cvtph_ps(load128(rows + r * stride + 8 * c));
+        UNROLL for (int v = 0; v < nv; v++)
+        {
+            const __m256 wv = _mm256_broadcast_ss(w + v * w_stride + r);
+            UNROLL for (int c = 0; c < nc; c++) acc[v * nc + c] =
+                _mm256_fmadd_ps(wv, row[c], acc[v * nc + c]);
+        }
+    }
+    UNROLL for (int j = 0; j < nv * nc; j++) _mm256_storeu_ps(y + j / nc * n + j % nc * 8, acc[j]);
+}
+
+static void sums_f16(int64_t n_vecs, int64_t n_rows, int64_t n, const float *w, int64_t w_stride,
+                     const uint16_t *rows, int64_t stride, float *y)
+{
+    int64_t v = 0, i;
+    for (; v + 4 <= n_vecs; v += 4) {
+        for (i = 0; i + 16 <= n; i += 16)
+            sums_block(4, 2, n_rows, n, w + v * w_stride, w_stride, rows + i, stride,
+                       y + v * n + i);
+        for (int64_t r = 0; i < n && r < n_rows; r++)
+            for (int j = 0; j < 4; j++)
+                axpy_f16(n - i, w[(v + j) * w_stride + r], rows + r * stride + i,
+                         y + (v + j) * n + i);
+    }
+    for (; v < n_vecs; v++) {
+        for (i = 0; i + 64 <= n; i += 64)
+            sums_block(1, 8, n_rows, n, w + v * w_stride, w_stride, rows + i, stride,
+                       y + v * n + i);
+        for (int64_t r = 0; i < n && r < n_rows; r++)
+            axpy_f16(n - i, w[v * w_stride + r], rows + r * stride + i, y + v * n + i);
+    }
 }
 
 static void to_f16(int64_t n, const float *x, uint16_t *y)
@@ -316,6 +365,41 @@ static float max_of(int64_t n, const float *x)
     return top;
 }
 
+ALWAYS float max_ps(__m256 v)
+{
+    __m128 m = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+    m = _mm_max_ps(m, _mm_movehl_ps(m, m));
+    return _mm_cvtss_f32(_mm_max_ss(m, _mm_movehdup_ps(m)));
+}
+
+static void softmax_tile(int64_t n_groups, float *p, float *max, float *sum, float *factor)
+{
+    enum { N = 16 };
+    for (int row = 0; row < N; row++) {
+        float *first = p + row * N;
+        __m256 m = _mm256_set1_ps(max[row]);
+        for (int64_t g = 0; g < n_groups; g++) {
+            const float *x = first + g * N * N;
+            m = _mm256_max_ps(m, _mm256_max_ps(_mm256_loadu_ps(x), _mm256_loadu_ps(x + 8)));
+        }
+        const float top = max_ps(m);
+        factor[row] = top > max[row] ? expf(max[row] - top) : 1;
+        max[row] = top;
+        /* -infinity less 0 stays that, and its exponential is 0. */
+        const __m256 base = _mm256_set1_ps(top == -INFINITY ? 0 : top);
+        __m256 more = _mm256_setzero_ps();
+        for (int64_t g = 0; g < n_groups; g++) {
+            float *x = first + g * N * N;
+            __m256 lo = exp8(_mm256_sub_ps(_mm256_loadu_ps(x), base));
+            __m256 hi = exp8(_mm256_sub_ps(_mm256_loadu_ps(x + 8), base));
+            _mm256_storeu_ps(x, lo);
+            _mm256_storeu_ps(x + 8, hi);
+            more = _mm256_add_ps(more, _mm256_add_ps(lo, hi));
+        }
+        sum[row] = sum[row] * factor[row] + sum_ps(more);
+    }
+}
+
 const struct cn_vec cn_vec_avx2 = {
     .quantize_q8 = quantize_q8,
     .dot = dot,
@@ -323,11 +407,12 @@ const struct cn_vec cn_vec_avx2 = {
     .axpy = axpy,
     .axpy_f16 = axpy_f16,
     .dots_f16 = dots_f16,
-    .sum_f16 = sum_f16,
+    .sums_f16 = sums_f16,
     .to_f16 = to_f16,
     .rms_norm = rms_norm,
     .silu_mul = silu_mul,
     .gelu_mul = gelu_mul,
     .exp_sum = exp_sum,
     .max = max_of,
+    .softmax_tile = softmax_tile,
 };
