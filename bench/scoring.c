@@ -372,7 +372,7 @@ static enum cn_status run_tasks(struct run *r, const struct cn_score_tasks *task
     *s = (struct cn_score){ .n_tasks = (int64_t)tasks->n, .n_right = n_right };
     s->accuracy = (double)n_right / (double)tasks->n;
     cn_wilson(n_right, s->n_tasks, &s->lo, &s->hi);
-    s->accuracy_raw = s->raw_lo = s->raw_hi = s->chance = NAN;
+    s->accuracy_raw = s->raw_lo = s->raw_hi = s->chance = (double)NAN;
     if (tasks->kind != CN_SCORE_GENERATE) {
         s->accuracy_raw = (double)n_right_raw / (double)tasks->n;
         cn_wilson(n_right_raw, s->n_tasks, &s->raw_lo, &s->raw_hi);
