@@ -553,7 +553,11 @@ static void check_softmax_tile(struct vec_case *v)
             top = fmax(top, (double)scores[(i / N * N + row) * N + i % N]);
         double f = top > (double)max[row] ? exp((double)max[row] - top) : 1;
         total = (double)sum[row] * f;
-        compare(v, row, v->a[row], top, 0, 1);
+        /* Infinities cannot be subtracted: a row that has seen no key stays at one. */
+        if (isinf(top))
+            compare(v, row, v->a[row] == -INFINITY ? 0 : 1, 0, 0, 1);
+        else
+            compare(v, row, v->a[row], top, 0, 1);
         compare(v, row, factor[row], f, 0x1p-20 * f, 1);
         for (int64_t i = 0; i < v->n_rows * N; i++) {
             int64_t at = (i / N * N + row) * N + i % N;
