@@ -558,7 +558,11 @@ static void check_softmax_tile(struct vec_case *v)
             compare(v, row, v->a[row] == -INFINITY ? 0 : 1, 0, 0, 1);
         else
             compare(v, row, v->a[row], top, 0, 1);
-        compare(v, row, factor[row], f, 0x1p-20 * f, 1);
+        if (f > 0)
+            compare(v, row, factor[row], f,
+                    (0x1p-20 + 4 * EPS * (fabs((double)max[row]) + fabs(top))) * f + 0x1p-126, 1);
+        else
+            compare(v, row, factor[row], 0, 0, 1);
         for (int64_t i = 0; i < v->n_rows * N; i++) {
             int64_t at = (i / N * N + row) * N + i % N;
             double e = isinf(top) ? 0 : exp((double)scores[at] - top);
