@@ -2,7 +2,7 @@
 # Proves what the layout promises (make check): scripts/check.sh BUILD_DIR [RULE...]
 # One line per rule; below a broken one the places that break it. Exit 1 if any is broken.
 set -u
-rules="includes format tables headers symbols isa names text length"
+rules="includes format tables headers symbols isa names text length docs"
 [ $# -ge 1 ] || { echo "usage: scripts/check.sh BUILD_DIR [$rules]" >&2; exit 2; }
 build=$1
 shift
@@ -278,6 +278,11 @@ check_length() {
     awk 'FNR == 1501 { print FILENAME ": more than 1500 lines (split it by concept)" }' $(files '\.(c|h|def|sh)$')
 }
 
+check_docs() {
+    [ -f docs/FORMATS.md ] || return 0
+    scripts/formats.sh --check 2>&1
+}
+
 # ---- all of them -----------------------------------------------------------------------------------------
 
 broken=0
@@ -292,6 +297,7 @@ for rule in $rules; do
     names) what="file names are unique" ;;
     text) what="no tabs, trailing blanks, missing newlines, paths of a machine" ;;
     length) what="no file over 1500 lines" ;;
+    docs) what="the pages made by scripts are up to date" ;;
     *) echo "check: unknown rule '$rule'" >&2; exit 2 ;;
     esac
     check_"$rule" >"$tmp/places"
