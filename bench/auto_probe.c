@@ -26,7 +26,7 @@ static const double most_params = 2e9;
 /* Weights that one thread quantises in a second, the slow types among them, about. */
 static const double quantised_per_s = 2e6;
 /* Within this ratio a measured error tells the loss well enough. */
-static const double near = 1.25;
+static const double near = 1.5;
 /* Divergences below are rounding. */
 static const double least_kld = 1e-9;
 

@@ -12,7 +12,7 @@
 
 enum {
     MAX_THREADS = 256,
-    ROUNDS = 3, /* of plans and probes of what they chose */
+    ROUNDS = 2, /* of plans and probes of what they chose */
 };
 
 /* What the plan of a plain file type says about the tensors. */
