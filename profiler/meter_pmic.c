@@ -61,6 +61,8 @@ static bool parse_value(const char *line, char quantity, double *value)
         return false;
     char *end;
     *value = strtod(equals + 1, &end);
+    if (end == equals + 1)
+        return false;
     end += strspn(end, " \t");
     if (*end == 'm') {
         *value *= 1e-3;
@@ -69,7 +71,7 @@ static bool parse_value(const char *line, char quantity, double *value)
     if (*end == quantity)
         end++;
     end += strspn(end, " \t\r");
-    return *end == 0 && end != equals + 1 && isfinite(*value);
+    return *end == 0 && isfinite(*value);
 }
 
 /* Watts behind the regulators. False, and why not. */

@@ -26,6 +26,15 @@ chmod 0 "$zone/energy_uj"
 expect 0 "$CARNOT" meters --root="$root" -o jsonl
 out_has "permission denied"
 out_has "run as root"
+chip=$root/sys/class/hwmon/hwmon5
+mkdir -p "$chip"
+echo ina3221 >"$chip/name"
+echo VDD_IN >"$chip/in1_label"
+echo 5000 >"$chip/in1_input"
+echo 1000 >"$chip/curr1_input"
+expect 0 "$CARNOT" meters --root "$root" -o csv
+out_has "hwmon:ina3221:VDD_IN,board,uW,100,measured,ok"
+out_has "model,machine (modelled),uJ,0.1,modelled,unsupported"
 expect 2 "$CARNOT" meters --root
 expect 2 "$CARNOT" meters somewhere
 
@@ -57,3 +66,17 @@ err_has "No such file"
 no_out
 expect 2 "$CARNOT" attribute --trace "$scratch/trace"
 err_has "--samples"
+
+# A modelled joule says so wherever it is shown, and a command is ended with the run.
+expect 0 "$CARNOT" run -p "One day" -n 4 --temp 0 --meter model:4,18 --trace "$scratch/modelled"
+err_has "J/token modelled"
+err_has "[model:4,18: machine (modelled)]"
+grep -q '"status":"modelled","reason":null,"meter":"model:4,18","boundary":"machine (modelled)"' "$scratch/modelled" ||
+    fail "the trace does not say that it is modelled"
+expect 0 "$CARNOT" run -p "One day" -n 4 --temp 0 --meter "exec:echo \$\$ >$scratch/pid; while :; do echo 5 W; sleep 0.01; done"
+err_has ": command]"
+kill -0 "$(cat "$scratch/pid")" 2>/dev/null && fail "the command still runs"
+expect 0 "$CARNOT" run -p "One day" -n 4 --temp 0 --meter "exec:echo nothing"
+err_has "no energy: the command ended (exit 0) without a reading; it said \"nothing\""
+expect 1 "$CARNOT" run -p "One day" -n 4 --meter crystal-ball
+err_has "no meter \"crystal-ball\""
