@@ -91,7 +91,7 @@ static const struct {
     [CN_TIER_REF]    = { &cn_vec_ref, &cn_gemm_ref },
 #if defined(__x86_64__)
     [CN_TIER_AVX2]   = { &cn_vec_avx2, &cn_gemm_avx2 },
-    [CN_TIER_AVX512] = { NULL, &cn_gemm_avx512 },
+    [CN_TIER_AVX512] = { &cn_vec_avx512, &cn_gemm_avx512 },
 #elif defined(__aarch64__)
     [CN_TIER_NEON]    = { &cn_vec_neon, &cn_gemm_neon },
     [CN_TIER_DOTPROD] = { NULL, &cn_gemm_dotprod },
