@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum {
     MAX_THREADS = 256,
@@ -348,6 +349,22 @@ static void find_file_type(const struct cn_auto_job *j, struct cn_auto_plan *pla
     }
 }
 
+/* Better now than after minutes of measuring. */
+static enum cn_status check_out(const struct cn_auto_job *j)
+{
+    struct stat a, b;
+    struct cn_gguf_writer *w = NULL;
+    if (!j->o->out)
+        return CN_OK;
+    CN_RETURN_IF(stat(j->in, &a) == 0 && stat(j->o->out, &b) == 0 && a.st_dev == b.st_dev &&
+                     a.st_ino == b.st_ino,
+                 CN_ERR_ARGUMENT, j->err,
+                 "%s: input and output are the same file; give the output another name", j->o->out);
+    CN_TRY(cn_gguf_writer_create(j->o->out, &w, j->err));
+    cn_gguf_writer_abandon(w);
+    return CN_OK;
+}
+
 static enum cn_status make_plan(struct cn_auto_job *j, struct cn_auto_plan *plan, struct listing *l)
 {
     struct cn_quantize_options o = plain_options(j->o);
@@ -364,6 +381,7 @@ static enum cn_status make_plan(struct cn_auto_job *j, struct cn_auto_plan *plan
         CN_TRY(cn_imatrix_read(j->o->imatrix, &j->imatrix, j->err));
     CN_TRY(find_matrices(j, l));
     CN_TRY(set_budget(j, plan, &base, &budget));
+    CN_TRY(check_out(j));
     j->n_threads = j->o->n_threads > 0 ? j->o->n_threads : cn_available_cores();
     if (j->n_threads > MAX_THREADS)
         j->n_threads = MAX_THREADS;

@@ -29,8 +29,9 @@ struct cn_auto_options {
     double bpw;          /* of all tensors together; 0: size counts */
     uint64_t file_bytes; /* the file's size */
     enum cn_sensitivity sensitivity;
-    double seconds; /* for probing, about; 0: 600. Matrices that it does not suffice for one by one
-                     * are probed in classes: of a kind, in the first, middle or last layers */
+    double seconds;  /* for probing, about; 0: 600. Matrices that it does not suffice for one by one
+                      * are probed in classes: of a kind, in the first, middle or last layers */
+    const char *out; /* where the file is to go: whether it can is found out first; NULL: nowhere */
     const char *imatrix; /* as in struct cn_quantize_options, like what follows */
     bool allow_requantize;
     const char *const *tensor_types; /* what is asked for by these stays as it is */

@@ -126,7 +126,7 @@ static int quantize_auto(const char *in, const char *out, const struct cn_quanti
     if (o->pure)
         return cn_usage_error("--pure is one format for all, auto chooses for each");
     struct cn_auto_plan chosen = { 0 };
-    int code = cn_quantize_auto_plan(in, a, o, format, &chosen);
+    int code = cn_quantize_auto_plan(in, out, a, o, format, &chosen);
     if (code < 0)
         code = quantize(in, out, o, format);
     cn_auto_plan_free(&chosen);

@@ -122,12 +122,13 @@ static bool take_options(const struct cn_quantize_auto *a, struct cn_auto_option
     return true;
 }
 
-int cn_quantize_auto_plan(const char *in, const struct cn_quantize_auto *a,
+int cn_quantize_auto_plan(const char *in, const char *out, const struct cn_quantize_auto *a,
                           struct cn_quantize_options *o, enum cn_table_format format,
                           struct cn_auto_plan *plan)
 {
     struct cn_error err = { "" };
     struct cn_auto_options options = {
+        .out = o->dry_run ? NULL : out,
         .imatrix = o->imatrix,
         .allow_requantize = o->allow_requantize,
         .tensor_types = o->tensor_types,

@@ -27,7 +27,7 @@ bool cn_size_parse(const char *text, uint64_t *bytes);
 /* Chooses the types, prints the plan to stdout, and puts them into *o. The plan lives as long as
  * *o is used; the caller frees it with cn_auto_plan_free. Returns -1 to go on, else the exit code.
  */
-int cn_quantize_auto_plan(const char *in, const struct cn_quantize_auto *a,
+int cn_quantize_auto_plan(const char *in, const char *out, const struct cn_quantize_auto *a,
                           struct cn_quantize_options *o, enum cn_table_format format,
                           struct cn_auto_plan *plan);
 

@@ -61,7 +61,7 @@ rm "$new" "$scratch/twice.gguf"
 # Wrong usage and wrong files.
 expect 2 "$CARNOT" quantize "$model" "$new"
 expect 2 "$CARNOT" quantize "$model" "$new" Q4_0 -t 0
-expect 2 "$CARNOT" quantize "$model" "$new" Q4_0 -o html
+expect 2 "$CARNOT" quantize "$model" "$new" Q4_0 -o yaml
 for type in Q4 '' automatic; do
     expect 1 "$CARNOT" quantize "$model" "$new" "$type"
     one_line_err
@@ -112,6 +112,13 @@ for bpw in 1.2 17; do
     err_has "$bpw bits per weight are too"
     err_has "can be reached"
 done
+# Before anything is measured: an hour of work is not to end with this.
+expect 1 timeout 60 "$CARNOT" quantize "$model" "$scratch/no/such/new" auto --bpw 4 --sensitivity kl
+one_line_err
+err_has "No such file or directory"
+no_out
+expect 1 timeout 60 "$CARNOT" quantize "$model" "$model" auto --bpw 4 --sensitivity kl
+err_has "same file"
 expect 1 "$CARNOT" quantize "$model" "$new" auto --size 1Mi
 err_has "a file of 1048576 bytes is too small"
 nothing_left
