@@ -331,7 +331,8 @@ static const char *md_value(const struct cell *cell, int digits, char *buf)
         return cell->text ? cell->text : "-";
     if (cell->kind == KIND_F64 && digits >= 0) {
         snprintf(buf, NUMBER_BYTES, "%.*f", digits < 20 ? digits : 20, cell->f64);
-        return buf;
+        /* No sign on what rounds to zero. */
+        return buf[0] == '-' && buf[strspn(buf + 1, "0.") + 1] == 0 ? buf + 1 : buf;
     }
     return plain(cell, buf);
 }

@@ -187,6 +187,8 @@ static struct cn_table *make_table(const struct bench *b)
     struct cn_table *t = cn_table_create("bench");
     if (!t)
         return NULL;
+    const bool metered = cn_profiler_channel(b->profiler, 0)->ok;
+    const bool lengths = b->prefill.n > 1 || b->decode.n > 1;
     const bool deep = b->depth.n > 1 || b->depth.values[0] > 0;
     cn_table_column(t, "model", "model", -1);
     cn_table_column(t, "architecture", NULL, -1);
@@ -202,7 +204,7 @@ static struct cn_table *make_table(const struct bench *b)
     cn_table_column(t, "tiers", NULL, -1);
     cn_table_column(t, "kv", NULL, -1);
     cn_table_column(t, "test", "test", -1);
-    cn_table_column(t, "n_tokens", "tokens", -1);
+    cn_table_column(t, "n_tokens", lengths ? "tokens" : NULL, -1);
     cn_table_column(t, "depth", deep ? "depth" : NULL, -1);
     cn_table_column(t, "reps", NULL, -1);
     cn_table_column(t, "tps_median", "tokens/s", 1);
@@ -215,11 +217,11 @@ static struct cn_table *make_table(const struct bench *b)
     cn_table_column(t, "int8_peak_share", "of int8 peak", 2);
     cn_table_column(t, "int8_gops", NULL, 1);
     cn_table_column(t, "j_per_token", "J/token", 4);
-    cn_table_column(t, "j_per_token_net", "net", 4);
-    cn_table_column(t, "j_uncertainty", "±", 4);
+    cn_table_column(t, "j_per_token_net", metered ? "net" : NULL, 4);
+    cn_table_column(t, "j_uncertainty", metered ? "±" : NULL, 4);
     cn_table_column(t, "watts", NULL, 2);
     cn_table_column(t, "meter", NULL, -1);
-    cn_table_column(t, "boundary", "boundary", -1);
+    cn_table_column(t, "boundary", metered ? "boundary" : NULL, -1);
     cn_table_column(t, "energy_status", NULL, -1);
     cn_table_column(t, "energy_reason", NULL, -1);
     cn_table_column(t, "disturbed", NULL, -1);
