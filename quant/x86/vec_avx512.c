@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Vector operations for AVX-512, where twice the width shows: what attention and every quantised
- * product go through. Sums run in several lanes, so they differ from the reference in the order of
- * float additions only; exp has a relative error below 2^-22.
+ * Vector operations for AVX-512, where twice the width shows; the dot products of attention are too
+ * short for it (docs/SPEED.md). Sums run in several lanes, so they differ from the reference in the
+ * order of float additions only; exp has a relative error below 2^-22.
  */
 #include "quant/x86/simd_avx512.h"
 
@@ -58,41 +58,6 @@ static void quantize_q8(int64_t n, const float *x, int8_t *q, float *d, float *s
     }
 }
 
-static float dot_f16(int64_t n, const float *a, const uint16_t *b)
-{
-    __m512 acc[4];
-    UNROLL for (int j = 0; j < 4; j++) acc[j] = _mm512_setzero_ps();
-    int64_t i = 0;
-    for (; i + 64 <= n; i += 64) {
-        UNROLL for (int j = 0; j < 4; j++) acc[j] = _mm512_fmadd_ps(
-            _mm512_loadu_ps(a + i + 16 * j), _mm512_cvtph_ps(load256(b + i + 16 * j)), acc[j]);
-    }
-    for (; i + 16 <= n; i += 16)
-        acc[0] = _mm512_fmadd_ps(_mm512_loadu_ps(a + i), _mm512_cvtph_ps(load256(b + i)), acc[0]);
-    if (i < n) {
-        const __mmask16 k = last_lanes(n - i);
-        acc[1] = _mm512_fmadd_ps(_mm512_maskz_loadu_ps(k, a + i),
-                                 _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(k, b + i)), acc[1]);
-    }
-    return _mm512_reduce_add_ps(
-        _mm512_add_ps(_mm512_add_ps(acc[0], acc[1]), _mm512_add_ps(acc[2], acc[3])));
-}
-
-static void axpy_f16(int64_t n, float a, const uint16_t *x, float *y)
-{
-    const __m512 av = _mm512_set1_ps(a);
-    int64_t i = 0;
-    for (; i + 16 <= n; i += 16)
-        _mm512_storeu_ps(
-            y + i, _mm512_fmadd_ps(av, _mm512_cvtph_ps(load256(x + i)), _mm512_loadu_ps(y + i)));
-    if (i < n) {
-        const __mmask16 k = last_lanes(n - i);
-        const __m512 v = _mm512_fmadd_ps(av, _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(k, x + i)),
-                                         _mm512_maskz_loadu_ps(k, y + i));
-        _mm512_mask_storeu_ps(y + i, k, v);
-    }
-}
-
 /* e^x by 2^k * p(r), |r| <= ln2 / 2, p of degree 6 (Taylor, whose last term is below 2^-24 there).
  * Below -87.3 the result is 0, above 88.7 infinity; NaN stays NaN. */
 ALWAYS __m512 exp16(__m512 x)
@@ -136,7 +101,5 @@ static float exp_sum(int64_t n, float max, float *x)
 
 const struct cn_vec cn_vec_avx512 = {
     .quantize_q8 = quantize_q8,
-    .dot_f16 = dot_f16,
-    .axpy_f16 = axpy_f16,
     .exp_sum = exp_sum,
 };
