@@ -81,7 +81,8 @@ static void test_sampler(void **state)
     assert_int_equal(cn_profiler_stop(p, NULL), 0);
     print_message("the sampler of %zu channels at 20 Hz takes %.3f%% of a core\n",
                   cn_profiler_n_channels(p), 100 * cpu / time);
-    assert_true(cpu / time < 0.005 * SLOWER);
+    /* Half a percent of two cores. */
+    assert_true(cpu / time < 0.01 * SLOWER);
     cn_profiler_free(p);
     tree_remove(&t);
 }
