@@ -151,7 +151,7 @@ static void test_what_is_said(void **state)
     judged(&a, &b, "");
     b.busy_s = 1035;
     judged(&a, &b, "other programs kept 1.5 cores busy");
-    b.busy_s = NAN; /* a phone hides it: then what was there before the run */
+    b.busy_s = (double)NAN; /* a phone hides it: then what was there before the run */
     judged(&a, &b, "");
     a.load_1min = 2.5;
     judged(&a, &b, "the load was 2.5 before the run");
