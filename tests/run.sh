@@ -15,7 +15,7 @@ CARNOT=$(cd "$build" && pwd)/carnot
 unset CARNOT_MODEL CARNOT_ROOT CMOCKA_MESSAGE_OUTPUT CMOCKA_XML_FILE CMOCKA_TEST_FILTER
 : "${ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1:allocator_may_return_null=1}"
 : "${UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1}"
-: "${TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1}"
+: "${TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:allocator_may_return_null=1}"
 export CARNOT ASAN_OPTIONS UBSAN_OPTIONS TSAN_OPTIONS
 
 limit_s=${TEST_TIMEOUT:-300}
