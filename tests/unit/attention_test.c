@@ -25,7 +25,6 @@ struct past {
 
 static double cap(const struct cn_hparams *hp, double score)
 {
-    score *= (double)hp->attn_scale;
     double limit = (double)hp->attn_softcap;
     return limit > 0 ? limit * tanh(score / limit) : score;
 }
@@ -73,8 +72,9 @@ static void step(struct cn_session *s, int64_t layer, struct past *past, int64_t
     assert_non_null(expected);
     for (int64_t t = 0; t < n; t++) {
         float *q = s->qkv + t * (nq + nk + nv);
+        /* Queries come to the attention scaled. */
         for (int64_t i = 0; i < nq + nk + nv; i++)
-            q[i] = noise();
+            q[i] = i < nq ? noise() * hp->attn_scale : noise();
         memcpy(past->k + (s->position + t) * nk, q + nq, (size_t)nk * sizeof *q);
         memcpy(past->v + (s->position + t) * nv, q + nq + nk, (size_t)nv * sizeof *q);
         cn_kv_store(s, layer, t, q + nq, q + nq + nk);
