@@ -65,12 +65,12 @@ struct bench {
 static double limit_now(void *user)
 {
     const struct bench *b = user;
-    struct cn_machine_rates rates;
-    enum cn_tier top = CN_TIER_REF;
-    for (int t = 0; t < CN_N_TIERS; t++)
+    struct cn_machine_rates rates = { .int8_gops = (double)NAN };
+    /* The highest tier whose instructions can be timed. */
+    for (int t = CN_N_TIERS - 1; t >= 0 && isnan(rates.int8_gops); t--)
         if (b->tiers >> t & 1)
-            top = (enum cn_tier)t;
-    cn_machine_probe_run(b->probe, b->tiers, top, b->probe_threads, 0.15, &rates);
+            cn_machine_probe_run(b->probe, b->tiers, (enum cn_tier)t, b->probe_threads, 0.15,
+                                 &rates);
     return 1e9 * (b->probe_read ? rates.read_gbps : rates.int8_gops);
 }
 
@@ -461,7 +461,8 @@ int cn_cmd_bench(int argc, char **argv)
         { "--kld",         NULL, CN_OPT_STRING, &a.kld,         "FILE",
          "add the divergence from this model, on text it writes itself",                                               0, 0    },
         { "--kv",          NULL, CN_OPT_STRING, &a.kv,          "TYPE",   "KV cache: f32, f16 or q8_0 (f16)",          0, 0    },
-        { "--precision",   NULL, CN_OPT_STRING, &a.precision,   "P",      "exact or fast (exact)",                     0, 0    },
+        { "--precision",   NULL, CN_OPT_STRING, &a.precision,   "P",      "exact; fast is not built in",               0,
+         0                                                                                                                     },
         { "--tiers",       NULL, CN_OPT_STRING, &a.tiers,       "LIST",   "kernels to use, like ref,avx2",             0, 0    },
         { "--sleep",       NULL, CN_OPT_FLAG,   &a.sleep,       NULL,     "waiting threads sleep instead of spinning",
          0,                                                                                                               0    },

@@ -140,7 +140,7 @@ struct cn_session_options {
     int32_t n_threads_prefill; /* 0: n_threads */
     enum cn_kv_type kv;
     bool sleep; /* waiting threads sleep at once instead of spinning a while first */
-    bool fast; /* precision "fast": int8-requantised panels in prefill where the tier gains by it */
+    bool fast;  /* precision "fast": coarser panels in prefill; no tier has them yet: refused */
     struct cn_callbacks callbacks;
 };
 

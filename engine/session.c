@@ -195,6 +195,8 @@ static enum cn_status check_options(const struct cn_model *m, const struct cn_se
                  CN_ERR_ARGUMENT, err, "threads: 1 to %d expected", MAX_THREADS);
     CN_RETURN_IF(o->kv != CN_KV_F16 && o->kv != CN_KV_F32 && o->kv != CN_KV_Q8_0, CN_ERR_ARGUMENT,
                  err, "KV type: %d to %d expected, %d given", CN_KV_F16, CN_KV_Q8_0, (int)o->kv);
+    CN_RETURN_IF(o->fast, CN_ERR_UNSUPPORTED, err,
+                 "precision fast is not supported: no tier of this build has requantised panels");
     CN_RETURN_IF(o->kv == CN_KV_Q8_0 && (m->hp.d_k % 32 || m->hp.d_v % 32), CN_ERR_UNSUPPORTED, err,
                  "a q8_0 KV cache needs head sizes that are multiples of 32, here %lld and %lld",
                  (long long)m->hp.d_k, (long long)m->hp.d_v);

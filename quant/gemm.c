@@ -139,6 +139,7 @@ void cn_gemm_run(const struct cn_gemm *gemm, const struct cn_kernels *kernels, i
         if (kind->sub && gemm->prepare)
             gemm->prepare(&p, n_groups(n) * GROUP);
         const int groups = kind->sub ? gemm->token_groups : 1, step = groups * GROUP;
+        assert(groups == 1 || groups == 2);
         for (int64_t t = 0; t < x->n_tokens; t += step) {
             int n_tokens = (int)(x->n_tokens - t < step ? x->n_tokens - t : step);
             for (int64_t g = 0; g < n_groups(n); g++) {
