@@ -5,6 +5,7 @@
 #include "bench/auto_part.h"
 #include "bench/divergence.h"
 #include "bench/generate.h"
+#include "bench/probe.h"
 
 #include "engine/error.h"
 #include "engine/override.h"
@@ -50,7 +51,7 @@ static void tell_text(void *user, double done, double total)
 static bool text_too_slow(const struct cn_auto_probes *p)
 {
     return p->pass_s == 0 && p->j->o->sensitivity == CN_SENSITIVITY_AUTO &&
-           cn_now() - p->start_s > p->seconds / 2;
+           cn_seconds() - p->start_s > p->seconds / 2;
 }
 
 static bool cancel_text(void *user)
@@ -98,14 +99,14 @@ static void form_groups(struct cn_auto_job *j, struct cn_auto_probes *p, bool cl
 /* How long a pass takes, and thus what can be probed in the time there is. */
 static enum cn_status fit_time(struct cn_auto_job *j, struct cn_auto_probes *p)
 {
-    double kld, weights = 0, before = cn_now();
+    double kld, weights = 0, before = cn_seconds();
     p->pass_s = 1e-9; /* the text is written */
     CN_TRY(cn_divergence_measure(p->divergence, p->model, &kld, j->err));
-    p->pass_s = fmax(cn_now() - before, 1e-9);
+    p->pass_s = fmax(cn_seconds() - before, 1e-9);
     for (size_t i = 0; i < j->n_matrices; i++)
         weights += (double)j->matrices[i].t->n_elems;
     double quantising = weights / quantised_per_s / j->n_threads;
-    double left = p->seconds - (cn_now() - p->start_s);
+    double left = p->seconds - (cn_seconds() - p->start_s);
     form_groups(j, p, false);
     if (p->n_groups * p->pass_s + quantising <= left)
         return CN_OK;
@@ -143,7 +144,7 @@ enum cn_status cn_auto_probes_create(struct cn_auto_job *j, struct cn_auto_probe
     struct cn_auto_probes *p = calloc(1, sizeof *p);
     CN_RETURN_IF(!p, CN_ERR_MEMORY, j->err, "out of memory");
     p->j = j;
-    p->start_s = cn_now();
+    p->start_s = cn_seconds();
     p->seconds = j->o->seconds > 0 ? j->o->seconds : DEFAULT_SECONDS;
     p->data = calloc(j->n_matrices + 1, sizeof *p->data);
     enum cn_status status =
@@ -278,7 +279,7 @@ enum cn_status cn_auto_probes_again(struct cn_auto_job *j, struct cn_auto_probes
     for (size_t i = 0; i < j->n_matrices && status == CN_OK; i++) {
         if (known(&j->matrices[i], j->matrices[i].error[types[i]]))
             continue;
-        if (cn_now() - p->start_s + p->pass_s > p->seconds)
+        if (cn_seconds() - p->start_s + p->pass_s > p->seconds)
             break;
         cn_auto_progress(j, "probing again", *n, n_todo);
         status = probe(j, p, j->matrices[i].group, types);

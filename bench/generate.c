@@ -1,18 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "bench/generate.h"
 
+#include "bench/probe.h"
 #include "engine/utf8.h"
 
 #include <string.h>
 #include <sys/resource.h>
-#include <time.h>
-
-double cn_now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
 
 int64_t cn_peak_rss(void)
 {
@@ -68,9 +61,9 @@ enum cn_status cn_generate(struct cn_session *session, const struct cn_model *mo
     struct stream stream = { .options = o };
     *r = (struct cn_generation){ .n_prompt = n_prompt };
     begin(o, "prefill", 0);
-    double t0 = cn_now();
+    double t0 = cn_seconds();
     enum cn_status status = cn_session_eval(session, prompt, n_prompt, CN_WANT_LAST, err);
-    double t1 = cn_now();
+    double t1 = cn_seconds();
     end(o);
     r->prefill_s = t1 - t0;
     for (int32_t i = 0; i < n_prompt; i++)
@@ -79,9 +72,9 @@ enum cn_status cn_generate(struct cn_session *session, const struct cn_model *mo
     bool stop = false;
     while (status == CN_OK && !stop && (o->n_predict < 0 || r->n_generated < o->n_predict)) {
         begin(o, "sample", r->n_generated);
-        double a = cn_now();
+        double a = cn_seconds();
         int32_t token = cn_sampler_sample(sampler, cn_session_logits(session, 0));
-        double b = cn_now();
+        double b = cn_seconds();
         end(o);
         r->sample_s += b - a;
         if (r->n_generated == 0)
@@ -101,9 +94,9 @@ enum cn_status cn_generate(struct cn_session *session, const struct cn_model *mo
             break;
         }
         begin(o, "decode", r->n_generated - 1);
-        a = cn_now();
+        a = cn_seconds();
         status = cn_session_eval(session, &token, 1, CN_WANT_LAST, err);
-        b = cn_now();
+        b = cn_seconds();
         end(o);
         r->decode_s += b - a;
     }

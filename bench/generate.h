@@ -33,9 +33,6 @@ enum cn_status cn_generate(struct cn_session *session, const struct cn_model *mo
                            const struct cn_generate_options *options, struct cn_generation *result,
                            struct cn_error *err);
 
-/* CLOCK_MONOTONIC in seconds. */
-double cn_now(void);
-
 /* Most memory this process has had resident, bytes; 0 if unknown. */
 int64_t cn_peak_rss(void);
 

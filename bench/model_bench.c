@@ -2,6 +2,7 @@
 #include "bench/model_bench.h"
 
 #include "bench/generate.h"
+#include "bench/probe.h"
 #include "bench/stats.h"
 #include "engine/error.h"
 
@@ -29,13 +30,13 @@ static enum cn_status once(struct cn_session *session, const struct cn_bench_opt
     enum cn_status status = CN_OK;
     if (o->profiler && index >= 0)
         cn_profiler_phase_begin(o->profiler, o->decode ? "decode" : "prefill", index);
-    double t0 = cn_now();
+    double t0 = cn_seconds();
     if (o->decode)
         for (int32_t i = 0; i < n && status == CN_OK; i++)
             status = cn_session_eval(session, tokens + i, 1, CN_WANT_LAST, err);
     else
         status = cn_session_eval(session, tokens, n, CN_WANT_LAST, err);
-    *seconds = cn_now() - t0;
+    *seconds = cn_seconds() - t0;
     if (o->profiler && index >= 0)
         cn_profiler_phase_end(o->profiler);
     return status;
