@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "bench/table.h"
+#include "engine/tools.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -7,7 +8,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum kind { KIND_NULL, KIND_STR, KIND_F64, KIND_I64, KIND_BOOL, KIND_JSON };
 
@@ -661,23 +661,16 @@ bool cn_table_save(const struct cn_table *t, const char *path)
 {
     const char *dot = strrchr(path, '.');
     enum cn_table_format format = CN_TABLE_MD;
-    char temporary[4096];
+    struct cn_outfile *file;
     if (dot)
         cn_table_format_parse(dot + 1, &format);
-    if (snprintf(temporary, sizeof temporary, "%s.tmp-%ld", path, (long)getpid()) >=
-        (int)sizeof temporary) {
-        errno = ENAMETOOLONG;
+    if (cn_outfile_create(path, &file, NULL) != CN_OK)
         return false;
-    }
-    FILE *f = fopen(temporary, "w");
-    if (!f)
-        return false;
-    bool ok = cn_table_print(t, format, f);
-    ok = fclose(f) == 0 && ok && rename(temporary, path) == 0;
-    if (!ok) {
+    if (!cn_table_print(t, format, cn_outfile_stream(file))) {
         int reason = errno;
-        unlink(temporary);
+        cn_outfile_abandon(file);
         errno = reason;
+        return false;
     }
-    return ok;
+    return cn_outfile_finish(file, NULL) == CN_OK;
 }

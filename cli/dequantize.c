@@ -3,14 +3,13 @@
  * carnot dequantize: raw blocks of a tensor format to floats, through the chosen tier's unpacking.
  */
 #include "cli/cli.h"
+#include "engine/tools.h"
 #include "quant/quant.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 enum { STEP = 64 * 1024 }; /* elements at a time; a multiple of every block */
 
@@ -59,29 +58,21 @@ static int convert(const struct cn_format *format, const struct cn_kernels *kern
 static int dequantize(const struct cn_format *format, const struct cn_kernels *kernels,
                       const char *in_name, const char *out_name)
 {
-    char temporary[4096];
-    struct stat st;
-    if (stat(out_name, &st) == 0 && !S_ISREG(st.st_mode))
-        return cn_die("%s: exists and is not a regular file, so it will not be replaced", out_name);
-    if (snprintf(temporary, sizeof temporary, "%s.tmp-%ld", out_name, (long)getpid()) >=
-        (int)sizeof temporary)
-        return cn_die("the output's name is too long");
+    struct cn_error err = { "" };
+    struct cn_outfile *out;
     FILE *in = fopen(in_name, "rb");
     if (!in)
         return cn_die("%s: cannot open: %s", in_name, strerror(errno));
-    FILE *out = fopen(temporary, "wbx");
-    if (!out) {
+    if (cn_outfile_create(out_name, &out, &err) != CN_OK) {
         fclose(in);
-        return cn_die("%s: cannot create: %s", temporary, strerror(errno));
+        return cn_die("%s", err.text);
     }
-    int code = convert(format, kernels, in, in_name, out, temporary);
+    int code = convert(format, kernels, in, in_name, cn_outfile_stream(out), out_name);
     fclose(in);
-    if (fclose(out) != 0 && code == CN_EXIT_OK)
-        code = cn_die("%s: cannot write: %s", temporary, strerror(errno));
-    if (code == CN_EXIT_OK && rename(temporary, out_name) != 0)
-        code = cn_die("%s: cannot rename to %s: %s", temporary, out_name, strerror(errno));
     if (code != CN_EXIT_OK)
-        unlink(temporary);
+        cn_outfile_abandon(out);
+    else if (cn_outfile_finish(out, &err) != CN_OK)
+        code = cn_die("%s", err.text);
     return code;
 }
 

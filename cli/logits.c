@@ -6,12 +6,12 @@
 #include "cli/tokens.h"
 
 #include "engine/carnot.h"
+#include "engine/tools.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 struct arguments {
     const char *model, *tokens, *out, *kv, *tiers, *precision;
@@ -55,35 +55,19 @@ static int run(const struct arguments *a, const int32_t *tokens, size_t n)
     if (cn_model_open(a->model, &model_options, &model, &err) != CN_OK)
         return cn_die("%s", err.text);
     int result = CN_EXIT_FAILED;
-    char temporary[4096];
-    FILE *f = NULL;
-    if (cn_session_create(model, &options, &session, &err) != CN_OK) {
-        cn_die("%s", err.text);
-        goto done;
-    }
-    snprintf(temporary, sizeof temporary, "%s.tmp-%ld", a->out, (long)getpid());
-    f = fopen(temporary, "wb");
-    if (!f) {
-        cn_die("%s: %s", temporary, strerror(errno));
-        goto done;
-    }
-    bool ok =
-        write_logits(f, session, tokens, n, a->batch, cn_model_get_info(model)->n_vocab, &err);
-    if (fclose(f) != 0 && ok) {
-        snprintf(err.text, sizeof err.text, "write: %s", strerror(errno));
-        ok = false;
-    }
-    if (ok && rename(temporary, a->out) != 0) {
-        snprintf(err.text, sizeof err.text, "rename: %s", strerror(errno));
-        ok = false;
-    }
-    if (ok) {
-        result = CN_EXIT_OK;
-    } else {
-        unlink(temporary);
+    struct cn_outfile *out = NULL;
+    enum cn_status status = cn_session_create(model, &options, &session, &err);
+    if (status == CN_OK)
+        status = cn_outfile_create(a->out, &out, &err);
+    if (status == CN_OK && !write_logits(cn_outfile_stream(out), session, tokens, n, a->batch,
+                                         cn_model_get_info(model)->n_vocab, &err)) {
+        cn_outfile_abandon(out);
         cn_die("%s: %s", a->out, err.text);
+    } else if (status != CN_OK || cn_outfile_finish(out, &err) != CN_OK) {
+        cn_die("%s", err.text);
+    } else {
+        result = CN_EXIT_OK;
     }
-done:
     cn_session_free(session);
     cn_model_close(model);
     return result;

@@ -7,11 +7,11 @@
 
 #include "bench/ppl.h"
 #include "bench/table.h"
+#include "engine/tools.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { MAX_TEXT_BYTES = 1 << 30 };
 
@@ -109,13 +109,14 @@ static int run(const struct arguments *a, struct cn_perplexity_options *options)
     if (!text)
         return CN_EXIT_FAILED;
     int code = CN_EXIT_OK;
-    char temporary[4096] = "";
+    struct cn_error err = { "" };
+    struct cn_outfile *saved = NULL;
     struct cn_table *table = make_table(a->base != NULL);
     if (a->save_base) {
-        snprintf(temporary, sizeof temporary, "%s.tmp-%ld", a->save_base, (long)getpid());
-        options->save_base = fopen(temporary, "wb");
-        if (!options->save_base)
-            code = cn_die("%s: %s", temporary, strerror(errno));
+        if (cn_outfile_create(a->save_base, &saved, &err) == CN_OK)
+            options->save_base = cn_outfile_stream(saved);
+        else
+            code = cn_die("%s", err.text);
     }
     const char *only = cn_default_model();
     const char *const *models = a->models.n ? a->models.items : &only;
@@ -128,13 +129,10 @@ static int run(const struct arguments *a, struct cn_perplexity_options *options)
         if (options->base)
             fclose(options->base);
     }
-    if (options->save_base) {
-        bool closed = fclose(options->save_base) == 0;
-        if (code == CN_EXIT_OK && (!closed || rename(temporary, a->save_base) != 0))
-            code = cn_die("%s: %s", a->save_base, strerror(errno));
-        if (code != CN_EXIT_OK)
-            unlink(temporary);
-    }
+    if (code != CN_EXIT_OK)
+        cn_outfile_abandon(saved);
+    else if (saved && cn_outfile_finish(saved, &err) != CN_OK)
+        code = cn_die("%s", err.text);
     if (cn_table_n_rows(table))
         cn_table_print(table, a->format, stdout);
     cn_table_free(table);

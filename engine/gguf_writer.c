@@ -1,26 +1,22 @@
 /* SPDX-License-Identifier: MIT
  *
  * Streams a GGUF file. Metadata and tensor descriptions collect in memory until the first data
- * comes; data is written as it comes. Everything goes to a temporary name beside the final one, so
- * that whatever happens at whatever moment, the final name holds a complete file or what it held
- * before.
+ * comes; data is written as it comes.
  */
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
+#include <string.h>
 
 #include "engine/error.h"
 #include "engine/gguf_part.h"
+#include "engine/tools.h"
 
 enum {
     VERSION = 3,
     DEFAULT_ALIGNMENT = 32,
-    BUFFER_BYTES = 1 << 18, /* small pieces are gathered to this, larger ones written as they are */
+    BUFFER_BYTES = 1 << 18, /* small pieces are gathered to this */
 };
 
 /* Bytes that grow. */
@@ -30,8 +26,8 @@ struct blob {
 };
 
 struct cn_gguf_writer {
-    char *path, *temporary;
-    int fd;
+    char *path;
+    struct cn_outfile *file;
     enum cn_status status; /* the first failure; everything after it does nothing */
     struct cn_error error;
     size_t alignment;
@@ -45,9 +41,8 @@ struct cn_gguf_writer {
     bool header_done;
     uint64_t tensor;  /* whose data comes next */
     size_t in_tensor; /* bytes of it that came */
-    uint64_t written; /* bytes in the file and in the buffer */
-    uint8_t *buffer;
-    size_t buffered;
+    uint64_t written; /* bytes */
+    char *buffer;     /* of the stream, so that it is freed after it */
 };
 
 /* ---- failure ------------------------------------------------------------------------------ */
@@ -56,13 +51,6 @@ static void out_of_memory(struct cn_gguf_writer *w)
 {
     if (w->status == CN_OK)
         w->status = cn_fail(&w->error, CN_ERR_MEMORY, "%s: out of memory", w->path);
-}
-
-static void io_failed(struct cn_gguf_writer *w, const char *what, int error)
-{
-    if (w->status == CN_OK)
-        w->status = cn_fail(&w->error, CN_ERR_IO, "%s: %s failed: %s (at byte %llu)", w->path, what,
-                            strerror(error), (unsigned long long)w->written);
 }
 
 /* ---- bytes that grow ---------------------------------------------------------------------- */
@@ -112,37 +100,11 @@ static void put_str(struct cn_gguf_writer *w, struct blob *b, const char *s)
 
 /* ---- the file ----------------------------------------------------------------------------- */
 
-static void write_all(struct cn_gguf_writer *w, const uint8_t *p, size_t n)
-{
-    while (n > 0 && w->status == CN_OK) {
-        ssize_t done = write(w->fd, p, n < SSIZE_MAX ? n : SSIZE_MAX);
-        if (done < 0 && errno == EINTR)
-            continue;
-        if (done <= 0) {
-            io_failed(w, "write", done < 0 ? errno : EIO);
-            return;
-        }
-        p += done;
-        n -= (size_t)done;
-    }
-}
-
-static void flush(struct cn_gguf_writer *w)
-{
-    write_all(w, w->buffer, w->buffered);
-    w->buffered = 0;
-}
-
 static void emit(struct cn_gguf_writer *w, const void *bytes, size_t n)
 {
-    if (n > BUFFER_BYTES - w->buffered)
-        flush(w);
-    if (n > BUFFER_BYTES) {
-        write_all(w, bytes, n);
-    } else if (n > 0) {
-        memcpy(w->buffer + w->buffered, bytes, n);
-        w->buffered += n;
-    }
+    if (w->status == CN_OK && n > 0 && fwrite(bytes, n, 1, cn_outfile_stream(w->file)) != 1)
+        w->status = cn_fail(&w->error, CN_ERR_IO, "%s: write failed: %s (at byte %llu)", w->path,
+                            strerror(errno), (unsigned long long)w->written);
     w->written += n;
 }
 
@@ -176,7 +138,6 @@ static void write_header(struct cn_gguf_writer *w)
 static void free_writer(struct cn_gguf_writer *w)
 {
     free(w->path);
-    free(w->temporary);
     free(w->kv.p);
     free(w->tensors.p);
     free(w->sizes.p);
@@ -184,52 +145,24 @@ static void free_writer(struct cn_gguf_writer *w)
     free(w);
 }
 
-/* PATH.tmp-PID; with -1, -2, ... behind it while a file of that name is there (left by a process
- * that was killed, or a second writer of this one). */
-static int open_temporary(char *name, size_t name_bytes, const char *path)
-{
-    int fd = -1;
-    for (int i = 0; i < 100; i++) {
-        int n = snprintf(name, name_bytes, "%s.tmp-%ld", path, (long)getpid());
-        if (i > 0)
-            snprintf(name + n, name_bytes - (size_t)n, "-%d", i);
-        fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-        if (fd >= 0 || errno != EEXIST)
-            break;
-    }
-    return fd;
-}
-
 enum cn_status cn_gguf_writer_create(const char *path, struct cn_gguf_writer **writer,
                                      struct cn_error *err)
 {
-    struct stat st;
-    enum cn_status status;
-    size_t name_bytes = strlen(path) + 40;
-    /* Renaming over a device or a directory would destroy or fail; say so before hours of work. */
-    CN_RETURN_IF(stat(path, &st) == 0 && !S_ISREG(st.st_mode), CN_ERR_ARGUMENT, err,
-                 "%s: exists and is not a regular file, so it will not be replaced", path);
     struct cn_gguf_writer *w = calloc(1, sizeof *w);
     CN_RETURN_IF(!w, CN_ERR_MEMORY, err, "%s: out of memory", path);
-    w->fd = -1;
     w->alignment = DEFAULT_ALIGNMENT;
     w->path = strdup(path);
-    w->temporary = malloc(name_bytes);
     w->buffer = malloc(BUFFER_BYTES);
-    if (!w->path || !w->temporary || !w->buffer) {
-        status = cn_fail(err, CN_ERR_MEMORY, "%s: out of memory", path);
-        goto fail;
+    enum cn_status status = w->path && w->buffer
+                                ? cn_outfile_create(path, &w->file, err)
+                                : cn_fail(err, CN_ERR_MEMORY, "%s: out of memory", path);
+    if (status != CN_OK) {
+        free_writer(w);
+        return status;
     }
-    w->fd = open_temporary(w->temporary, name_bytes, path);
-    if (w->fd < 0) {
-        status = cn_fail(err, CN_ERR_IO, "%s: cannot create: %s", w->temporary, strerror(errno));
-        goto fail;
-    }
+    setvbuf(cn_outfile_stream(w->file), w->buffer, _IOFBF, BUFFER_BYTES);
     *writer = w;
     return CN_OK;
-fail:
-    free_writer(w);
-    return status;
 }
 
 /* ---- metadata ----------------------------------------------------------------------------- */
@@ -363,38 +296,15 @@ bool cn_gguf_writer_failed(const struct cn_gguf_writer *w)
 
 /* ---- end ---------------------------------------------------------------------------------- */
 
-/* The rename itself has to reach the disk too. Some file systems refuse to sync a directory; the
- * file is in place all the same, so that is no failure. */
-static void sync_directory(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    char *dir = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
-    int fd = dir ? open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-    if (fd >= 0) {
-        fsync(fd);
-        close(fd);
-    }
-    free(dir);
-}
-
 enum cn_status cn_gguf_writer_finish(struct cn_gguf_writer *w, struct cn_error *err)
 {
-    enum cn_status status;
     write_header(w);
     assert((w->status != CN_OK || w->tensor == w->n_tensors) && "data is missing");
-    flush(w);
-    if (w->status == CN_OK && fsync(w->fd) != 0)
-        io_failed(w, "fsync", errno);
-    if (close(w->fd) != 0)
-        io_failed(w, "close", errno);
-    w->fd = -1;
-    if (w->status == CN_OK && rename(w->temporary, w->path) != 0)
-        io_failed(w, "rename", errno);
-    status = w->status;
-    if (status == CN_OK)
-        sync_directory(w->path);
-    else {
-        unlink(w->temporary);
+    enum cn_status status = w->status;
+    if (status == CN_OK) {
+        status = cn_outfile_finish(w->file, err);
+    } else {
+        cn_outfile_abandon(w->file);
         cn_fail(err, status, "%s", w->error.text);
     }
     free_writer(w);
@@ -405,7 +315,6 @@ void cn_gguf_writer_abandon(struct cn_gguf_writer *w)
 {
     if (!w)
         return;
-    close(w->fd);
-    unlink(w->temporary);
+    cn_outfile_abandon(w->file);
     free_writer(w);
 }

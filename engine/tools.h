@@ -6,7 +6,26 @@
 #ifndef CN_TOOLS_H
 #define CN_TOOLS_H
 
+#include <stdio.h>
+
 #include "engine/carnot.h"
+
+/* ---- files that are whole or not there ---------------------------------------------------------
+ */
+
+struct cn_outfile;
+
+/* Opens a temporary file beside `path` (PATH.tmp-PID). What is there under the name stays untouched
+ * until finish; it has to be a regular file or absent. Failures of all three leave errno set. */
+CN_API enum cn_status cn_outfile_create(const char *path, struct cn_outfile **file,
+                                        struct cn_error *err);
+/* Where to write; it belongs to the file and is not to be closed. */
+CN_API FILE *cn_outfile_stream(struct cn_outfile *file);
+/* Syncs the file and gives it its name or, if this fails or any write to the stream did, removes
+ * it. Frees `file` in either case. */
+CN_API enum cn_status cn_outfile_finish(struct cn_outfile *file, struct cn_error *err);
+/* Removes what was written. NULL is allowed. */
+CN_API void cn_outfile_abandon(struct cn_outfile *file);
 
 /* ---- quantize -----------------------------------------------------------------------------------
  */

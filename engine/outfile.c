@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Files that appear under their name only when they are complete: written under a temporary name
+ * beside it, synced, renamed. Whatever happens at whatever moment, the name holds a complete file
+ * or what it held before.
+ */
+#include "engine/tools.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "engine/error.h"
+
+struct cn_outfile {
+    FILE *stream;
+    char *path, *temporary;
+};
+
+/* PATH.tmp-PID; with -1, -2, ... behind it while a file of that name is there (left by a process
+ * that was killed, or a second writer of this one). */
+static int open_temporary(char *name, size_t name_bytes, const char *path)
+{
+    int fd = -1;
+    for (int i = 0; i < 100; i++) {
+        int n = snprintf(name, name_bytes, "%s.tmp-%ld", path, (long)getpid());
+        if (i > 0)
+            snprintf(name + n, name_bytes - (size_t)n, "-%d", i);
+        fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        if (fd >= 0 || errno != EEXIST)
+            break;
+    }
+    return fd;
+}
+
+static void free_outfile(struct cn_outfile *f)
+{
+    int reason = errno;
+    free(f->path);
+    free(f->temporary);
+    free(f);
+    errno = reason;
+}
+
+enum cn_status cn_outfile_create(const char *path, struct cn_outfile **file, struct cn_error *err)
+{
+    struct stat st;
+    size_t name_bytes = strlen(path) + 40;
+    /* Renaming over a device or a directory would destroy or fail; say so before hours of work. */
+    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
+        errno = S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
+        return cn_fail(err, CN_ERR_ARGUMENT,
+                       "%s: exists and is not a regular file, so it will not be replaced", path);
+    }
+    struct cn_outfile *f = calloc(1, sizeof *f);
+    CN_RETURN_IF(!f, CN_ERR_MEMORY, err, "%s: out of memory", path);
+    enum cn_status status = CN_OK;
+    f->path = strdup(path);
+    f->temporary = malloc(name_bytes);
+    if (!f->path || !f->temporary) {
+        status = cn_fail(err, CN_ERR_MEMORY, "%s: out of memory", path);
+        goto fail;
+    }
+    int fd = open_temporary(f->temporary, name_bytes, path);
+    if (fd < 0) {
+        status = cn_fail(err, CN_ERR_IO, "%s: cannot create: %s", f->temporary, strerror(errno));
+        goto fail;
+    }
+    f->stream = fdopen(fd, "wb");
+    if (!f->stream) {
+        status = cn_fail(err, CN_ERR_MEMORY, "%s: out of memory", path);
+        close(fd);
+        unlink(f->temporary);
+        goto fail;
+    }
+    *file = f;
+    return CN_OK;
+fail:
+    free_outfile(f);
+    return status;
+}
+
+FILE *cn_outfile_stream(struct cn_outfile *file)
+{
+    return file->stream;
+}
+
+/* The rename itself has to reach the disk too. Some file systems refuse to sync a directory; the
+ * file is in place all the same, so that is no failure. */
+static void sync_directory(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char *dir = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
+    int fd = dir ? open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    if (fd >= 0) {
+        fsync(fd);
+        close(fd);
+    }
+    free(dir);
+}
+
+enum cn_status cn_outfile_finish(struct cn_outfile *file, struct cn_error *err)
+{
+    const char *failed = NULL;
+    int reason = 0;
+    if (ferror(file->stream)) {
+        failed = "write";
+        reason = EIO; /* who wrote knows better */
+    } else if (fflush(file->stream) != 0) {
+        failed = "write";
+        reason = errno;
+    } else if (fsync(fileno(file->stream)) != 0) {
+        failed = "fsync";
+        reason = errno;
+    }
+    if (fclose(file->stream) != 0 && !failed) {
+        failed = "close";
+        reason = errno;
+    }
+    if (!failed && rename(file->temporary, file->path) != 0) {
+        failed = "rename";
+        reason = errno;
+    }
+    enum cn_status status = CN_OK;
+    if (failed) {
+        unlink(file->temporary);
+        status = cn_fail(err, CN_ERR_IO, "%s: %s failed: %s", file->path, failed, strerror(reason));
+    } else {
+        sync_directory(file->path);
+    }
+    errno = reason;
+    free_outfile(file);
+    return status;
+}
+
+void cn_outfile_abandon(struct cn_outfile *file)
+{
+    if (!file)
+        return;
+    fclose(file->stream);
+    unlink(file->temporary);
+    free_outfile(file);
+}

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <limits.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "engine/tools.h"
+
+static char dir[] = "/tmp/outfile_test_XXXXXX";
+static char path[64];
+
+static void put(const char *text)
+{
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    assert_true(fputs(text, f) >= 0);
+    assert_int_equal(fclose(f), 0);
+}
+
+static void assert_holds(const char *expected)
+{
+    char text[64] = "";
+    FILE *f = fopen(path, "r");
+    assert_non_null(f);
+    size_t n = fread(text, 1, sizeof text - 1, f);
+    text[n] = 0;
+    fclose(f);
+    assert_string_equal(text, expected);
+}
+
+/* No file but the one under test is in the folder, so that rmdir works without it. */
+static void assert_nothing_left(void)
+{
+    unlink(path);
+    assert_int_equal(rmdir(dir), 0);
+    assert_int_equal(mkdir(dir, 0700), 0);
+}
+
+static void test_the_name_changes_hands_at_the_end(void **state)
+{
+    (void)state;
+    struct cn_outfile *f;
+    struct cn_error err;
+    put("old");
+    assert_int_equal(cn_outfile_create(path, &f, &err), CN_OK);
+    fputs("new", cn_outfile_stream(f));
+    fflush(cn_outfile_stream(f));
+    assert_holds("old");
+    assert_int_equal(cn_outfile_finish(f, &err), CN_OK);
+    assert_holds("new");
+    assert_nothing_left();
+}
+
+static void test_two_writers_of_one_name(void **state)
+{
+    (void)state;
+    struct cn_outfile *a, *b;
+    assert_int_equal(cn_outfile_create(path, &a, NULL), CN_OK);
+    assert_int_equal(cn_outfile_create(path, &b, NULL), CN_OK);
+    fputs("a", cn_outfile_stream(a));
+    fputs("b", cn_outfile_stream(b));
+    assert_int_equal(cn_outfile_finish(b, NULL), CN_OK);
+    assert_int_equal(cn_outfile_finish(a, NULL), CN_OK);
+    assert_holds("a");
+    assert_nothing_left();
+}
+
+static void test_abandoned(void **state)
+{
+    (void)state;
+    struct cn_outfile *f;
+    put("old");
+    cn_outfile_abandon(NULL);
+    assert_int_equal(cn_outfile_create(path, &f, NULL), CN_OK);
+    fputs("new", cn_outfile_stream(f));
+    cn_outfile_abandon(f);
+    assert_holds("old");
+    assert_nothing_left();
+}
+
+/* A full disk, as the limit on the size of a file: once found by a write, once only at the end. */
+static void test_a_full_disk(void **state)
+{
+    (void)state;
+    struct rlimit old, limit;
+    struct cn_error err;
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+    limit = old;
+    limit.rlim_cur = 4;
+    for (int early = 0; early < 2; early++) {
+        struct cn_outfile *f;
+        put("old");
+        assert_int_equal(cn_outfile_create(path, &f, &err), CN_OK);
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+        fputs("too long", cn_outfile_stream(f));
+        if (early)
+            fflush(cn_outfile_stream(f));
+        enum cn_status status = cn_outfile_finish(f, &err);
+        int reason = errno;
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+        assert_int_equal(status, CN_ERR_IO);
+        assert_int_equal(reason, early ? EIO : EFBIG);
+        assert_non_null(strstr(err.text, path));
+        assert_non_null(strstr(err.text, "write failed"));
+        assert_holds("old");
+        assert_nothing_left();
+    }
+}
+
+static void test_what_is_refused(void **state)
+{
+    (void)state;
+    struct cn_outfile *f = NULL;
+    struct cn_error err;
+    char gone[96], name[NAME_MAX + 64];
+    assert_int_equal(cn_outfile_create("/dev/null", &f, &err), CN_ERR_ARGUMENT);
+    assert_non_null(strstr(err.text, "/dev/null: exists and is not a regular file"));
+    assert_int_equal(cn_outfile_create(dir, &f, &err), CN_ERR_ARGUMENT);
+    assert_int_equal(errno, EISDIR);
+    snprintf(gone, sizeof gone, "%s/no-folder/x", dir);
+    assert_int_equal(cn_outfile_create(gone, &f, &err), CN_ERR_IO);
+    assert_int_equal(errno, ENOENT);
+    int n = snprintf(name, sizeof name, "%s/", dir);
+    memset(name + n, 'x', NAME_MAX);
+    name[n + NAME_MAX] = 0;
+    assert_int_equal(cn_outfile_create(name, &f, &err), CN_ERR_IO);
+    assert_int_equal(errno, ENAMETOOLONG);
+    assert_null(f);
+    assert_nothing_left();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_the_name_changes_hands_at_the_end),
+        cmocka_unit_test(test_two_writers_of_one_name),
+        cmocka_unit_test(test_abandoned),
+        cmocka_unit_test(test_a_full_disk),
+        cmocka_unit_test(test_what_is_refused),
+    };
+    if (!mkdtemp(dir))
+        return 1;
+    snprintf(path, sizeof path, "%s/out", dir);
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    unlink(path);
+    rmdir(dir);
+    return failed;
+}
