@@ -31,6 +31,14 @@ STATIC   ?= 1
 endif
 LDSTATIC := $(if $(STATIC),-static)
 
+# Libraries that are used where pkg-config finds them. Without one, what needs it says so by name.
+have      = $(if $(STATIC),,$(shell pkg-config --exists $(1) 2>/dev/null && echo 1))
+SQLITE   ?= $(call have,sqlite3)
+ifneq ($(SQLITE),)
+OPTIONAL_study_db := -DCN_SQLITE $(shell pkg-config --cflags sqlite3)
+LIBS     += $(shell pkg-config --libs sqlite3)
+endif
+
 # gcc's reassociation and expression replacement move the adds of long unrolled kernels away from
 # their products and spill everything in between: half the speed (docs/SPEED.md).
 KERNEL_FLAGS := $(if $(findstring clang,$(CC)),,-fno-tree-reassoc -fno-tree-ter)
@@ -75,12 +83,17 @@ $(BUILD)/libcarnot.a: $(LIB_OBJ)
 # The commit is part of the program: a new one builds this file anew.
 $(BUILD)/cli/version.o: $(wildcard .git/logs/HEAD)
 
+# What depends on a library is built anew when that comes or goes.
+$(BUILD)/bench/study_db.o: $(BUILD)/with-sqlite-$(if $(SQLITE),yes,no)
+$(BUILD)/with-sqlite-%:
+	@mkdir -p $(@D) && rm -f $(BUILD)/with-sqlite-* && touch $@
+
 # The tier of a kernel file is the last part of its name: q4_k_avx2.c -> avx2.
 tier = $(lastword $(subst _, ,$(basename $(notdir $(1)))))
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	@echo "  CC    $<"
-	$(Q)$(CC) $(REQUIRED) $(WARN) $(CFLAGS) $(SANFLAGS) $(if $(filter quant/x86/% quant/arm/%,$<),$(KERNEL_FLAGS) $(FLAGS_$(call tier,$<)) $(FLAGS_OF_$(basename $(notdir $<)))) $(if $(filter cli/version.c,$<),-DCN_COMMIT='"$(COMMIT)"') -c -o $@ $<
+	$(Q)$(CC) $(REQUIRED) $(WARN) $(CFLAGS) $(SANFLAGS) $(if $(filter quant/x86/% quant/arm/%,$<),$(KERNEL_FLAGS) $(FLAGS_$(call tier,$<)) $(FLAGS_OF_$(basename $(notdir $<)))) $(OPTIONAL_$(basename $(notdir $<))) $(if $(filter cli/version.c,$<),-DCN_COMMIT='"$(COMMIT)"') -c -o $@ $<
 
 TESTS_SRC := $(wildcard tests/unit/*_test.c tests/model/*_test.c)
 TESTS_BIN := $(TESTS_SRC:%.c=$(BUILD)/%)
