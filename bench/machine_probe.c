@@ -2,6 +2,7 @@
 #include "bench/machine_probe.h"
 
 #include "bench/probe.h"
+#include "bench/stats.h"
 #include "quant/peak.h"
 
 #include <ctype.h>
@@ -269,11 +270,12 @@ static double ops_step(void *context, int thread)
     return (double)p->ops(p->n_rounds);
 }
 
-/* The best rate so far. Samples during which another program had one of the cores count only as
- * long as there is no other. */
-struct best {
-    double rate;
-    int n_calm;
+/* Rates of one loop. Those seen while another program had one of the cores are kept only until
+ * there is one without. */
+struct samples {
+    double rate[128];
+    size_t n;
+    bool calm;
 };
 
 /* Shorter than the time slices of schedulers, so that a sample may fit between two interruptions.
@@ -282,24 +284,21 @@ struct best {
 /* How much longer than asked a busy machine is given. */
 enum { PATIENCE = 4 };
 
-/* Returns whether this was the best sample. */
-static bool sample(struct cn_machine_probe *p, cn_step_fn *step, int n_threads, struct best *best)
+static void sample(struct cn_machine_probe *p, cn_step_fn *step, int n_threads, struct samples *s)
 {
     struct cn_rate r = cn_rate_measure(p->pool, n_threads, step, p, SAMPLE_S);
     bool calm = r.busy > 0.97;
-    if (calm && best->n_calm == 0)
-        best->rate = 0;
-    best->n_calm += calm;
-    if ((!calm && best->n_calm) || r.wall <= best->rate)
-        return false;
-    best->rate = r.wall;
-    return true;
+    if (calm && !s->calm)
+        s->n = 0;
+    s->calm |= calm;
+    if (calm == s->calm && s->n < sizeof s->rate / sizeof *s->rate)
+        s->rate[s->n++] = r.wall;
 }
 
-static double best_ops(struct cn_machine_probe *p, int64_t (*ops)(int64_t), int n_threads,
-                       double seconds)
+static double median_ops(struct cn_machine_probe *p, int64_t (*ops)(int64_t), int n_threads,
+                         double seconds)
 {
-    struct best best = { 0, 0 };
+    struct samples samples = { .n = 0 };
     double start;
     if (!ops)
         return (double)NAN;
@@ -310,15 +309,17 @@ static double best_ops(struct cn_machine_probe *p, int64_t (*ops)(int64_t), int 
         start = cn_seconds();
         ops(p->n_rounds);
     } while (cn_seconds() - start < 50e-6);
-    const int wanted = (int)(seconds / SAMPLE_S) + 1;
+    const size_t wanted = (size_t)(seconds / SAMPLE_S) + 1;
     start = cn_seconds();
     do
-        sample(p, ops_step, n_threads, &best);
-    while (best.n_calm < wanted && cn_seconds() - start < PATIENCE * seconds);
-    return best.rate * 1e-9;
+        sample(p, ops_step, n_threads, &samples);
+    while ((!samples.calm || samples.n < wanted) && cn_seconds() - start < PATIENCE * seconds);
+    return cn_median(samples.rate, samples.n) * 1e-9;
 }
 
-/* One stream is what a gemv is; several keep more of the hardware's prefetchers busy. */
+/* One stream is what a gemv is; several keep more of the hardware's prefetchers busy. The limit is
+ * the median of the way that reads fastest: what memory gives for as long as a product takes. The
+ * best sample would be a moment of a shared machine that no product can live on. */
 static const struct {
     int n_streams;
     size_t ahead;
@@ -328,35 +329,45 @@ static const struct {
     { 1, 4096},
     { 2, 0   },
     { 2, 1024},
+    { 2, 4096},
     { 4, 0   },
     { 4, 1024},
 };
 enum { N_PATTERNS = sizeof patterns / sizeof *patterns };
 
-static void best_read(struct cn_machine_probe *p, const struct cn_peak *peak, int n_threads,
+static void read_rate(struct cn_machine_probe *p, const struct cn_peak *peak, int n_threads,
                       double seconds, struct cn_machine_rates *rates)
 {
     const size_t part = p->n_bytes / (size_t)n_threads / STEP_BYTES * STEP_BYTES;
-    const int wanted = (int)(seconds / SAMPLE_S) + 1;
-    struct best best = { 0, 0 };
+    struct samples samples[N_PATTERNS] = { { .n = 0 } };
     for (int i = 0; i < n_threads; i++)
         p->readers[i] = (struct reader){ .begin = p->memory + (size_t)i * part, .n_bytes = part };
     p->peak = peak;
-    double start = cn_seconds();
+    double start = cn_seconds(), spent;
+    bool calm;
     do {
+        calm = true;
         for (int i = 0; i < N_PATTERNS; i++) {
             p->n_streams = patterns[i].n_streams;
             p->ahead = patterns[i].ahead;
-            if (!sample(p, read_step, n_threads, &best))
-                continue;
-            int n = snprintf(rates->read_how, sizeof rates->read_how, "%d stream%s", p->n_streams,
-                             p->n_streams > 1 ? "s" : "");
-            if (p->ahead)
-                snprintf(rates->read_how + n, sizeof rates->read_how - (size_t)n, ", prefetch %zu",
-                         p->ahead);
+            sample(p, read_step, n_threads, &samples[i]);
+            calm &= samples[i].calm;
         }
-    } while (best.n_calm < wanted && cn_seconds() - start < PATIENCE * seconds);
-    rates->read_gbps = best.rate * 1e-9;
+        spent = cn_seconds() - start;
+    } while (spent < seconds || (!calm && spent < PATIENCE * seconds));
+    double best = 0;
+    for (int i = 0; i < N_PATTERNS; i++) {
+        double rate = cn_median(samples[i].rate, samples[i].n);
+        if (rate <= best)
+            continue;
+        best = rate;
+        int n = snprintf(rates->read_how, sizeof rates->read_how, "%d stream%s",
+                         patterns[i].n_streams, patterns[i].n_streams > 1 ? "s" : "");
+        if (patterns[i].ahead)
+            snprintf(rates->read_how + n, sizeof rates->read_how - (size_t)n, ", prefetch %zu",
+                     patterns[i].ahead);
+    }
+    rates->read_gbps = best * 1e-9;
 }
 
 void cn_machine_probe_run(struct cn_machine_probe *p, uint32_t tiers, enum cn_tier tier,
@@ -371,9 +382,9 @@ void cn_machine_probe_run(struct cn_machine_probe *p, uint32_t tiers, enum cn_ti
         reads = peak->read ? peak : reads;
     }
     *rates = (struct cn_machine_rates){ 0 };
-    best_read(p, reads, n_threads, 0.6 * seconds, rates);
-    rates->int8_gops = best_ops(p, own ? own->int8 : NULL, n_threads, 0.2 * seconds);
-    rates->f32_gflops = best_ops(p, f32->f32, n_threads, 0.2 * seconds);
+    read_rate(p, reads, n_threads, 0.6 * seconds, rates);
+    rates->int8_gops = median_ops(p, own ? own->int8 : NULL, n_threads, 0.2 * seconds);
+    rates->f32_gflops = median_ops(p, f32->f32, n_threads, 0.2 * seconds);
 }
 
 bool cn_machine_measure(uint32_t tiers, int n_threads, struct cn_machine_rates *rates)

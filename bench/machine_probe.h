@@ -2,9 +2,10 @@
  *
  * What a machine can do: the limits that every measured figure stands beside.
  *
- * Limits are the best of many short samples by the clock on the wall: a limit is what can be
- * reached, and other programs only ever lower a sample. On a busy machine samples go on, up to a
- * few times as long, until enough of them had the cores to themselves.
+ * A limit is the median of many short samples of the fastest way, by the clock on the wall: what
+ * can be had for as long as a model runs. (The best sample would be a moment in which a shared
+ * machine was idle.) On a busy machine samples go on, up to a few times as long, until some of them
+ * had the cores to themselves, and only those count.
  */
 #ifndef CN_MACHINE_PROBE_H
 #define CN_MACHINE_PROBE_H

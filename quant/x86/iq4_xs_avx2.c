@@ -78,7 +78,7 @@ static void gemv(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes
 {
     /* The same columns of rows to come, but not too near. */
     size_t ahead = ROWS * row_bytes;
-    for (int i = 0; i < 3 && ahead < 2 * PREFETCH_BYTES; i++)
+    for (int i = 0; i < 3 && ahead < PREFETCH_BYTES; i++)
         ahead *= 2;
     int64_t r = 0;
     for (; r + ROWS <= n_rows; r += ROWS)

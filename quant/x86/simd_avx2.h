@@ -126,7 +126,7 @@ ALWAYS float sum_ps(__m256 v)
 
 /* How far ahead of its row a gemv asks memory for weights; see docs/SPEED.md. Prefetches past the
  * end of a mapping are dropped by the CPU, never faulted. */
-enum { PREFETCH_BYTES = 2048 };
+enum { PREFETCH_BYTES = 8192 };
 
 /* Asks for the cache lines of the n bytes that lie `ahead` bytes behind p. n is a constant. */
 ALWAYS void prefetch_ahead(const uint8_t *p, size_t ahead, const int n)
