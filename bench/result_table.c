@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "bench/html.h"
 #include "bench/table.h"
 #include "engine/tools.h"
 
@@ -588,31 +589,17 @@ static void print_sql(const struct cn_table *t, FILE *out)
 /* ---- html --------------------------------------------------------------------------------------
  */
 
-static void html_text(const char *text, FILE *out)
-{
-    for (; *text; text++) {
-        if (*text == '<')
-            fputs("&lt;", out);
-        else if (*text == '>')
-            fputs("&gt;", out);
-        else if (*text == '&')
-            fputs("&amp;", out);
-        else
-            fputc(*text, out);
-    }
-}
-
 /* A <table> of the columns that have a title. */
 static void print_html(const struct cn_table *t, FILE *out)
 {
-    fputs("<table>\n<tr>", out);
+    fputs("<table>\n<thead><tr>", out);
     for (size_t c = 0; c < t->n_columns; c++)
         if (t->columns[c].title) {
             fputs("<th>", out);
-            html_text(t->columns[c].title, out);
+            cn_html_text(t->columns[c].title, out);
             fputs("</th>", out);
         }
-    fputs("</tr>\n", out);
+    fputs("</tr></thead>\n<tbody>\n", out);
     for (size_t r = 0; r < t->n_rows; r++) {
         fputs("<tr>", out);
         for (size_t c = 0; c < t->n_columns; c++) {
@@ -621,12 +608,12 @@ static void print_html(const struct cn_table *t, FILE *out)
                 continue;
             const struct cell *cell = cell_at(t, r, c);
             fputs(is_number(cell) ? "<td class=\"n\">" : "<td>", out);
-            html_text(md_value(cell, t->columns[c].digits, buf), out);
+            cn_html_text(md_value(cell, t->columns[c].digits, buf), out);
             fputs("</td>", out);
         }
         fputs("</tr>\n", out);
     }
-    fputs("</table>\n", out);
+    fputs("</tbody>\n</table>\n", out);
 }
 
 bool cn_table_print(const struct cn_table *t, enum cn_table_format format, FILE *out)
