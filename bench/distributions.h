@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * Distributions that tests take their p from. Tails keep their relative precision: 1e-40 is 1e-40.
+ * Distributions that tests take their p from. Tails keep their relative precision (about 1e-12):
+ * 1e-40 is 1e-40, not 0.
  */
 #ifndef CN_DISTRIBUTIONS_H
 #define CN_DISTRIBUTIONS_H
 
 /* P(Z > z) of the standard normal distribution. */
 double cn_normal_above(double z);
-/* The z with P(Z < z) = p, 0 < p < 1 (Wichura 1988, AS 241: 16 digits). */
+/* The z with P(Z < z) = p, 0 < p < 1. */
 double cn_normal_quantile(double p);
 
 /* P(T > t) of Student's distribution with df > 0 degrees of freedom. */
