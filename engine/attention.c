@@ -387,6 +387,8 @@ void cn_attention(struct cn_session *s, int64_t layer, int64_t n)
 {
     const struct cn_hparams *hp = &s->model->hp;
     struct job job = { .s = s, .layer = layer, .n = n };
+    s->work.bytes += (s->position + n - first_key(&job, s->position)) * hp->n_head_kv *
+                     (int64_t)(s->k_row_bytes + s->v_row_bytes);
     if (n < DIRECT_TOKENS) {
         cn_pool_run(s->pool, s->n_threads, direct_chunk, &job, (int)(n * hp->n_head_kv));
         return;

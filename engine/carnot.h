@@ -130,6 +130,18 @@ struct cn_callbacks {
     void (*span_end)(void *user, enum cn_op op, int layer);
     /* Asked between layers; true ends cn_session_eval with CN_ERR_CANCELLED. May be NULL. */
     bool (*cancel)(void *user);
+    /* Asked at the begin of a span: how many times (>= 1) its work is to be done, for those who
+     * measure what an op costs. Above 1 the logits mean nothing. NULL: once. */
+    int (*repeat)(void *user, enum cn_op op, int layer);
+};
+
+/* What a session has done, from its creation on. */
+struct cn_work {
+    int64_t bytes; /* of weights and of the KV cache read, once for each pass through the model */
+    int64_t int8_ops;  /* 2 x multiply-adds of 8-bit integers: with weights of quantised formats */
+    int64_t float_ops; /* the same with weights of float formats; attention is in neither */
+    int64_t unpacked;  /* weights turned into 8-bit integers: all quantised formats but those that
+                        * hold such; once a token in decode, once a pass in prefill */
 };
 
 struct cn_session_options {
@@ -168,6 +180,7 @@ CN_API int32_t cn_session_n_ctx(const struct cn_session *session);
 CN_API enum cn_status cn_session_rewind(struct cn_session *session, int32_t position,
                                         struct cn_error *err);
 CN_API size_t cn_session_kv_bytes(const struct cn_session *session);
+CN_API void cn_session_work(const struct cn_session *session, struct cn_work *work);
 
 /* ---- sampling -----------------------------------------------------------------------------------
  */

@@ -151,29 +151,29 @@ void cn_experts(struct cn_session *s, const struct cn_layer *layer, int64_t laye
     const int64_t ff = hp->n_ff_expert, slots = n * hp->n_expert_used;
     struct job job = { s, ff, s->gate, s->up };
 
-    cn_span_begin(s, CN_OP_ROUTER, layer_index, &layer->router);
-    cn_input_set(&s->input, s->h, hp->n_embd, n, hp->n_embd);
-    struct cn_product route = { &layer->router, 0, &s->input, s->router, hp->n_expert };
-    cn_products_run(s, &route, 1);
-    cn_pool_run(s->pool, s->n_threads, choose_chunk, &job, (int)n);
-    group_by_expert(s, n);
-    cn_span_end(s, CN_OP_ROUTER, layer_index);
+    CN_SPAN (s, CN_OP_ROUTER, layer_index, &layer->router) {
+        cn_input_set(&s->input, s->h, hp->n_embd, n, hp->n_embd);
+        struct cn_product route = { &layer->router, 0, &s->input, s->router, hp->n_expert };
+        cn_products_run(s, &route, 1);
+        cn_pool_run(s->pool, s->n_threads, choose_chunk, &job, (int)n);
+        group_by_expert(s, n);
+    }
 
-    cn_span_begin(s, CN_OP_FFN_UP, layer_index, &layer->up_exps);
-    cn_pool_run(s->pool, s->n_threads, gather_chunk, &job, (int)slots);
-    const struct cn_weight *const gate_up[] = { &layer->gate_exps, &layer->up_exps };
-    float *const gate_up_y[] = { s->gate, s->up };
-    cn_products_run(s, s->products,
-                    expert_products(s, gate_up, 2, s->expert_x, hp->n_embd, gate_up_y));
-    cn_pool_run(s->pool, s->n_threads, activate_chunk, &job, (int)slots);
-    cn_span_end(s, CN_OP_FFN_UP, layer_index);
+    CN_SPAN (s, CN_OP_FFN_UP, layer_index, &layer->up_exps) {
+        cn_pool_run(s->pool, s->n_threads, gather_chunk, &job, (int)slots);
+        const struct cn_weight *const gate_up[] = { &layer->gate_exps, &layer->up_exps };
+        float *const gate_up_y[] = { s->gate, s->up };
+        cn_products_run(s, s->products,
+                        expert_products(s, gate_up, 2, s->expert_x, hp->n_embd, gate_up_y));
+        cn_pool_run(s->pool, s->n_threads, activate_chunk, &job, (int)slots);
+    }
 
-    cn_span_begin(s, CN_OP_FFN_DOWN, layer_index, &layer->down_exps);
-    const struct cn_weight *const down[] = { &layer->down_exps };
-    float *const down_y[] = { s->expert_y };
-    cn_products_run(s, s->products, expert_products(s, down, 1, s->gate, ff, down_y));
-    cn_pool_run(s->pool, s->n_threads, combine_chunk, &job, (int)n);
-    if (layer->up_shared.format)
-        shared_expert(s, layer, n);
-    cn_span_end(s, CN_OP_FFN_DOWN, layer_index);
+    CN_SPAN (s, CN_OP_FFN_DOWN, layer_index, &layer->down_exps) {
+        const struct cn_weight *const down[] = { &layer->down_exps };
+        float *const down_y[] = { s->expert_y };
+        cn_products_run(s, s->products, expert_products(s, down, 1, s->gate, ff, down_y));
+        cn_pool_run(s->pool, s->n_threads, combine_chunk, &job, (int)n);
+        if (layer->up_shared.format)
+            shared_expert(s, layer, n);
+    }
 }

@@ -160,37 +160,37 @@ static void attention_branch(struct cn_session *s, struct tokens_job *job, int64
     const int64_t nq = hp->n_head * hp->d_k, nk = hp->n_head_kv * hp->d_k;
     const int64_t stride = nq + nk + hp->n_head_kv * hp->d_v;
 
-    cn_span_begin(s, CN_OP_QKV, job->layer_index, layer->qkv.format ? &layer->qkv : &layer->q);
-    cn_input_set(&s->input, job->in, hp->n_embd, n, hp->n_embd);
-    if (layer->qkv.format) {
-        struct cn_product all = { &layer->qkv, 0, &s->input, s->qkv, stride };
-        cn_products_run(s, &all, 1);
-    } else {
-        struct cn_product each[] = {
-            {&layer->q,  0, &s->input, s->qkv,           stride},
-            { &layer->k, 0, &s->input, s->qkv + nq,      stride},
-            { &layer->v, 0, &s->input, s->qkv + nq + nk, stride},
-        };
-        cn_products_run(s, each, 3);
+    CN_SPAN (s, CN_OP_QKV, job->layer_index, layer->qkv.format ? &layer->qkv : &layer->q) {
+        cn_input_set(&s->input, job->in, hp->n_embd, n, hp->n_embd);
+        if (layer->qkv.format) {
+            struct cn_product all = { &layer->qkv, 0, &s->input, s->qkv, stride };
+            cn_products_run(s, &all, 1);
+        } else {
+            struct cn_product each[] = {
+                {&layer->q,  0, &s->input, s->qkv,           stride},
+                { &layer->k, 0, &s->input, s->qkv + nq,      stride},
+                { &layer->v, 0, &s->input, s->qkv + nq + nk, stride},
+            };
+            cn_products_run(s, each, 3);
+        }
     }
-    cn_span_end(s, CN_OP_QKV, job->layer_index);
 
-    cn_span_begin(s, CN_OP_ROPE, job->layer_index, NULL);
-    for_tokens(finish_qkv, job, n);
-    cn_span_end(s, CN_OP_ROPE, job->layer_index);
+    CN_SPAN (s, CN_OP_ROPE, job->layer_index, NULL) {
+        for_tokens(finish_qkv, job, n);
+    }
 
-    cn_span_begin(s, CN_OP_ATTENTION, job->layer_index, NULL);
-    cn_attention(s, job->layer_index, n);
-    cn_span_end(s, CN_OP_ATTENTION, job->layer_index);
+    CN_SPAN (s, CN_OP_ATTENTION, job->layer_index, NULL) {
+        cn_attention(s, job->layer_index, n);
+    }
 
-    cn_span_begin(s, CN_OP_ATTN_OUT, job->layer_index, &layer->attn_out);
-    cn_input_set(&s->input, s->attn, hp->n_head * hp->d_v, n, hp->n_head * hp->d_v);
-    struct cn_product out = { &layer->attn_out, 0, &s->input, s->t, hp->n_embd };
-    cn_products_run(s, &out, 1);
-    job->bias = layer->attn_out_b;
-    job->weight = layer->post_attn_norm;
-    for_tokens(residual, job, n);
-    cn_span_end(s, CN_OP_ATTN_OUT, job->layer_index);
+    CN_SPAN (s, CN_OP_ATTN_OUT, job->layer_index, &layer->attn_out) {
+        cn_input_set(&s->input, s->attn, hp->n_head * hp->d_v, n, hp->n_head * hp->d_v);
+        struct cn_product out = { &layer->attn_out, 0, &s->input, s->t, hp->n_embd };
+        cn_products_run(s, &out, 1);
+        job->bias = layer->attn_out_b;
+        job->weight = layer->post_attn_norm;
+        for_tokens(residual, job, n);
+    }
 }
 
 static void ffn_branch(struct cn_session *s, struct tokens_job *job, int64_t n)
@@ -200,21 +200,21 @@ static void ffn_branch(struct cn_session *s, struct tokens_job *job, int64_t n)
     if (layer->router.format) {
         cn_experts(s, layer, job->layer_index, n);
     } else {
-        cn_span_begin(s, CN_OP_FFN_UP, job->layer_index, &layer->up);
-        cn_input_set(&s->input, job->in, hp->n_embd, n, hp->n_embd);
-        struct cn_product up[] = {
-            {&layer->up,    0, &s->input, s->up,   layer->up.rows},
-            { &layer->gate, 0, &s->input, s->gate, hp->n_ff      },
-        };
-        cn_products_run(s, up, layer->gate.format ? 2 : 1);
-        for_tokens(activate, job, n);
-        cn_span_end(s, CN_OP_FFN_UP, job->layer_index);
+        CN_SPAN (s, CN_OP_FFN_UP, job->layer_index, &layer->up) {
+            cn_input_set(&s->input, job->in, hp->n_embd, n, hp->n_embd);
+            struct cn_product up[] = {
+                {&layer->up,    0, &s->input, s->up,   layer->up.rows},
+                { &layer->gate, 0, &s->input, s->gate, hp->n_ff      },
+            };
+            cn_products_run(s, up, layer->gate.format ? 2 : 1);
+            for_tokens(activate, job, n);
+        }
 
-        cn_span_begin(s, CN_OP_FFN_DOWN, job->layer_index, &layer->down);
-        cn_input_set(&s->input, s->gate, hp->n_ff, n, hp->n_ff);
-        struct cn_product down = { &layer->down, 0, &s->input, s->t, hp->n_embd };
-        cn_products_run(s, &down, 1);
-        cn_span_end(s, CN_OP_FFN_DOWN, job->layer_index);
+        CN_SPAN (s, CN_OP_FFN_DOWN, job->layer_index, &layer->down) {
+            cn_input_set(&s->input, s->gate, hp->n_ff, n, hp->n_ff);
+            struct cn_product down = { &layer->down, 0, &s->input, s->t, hp->n_embd };
+            cn_products_run(s, &down, 1);
+        }
     }
     job->bias = layer->down_b;
     job->weight = layer->post_ffn_norm;
@@ -243,26 +243,26 @@ static void output_logits(struct cn_session *s, struct tokens_job *job, int64_t 
     const struct cn_model *m = s->model;
     const struct cn_hparams *hp = &m->hp;
     float *logits = s->logits + first_logit * hp->n_vocab;
-    cn_span_begin(s, CN_OP_OUTPUT, -1, &m->output);
-    job->in = s->x + (n - n_wanted) * hp->n_embd;
-    job->out = s->h;
-    job->weight = m->output_norm;
-    job->bias = m->output_norm_b;
-    for_tokens(norm, job, n_wanted);
-    cn_input_set(&s->input, s->h, hp->n_embd, n_wanted, hp->n_embd);
-    struct cn_product out = { &m->output, 0, &s->input, logits, hp->n_vocab };
-    cn_products_run(s, &out, 1);
-    for (int64_t t = 0; t < n_wanted; t++) {
-        float *y = logits + t * hp->n_vocab;
-        add(hp->n_vocab, m->output_b, y);
-        if (hp->logit_scale != 1)
-            for (int64_t i = 0; i < hp->n_vocab; i++)
-                y[i] /= hp->logit_scale;
-        if (hp->final_softcap > 0)
-            for (int64_t i = 0; i < hp->n_vocab; i++)
-                y[i] = hp->final_softcap * tanhf(y[i] / hp->final_softcap);
+    CN_SPAN (s, CN_OP_OUTPUT, -1, &m->output) {
+        job->in = s->x + (n - n_wanted) * hp->n_embd;
+        job->out = s->h;
+        job->weight = m->output_norm;
+        job->bias = m->output_norm_b;
+        for_tokens(norm, job, n_wanted);
+        cn_input_set(&s->input, s->h, hp->n_embd, n_wanted, hp->n_embd);
+        struct cn_product out = { &m->output, 0, &s->input, logits, hp->n_vocab };
+        cn_products_run(s, &out, 1);
+        for (int64_t t = 0; t < n_wanted; t++) {
+            float *y = logits + t * hp->n_vocab;
+            add(hp->n_vocab, m->output_b, y);
+            if (hp->logit_scale != 1)
+                for (int64_t i = 0; i < hp->n_vocab; i++)
+                    y[i] /= hp->logit_scale;
+            if (hp->final_softcap > 0)
+                for (int64_t i = 0; i < hp->n_vocab; i++)
+                    y[i] = hp->final_softcap * tanhf(y[i] / hp->final_softcap);
+        }
     }
-    cn_span_end(s, CN_OP_OUTPUT, -1);
 }
 
 bool cn_forward(struct cn_session *s, const int32_t *tokens, int64_t n, int64_t n_wanted,
@@ -272,10 +272,10 @@ bool cn_forward(struct cn_session *s, const int32_t *tokens, int64_t n, int64_t 
     const struct cn_callbacks *callbacks = &s->options.callbacks;
     struct tokens_job job = { .s = s, .tokens = tokens };
 
-    cn_span_begin(s, CN_OP_EMBED, -1, &m->token_embd);
-    for_tokens(embed, &job, n);
-    rope_tables(s, n);
-    cn_span_end(s, CN_OP_EMBED, -1);
+    CN_SPAN (s, CN_OP_EMBED, -1, &m->token_embd) {
+        for_tokens(embed, &job, n);
+        rope_tables(s, n);
+    }
 
     for (int64_t i = 0; i < m->hp.n_layer; i++) {
         const struct cn_layer *layer = &m->layers[i];
@@ -286,26 +286,26 @@ bool cn_forward(struct cn_session *s, const int32_t *tokens, int64_t n, int64_t 
 
         job.in = s->x;
         if (layer->attn_norm) {
-            cn_span_begin(s, CN_OP_NORM, i, NULL);
-            job.out = s->h;
-            job.weight = layer->attn_norm;
-            job.bias = layer->attn_norm_b;
-            for_tokens(norm, &job, n);
-            job.in = s->h;
-            cn_span_end(s, CN_OP_NORM, i);
+            CN_SPAN (s, CN_OP_NORM, i, NULL) {
+                job.out = s->h;
+                job.weight = layer->attn_norm;
+                job.bias = layer->attn_norm_b;
+                for_tokens(norm, &job, n);
+                job.in = s->h;
+            }
         }
         attention_branch(s, &job, n);
 
         if (!m->arch->parallel) {
             job.in = s->x;
             if (layer->ffn_norm) {
-                cn_span_begin(s, CN_OP_NORM, i, NULL);
-                job.out = s->h;
-                job.weight = layer->ffn_norm;
-                job.bias = NULL;
-                for_tokens(norm, &job, n);
-                job.in = s->h;
-                cn_span_end(s, CN_OP_NORM, i);
+                CN_SPAN (s, CN_OP_NORM, i, NULL) {
+                    job.out = s->h;
+                    job.weight = layer->ffn_norm;
+                    job.bias = NULL;
+                    for_tokens(norm, &job, n);
+                    job.in = s->h;
+                }
             }
         }
         ffn_branch(s, &job, n);

@@ -161,6 +161,17 @@ static void product_chunk(void *context, int chunk, int thread)
     }
 }
 
+static void count(struct cn_work *work, const struct cn_product *p)
+{
+    const struct cn_format *f = p->w->format;
+    const int64_t cells = p->w->rows * p->w->cols, n = p->in->n_tokens;
+    work->bytes += p->w->rows * (int64_t)p->w->row_bytes;
+    *(f->act == CN_ACT_Q8 ? &work->int8_ops : &work->float_ops) += 2 * cells * n;
+    /* Blocks of 8-bit integers are longer than their number of elements. */
+    if (f->act == CN_ACT_Q8 && f->block_bytes < f->block_elems)
+        work->unpacked += n > CN_GEMV_TOKENS ? cells : cells * n;
+}
+
 void cn_products_run(struct cn_session *s, struct cn_product *products, int n)
 {
     int64_t n_chunks = 0;
@@ -168,6 +179,7 @@ void cn_products_run(struct cn_session *s, struct cn_product *products, int n)
         s->observe(s->observe_user, products, n);
     for (int i = 0; i < n; i++) {
         prepare(s, products[i].in, products[i].w->format->act);
+        count(&s->work, &products[i]);
         int64_t step = chunk_rows(s, &products[i]);
         n_chunks += (products[i].w->rows + step - 1) / step;
     }

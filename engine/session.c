@@ -335,6 +335,11 @@ size_t cn_session_kv_bytes(const struct cn_session *s)
     return s->kv_bytes;
 }
 
+void cn_session_work(const struct cn_session *s, struct cn_work *work)
+{
+    *work = s->work;
+}
+
 const char *cn_op_name(enum cn_op op)
 {
     static const char *const names[CN_N_OPS] = {

@@ -47,6 +47,7 @@ struct cn_session {
     void *observe_user;
     struct cn_pool *pool;
     int n_threads; /* of the pass under way */
+    struct cn_work work;
     int32_t n_ctx, position;
     int32_t n_written; /* positions stored since the last start from 0: what a ring has lost */
     int64_t n_batch, n_logits, n_logits_valid;
@@ -106,19 +107,27 @@ void cn_experts(struct cn_session *s, const struct cn_layer *layer, int64_t laye
 bool cn_forward(struct cn_session *s, const int32_t *tokens, int64_t n, int64_t n_wanted,
                 int64_t first_logit);
 
-/* Spans around ops, for the caller's profiler. */
-static inline void cn_span_begin(const struct cn_session *s, enum cn_op op, int64_t layer,
-                                 const struct cn_weight *w)
+/* Spans around ops, for the caller's profiler: CN_SPAN(s, op, layer, weight or NULL) { work }. */
+#define CN_SPAN(s, op, layer, w)                                  \
+    for (int times_ = cn_span_begin(s, op, layer, w); times_ > 0; \
+         times_ = cn_span_done(s, op, layer, times_))
+
+static inline int cn_span_begin(const struct cn_session *s, enum cn_op op, int64_t layer,
+                                const struct cn_weight *w)
 {
-    if (s->options.callbacks.span_begin)
-        s->options.callbacks.span_begin(s->options.callbacks.user, op, (int)layer,
-                                        w && w->format ? w->format->name : NULL);
+    const struct cn_callbacks *c = &s->options.callbacks;
+    if (c->span_begin)
+        c->span_begin(c->user, op, (int)layer, w && w->format ? w->format->name : NULL);
+    return c->repeat ? c->repeat(c->user, op, (int)layer) : 1;
 }
 
-static inline void cn_span_end(const struct cn_session *s, enum cn_op op, int64_t layer)
+/* One time less to go; ends the span with the last. */
+static inline int cn_span_done(const struct cn_session *s, enum cn_op op, int64_t layer, int times)
 {
-    if (s->options.callbacks.span_end)
-        s->options.callbacks.span_end(s->options.callbacks.user, op, (int)layer);
+    const struct cn_callbacks *c = &s->options.callbacks;
+    if (times == 1 && c->span_end)
+        c->span_end(c->user, op, (int)layer);
+    return times - 1;
 }
 
 #endif

@@ -293,6 +293,16 @@ static void span_begin(void *user, enum cn_op op, int layer, const char *format)
     spans->n[op]++;
 }
 
+static void count_span(void *user, enum cn_op op, int layer, const char *format)
+{
+    struct spans *spans = user;
+    (void)layer;
+    (void)format;
+    spans->depth++;
+    spans->open[op]++;
+    spans->n[op]++;
+}
+
 static void span_end(void *user, enum cn_op op, int layer)
 {
     struct spans *spans = user;
@@ -306,6 +316,71 @@ static bool cancel(void *user)
 {
     struct spans *spans = user;
     return ++spans->asked > spans->allowed;
+}
+
+static int repeat(void *user, enum cn_op op, int layer)
+{
+    const struct spans *spans = user;
+    assert_int_equal(spans->open[op], 1);
+    assert_true(layer < spans->n_layer);
+    return op == CN_OP_QKV ? 3 : 1;
+}
+
+/* What an op is made of is done again within its span; what can be done twice without harm is the
+ * same afterwards. */
+static void repeated_ops(void **state)
+{
+    struct cn_model *m = fixture_open(ARCH "llama-f32.gguf", NULL);
+    struct spans spans = { .n_layer = (int)m->hp.n_layer };
+    struct cn_session_options o = {
+        .n_ctx = 64,
+        .n_threads = 1,
+        .kv = CN_KV_F32,
+        .callbacks = {.user = &spans, .span_end = span_end, .repeat = repeat}
+    };
+    (void)state;
+    o.callbacks.span_begin = count_span;
+    struct cn_session *s = fixture_session(m, &o), *plain = open_session(m, 64, 0, 0);
+    eval(s, 0, 8);
+    eval(plain, 0, 8);
+    expect_same_logits(s, plain);
+    assert_int_equal(spans.n[CN_OP_QKV], m->hp.n_layer);
+    struct cn_work more, once;
+    cn_session_work(s, &more);
+    cn_session_work(plain, &once);
+    const struct cn_layer *layer = &m->layers[0];
+    int64_t cells = (layer->q.rows + layer->k.rows + layer->v.rows) * layer->q.cols;
+    assert_int_equal(more.float_ops - once.float_ops, 2 * 2 * cells * 8 * m->hp.n_layer);
+    assert_int_equal(more.bytes - once.bytes, 2 * 4 * cells * m->hp.n_layer);
+    cn_session_free(s);
+    cn_session_free(plain);
+    cn_model_close(m);
+}
+
+/* The weights of a token, and the cache that it reads. */
+static void work_is_counted(void **state)
+{
+    static const char *const files[] = { ARCH "llama-f32.gguf", "models/prose-8m-f16.gguf" };
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        struct cn_model *m = fixture_open(files[i], NULL);
+        struct cn_session *s = open_session(m, 64, 0, 0);
+        struct cn_work a, b;
+        eval(s, 0, 8);
+        cn_session_work(s, &a);
+        eval(s, 8, 1);
+        cn_session_work(s, &b);
+        int64_t kv = 9 * 4 * m->hp.n_layer * m->hp.n_head_kv * (m->hp.d_k + m->hp.d_v);
+        int64_t embedding = (int64_t)m->token_embd.row_bytes;
+        assert_int_equal(b.int8_ops, 0);
+        assert_int_equal(b.unpacked, 0);
+        assert_int_equal(b.float_ops - a.float_ops, (int64_t)m->info.decode_ops);
+        /* decode_bytes knows norms too. */
+        int64_t bytes = b.bytes - a.bytes - kv + embedding;
+        assert_true(bytes <= m->info.decode_bytes && bytes > m->info.decode_bytes * 95 / 100);
+        cn_session_free(s);
+        cn_model_close(m);
+    }
 }
 
 static void spans_and_cancelling(void **state)
@@ -386,7 +461,8 @@ int main(void)
         cmocka_unit_test(sliding_windows),      cmocka_unit_test(rewinding_a_ring),
         cmocka_unit_test(which_logits),         cmocka_unit_test(invalid_tokens),
         cmocka_unit_test(options_out_of_range), cmocka_unit_test(defaults),
-        cmocka_unit_test(spans_and_cancelling), cmocka_unit_test(two_sessions),
+        cmocka_unit_test(spans_and_cancelling), cmocka_unit_test(repeated_ops),
+        cmocka_unit_test(work_is_counted),      cmocka_unit_test(two_sessions),
     };
     return cmocka_run_group_tests(tests, make_tokens, NULL);
 }
