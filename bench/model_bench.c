@@ -11,15 +11,15 @@
 
 enum { MAX_REPS = 256 };
 
-/* Any tokens do: no product depends on their values. Control tokens are avoided for the reader of a
- * trace only. */
-static void fill(int32_t *tokens, int32_t n, int32_t n_vocab)
+int32_t *cn_bench_tokens(int32_t n, int32_t n_vocab)
 {
+    int32_t *tokens = malloc((size_t)n * sizeof *tokens);
     uint64_t state = 42;
-    for (int32_t i = 0; i < n; i++) {
+    for (int32_t i = 0; tokens && i < n; i++) {
         state = state * 6364136223846793005u + 1442695040888963407u;
         tokens[i] = (int32_t)((state >> 33) % (uint64_t)n_vocab);
     }
+    return tokens;
 }
 
 /* Evaluates n tokens, one by one if `decode`, as one phase. */
@@ -28,6 +28,8 @@ static enum cn_status once(struct cn_session *session, const struct cn_bench_opt
                            struct cn_error *err)
 {
     enum cn_status status = CN_OK;
+    if (o->spans)
+        o->spans->on = index >= 0;
     if (o->profiler && index >= 0)
         cn_profiler_phase_begin(o->profiler, o->decode ? "decode" : "prefill", index);
     double t0 = cn_seconds();
@@ -39,6 +41,8 @@ static enum cn_status once(struct cn_session *session, const struct cn_bench_opt
     *seconds = cn_seconds() - t0;
     if (o->profiler && index >= 0)
         cn_profiler_phase_end(o->profiler);
+    if (o->spans)
+        o->spans->on = false;
     return status;
 }
 
@@ -96,17 +100,16 @@ enum cn_status cn_model_bench(const struct cn_model *model, const struct cn_benc
         .sleep = o->sleep,
         .callbacks = {.cancel = o->cancel, .user = o->user}
     };
+    if (o->spans) {
+        o->spans->cancel = o->cancel;
+        o->spans->user = o->user;
+        options.callbacks = cn_spans_callbacks(o->spans);
+    }
     struct cn_session *session;
     CN_TRY(cn_session_create(model, &options, &session, err));
-    int32_t n = o->depth + o->n_tokens;
-    int32_t *tokens = malloc((size_t)n * sizeof *tokens);
-    enum cn_status status;
-    if (tokens) {
-        fill(tokens, n, cn_model_get_info(model)->n_vocab);
-        status = repeat(session, o, tokens, result, err);
-    } else {
-        status = cn_fail(err, CN_ERR_MEMORY, "out of memory");
-    }
+    int32_t *tokens = cn_bench_tokens(o->depth + o->n_tokens, cn_model_get_info(model)->n_vocab);
+    enum cn_status status = tokens ? repeat(session, o, tokens, result, err)
+                                   : cn_fail(err, CN_ERR_MEMORY, "out of memory");
     free(tokens);
     cn_session_free(session);
     return status;

@@ -6,6 +6,7 @@
 #ifndef CN_MODEL_BENCH_H
 #define CN_MODEL_BENCH_H
 
+#include "bench/spans.h"
 #include "engine/carnot.h"
 #include "profiler/profiler.h"
 
@@ -19,6 +20,7 @@ struct cn_bench_options {
     enum cn_kv_type kv;
     bool fast, sleep;
     struct cn_profiler *profiler; /* started; NULL: none */
+    struct cn_spans *spans;       /* gets the times of the timed repetitions; NULL: nobody does */
     /* The machine's limit now (bytes or operations per second), asked before, between and after the
      * repetitions, because machines drift. May be NULL. */
     double (*limit)(void *user);
@@ -35,7 +37,11 @@ struct cn_bench_result {
     int64_t total_tokens;         /* of all timed repetitions */
 };
 
-/* One warm-up, then n_reps repetitions. Tokens are drawn with a fixed seed. */
+/* n tokens below n_vocab, drawn with a fixed seed: no product depends on their values. The caller
+ * frees them; NULL if memory is short. */
+int32_t *cn_bench_tokens(int32_t n, int32_t n_vocab);
+
+/* One warm-up, then n_reps repetitions. */
 enum cn_status cn_model_bench(const struct cn_model *model, const struct cn_bench_options *options,
                               struct cn_bench_result *result, struct cn_error *err);
 
