@@ -19,7 +19,7 @@ enum {
     KEYS = 64,         /* keys of a block */
     QUERY_TOKENS = 64, /* tokens of a chunk, many-token form */
     DIRECT_TOKENS = 8, /* fewer tokens than this are done directly */
-    DIRECT_KEYS = 256, /* keys of a block, direct form */
+    DIRECT_KEYS = 128, /* keys of a block, direct form */
     MAX_D = 1 << 16,
 };
 

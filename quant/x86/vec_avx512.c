@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: MIT
  *
- * Vector operations for AVX-512, where twice the width shows; the dot products of attention are too
- * short for it (docs/SPEED.md). Sums run in several lanes, so they differ from the reference in the
- * order of float additions only; exp has a relative error below 2^-22.
+ * Vector operations for AVX-512, where twice the width shows (docs/SPEED.md). Sums run in several
+ * lanes, so they differ from the reference in the order of float additions only; exp has a relative
+ * error below 2^-22.
  */
 #include "quant/x86/simd_avx512.h"
 
 #include "quant/vec.h"
 
 #include <math.h>
+
+/* How far ahead keys and values are asked for: a block of them is a short stream, so the hardware's
+ * prefetchers come late. */
+enum { ATTENTION_AHEAD = 4096 };
 
 /* The lanes that the last n elements take. */
 ALWAYS __mmask16 last_lanes(int64_t n)
@@ -99,7 +103,155 @@ static float exp_sum(int64_t n, float max, float *x)
     return _mm512_reduce_add_ps(acc);
 }
 
+/* ---- attention: rows of f16, several vectors of floats
+ * ------------------------------------------- */
+
+/* Lane j of the result is the sum of the lanes of v[j]. */
+ALWAYS __m512 sums_of_sixteen(const __m512 *v)
+{
+    __m512 t[8], u[4], w[2];
+    UNROLL for (int i = 0; i < 8; i++) t[i] = _mm512_add_ps(
+        _mm512_unpacklo_ps(v[2 * i], v[2 * i + 1]), _mm512_unpackhi_ps(v[2 * i], v[2 * i + 1]));
+    UNROLL for (int i = 0; i < 4; i++)
+    {
+        const __m512d a = _mm512_castps_pd(t[2 * i]), b = _mm512_castps_pd(t[2 * i + 1]);
+        u[i] = _mm512_add_ps(_mm512_castpd_ps(_mm512_unpacklo_pd(a, b)),
+                             _mm512_castpd_ps(_mm512_unpackhi_pd(a, b)));
+    }
+    UNROLL for (int i = 0; i < 2; i++) w[i] =
+        _mm512_add_ps(_mm512_shuffle_f32x4(u[2 * i], u[2 * i + 1], 0x88),
+                      _mm512_shuffle_f32x4(u[2 * i], u[2 * i + 1], 0xdd));
+    return _mm512_add_ps(_mm512_shuffle_f32x4(w[0], w[1], 0x88),
+                         _mm512_shuffle_f32x4(w[0], w[1], 0xdd));
+}
+
+ALWAYS __m512 halves(__mmask16 k, const uint16_t *p)
+{
+    return _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(k, p));
+}
+
+/* nv vectors with nr rows, nv * nr = 16: a converted row serves all vectors. Lane v * nr + r of the
+ * result is a[v] . row r. */
+ALWAYS __m512 dots_block(const int nv, const int nr, int64_t n, const float *a,
+                         const uint16_t *rows, int64_t stride)
+{
+    __m512 acc[16], row[16];
+    UNROLL for (int j = 0; j < 16; j++) acc[j] = _mm512_setzero_ps();
+    for (int64_t i = 0; i < n; i += 16) {
+        const __mmask16 k = n - i < 16 ? last_lanes(n - i) : (__mmask16)-1;
+        UNROLL for (int r = 0; r < nr; r++) row[r] = halves(k, rows + r * stride + i);
+        UNROLL for (int v = 0; v < nv; v++)
+        {
+            const __m512 av = _mm512_maskz_loadu_ps(k, a + v * n + i);
+            UNROLL for (int r = 0; r < nr; r++) acc[v * nr + r] =
+                _mm512_fmadd_ps(av, row[r], acc[v * nr + r]);
+        }
+    }
+    return sums_of_sixteen(acc);
+}
+
+static float dot_f16(int64_t n, const float *a, const uint16_t *b)
+{
+    __m512 acc = _mm512_setzero_ps();
+    for (int64_t i = 0; i < n; i += 16) {
+        const __mmask16 k = n - i < 16 ? last_lanes(n - i) : (__mmask16)-1;
+        acc = _mm512_fmadd_ps(_mm512_maskz_loadu_ps(k, a + i), halves(k, b + i), acc);
+    }
+    return _mm512_reduce_add_ps(acc);
+}
+
+ALWAYS void ask_for_rows(const uint16_t *rows, int64_t n_rows, int64_t n, int64_t stride)
+{
+    for (int64_t r = 0; r < n_rows; r++)
+        for (int64_t i = 0; i < n; i += 32)
+            prefetch_ahead((const uint8_t *)(rows + r * stride + i), ATTENTION_AHEAD, 64);
+}
+
+static void dots_f16(int64_t n_vecs, int64_t n_rows, int64_t n, const float *a,
+                     const uint16_t *rows, int64_t stride, float *out, int64_t out_stride)
+{
+    int64_t v = 0;
+    for (; v + 4 <= n_vecs; v += 4) {
+        float *to = out + v * out_stride;
+        int64_t r = 0;
+        for (; r + 4 <= n_rows; r += 4) {
+            const uint16_t *at = rows + r * stride;
+            if (v == 0)
+                ask_for_rows(at, 4, n, stride);
+            const __m512 sums = dots_block(4, 4, n, a + v * n, at, stride);
+            _mm_storeu_ps(to + r, _mm512_castps512_ps128(sums));
+            _mm_storeu_ps(to + out_stride + r, _mm512_extractf32x4_ps(sums, 1));
+            _mm_storeu_ps(to + 2 * out_stride + r, _mm512_extractf32x4_ps(sums, 2));
+            _mm_storeu_ps(to + 3 * out_stride + r, _mm512_extractf32x4_ps(sums, 3));
+        }
+        for (; r < n_rows; r++)
+            for (int j = 0; j < 4; j++)
+                to[j * out_stride + r] = dot_f16(n, a + (v + j) * n, rows + r * stride);
+    }
+    for (; v < n_vecs; v++) {
+        float *to = out + v * out_stride;
+        int64_t r = 0;
+        for (; r + 16 <= n_rows; r += 16) {
+            const uint16_t *at = rows + r * stride;
+            if (v == 0)
+                ask_for_rows(at, 16, n, stride);
+            _mm512_storeu_ps(to + r, dots_block(1, 16, n, a + v * n, at, stride));
+        }
+        for (; r < n_rows; r++)
+            to[r] = dot_f16(n, a + v * n, rows + r * stride);
+    }
+}
+
+/* 16 * nc columns of nv vectors, nv * nc <= 16, stay in registers over all rows; the last of one
+ * column of registers may be partial. */
+ALWAYS void sums_block(const int nv, const int nc, __mmask16 k, int64_t n_rows, int64_t n,
+                       const float *w, int64_t w_stride, const uint16_t *rows, int64_t stride,
+                       float *y)
+{
+    __m512 acc[16], row[4];
+    UNROLL for (int j = 0; j < nv * nc; j++) acc[j] =
+        _mm512_maskz_loadu_ps(k, y + j / nc * n + j % nc * 16);
+    for (int64_t r = 0; r < n_rows; r++) {
+        const uint16_t *at = rows + r * stride;
+        prefetch_ahead((const uint8_t *)at, ATTENTION_AHEAD, 32 * nc);
+        UNROLL for (int c = 0; c < nc; c++) row[c] = halves(k, at + 16 * c);
+        UNROLL for (int v = 0; v < nv; v++)
+        {
+            const __m512 wv = _mm512_set1_ps(w[v * w_stride + r]);
+            UNROLL for (int c = 0; c < nc; c++) acc[v * nc + c] =
+                _mm512_fmadd_ps(wv, row[c], acc[v * nc + c]);
+        }
+    }
+    UNROLL for (int j = 0; j < nv * nc; j++)
+        _mm512_mask_storeu_ps(y + j / nc * n + j % nc * 16, k, acc[j]);
+}
+
+ALWAYS void sums_of(const int nv, int64_t n_rows, int64_t n, const float *w, int64_t w_stride,
+                    const uint16_t *rows, int64_t stride, float *y)
+{
+    int64_t i = 0;
+    for (; i + 64 <= n; i += 64)
+        sums_block(nv, 4, (__mmask16)-1, n_rows, n, w, w_stride, rows + i, stride, y + i);
+    for (; i + 32 <= n; i += 32)
+        sums_block(nv, 2, (__mmask16)-1, n_rows, n, w, w_stride, rows + i, stride, y + i);
+    for (; i < n; i += 16)
+        sums_block(nv, 1, n - i < 16 ? last_lanes(n - i) : (__mmask16)-1, n_rows, n, w, w_stride,
+                   rows + i, stride, y + i);
+}
+
+static void sums_f16(int64_t n_vecs, int64_t n_rows, int64_t n, const float *w, int64_t w_stride,
+                     const uint16_t *rows, int64_t stride, float *y)
+{
+    int64_t v = 0;
+    for (; v + 4 <= n_vecs; v += 4)
+        sums_of(4, n_rows, n, w + v * w_stride, w_stride, rows, stride, y + v * n);
+    for (; v < n_vecs; v++)
+        sums_of(1, n_rows, n, w + v * w_stride, w_stride, rows, stride, y + v * n);
+}
+
 const struct cn_vec cn_vec_avx512 = {
     .quantize_q8 = quantize_q8,
     .exp_sum = exp_sum,
+    .dots_f16 = dots_f16,
+    .sums_f16 = sums_f16,
 };
