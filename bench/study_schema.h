@@ -14,6 +14,8 @@
 "  plan TEXT NOT NULL, -- the plan file, as it was\n" \
 "  seed INTEGER NOT NULL, -- of the order of the runs\n" \
 "  n_blocks INTEGER NOT NULL,\n" \
+"  folder TEXT NOT NULL, -- of the plan: relative paths in it are seen from here\n" \
+"  shard TEXT, -- 2/4: this database runs every fourth block from the second; NULL: all\n" \
 "  created_s REAL NOT NULL -- seconds since 1970, as all times\n" \
 ");\n" \
 "CREATE TABLE files ( -- model files\n" \
@@ -180,7 +182,7 @@
 "  text TEXT NOT NULL, -- file it was measured on; '' for text that the base writes itself\n" \
 "  status TEXT NOT NULL DEFAULT 'pending', -- pending, done, failed\n" \
 "  reason TEXT,\n" \
-"  base INTEGER REFERENCES files, -- file that divergence is from; NULL: none\n" \
+"  base TEXT, -- model file that divergence is from; NULL: none\n" \
 "  tokens INTEGER, -- scored\n" \
 "  ppl REAL,\n" \
 "  ppl_se REAL,\n" \

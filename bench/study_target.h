@@ -80,6 +80,9 @@ struct cn_study_target {
  * nothing does. NULL if there is none. */
 const struct cn_study_target *cn_study_target_find(const char *name, const char **address);
 
+/* Removes a folder that holds files only; one that is not there is fine. */
+enum cn_status cn_study_remove_folder(const char *path, struct cn_error *err);
+
 #define CN_STUDY_TARGET(name) extern const struct cn_study_target cn_study_##name;
 #include "bench/study_targets.def"
 #undef CN_STUDY_TARGET

@@ -22,6 +22,9 @@ void cn_interrupt_install(void);
  * candidates. */
 const char *cn_nearest(const char *given, const char *const *candidates, size_t n_candidates);
 
+/* "0.1.0 6fce729": version and commit. */
+const char *cn_version(void);
+
 /* Prints version, commit, compiler and tiers to stdout. Returns the exit code: CARNOT_TIERS may be
  * wrong. */
 int cn_version_print(void);

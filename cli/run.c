@@ -5,22 +5,24 @@
 #include "cli/run.h"
 
 #include "cli/cli.h"
+#include "cli/command.h"
 #include "cli/tokens.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { MAX_PROMPT_BYTES = 256 << 20 };
 
 struct arguments {
     const char *model, *prompt, *file, *tokens, *messages, *template_name, *kv, *precision, *tiers;
-    const char *meter, *root, *trace;
+    const char *meter, *root, *trace, *record;
     struct cn_string_list bias;
     int64_t n, ctx, batch, threads, threads_prefill, top_k, repeat_last_n, seed;
-    double temp, top_p, min_p, repeat_penalty;
+    double temp, top_p, min_p, repeat_penalty, idle;
     bool ignore_eos, chat, print_prompt, no_generation_prompt, ids, parse_special, sleep,
         force_meter;
 };
@@ -28,6 +30,8 @@ struct arguments {
 bool cn_run_print(void *user, int32_t token, const char *text, size_t n)
 {
     const struct cn_run *run = user;
+    if (run->record)
+        cn_run_record_token(run->record, token, text, n);
     if (run->ids) {
         if (token >= 0)
             printf("%d ", token);
@@ -155,6 +159,17 @@ static void summarise(const struct cn_run *run, const struct cn_generation *g)
                 cn_session_n_ctx(run->session));
 }
 
+/* For the baseline: a stretch in which this program does nothing. */
+static void idle(const struct arguments *a, struct cn_run *run, int64_t index)
+{
+    if (a->idle <= 0)
+        return;
+    struct timespec t = { (time_t)a->idle, (long)((a->idle - floor(a->idle)) * 1e9) };
+    cn_profiler_phase_begin(run->profiler, "idle", index);
+    nanosleep(&t, NULL);
+    cn_profiler_phase_end(run->profiler);
+}
+
 static int finish_profile(const struct arguments *a, struct cn_run *run)
 {
     struct cn_profiler_error err = { "" };
@@ -170,6 +185,23 @@ static int finish_profile(const struct arguments *a, struct cn_run *run)
     if (a->trace && cn_profiler_write_trace(run->profiler, a->trace, &err) != 0)
         return cn_die("%s", err.text);
     return CN_EXIT_OK;
+}
+
+static int save_record(const struct arguments *a, const struct cn_run *run,
+                       const struct cn_generation *g)
+{
+    struct cn_error err = { "" };
+    struct cn_run_facts facts = { .model = run->model,
+                                  .session = run->session,
+                                  .profiler = run->profiler,
+                                  .generation = g,
+                                  .n_threads = (int32_t)a->threads,
+                                  .n_threads_prefill = (int32_t)a->threads_prefill,
+                                  .kv = a->kv,
+                                  .carnot = cn_version() };
+    return cn_run_record_save(run->record, &facts, a->record, &err) == CN_OK
+               ? CN_EXIT_OK
+               : cn_die("%s", err.text);
 }
 
 static int generate(const struct arguments *a, struct cn_run *run)
@@ -201,7 +233,10 @@ static int generate(const struct arguments *a, struct cn_run *run)
             cn_generate(run->session, run->model, run->sampler, prompt, (int32_t)n, &o, &g, &err);
         fputc('\n', stdout);
         fflush(stdout);
+        idle(a, run, 1);
         code = finish_profile(a, run);
+        if (status == CN_OK && run->record && code == CN_EXIT_OK)
+            code = save_record(a, run, &g);
         if (status != CN_OK && status != CN_ERR_CANCELLED) {
             code = cn_die("%s", err.text);
         } else {
@@ -237,6 +272,7 @@ static enum cn_status open_all(const struct arguments *a, struct cn_run *run,
                                const struct cn_sampler_options *sampler, struct cn_error *err)
 {
     struct cn_model_options options = { .tiers = a->tiers, .vocab_only = a->print_prompt };
+    idle(a, run, 0);
     cn_profiler_phase_begin(run->profiler, "load", 0);
     enum cn_status status = cn_model_open(a->model, &options, &run->model, err);
     if (status == CN_OK && !a->print_prompt)
@@ -281,6 +317,10 @@ static int execute(const struct arguments *a, const struct cn_logit_bias *bias)
         cn_profiler_free(run.profiler);
         return cn_die("%s", profiler_err.text);
     }
+    if (a->record && !(run.record = cn_run_record_create())) {
+        cn_profiler_free(run.profiler);
+        return cn_die("out of memory");
+    }
     int code;
     if (open_all(a, &run, &session, &sampler, &err) != CN_OK) {
         code = cn_die("%s", err.text);
@@ -291,6 +331,7 @@ static int execute(const struct arguments *a, const struct cn_logit_bias *bias)
     } else {
         code = generate(a, &run);
     }
+    cn_run_record_free(run.record);
     cn_sampler_free(run.sampler);
     cn_session_free(run.session);
     cn_model_close(run.model);
@@ -307,6 +348,8 @@ static int check(const struct arguments *a)
         return cn_usage_error("one of -p, -f, --tokens, --messages and --chat, please");
     if (a->print_prompt && (a->tokens || a->chat))
         return cn_usage_error("--print-prompt goes with -p, -f or --messages");
+    if (a->record && (a->chat || a->print_prompt))
+        return cn_usage_error("--record goes with one prompt and its answer");
     if (a->no_generation_prompt && !a->messages)
         return cn_usage_error("--no-generation-prompt goes with --messages");
     return -1;
@@ -390,6 +433,10 @@ int cn_cmd_run(int argc, char **argv)
          "believe a battery that is charging",                                                                                                0,    0      },
         { "--trace",                NULL, CN_OPT_STRING, &a.trace,                "FILE",      "write the phases as JSON lines",              0,
          0                                                                                                                                                 },
+        { "--idle",                 NULL, CN_OPT_FLOAT,  &a.idle,                 "S",
+         "wait idle before and after, to measure the baseline (0)",                                                                           0,    3600   },
+        { "--record",               NULL, CN_OPT_STRING, &a.record,               "FILE",
+         "write all there is to know of the run as one row (.json, .csv, ...)",                                                               0,    0      },
     };
     int code =
         cn_options_parse(argc, argv, &usage, options, sizeof options / sizeof *options, NULL, 0, 0);

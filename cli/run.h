@@ -6,6 +6,7 @@
 #define CN_RUN_H
 
 #include "bench/generate.h"
+#include "bench/run_record.h"
 #include "engine/carnot.h"
 #include "profiler/profiler.h"
 
@@ -17,6 +18,7 @@ struct cn_run {
     const char *template_name; /* NULL: the model's own */
     int32_t n_predict;
     bool ignore_eos, ids;
+    struct cn_run_record *record; /* NULL: none is kept */
 };
 
 /* Talks until the input ends. Returns the exit code. */

@@ -16,6 +16,11 @@
 #define COMPILER "unknown"
 #endif
 
+const char *cn_version(void)
+{
+    return CN_VERSION " " CN_COMMIT;
+}
+
 int cn_version_print(void)
 {
     uint32_t detected = cn_tiers_detect(), asked = detected;

@@ -150,6 +150,7 @@ struct cn_system_state {
     int throttle_flags;     /* of a Raspberry Pi, now: 1 under-voltage, 2 frequency capped,
                              * 4 throttled, 8 soft temperature limit */
     double battery_percent; /* of the emptiest */
+    double battery_v;       /* its voltage */
     int charger;            /* 1: plugged in, 0: not */
     double screen;          /* brightness of the last backlight, 0 to 1 */
     double load_1min;

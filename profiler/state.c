@@ -200,8 +200,10 @@ static void read_supply(const char *root, struct cn_system_state *s)
             continue;
         if (!strcmp(type, "Battery")) {
             double percent = number_at(root, "%s/%s/capacity", dir, names[i]);
-            if (isnan(s->battery_percent) || percent < s->battery_percent)
+            if (isnan(s->battery_percent) || percent < s->battery_percent) {
                 s->battery_percent = percent;
+                s->battery_v = 1e-6 * number_at(root, "%s/%s/voltage_now", dir, names[i]);
+            }
             continue;
         }
         double online = number_at(root, "%s/%s/online", dir, names[i]);
@@ -239,6 +241,7 @@ void cn_state_read(const char *root, struct cn_system_state *state)
 {
     struct cn_system_state s = { .celsius = CN_UNKNOWN,
                                  .battery_percent = CN_UNKNOWN,
+                                 .battery_v = CN_UNKNOWN,
                                  .screen = CN_UNKNOWN,
                                  .load_1min = CN_UNKNOWN,
                                  .charger = -1 };

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The plan of a study: a small text file that names factors and how to measure. docs/STUDY.md tells
+ * of every line a plan can have.
+ *
+ * A plan is lines of words: a key, then its values. '#' starts a comment, "double quotes" hold
+ * blanks together, and ${NAME} in the path of a file stands for an environment variable. Relative
+ * paths are seen from the folder of the plan.
+ */
+#ifndef CN_STUDY_PLAN_H
+#define CN_STUDY_PLAN_H
+
+#include "engine/carnot.h"
+
+/* Texts; the plan owns them. */
+struct cn_study_words {
+    const char **items;
+    size_t n;
+};
+
+struct cn_study_model {
+    const char *label, *path; /* path: resolved; of `model` lines a file to be quantised */
+    const char *quant;        /* of `file` lines: what it is to be called; NULL: a `model` line */
+    const char *imatrix;      /* NULL: none */
+};
+
+struct cn_study_prompt {
+    const char *name, *text; /* text: as given, or of the file; NULL: ids */
+    const char *ids;         /* separated by blanks */
+};
+
+struct cn_study_threads {
+    int decode, prefill; /* 0: every core; as decode */
+};
+
+enum cn_study_cooldown {
+    CN_COOLDOWN_NONE,
+    CN_COOLDOWN_TIME,  /* seconds */
+    CN_COOLDOWN_BELOW, /* until the CPU is below celsius, seconds at most */
+    CN_COOLDOWN_RISE,  /* until it is within celsius of what it was before the first run */
+};
+
+enum cn_study_checks { CN_CHECKS_WARN, CN_CHECKS_REFUSE, CN_CHECKS_OFF };
+
+struct cn_study_quality {
+    const char *measure; /* "perplexity", "divergence", "hellaswag", "choice", "generate" */
+    const char *path;    /* of the text or the tasks; "": none is needed (divergence) */
+    int count, ctx;      /* chunks or tasks, 0: all; context of a chunk, 0: 512 */
+};
+
+struct cn_study_plan {
+    const char *name;
+    uint64_t seed;
+    int repetitions, warmup, context;
+    struct cn_study_model *models;
+    size_t n_models;
+    struct cn_study_words quants, tiers, kvs; /* tiers: "" is all, else a list like ref,avx2 */
+    struct cn_study_threads *threads;
+    size_t n_threads;
+    struct cn_study_prompt *prompts;
+    size_t n_prompts;
+    int *inputs, *outputs; /* tokens; an input of 0: the prompt as it is */
+    size_t n_inputs, n_outputs;
+    bool chat, keep_traces;
+    const char *meter; /* NULL: the best there is */
+    double idle_s, limits_s, timeout_s;
+    enum cn_study_cooldown cooldown;
+    double cooldown_s, cooldown_celsius;
+    enum cn_study_checks checks;
+    struct cn_study_quality *quality;
+    size_t n_quality;
+    void *memory; /* private */
+};
+
+struct cn_study_plan_source {
+    const char *text; /* [n_bytes] */
+    size_t n_bytes;
+    const char *name;          /* of the file: starts the message of an error */
+    const char *folder;        /* relative paths are seen from here */
+    const char *default_model; /* what the path "default" stands for */
+};
+
+/* The caller empties the plan with cn_study_plan_free. Files that the plan names are not opened,
+ * but for texts of prompts. CN_ERR_FORMAT says which line, what was expected and what was found. */
+enum cn_status cn_study_plan_parse(const struct cn_study_plan_source *source,
+                                   struct cn_study_plan *plan, struct cn_error *err);
+void cn_study_plan_free(struct cn_study_plan *plan);
+
+#endif
