@@ -1,0 +1,53 @@
+#!/bin/sh
+# carnot bench: its other tables (--split, --attribute, --watch-cost), and what they exclude.
+set -u
+. tests/expect.sh
+has_command bench || exit 77
+unset CARNOT_TIERS
+
+short="-p 32 -n 4 -r 2 -t 1"
+# shellcheck disable=SC2086
+split() {
+    "$CARNOT" bench $short "$@"
+}
+
+# Where the time goes: shares of one test add up to 1, and joules are refused by name.
+for what in ops layers formats; do
+    expect 0 split --split $what --meter none -o jsonl
+    out_has "time-weighted"
+    out_has "unsupported"
+    sed -n 's/.*"test": "\([a-z]*\)".*"share": \([-0-9.e]*\),.*/\1 \2/p' "$scratch/out" |
+        awk '{ sum[$1] += $2 }
+             END { if (!("prefill" in sum) || !("decode" in sum)) exit 1
+                   for (t in sum) if (sum[t] < 0.999999 || sum[t] > 1.000001) exit 1 }' ||
+        fail "--split $what: the shares of a test do not add up to 1"
+done
+expect 0 split --split ops --meter none
+for op in embed norm qkv rope attention attn_out ffn_up ffn_down output rest; do
+    out_has "$op"
+done
+expect 0 split --split formats --meter none
+out_has "f16"
+out_has "no weights"
+expect 0 split --split layers --meter none
+out_has "outside"
+
+# A modelled meter is called so beside each of its figures.
+expect 0 split -p 0 -n 16 --split ops --meter model:4,18
+out_has "by time, modelled"
+expect 0 split -p 0 -n 16 --attribute ops --meter model:4,18 -o jsonl
+out_has '"energy_status": "modelled"'
+out_has "least squares over op mixes"
+
+# No meter: what can be said is said.
+expect 0 split -p 0 --attribute ops --root "$scratch"
+out_has "J/token unsupported"
+
+expect 2 split --split columns
+err_has "ops, layers or formats"
+expect 2 split --attribute layers
+expect 2 split --attribute ops --split ops
+expect 2 "$CARNOT" bench --attribute ops -r 1
+one_line_err
+expect 1 "$CARNOT" bench --watch-cost -m "$scratch/none.gguf"
+one_line_err
