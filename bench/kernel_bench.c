@@ -36,7 +36,8 @@ struct cn_kernel_bench {
     struct worker *workers;
     uint8_t *arena; /* everything small */
     struct cn_act act;
-    struct cn_act_panel panel[2]; /* by activation kind */
+    void *panel_memory; /* of the largest kind */
+    struct cn_act_panel panel;
     /* The job at hand. */
     const struct cn_kernel_set *set;
     enum cn_job job;
@@ -60,34 +61,37 @@ static size_t lay_out(struct cn_kernel_bench *b, uint8_t *base)
 {
     const size_t cols = CN_BENCH_COLS;
     size_t at = 0;
-    void *panel[2];
+    size_t panel_bytes = 0;
     float *x = carve(base, &at, cols * sizeof *x);
     int8_t *q = carve(base, &at, cols);
     float *d = carve(base, &at, cols / 32 * sizeof *d);
     float *sum32 = carve(base, &at, cols / 32 * sizeof *sum32);
     int16_t *sum16 = carve(base, &at, cols / 16 * sizeof *sum16);
-    for (int kind = 0; kind < 2; kind++)
-        panel[kind] = carve(
-            base, &at, cn_act_panel_bytes((enum cn_act_kind)kind, CN_BENCH_TOKENS, CN_BENCH_COLS));
+    size_t scratch_bytes = 0;
+    int64_t rows = 0;
+    for (int i = 0; i < CN_N_ACT_KINDS; i++) {
+        const enum cn_act_kind kind = (enum cn_act_kind)i;
+        size_t n = cn_act_panel_bytes(kind, CN_BENCH_TOKENS, CN_BENCH_COLS);
+        panel_bytes = n > panel_bytes ? n : panel_bytes;
+        n = cn_gemm_scratch_bytes(kind, CN_BENCH_COLS);
+        scratch_bytes = n > scratch_bytes ? n : scratch_bytes;
+        int64_t r = cn_gemm_rows(kind, CN_BENCH_COLS);
+        rows = r > rows ? r : rows;
+    }
+    void *panel = carve(base, &at, panel_bytes);
     if (base) {
         struct cn_vec vec = cn_ops_for(1u << CN_TIER_REF).vec;
         struct cn_rng rng = { ACT_FILL };
         cn_acts_fill(CN_ACTS_NORMAL, &rng, CN_BENCH_COLS, x);
         vec.quantize_q8(CN_BENCH_COLS, x, q, d, sum32, sum16);
         b->act = (struct cn_act){ x, q, d, sum32, sum16 };
-        for (int kind = 0; kind < 2; kind++) {
-            cn_act_panel_init(&b->panel[kind], (enum cn_act_kind)kind, CN_BENCH_TOKENS,
-                              CN_BENCH_COLS, panel[kind]);
-            for (int64_t g = 0; g < CN_BENCH_TOKENS / 16; g++) /* one token for all */
-                cn_act_panel_pack(&b->panel[kind], &vec, g, x, 0);
-        }
+        b->panel_memory = panel;
     }
-    const size_t rows = (size_t)cn_gemm_rows(CN_BENCH_COLS);
     for (int i = 0; i < b->n_threads; i++) {
         struct worker w = { 0 };
-        w.y = carve(base, &at, rows * CN_BENCH_TOKENS * sizeof(float) + STEP_BYTES);
+        w.y = carve(base, &at, (size_t)rows * CN_BENCH_TOKENS * sizeof(float) + STEP_BYTES);
         w.x = carve(base, &at, cols * sizeof(float));
-        w.codes = carve(base, &at, cn_gemm_scratch_bytes(CN_BENCH_COLS));
+        w.codes = carve(base, &at, scratch_bytes);
         w.scale = carve(base, &at, cols / 16 * sizeof(float));
         w.min = carve(base, &at, cols / 16 * sizeof(float));
         if (base)
@@ -167,6 +171,22 @@ static bool set_format(struct cn_kernel_bench *b, const struct cn_format *format
     return true;
 }
 
+static bool is_gemm(enum cn_job job)
+{
+    return job == CN_JOB_GEMM || job == CN_JOB_GEMM_FAST;
+}
+
+/* The activations as this set's GEMM wants them, and how many rows at a time. */
+static void set_gemm(struct cn_kernel_bench *b)
+{
+    const enum cn_act_kind kind = cn_gemm_act_kind(b->set->ops.gemm, b->format->act, CN_BENCH_COLS,
+                                                   b->job == CN_JOB_GEMM_FAST);
+    b->step_rows = cn_gemm_rows(kind, CN_BENCH_COLS);
+    cn_act_panel_init(&b->panel, kind, CN_BENCH_TOKENS, CN_BENCH_COLS, b->panel_memory);
+    for (int64_t g = 0; g < CN_BENCH_TOKENS / 16; g++) /* one token for all */
+        cn_act_panel_pack(&b->panel, &b->set->ops, g, b->act.x, 0);
+}
+
 /* One step: the next rows of this thread. Returns the weights done. */
 static double step(void *context, int thread)
 {
@@ -194,8 +214,7 @@ static double step(void *context, int thread)
             cn_dequantize_with(k, b->format, CN_BENCH_COLS, rows + (size_t)r * row_bytes, w->x);
         break;
     default:
-        cn_gemm_run(b->set->ops.gemm, k, n, rows, row_bytes, &b->panel[b->format->act], w->y, n,
-                    w->codes);
+        cn_gemm_run(b->set->ops.gemm, k, n, rows, row_bytes, &b->panel, w->y, n, w->codes);
     }
     return (double)n * CN_BENCH_COLS;
 }
@@ -208,11 +227,9 @@ bool cn_kernel_bench_run(struct cn_kernel_bench *b, const struct cn_format *form
     double cycles[CN_N_TIERS][MAX_ROUNDS];
     if (!set_format(b, format))
         return false;
-    const double tokens = job == CN_JOB_GEMM ? CN_BENCH_TOKENS : 1;
+    const double tokens = is_gemm(job) ? CN_BENCH_TOKENS : 1;
     b->job = job;
-    b->step_rows = job == CN_JOB_GEMM
-                       ? cn_gemm_rows(CN_BENCH_COLS)
-                       : (int64_t)(STEP_BYTES / cn_row_bytes(format, CN_BENCH_COLS)) + 1;
+    b->step_rows = (int64_t)(STEP_BYTES / cn_row_bytes(format, CN_BENCH_COLS)) + 1;
     int n_rounds = 0;
     double ref_s = 0;
     /* Round -1 warms up. A slow reference takes longer than its share: then there are fewer
@@ -222,6 +239,8 @@ bool cn_kernel_bench_run(struct cn_kernel_bench *b, const struct cn_format *form
             if (s > 0 && !sets[s].own[job])
                 continue;
             b->set = &sets[s];
+            if (is_gemm(job))
+                set_gemm(b);
             double start = cn_seconds();
             struct cn_rate r =
                 cn_rate_measure(b->pool, b->n_threads, step, b, seconds / MAX_ROUNDS);

@@ -11,7 +11,8 @@
 
 const char *cn_job_name(enum cn_job job)
 {
-    static const char *const names[CN_N_JOBS] = { "gemv", "unpack", "gemm", "dequantize" };
+    static const char *const names[CN_N_JOBS] = { "gemv", "unpack", "gemm", "gemm_fast",
+                                                  "dequantize" };
     return names[job];
 }
 
@@ -30,6 +31,8 @@ int cn_kernel_sets(const struct cn_format *format, uint32_t tiers, struct cn_ker
         s->own[CN_JOB_GEMV] = !below || s->kernels.gemv != below->kernels.gemv;
         s->own[CN_JOB_UNPACK] = s->own[CN_JOB_DEQUANTIZE] = unpack;
         s->own[CN_JOB_GEMM] = unpack || s->ops.gemm != below->ops.gemm;
+        s->own[CN_JOB_GEMM_FAST] =
+            s->own[CN_JOB_GEMM] && format->act == CN_ACT_Q8 && cn_gemm_has_fast(s->ops.gemm);
         n++;
     }
     return n;
@@ -467,32 +470,19 @@ static void check_unpack(struct cn_checker *c, const struct cn_format *f,
 /* ---- gemm -------------------------------------------------------------------------------------
  */
 
-struct gemm_call {
-    const struct cn_kernels *k;
-    const struct cn_ops *ops;
-    int64_t n_rows, n_tokens, n_cols;
-    enum cn_act_kind kind;
-    const void *w;
-    size_t row_bytes;
-    const float *x;
-    void *panel, *scratch;
-    float *y;
-    int64_t y_stride;
-};
-
 static void call_gemm(void *arg)
 {
-    struct gemm_call *g = arg;
+    struct cn_gemm_call *g = arg;
     struct cn_act_panel panel;
     cn_act_panel_init(&panel, g->kind, g->n_tokens, g->n_cols, g->panel);
     for (int64_t t = 0; t < g->n_tokens; t += 16)
-        cn_act_panel_pack(&panel, &g->ops->vec, t / 16, g->x + t * g->n_cols, g->n_cols);
+        cn_act_panel_pack(&panel, g->ops, t / 16, g->x + t * g->n_cols, g->n_cols);
     cn_gemm_run(g->ops->gemm, g->k, g->n_rows, g->w, g->row_bytes, &panel, g->y, g->y_stride,
                 g->scratch);
 }
 
 static bool check_gemm_results(struct cn_checker *c, const struct cn_format *f,
-                               const struct gemm_call *g, const char *where,
+                               const struct cn_gemm_call *g, const char *where,
                                struct cn_check *result)
 {
     const size_t n = (size_t)g->n_cols, m = (size_t)g->n_tokens;
@@ -527,13 +517,6 @@ static bool check_gemm_results(struct cn_checker *c, const struct cn_format *f,
             goto done;
         }
     }
-    for (int64_t i = 0; i < (g->n_tokens - 1) * g->y_stride; i++) {
-        const uint8_t *p = (const uint8_t *)(g->y + i);
-        if (i % g->y_stride < g->n_rows || (p[0] == CN_GUARD_FILL && p[3] == CN_GUARD_FILL))
-            continue;
-        cn_check_fail(result, "%s: wrote between the tokens of the output", where);
-        goto done;
-    }
     good = true;
 done:
     free(a);
@@ -544,27 +527,43 @@ done:
     return good;
 }
 
+/* Whether nothing was written between one token's results and the next one's. */
+static bool results_apart(const struct cn_gemm_call *g, const char *where, struct cn_check *result)
+{
+    for (int64_t i = 0; i < (g->n_tokens - 1) * g->y_stride; i++) {
+        const uint8_t *p = (const uint8_t *)(g->y + i);
+        if (i % g->y_stride < g->n_rows || (p[0] == CN_GUARD_FILL && p[3] == CN_GUARD_FILL))
+            continue;
+        cn_check_fail(result, "%s: wrote between the tokens of the output", where);
+        return false;
+    }
+    return true;
+}
+
 static bool gemm_case(struct cn_checker *c, const struct cn_format *f, const struct cn_kernels *k,
-                      const struct cn_ops *ops, int64_t n_rows, int64_t n_tokens, int64_t n_cols,
-                      enum cn_pattern pattern, enum cn_place place, struct cn_check *result)
+                      const struct cn_ops *ops, bool fast, int64_t n_rows, int64_t n_tokens,
+                      int64_t n_cols, enum cn_pattern pattern, enum cn_place place,
+                      struct cn_check *result)
 {
     const int64_t y_stride = n_rows + (c->turn % 3 ? 0 : 5);
     const size_t row_bytes = cn_row_bytes(f, n_cols);
     const enum cn_act_pattern acts = (enum cn_act_pattern)(c->turn % CN_N_ACTS);
+    const enum cn_act_kind kind = cn_gemm_act_kind(ops->gemm, f->act, n_cols, fast);
+    const size_t scratch_bytes = cn_gemm_scratch_bytes(kind, n_cols);
     uint8_t *w = cn_check_take(c, CN_BUF_W, (size_t)n_rows * row_bytes, place);
     float *x = cn_check_take(c, CN_BUF_X, (size_t)(n_tokens * n_cols) * sizeof *x, place);
-    struct gemm_call call = {
+    struct cn_gemm_call call = {
         .k = k,
         .ops = ops,
         .n_rows = n_rows,
         .n_tokens = n_tokens,
         .n_cols = n_cols,
-        .kind = f->act,
+        .kind = kind,
         .w = w,
         .row_bytes = row_bytes,
         .x = x,
-        .panel = cn_check_take(c, CN_BUF_Q, cn_act_panel_bytes(f->act, n_tokens, n_cols), place),
-        .scratch = cn_check_take(c, CN_BUF_SCRATCH, cn_gemm_scratch_bytes(n_cols), place),
+        .panel = cn_check_take(c, CN_BUF_Q, cn_act_panel_bytes(kind, n_tokens, n_cols), place),
+        .scratch = cn_check_take(c, CN_BUF_SCRATCH, scratch_bytes, place),
         .y = cn_check_take(c, CN_BUF_OUT,
                            (size_t)((n_tokens - 1) * y_stride + n_rows) * sizeof(float), place),
         .y_stride = y_stride,
@@ -583,7 +582,7 @@ static bool gemm_case(struct cn_checker *c, const struct cn_format *f, const str
     cn_blocks_fill(c->blocks, pattern, &c->rng, (size_t)n_rows * (size_t)n_cols / f->block_elems,
                    w);
     /* What a scratch held before is of no importance: NaN, then. */
-    memset(call.scratch, c->turn % 2 ? 0xff : 0x7f, cn_gemm_scratch_bytes(n_cols));
+    memset(call.scratch, c->turn % 2 ? 0xff : 0x7f, scratch_bytes);
     result->n_cases++;
     int sig = cn_crash_catch(call_gemm, &call);
     if (sig) {
@@ -591,14 +590,17 @@ static bool gemm_case(struct cn_checker *c, const struct cn_format *f, const str
         result->max_error = HUGE_VAL;
         return false;
     }
-    if (cn_check_intact(c, result, where) && !check_gemm_results(c, f, &call, where, result) &&
-        result->max_error <= result->bound)
+    if (!cn_check_intact(c, result, where))
+        return true;
+    bool good = kind == f->act ? check_gemm_results(c, f, &call, where, result)
+                               : cn_check_way(f, &call, where, result);
+    if (!(good && results_apart(&call, where, result)) && result->max_error <= result->bound)
         result->max_error = HUGE_VAL;
     return true;
 }
 
 static void check_gemm(struct cn_checker *c, const struct cn_format *f, const struct cn_kernels *k,
-                       const struct cn_ops *ops, struct cn_check *result)
+                       const struct cn_ops *ops, bool fast, struct cn_check *result)
 {
     enum { MAX_COLS = 768 };
     static const int rows[] = { 1, 16, 3, 17, 5, 33, 15, 8, 67, 2, 31 };
@@ -608,18 +610,20 @@ static void check_gemm(struct cn_checker *c, const struct cn_format *f, const st
         n_counts++;
     /* One case each, for this is the longest check on slow machines; what meets what depends on the
      * seed. */
-    for (int n_tokens = 1; n_tokens <= 33; n_tokens++, c->turn++)
-        if (!gemm_case(c, f, k, ops, rows[c->turn % (sizeof rows / sizeof *rows)], n_tokens,
-                       (int64_t)counts[(c->turn + c->turn / 7) % (unsigned)n_counts] *
-                           f->block_elems,
-                       (enum cn_pattern)((c->turn + c->turn / 16) % CN_N_PATTERNS),
+    for (int n_tokens = 1; n_tokens <= 33; n_tokens++, c->turn++) {
+        const unsigned i = c->turn + c->turn / 7;
+        const int64_t n_cols =
+            fast ? CN_WIDE * (1 + i % 3) : (int64_t)counts[i % (unsigned)n_counts] * f->block_elems;
+        if (!gemm_case(c, f, k, ops, fast, rows[c->turn % (sizeof rows / sizeof *rows)], n_tokens,
+                       n_cols, (enum cn_pattern)((c->turn + c->turn / 16) % CN_N_PATTERNS),
                        (enum cn_place)(c->turn % CN_N_PLACES), result))
             return;
+    }
     /* Each pattern with a full tile and a ragged one. */
     for (int p = 0; p < CN_N_PATTERNS; p++)
         for (int i = 0; i < 2; i++, c->turn++)
-            if (!gemm_case(c, f, k, ops, i ? 19 : 16, i ? 21 : 16,
-                           f->block_elems == 256 ? 256 : 32 * 3, (enum cn_pattern)p,
+            if (!gemm_case(c, f, k, ops, fast, i ? 19 : 16, i ? 21 : 16,
+                           f->block_elems == 256 || fast ? 256 : 32 * 3, (enum cn_pattern)p,
                            (enum cn_place)i, result))
                 return;
 }
@@ -641,8 +645,8 @@ void cn_check_kernels(struct cn_checker *c, const struct cn_format *format,
         cn_check_fail(result, "out of memory");
     else if (job == CN_JOB_GEMV)
         check_gemv(c, format, kernels, result);
-    else if (job == CN_JOB_GEMM)
-        check_gemm(c, format, kernels, ops, result);
+    else if (job == CN_JOB_GEMM || job == CN_JOB_GEMM_FAST)
+        check_gemm(c, format, kernels, ops, job == CN_JOB_GEMM_FAST, result);
     else
         check_unpack(c, format, kernels, job == CN_JOB_DEQUANTIZE, result);
     if (result->n_failed && result->max_error <= result->bound)

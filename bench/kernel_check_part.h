@@ -49,6 +49,26 @@ __attribute__((format(printf, 2, 3))) void cn_check_fail(struct cn_check *result
  * `magnitude`. Returns whether that is good. NaN is not. */
 bool cn_check_within(struct cn_check *result, double error, double bound, double magnitude);
 
+/* A product by the panel GEMM. */
+struct cn_gemm_call {
+    const struct cn_kernels *k;
+    const struct cn_ops *ops;
+    int64_t n_rows, n_tokens, n_cols;
+    enum cn_act_kind kind;
+    const void *w;
+    size_t row_bytes;
+    const float *x;
+    void *panel, *scratch;
+    float *y;
+    int64_t y_stride;
+};
+
+/* way_check.c: what a product of the kind CN_ACT_Q8_WIDE or CN_ACT_BF16 made of its operands. The
+ * panel's activations and each row's new codes are held to how far rounding may move them; results
+ * to the exact product of those. */
+bool cn_check_way(const struct cn_format *format, const struct cn_gemm_call *call,
+                  const char *where, struct cn_check *result);
+
 /* The same bits, or both NaN. */
 bool cn_same_float(float a, float b);
 

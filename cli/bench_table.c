@@ -29,6 +29,7 @@ static struct cn_table *make_table(const struct cn_bench *b)
     cn_table_column(t, "threads", "threads", -1);
     cn_table_column(t, "tiers", NULL, -1);
     cn_table_column(t, "kv", NULL, -1);
+    cn_table_column(t, "precision", b->fast ? "precision" : NULL, -1);
     cn_table_column(t, "test", "test", -1);
     cn_table_column(t, "n_tokens", lengths ? "tokens" : NULL, -1);
     cn_table_column(t, "depth", deep ? "depth" : NULL, -1);
@@ -110,6 +111,7 @@ static void put_row(struct cn_bench *b, const struct cn_bench_row *row)
     cn_table_i64(t, "threads", row->threads);
     cn_table_str(t, "tiers", row->tiers);
     cn_table_str(t, "kv", kv_names[b->kv]);
+    cn_table_str(t, "precision", b->fast ? "fast" : "exact");
     cn_table_str(t, "test", row->decode ? "decode" : "prefill");
     cn_table_i64(t, "n_tokens", row->n_tokens);
     cn_table_i64(t, "depth", row->depth);

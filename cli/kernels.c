@@ -21,8 +21,8 @@ static const struct cn_usage usage = {
     .synopsis = "carnot kernels [options]",
     .text = "Checks every kernel of every format and tier against the definition of its\n"
             "format, then times it. Jobs: gemv (a product with one vector, as in decoding),\n"
-            "unpack (rows to a panel), gemm (a product with 128 tokens, as in prefill) and\n"
-            "dequantize (rows to floats).\n"
+            "unpack (rows to a panel), gemm (a product with 128 tokens, as in prefill),\n"
+            "gemm_fast (the same by --precision fast) and dequantize (rows to floats).\n"
             "\n"
             "error/bound  the largest error as a share of what rounding may cause; unpack and\n"
             "             dequantize must give the same bits: 0\n"
@@ -159,7 +159,10 @@ static int do_format(const struct args *a, const struct cn_format *format,
     int n = cn_kernel_sets(format, a->mask, sets);
     for (int job = 0; job < CN_N_JOBS; job++) {
         struct cn_kernel_rate rates[CN_N_TIERS];
-        if (!a->job[job])
+        bool any = false;
+        for (int s = 0; s < n; s++)
+            any |= sets[s].own[job];
+        if (!a->job[job] || !any)
             continue;
         if (cn_interrupted())
             return cn_die("interrupted");
@@ -219,8 +222,8 @@ int cn_cmd_kernels(int argc, char **argv)
         {"--format",   NULL,      CN_OPT_STRING, &a.formats,   "LIST",   "formats (all)",                        0,     0   },
         { "--tier",    "--tiers", CN_OPT_STRING, &a.tiers,     "LIST",
          "tiers, as in ref,avx2 (CARNOT_TIERS, else all there are)",                                             0,     0   },
-        { "--job",     NULL,      CN_OPT_STRING, &a.jobs,      "LIST",   "jobs (gemv,unpack,gemm,dequantize)",   0,
-         0                                                                                                                  },
+        { "--job",     NULL,      CN_OPT_STRING, &a.jobs,      "LIST",
+         "jobs (gemv,unpack,gemm,gemm_fast,dequantize)",                                                         0,     0   },
         { "--check",   NULL,      CN_OPT_FLAG,   &a.check,     NULL,     "check only (default: check and time)", 0,
          0                                                                                                                  },
         { "--bench",   NULL,      CN_OPT_FLAG,   &a.bench,     NULL,     "time only (default: check and time)",  0,

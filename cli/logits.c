@@ -93,8 +93,8 @@ int cn_cmd_logits(int argc, char **argv)
         { "--ctx",       "-c", CN_OPT_INT,    &a.ctx,       "N",         "context (the number of tokens)",   1, 1 << 30},
         { "--threads",   "-t", CN_OPT_INT,    &a.threads,   "N",         "threads (every core)",             1, 1024   },
         { "--tiers",     NULL, CN_OPT_STRING, &a.tiers,     "LIST",      "kernels to use, like ref,avx2",    0, 0      },
-        { "--precision", NULL, CN_OPT_STRING, &a.precision, "P",         "exact; fast is not built in",      0,
-         0                                                                                                             },
+        { "--precision", NULL, CN_OPT_STRING, &a.precision, "P",
+         "exact, or fast: coarser prefill (exact)",                                                          0, 0      },
     };
     int code =
         cn_options_parse(argc, argv, &usage, options, sizeof options / sizeof *options, NULL, 0, 0);

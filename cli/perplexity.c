@@ -31,12 +31,13 @@ static bool progress(void *user, int32_t done, int32_t total, double ppl)
 }
 
 static void add_row(struct cn_table *table, const char *path, const struct cn_model_info *info,
-                    const struct cn_perplexity *p, bool base)
+                    const struct cn_perplexity *p, bool fast, bool base)
 {
     cn_table_row(table);
     cn_table_str(table, "model", path);
     cn_table_str(table, "file_type", info->file_type);
     cn_table_f64(table, "bpw", info->bpw);
+    cn_table_str(table, "precision", fast ? "fast" : "exact");
     cn_table_i64(table, "tokens", p->n_tokens);
     cn_table_f64(table, "ppl", p->ppl);
     cn_table_f64(table, "ppl_se", p->ppl_se);
@@ -70,7 +71,8 @@ static int score(const struct arguments *a, const char *path, const char *text, 
               cn_tokenize(model, text, n_bytes, CN_TOKENIZE_BOS, &tokens, &n, &err) == CN_OK &&
               cn_perplexity_run(model, tokens, n, options, &result, &err) == CN_OK;
     if (ok)
-        add_row(table, path, cn_model_get_info(model), &result, options->base != NULL);
+        add_row(table, path, cn_model_get_info(model), &result, options->fast,
+                options->base != NULL);
     else
         cn_die("%s", err.text);
     free(tokens);
@@ -78,7 +80,7 @@ static int score(const struct arguments *a, const char *path, const char *text, 
     return ok ? CN_EXIT_OK : CN_EXIT_FAILED;
 }
 
-static struct cn_table *make_table(bool base)
+static struct cn_table *make_table(bool fast, bool base)
 {
     struct cn_table *t = cn_table_create("perplexity");
     if (!t)
@@ -86,6 +88,7 @@ static struct cn_table *make_table(bool base)
     cn_table_column(t, "model", "model", -1);
     cn_table_column(t, "file_type", "type", -1);
     cn_table_column(t, "bpw", "bpw", 2);
+    cn_table_column(t, "precision", fast ? "precision" : NULL, -1);
     cn_table_column(t, "tokens", "tokens", -1);
     cn_table_column(t, "ppl", "perplexity", 4);
     cn_table_column(t, "ppl_se", "±", 4);
@@ -111,7 +114,7 @@ static int run(const struct arguments *a, struct cn_perplexity_options *options)
     int code = CN_EXIT_OK;
     struct cn_error err = { "" };
     struct cn_outfile *saved = NULL;
-    struct cn_table *table = make_table(a->base != NULL);
+    struct cn_table *table = make_table(options->fast, a->base != NULL);
     if (a->save_base) {
         if (cn_outfile_create(a->save_base, &saved, &err) == CN_OK)
             options->save_base = cn_outfile_stream(saved);
@@ -165,8 +168,8 @@ int cn_cmd_perplexity(int argc, char **argv)
         { "--kv",        NULL, CN_OPT_STRING, &a.kv,        "TYPE",   "KV cache: f32, f16 or q8_0 (f16)", 0, 0      },
         { "--threads",   "-t", CN_OPT_INT,    &a.threads,   "N",      "threads (every core)",             1, 1024   },
         { "--tiers",     NULL, CN_OPT_STRING, &a.tiers,     "LIST",   "kernels to use, like ref,avx2",    0, 0      },
-        { "--precision", NULL, CN_OPT_STRING, &a.precision, "P",      "exact; fast is not built in",      0,
-         0                                                                                                          },
+        { "--precision", NULL, CN_OPT_STRING, &a.precision, "P",
+         "exact, or fast: coarser prefill (exact)",                                                       0, 0      },
         { "--output",    "-o", CN_OPT_TABLE,  &a.format,    "FORMAT", "md, csv, json, jsonl or sql (md)",
          0,                                                                                                  0      },
     };

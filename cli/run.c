@@ -135,7 +135,8 @@ static void summarise(const struct cn_run *run, const struct cn_generation *g)
             g->n_prompt, g->n_generated);
     if (g->ttft_s > 0)
         fprintf(stderr, " | TTFT %.1f ms", g->ttft_s * 1e3);
-    fprintf(stderr, " | prefill %.1f tokens/s", g->n_prompt / g->prefill_s);
+    fprintf(stderr, " | prefill %.1f tokens/s%s", g->n_prompt / g->prefill_s,
+            run->fast ? " (precision fast)" : "");
     if (decoded)
         fprintf(stderr, " | decode %.1f tokens/s", (double)decoded / (g->decode_s + g->sample_s));
     fprintf(stderr, " | ");
@@ -312,6 +313,7 @@ static int execute(const struct arguments *a, const struct cn_logit_bias *bias)
                                             .force = a->force_meter };
     if (!cn_kv_parse(a->kv, &session.kv) || !cn_precision_parse(a->precision, &session.fast))
         return CN_EXIT_USAGE;
+    run.fast = session.fast;
     run.profiler = cn_profiler_create(&profiler, &profiler_err);
     if (!run.profiler || cn_profiler_start(run.profiler, &profiler_err) != 0) {
         cn_profiler_free(run.profiler);
@@ -422,8 +424,8 @@ int cn_cmd_run(int argc, char **argv)
         { "--logit-bias",           NULL, CN_OPT_LIST,   &a.bias,                 "ID=B",
          "add B to a token's logit (-inf forbids it); may be repeated",                                                                       0,    0      },
         { "--kv",                   NULL, CN_OPT_STRING, &a.kv,                   "TYPE",      "KV cache: f32, f16 or q8_0 (f16)",            0,    0      },
-        { "--precision",            NULL, CN_OPT_STRING, &a.precision,            "P",         "exact; fast is not built in",                 0,
-         0                                                                                                                                                 },
+        { "--precision",            NULL, CN_OPT_STRING, &a.precision,            "P",
+         "exact, or fast: coarser prefill (exact)",                                                                                           0,    0      },
         { "--tiers",                NULL, CN_OPT_STRING, &a.tiers,                "LIST",      "kernels to use, like ref,avx2",               0,    0      },
         { "--ids",                  NULL, CN_OPT_FLAG,   &a.ids,                  NULL,        "print token ids instead of text",             0,    0      },
         { "--meter",                NULL, CN_OPT_STRING, &a.meter,                "NAME",      "energy meter, none: none (the best)",

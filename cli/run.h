@@ -17,7 +17,7 @@ struct cn_run {
     struct cn_profiler *profiler;
     const char *template_name; /* NULL: the model's own */
     int32_t n_predict;
-    bool ignore_eos, ids;
+    bool ignore_eos, ids, fast;
     struct cn_run_record *record; /* NULL: none is kept */
 };
 

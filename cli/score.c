@@ -253,7 +253,7 @@ int cn_cmd_score(int argc, char **argv)
         { "--kv", NULL, CN_OPT_STRING, &a.kv, "TYPE", "KV cache: f32, f16 or q8_0 (f16)", 0, 0 },
         { "--threads", "-t", CN_OPT_INT, &a.threads, "N", "threads (every core)", 1, 1024 },
         { "--tiers", NULL, CN_OPT_STRING, &a.tiers, "LIST", "kernels to use, like ref,avx2", 0, 0 },
-        { "--precision", NULL, CN_OPT_STRING, &a.precision, "P", "exact; fast is not built in", 0, 0 },
+        { "--precision", NULL, CN_OPT_STRING, &a.precision, "P", "exact, or fast: coarser prefill (exact)", 0, 0 },
         { "--output", "-o", CN_OPT_TABLE, &a.format, "FORMAT",
           "md, csv, json, jsonl or sql (md)", 0, 0 },
     };

@@ -152,7 +152,7 @@ struct cn_session_options {
     int32_t n_threads_prefill; /* 0: n_threads */
     enum cn_kv_type kv;
     bool sleep; /* waiting threads sleep at once instead of spinning a while first */
-    bool fast;  /* precision "fast": coarser panels in prefill; no tier has them yet: refused */
+    bool fast;  /* precision "fast": coarser panels in prefill; refused where the tiers have none */
     struct cn_callbacks callbacks;
 };
 

@@ -25,13 +25,24 @@ static int64_t row_tokens(int64_t n_tokens)
     return n_tokens < CN_GEMV_TOKENS ? n_tokens : CN_GEMV_TOKENS;
 }
 
+/* Of any of the forms that formats with 8-bit activations may want. */
+static size_t panel_bytes(int64_t n_tokens, int64_t n_cols)
+{
+    size_t most = 0;
+    for (int kind = CN_ACT_Q8; kind < CN_N_ACT_KINDS; kind++) {
+        size_t n = cn_act_panel_bytes((enum cn_act_kind)kind, n_tokens, n_cols);
+        most = n > most ? n : most;
+    }
+    return most;
+}
+
 size_t cn_input_bytes(int64_t n_tokens, int64_t n_cols, bool q8, bool f32)
 {
     size_t cells = (size_t)row_tokens(n_tokens) * (size_t)n_cols, bytes = 0;
     if (q8) {
         bytes += round_up(cells) + 2 * round_up(cells / 32 * sizeof(float)) +
                  round_up(cells / 16 * sizeof(int16_t));
-        bytes += cn_act_panel_bytes(CN_ACT_Q8, n_tokens, n_cols);
+        bytes += panel_bytes(n_tokens, n_cols);
     }
     if (f32)
         bytes += cn_act_panel_bytes(CN_ACT_F32, n_tokens, n_cols);
@@ -54,7 +65,7 @@ void cn_input_init(struct cn_input *in, int64_t n_tokens, int64_t n_cols, bool q
         in->sum16 = (int16_t *)(void *)p;
         p += round_up(cells / 16 * sizeof(int16_t));
         in->panel_q8_memory = p;
-        p += cn_act_panel_bytes(CN_ACT_Q8, n_tokens, n_cols);
+        p += panel_bytes(n_tokens, n_cols);
     }
     if (f32)
         in->panel_f32_memory = p;
@@ -80,8 +91,14 @@ static void pack_chunk(void *context, int chunk, int thread)
 {
     const struct packing *p = context;
     (void)thread;
-    cn_act_panel_pack(p->panel, &p->s->model->ops.vec, chunk,
+    cn_act_panel_pack(p->panel, &p->s->model->ops, chunk,
                       p->in->x + chunk * CN_PANEL_ROWS * p->in->x_stride, p->in->x_stride);
+}
+
+static enum cn_act_kind panel_kind(const struct cn_session *s, enum cn_act_kind kind,
+                                   int64_t n_cols)
+{
+    return cn_gemm_act_kind(s->model->ops.gemm, kind, n_cols, s->options.fast);
 }
 
 static void prepare(struct cn_session *s, struct cn_input *in, enum cn_act_kind kind)
@@ -102,7 +119,7 @@ static void prepare(struct cn_session *s, struct cn_input *in, enum cn_act_kind 
     if (*have)
         return;
     struct cn_act_panel *panel = f32 ? &in->panel_f32 : &in->panel_q8;
-    cn_act_panel_init(panel, kind, in->n_tokens, k,
+    cn_act_panel_init(panel, panel_kind(s, kind, k), in->n_tokens, k,
                       f32 ? in->panel_f32_memory : in->panel_q8_memory);
     struct packing packing = { s, panel, in };
     cn_pool_run(s->pool, s->n_threads, pack_chunk, &packing,
@@ -112,10 +129,10 @@ static void prepare(struct cn_session *s, struct cn_input *in, enum cn_act_kind 
 
 static int64_t chunk_rows(const struct cn_session *s, const struct cn_product *p)
 {
-    if (p->in->n_tokens > CN_GEMV_TOKENS)
-        return cn_gemm_rows(p->w->cols);
+    const bool panel = p->in->n_tokens > CN_GEMV_TOKENS;
     int64_t rows = p->w->rows / (s->n_threads * CHUNKS_PER_THREAD);
-    int64_t most = MAX_CHUNK_BYTES / (int64_t)p->w->row_bytes;
+    int64_t most = panel ? cn_gemm_rows(panel_kind(s, p->w->format->act, p->w->cols), p->w->cols)
+                         : MAX_CHUNK_BYTES / (int64_t)p->w->row_bytes;
     rows = rows > most ? most : rows;
     rows = rows < MIN_CHUNK_ROWS ? MIN_CHUNK_ROWS : rows;
     return rows / MIN_CHUNK_ROWS * MIN_CHUNK_ROWS;

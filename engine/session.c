@@ -133,10 +133,12 @@ static void carve_all(struct cn_session *s, struct carver *c)
         cn_input_init(&s->input, n, widest, q8, f32, input);
     if (hp->n_expert)
         carve_experts(s, c, q8, f32);
-    size_t scratch = cn_gemm_scratch_bytes(max64(widest, hp->n_ff_expert));
-    size_t attention = cn_attention_scratch_bytes(m);
-    s->thread_scratch_bytes =
-        ((scratch > attention ? scratch : attention) + ALIGN - 1) / ALIGN * ALIGN;
+    size_t scratch = cn_attention_scratch_bytes(m);
+    for (int kind = 0; kind < CN_N_ACT_KINDS; kind++) {
+        size_t bytes = cn_gemm_scratch_bytes(kind, max64(widest, hp->n_ff_expert));
+        scratch = bytes > scratch ? bytes : scratch;
+    }
+    s->thread_scratch_bytes = (scratch + ALIGN - 1) / ALIGN * ALIGN;
     s->thread_scratch = carve(c, cn_pool_n_threads(s->pool), s->thread_scratch_bytes);
 }
 
@@ -195,8 +197,8 @@ static enum cn_status check_options(const struct cn_model *m, const struct cn_se
                  CN_ERR_ARGUMENT, err, "threads: 1 to %d expected", MAX_THREADS);
     CN_RETURN_IF(o->kv != CN_KV_F16 && o->kv != CN_KV_F32 && o->kv != CN_KV_Q8_0, CN_ERR_ARGUMENT,
                  err, "KV type: %d to %d expected, %d given", CN_KV_F16, CN_KV_Q8_0, (int)o->kv);
-    CN_RETURN_IF(o->fast, CN_ERR_UNSUPPORTED, err,
-                 "precision fast is not supported: no tier of this build has requantised panels");
+    CN_RETURN_IF(o->fast && !cn_gemm_has_fast(m->ops.gemm), CN_ERR_UNSUPPORTED, err,
+                 "precision fast is not supported with the tiers %s", m->tiers);
     CN_RETURN_IF(o->kv == CN_KV_Q8_0 && (m->hp.d_k % 32 || m->hp.d_v % 32), CN_ERR_UNSUPPORTED, err,
                  "a q8_0 KV cache needs head sizes that are multiples of 32, here %lld and %lld",
                  (long long)m->hp.d_k, (long long)m->hp.d_v);

@@ -27,35 +27,76 @@ static int64_t n_groups(int64_t n)
     return (n + GROUP - 1) / GROUP;
 }
 
+static const struct cn_gemm_way *way_of(const struct cn_gemm *gemm, enum cn_act_kind kind)
+{
+    return gemm->fast && gemm->fast->act == kind     ? gemm->fast
+           : gemm->exact && gemm->exact->act == kind ? gemm->exact
+                                                     : NULL;
+}
+
+enum cn_act_kind cn_gemm_act_kind(const struct cn_gemm *gemm, enum cn_act_kind kind, int64_t n_cols,
+                                  bool fast)
+{
+    const struct cn_gemm_way *way = fast && gemm->fast ? gemm->fast : gemm->exact;
+    return kind == CN_ACT_Q8 && n_cols % CN_WIDE == 0 && way ? way->act : kind;
+}
+
+bool cn_gemm_has_fast(const struct cn_gemm *gemm)
+{
+    return gemm->fast;
+}
+
+/* Columns that share a scale of activations, and a sum. */
+static size_t scale_cols(enum cn_act_kind kind)
+{
+    return kind == CN_ACT_Q8 ? 32 : CN_WIDE;
+}
+
+static size_t sum_cols(enum cn_act_kind kind)
+{
+    return kind == CN_ACT_Q8 ? 16 : CN_WIDE;
+}
+
 size_t cn_act_panel_bytes(enum cn_act_kind kind, int64_t n_tokens, int64_t n_cols)
 {
     size_t cells = (size_t)n_groups(n_tokens) * GROUP * (size_t)n_cols;
     if (kind == CN_ACT_F32)
         return round_up(cells * sizeof(float));
-    return round_up(cells) + round_up(cells / 32 * sizeof(float)) +
-           round_up(cells / 16 * sizeof(int32_t));
+    if (kind == CN_ACT_BF16)
+        return round_up(cells * sizeof(uint16_t));
+    return round_up(cells) + round_up(cells / scale_cols(kind) * sizeof(float)) +
+           round_up(cells / sum_cols(kind) * sizeof(int32_t));
 }
 
 void cn_act_panel_init(struct cn_act_panel *p, enum cn_act_kind kind, int64_t n_tokens,
                        int64_t n_cols, void *memory)
 {
     size_t cells = (size_t)n_groups(n_tokens) * GROUP * (size_t)n_cols;
-    assert(kind == CN_ACT_F32 || n_cols % 32 == 0);
+    assert(kind == CN_ACT_F32 || n_cols % (kind == CN_ACT_Q8 ? 32 : CN_WIDE) == 0);
     *p = (struct cn_act_panel){ .kind = kind, .n_tokens = n_tokens, .n_cols = n_cols };
     if (kind == CN_ACT_F32) {
         p->x = memory;
-        return;
+    } else if (kind == CN_ACT_BF16) {
+        p->h = memory;
+    } else {
+        p->q = memory;
+        p->d = (float *)(void *)((uint8_t *)memory + round_up(cells));
+        p->sum = (int32_t *)(void *)((uint8_t *)p->d +
+                                     round_up(cells / scale_cols(kind) * sizeof(float)));
     }
-    p->q = memory;
-    p->d = (float *)(void *)((uint8_t *)memory + round_up(cells));
-    p->sum = (int32_t *)(void *)((uint8_t *)p->d + round_up(cells / 32 * sizeof(float)));
 }
 
-void cn_act_panel_pack(const struct cn_act_panel *p, const struct cn_vec *vec, int64_t group,
+void cn_act_panel_pack(const struct cn_act_panel *p, const struct cn_ops *ops, int64_t group,
                        const float *x, int64_t x_stride)
 {
+    const struct cn_vec *vec = &ops->vec;
+    const struct cn_gemm_way *way = way_of(ops->gemm, p->kind);
     int64_t k = p->n_cols, here = p->n_tokens - group * GROUP;
     int n = here < GROUP ? (int)here : GROUP;
+    if (way) {
+        way->pack(p, group, n, x, x_stride);
+        return;
+    }
     if (p->kind == CN_ACT_F32) {
         float *out = p->x + group * GROUP * k;
         for (int64_t c = 0; c < k; c++)
@@ -90,8 +131,10 @@ void cn_act_panel_pack(const struct cn_act_panel *p, const struct cn_vec *vec, i
     }
 }
 
-int64_t cn_gemm_rows(int64_t n_cols)
+int64_t cn_gemm_rows(enum cn_act_kind kind, int64_t n_cols)
 {
+    if (kind == CN_ACT_Q8_WIDE || kind == CN_ACT_BF16)
+        return CN_WAY_ROWS;
     int64_t rows = PANEL_BYTES / n_cols / GROUP * GROUP;
     return rows < GROUP ? GROUP : rows > MAX_ROWS ? MAX_ROWS : rows;
 }
@@ -101,20 +144,44 @@ static int64_t padded_cols(int64_t n_cols)
     return (n_cols + CN_CHUNK - 1) / CN_CHUNK * CN_CHUNK;
 }
 
-size_t cn_gemm_scratch_bytes(int64_t n_cols)
+size_t cn_gemm_scratch_bytes(enum cn_act_kind kind, int64_t n_cols)
 {
-    size_t rows = (size_t)cn_gemm_rows(n_cols), cols = (size_t)padded_cols(n_cols);
+    if (kind == CN_ACT_Q8_WIDE || kind == CN_ACT_BF16)
+        return cn_gemm_way_scratch_bytes();
+    size_t rows = (size_t)cn_gemm_rows(kind, n_cols), cols = (size_t)padded_cols(n_cols);
     /* Float panels are the largest; quantised ones have a byte and an eighth of a scale and of a
      * minimum per column at the most. */
     return round_up(rows * cols * sizeof(float)) + OUT_BYTES;
+}
+
+void cn_gemm_store(const struct cn_gemm *gemm, const float *tile, int64_t tile_stride, int n_rows,
+                   int n_tokens, float *y, int64_t y_stride)
+{
+    if (gemm->transpose && n_rows == GROUP && n_tokens == GROUP) {
+        gemm->transpose(tile, tile_stride, y, y_stride);
+        return;
+    }
+    for (int t = 0; t < n_tokens; t++)
+        for (int r = 0; r < n_rows; r++)
+            y[t * y_stride + r] = tile[r * tile_stride + t];
+}
+
+static int at_most(int64_t n, int most)
+{
+    return n < most ? (int)n : most;
 }
 
 void cn_gemm_run(const struct cn_gemm *gemm, const struct cn_kernels *kernels, int64_t n_rows,
                  const void *w, size_t row_bytes, const struct cn_act_panel *x, float *y,
                  int64_t y_stride, void *scratch)
 {
+    const struct cn_gemm_way *way = way_of(gemm, x->kind);
+    if (way) {
+        cn_gemm_run_way(gemm, way, kernels, n_rows, w, row_bytes, x, y, y_stride, scratch);
+        return;
+    }
     const struct cn_panel *kind = &kernels->panel;
-    int64_t n_cols = x->n_cols, block = cn_gemm_rows(n_cols), cols = padded_cols(n_cols);
+    int64_t n_cols = x->n_cols, block = cn_gemm_rows(x->kind, n_cols), cols = padded_cols(n_cols);
     int64_t per_row = kind->sub ? (n_cols / kind->sub + 15) / 16 * 16 : 0;
     float *out = scratch;
     uint8_t *codes = (uint8_t *)scratch + OUT_BYTES;
@@ -141,13 +208,13 @@ void cn_gemm_run(const struct cn_gemm *gemm, const struct cn_kernels *kernels, i
         const int groups = kind->sub ? gemm->token_groups : 1, step = groups * GROUP;
         assert(groups == 1 || groups == 2);
         for (int64_t t = 0; t < x->n_tokens; t += step) {
-            int n_tokens = (int)(x->n_tokens - t < step ? x->n_tokens - t : step);
+            const int n_tokens = at_most(x->n_tokens - t, step);
             for (int64_t g = 0; g < n_groups(n); g++) {
                 (kind->sub ? gemm->tile : gemm->tile_f32)(&p, g, x, t / GROUP, n_tokens, out);
-                int n_here = (int)(n - g * GROUP < GROUP ? n - g * GROUP : GROUP);
-                for (int i = 0; i < n_tokens; i++)
-                    for (int r = 0; r < n_here; r++)
-                        y[(t + i) * y_stride + r0 + g * GROUP + r] = out[r * step + i];
+                for (int i = 0; i < n_tokens; i += GROUP)
+                    cn_gemm_store(gemm, out + i, step, at_most(n - g * GROUP, GROUP),
+                                  at_most(n_tokens - i, GROUP),
+                                  y + (t + i) * y_stride + r0 + g * GROUP, y_stride);
             }
         }
     }

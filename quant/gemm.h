@@ -19,6 +19,39 @@ struct cn_panel_data {
     int64_t scale_stride;
 };
 
+/* A block of the other way to a product: rows times columns times tokens that caches hold. Weights
+ * and activations are rounded to what a tier multiplies fastest: 8 bits with one scale per 256
+ * columns (wide), or bf16. 64 bytes of a row at a time make up a chunk, as everywhere. */
+struct cn_gemm_block {
+    int64_t n_cols; /* 256 or 512 */
+    int64_t n_row_groups, n_token_groups;
+    const uint8_t *codes; /* [row group][chunk][16 rows][64] */
+    const float *scale;   /* wide: [row group][n_cols / 256][16 rows] */
+    const void *acts;     /* [token group][chunk][16][16 tokens][4 bytes] */
+    const float *d;       /* wide: token group g's are [n_cols / 256][16] at d + g * act_stride */
+    const int32_t *sum;   /* wide: sums of q, the same layout */
+    int64_t act_stride;
+    float *out; /* [token group][row group][16 rows][16 tokens]: added to */
+};
+
+struct cn_gemm_way {
+    enum cn_act_kind act; /* CN_ACT_Q8_WIDE or CN_ACT_BF16 */
+    int zero;             /* wide: the code of 0. 0: codes are signed bytes, 128: unsigned ones */
+    /* Fills one group of the panel; tokens from n on are zeros. wide: 256 columns with a NaN or an
+     * infinity get d = NaN and q = 0, those all below CN_WIDE_SMALLEST d = 0 and q = 0. */
+    void (*pack)(const struct cn_act_panel *p, int64_t group, int n, const float *x,
+                 int64_t x_stride);
+    /* n_cols (a multiple of 256) columns of a row, as `unpack` gave them with adjoining chunks, to
+     * chunks CN_PANEL_ROWS * CN_CHUNK bytes apart. wide: scale256[i * 16] for the i-th 256 columns
+     * is 1/127 of the largest magnitude that their codes could have, so that new codes are within
+     * 127 of `zero`, and off by at most 17/32; NaN where that magnitude is not finite, 0 and all
+     * codes `zero` where it is below CN_WIDE_SMALLEST. bf16: rounded to nearest even. */
+    void (*convert)(const struct cn_panel *kind, int64_t n_cols, const uint8_t *codes,
+                    const float *scale, const float *min, uint8_t *to, float *scale256);
+    void (*multiply)(const struct cn_gemm_block *b);
+};
+#define CN_WIDE_SMALLEST 0x1p-100f /* 127 / x must be finite */
+
 struct cn_gemm {
     const char *name;
     /* May rewrite the unpacked panel to what `tile` likes best; NULL: nothing to do. n_rows is a
@@ -34,6 +67,21 @@ struct cn_gemm {
     /* The same for float panels, always one group of 16 tokens: out[row * 16 + token]. */
     void (*tile_f32)(const struct cn_panel_data *p, int64_t row_group, const struct cn_act_panel *x,
                      int64_t token_group, int n_tokens, float *out);
+    /* y[i * y_stride + r] = tile[r * tile_stride + i] of 16 x 16; NULL: plain C does. */
+    void (*transpose)(const float *tile, int64_t tile_stride, float *y, int64_t y_stride);
+    const struct cn_gemm_way *fast;  /* NULL: this tier has no faster way */
+    const struct cn_gemm_way *exact; /* replaces the tiles of formats with codes; NULL: none */
 };
+
+/* gemm_way.c: cn_gemm_run by a way. */
+enum { CN_WAY_ROWS = 128 };
+size_t cn_gemm_way_scratch_bytes(void);
+void cn_gemm_run_way(const struct cn_gemm *gemm, const struct cn_gemm_way *way,
+                     const struct cn_kernels *kernels, int64_t n_rows, const void *w,
+                     size_t row_bytes, const struct cn_act_panel *x, float *y, int64_t y_stride,
+                     void *scratch);
+/* gemm.c: stores the n_rows x n_tokens corner of a 16 x 16 tile. */
+void cn_gemm_store(const struct cn_gemm *gemm, const float *tile, int64_t tile_stride, int n_rows,
+                   int n_tokens, float *y, int64_t y_stride);
 
 #endif

@@ -52,8 +52,9 @@ enum cn_type {
     CN_N_TYPES
 };
 
-/* How a format wants its activations. */
-enum cn_act_kind { CN_ACT_F32, CN_ACT_Q8 };
+/* How a format wants its activations. The last two are forms of panels only: see
+ * cn_gemm_act_kind(). */
+enum cn_act_kind { CN_ACT_F32, CN_ACT_Q8, CN_ACT_Q8_WIDE, CN_ACT_BF16, CN_N_ACT_KINDS };
 
 /* One token's input vector of n_cols elements (n_cols a multiple of 32 for CN_ACT_Q8).
  * q8: groups of 32 share a scale, q = round(x / d) in [-127, 127] (never -128: maddubs and sign
@@ -196,9 +197,16 @@ struct cn_vec {
 
 /* ---- panel GEMM (prefill) ------------------------------------------------------------------- */
 
+struct cn_gemm; /* a tier's inner kernels; quant/gemm.h */
+
 /* Activations of n tokens packed for the GEMM, in groups of 16 tokens (the last padded with zeros).
- * q8:  q[group][K/4][16 tokens][4], d[group][K/32][16], sum[group][K/16][16] (of q over 16
- * columns). f32: x[group][K][16]. */
+ * q8:   q[group][K/4][16 tokens][4], d[group][K/32][16], sum[group][K/16][16] (of q over 16
+ *       columns).
+ * f32:  x[group][K][16].
+ * wide and bf16, in blocks of CN_BLOCK_COLS columns (the last may be half as wide):
+ *       q[block][group][columns/4][16][4], q = round(x / d) in [-127, 127], d = max|x| / 127 of
+ *       256 columns: d[group][K/256][16]; sum[group][K/256][16] of q over 256 columns.
+ *       h[block][group][columns/2][16][2], rounded to nearest even. */
 struct cn_act_panel {
     enum cn_act_kind kind;
     int64_t n_tokens, n_cols;
@@ -206,28 +214,38 @@ struct cn_act_panel {
     float *d;
     int32_t *sum;
     float *x;
+    uint16_t *h;
 };
+enum { CN_WIDE = 256, CN_BLOCK_COLS = 512 };
+
+/* How the activations of a product have to be packed: `kind` is the format's own. fast: both
+ * weights and activations may be rounded to 8 bits with one scale per 256 columns, if this GEMM is
+ * faster so. Rows that do not divide into 256 columns, and float formats, are always exact. */
+enum cn_act_kind cn_gemm_act_kind(const struct cn_gemm *gemm, enum cn_act_kind kind, int64_t n_cols,
+                                  bool fast);
+/* Whether `fast` changes anything. */
+bool cn_gemm_has_fast(const struct cn_gemm *gemm);
 
 /* Bytes that cn_act_panel_init carves from `memory` (64-byte aligned). */
 size_t cn_act_panel_bytes(enum cn_act_kind kind, int64_t n_tokens, int64_t n_cols);
 void cn_act_panel_init(struct cn_act_panel *p, enum cn_act_kind kind, int64_t n_tokens,
                        int64_t n_cols, void *memory);
+struct cn_ops;
 /* Packs one group of 16 tokens: x points to token 16 * group, rows x_stride floats apart. Groups
  * are independent, so threads may share the work. */
-void cn_act_panel_pack(const struct cn_act_panel *p, const struct cn_vec *vec, int64_t group,
+void cn_act_panel_pack(const struct cn_act_panel *p, const struct cn_ops *ops, int64_t group,
                        const float *x, int64_t x_stride);
 
-struct cn_gemm; /* a tier's inner kernels; quant/gemm.h */
-
-/* Y[t][r] = sum over c of W[r][c] * X[t][c] for n_rows rows (any number) and every token of `x`.
- * y points to Y[0][0] of these rows, tokens y_stride floats apart. scratch: cn_gemm_scratch_bytes()
- * bytes, 64-byte aligned, one per thread. */
+/* Y[t][r] = sum over c of W[r][c] * X[t][c] for n_rows rows (any number) and every token of `x`,
+ * whose kind is one that cn_gemm_act_kind() gave. Rows adjoin: row_bytes is what n_cols columns
+ * take. y points to Y[0][0] of these rows, tokens y_stride floats apart. scratch:
+ * cn_gemm_scratch_bytes() bytes, 64-byte aligned, one per thread. */
 void cn_gemm_run(const struct cn_gemm *gemm, const struct cn_kernels *kernels, int64_t n_rows,
                  const void *w, size_t row_bytes, const struct cn_act_panel *x, float *y,
                  int64_t y_stride, void *scratch);
-size_t cn_gemm_scratch_bytes(int64_t n_cols);
-/* Rows one cn_gemm_run call should be given for its panel to sit in a core's own cache. */
-int64_t cn_gemm_rows(int64_t n_cols);
+size_t cn_gemm_scratch_bytes(enum cn_act_kind kind, int64_t n_cols);
+/* Rows one cn_gemm_run call should be given at the most: their panel sits in a core's own cache. */
+int64_t cn_gemm_rows(enum cn_act_kind kind, int64_t n_cols);
 
 /* ---- what a machine's tiers give ------------------------------------------------------------ */
 

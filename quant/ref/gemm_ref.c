@@ -6,6 +6,7 @@
 #include "quant/gemm.h"
 #include "quant/vec.h"
 
+#include <math.h>
 #include <string.h>
 
 enum { N = 16 };
@@ -62,6 +63,89 @@ static void tile_f32(const struct cn_panel_data *p, int64_t row_group, const str
     }
 }
 
+/* ---- the fast way: what it means ---------------------------------------------------------------
+ */
+
+static void pack(const struct cn_act_panel *p, int64_t group, int n, const float *x,
+                 int64_t x_stride)
+{
+    const int64_t k = p->n_cols, groups = (p->n_tokens + N - 1) / N;
+    for (int64_t c = 0; c < k; c += CN_WIDE) {
+        const int64_t block = c / CN_BLOCK_COLS * CN_BLOCK_COLS;
+        const int64_t width = k - block < CN_BLOCK_COLS ? k - block : CN_BLOCK_COLS;
+        int8_t *q = p->q + (block * groups + group * width + c - block) * N;
+        for (int t = 0; t < N; t++) {
+            const float *in = x + t * x_stride + c;
+            float top = 0;
+            bool finite = true;
+            for (int i = 0; t < n && i < CN_WIDE; i++) {
+                top = fmaxf(top, fabsf(in[i]));
+                finite &= isfinite(in[i]) != 0;
+            }
+            const float by = finite && top >= CN_WIDE_SMALLEST ? 127 / top : 0;
+            int32_t sum = 0;
+            for (int i = 0; i < CN_WIDE; i++) {
+                int8_t v = by > 0 ? (int8_t)lrintf(in[i] * by) : 0;
+                q[(i / 4 * N + t) * 4 + i % 4] = v;
+                sum += v;
+            }
+            const int64_t at = group * (k / CN_WIDE) * N + c / CN_WIDE * N + t;
+            p->d[at] = !finite ? NAN : by > 0 ? top / 127 : 0;
+            p->sum[at] = sum;
+        }
+    }
+}
+
+static void convert(const struct cn_panel *kind, int64_t n_cols, const uint8_t *codes,
+                    const float *scale, const float *min, uint8_t *to, float *scale256)
+{
+    const int sub = kind->sub;
+    for (int64_t c = 0; c < n_cols; c += CN_WIDE) {
+        float top = 0;
+        bool finite = true;
+        for (int64_t s = c / sub; s < (c + CN_WIDE) / sub; s++) {
+            const float m = kind->has_min ? min[s] : 0;
+            const float lowest = scale[s] * (float)-kind->offset - m;
+            const float highest = scale[s] * (float)(kind->code_max - kind->offset) - m;
+            top = fmaxf(top, fmaxf(fabsf(lowest), fabsf(highest)));
+            finite &= isfinite(lowest) && isfinite(highest);
+        }
+        const float by = finite && top >= CN_WIDE_SMALLEST ? 127 / top : 0;
+        for (int64_t i = c; i < c + CN_WIDE; i++) {
+            const float m = kind->has_min ? min[i / sub] : 0;
+            const float w = scale[i / sub] * (float)((int)codes[i] - kind->offset) - m;
+            to[i / CN_CHUNK * N * CN_CHUNK + i % CN_CHUNK] =
+                by > 0 ? (uint8_t)(int8_t)lrintf(w * by) : 0;
+        }
+        scale256[c / CN_WIDE * N] = !finite ? NAN : by > 0 ? top / 127 : 0;
+    }
+}
+
+static void multiply(const struct cn_gemm_block *b)
+{
+    const int64_t k = b->n_cols;
+    for (int64_t g = 0; g < b->n_token_groups; g++)
+        for (int64_t rg = 0; rg < b->n_row_groups; rg++)
+            for (int i = 0; i < N * N; i++) {
+                const int64_t r = i / N, t = i % N;
+                const uint8_t *codes = b->codes + rg * k * N + r * CN_CHUNK;
+                const int8_t *q = (const int8_t *)b->acts + (g * k * N + t * 4);
+                float *out = b->out + ((g * b->n_row_groups + rg) * N + r) * N + t;
+                for (int64_t c = 0; c < k; c += CN_WIDE) {
+                    int32_t dot = 0;
+                    for (int64_t j = c; j < c + CN_WIDE; j++)
+                        dot += (int8_t)codes[j / CN_CHUNK * N * CN_CHUNK + j % CN_CHUNK] *
+                               q[j / 4 * N * 4 + j % 4];
+                    *out += b->scale[(rg * (k / CN_WIDE) + c / CN_WIDE) * N + r] *
+                            b->d[g * b->act_stride + c / CN_WIDE * N + t] * (float)dot;
+                }
+            }
+}
+
+static const struct cn_gemm_way fast = {
+    .act = CN_ACT_Q8_WIDE, .pack = pack, .convert = convert, .multiply = multiply
+};
+
 const struct cn_gemm cn_gemm_ref = {
-    .name = "ref", .token_groups = 1, .tile = tile, .tile_f32 = tile_f32
+    .name = "ref", .token_groups = 1, .tile = tile, .tile_f32 = tile_f32, .fast = &fast
 };

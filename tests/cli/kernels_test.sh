@@ -8,7 +8,7 @@ expect 0 "$CARNOT" kernels --check --format q4_0 -o jsonl
 no_err
 out_has '{"format": "q4_0", "tier": "ref", "job": "gemv", "ok": true'
 out_has '"gbps": null'
-for job in gemv unpack gemm dequantize; do out_has "\"job\": \"$job\""; done
+for job in gemv unpack gemm gemm_fast dequantize; do out_has "\"job\": \"$job\""; done
 
 # Timed only: nothing is said about being right.
 expect 0 "$CARNOT" kernels --bench --format Q8_0 --tier ref --job gemv --seconds 0.01 -o json
@@ -34,7 +34,7 @@ refused() { # what the line names, arguments
     err_has "$names"
 }
 refused q9_9 --format q4_0,q9_9
-refused "gemv,unpack,gemm,dequantize" --job mul
+refused "gemv,unpack,gemm,gemm_fast,dequantize" --job mul
 refused sse9 --tier ref,sse9
 refused -t -t 0
 refused "takes no arguments" q4_0

@@ -35,6 +35,24 @@ awk -v a="$itself" -v b="$q8" 'BEGIN { exit !(a < 1e-4 && a > -1e-4 && b > 1e-4 
 expect 0 "$CARNOT" perplexity -m $model -f "$text" -c 64 --chunks 2
 out_has "| perplexity |"
 
+# Fast is another result, not far away; a tier without it says so.
+for precision in exact fast; do
+    expect 0 "$CARNOT" perplexity -m "$scratch/q8.gguf" -f "$text" -c 64 --chunks 1 -t 1 \
+        --tiers ref --precision $precision -o json
+    out_has "\"precision\": \"$precision\""
+    sed -n 's/.*"ppl": \([0-9.]*\).*/\1/p' "$scratch/out" >>"$scratch/ppl"
+done
+{ read -r exact && read -r fast; } <"$scratch/ppl"
+awk -v a="$exact" -v b="$fast" 'BEGIN { exit !(a != b && b / a > 0.97 && b / a < 1.03) }' ||
+    fail "perplexities $exact and $fast"
+case $("$CARNOT" --version | sed -n 's/^detected  //p') in
+*avx2*)
+    expect 1 "$CARNOT" perplexity -m "$scratch/q8.gguf" -f "$text" -c 64 --tiers ref,avx2 \
+        --precision fast
+    err_has "fast is not supported with the tiers ref,avx2"
+    ;;
+esac
+
 expect 2 "$CARNOT" perplexity -m $model
 err_has "-f TEXT"
 expect 2 "$CARNOT" perplexity -m $model -m "$scratch/q8.gguf" -f "$text" --save-base "$scratch/b2"
