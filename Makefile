@@ -90,10 +90,14 @@ $(BUILD)/with-sqlite-%:
 
 # The tier of a kernel file is the last part of its name: q4_k_avx2.c -> avx2.
 tier = $(lastword $(subst _, ,$(basename $(notdir $(1)))))
+KERNEL_OF = $(filter quant/x86/% quant/arm/%,$<)
+# Fuzzing leaves kernels as they are: the kernel tests prove what they touch, and clang needs minutes for
+# each with sanitizers.
+FUZZED := $(findstring fuzzer,$(SAN))
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	@echo "  CC    $<"
-	$(Q)$(CC) $(REQUIRED) $(WARN) $(CFLAGS) $(SANFLAGS) $(if $(filter quant/x86/% quant/arm/%,$<),$(KERNEL_FLAGS) $(FLAGS_$(call tier,$<)) $(FLAGS_OF_$(basename $(notdir $<)))) $(OPTIONAL_$(basename $(notdir $<))) $(if $(filter cli/version.c,$<),-DCN_COMMIT='"$(COMMIT)"') -c -o $@ $<
+	$(Q)$(CC) $(REQUIRED) $(WARN) $(CFLAGS) $(if $(FUZZED),$(if $(KERNEL_OF),,$(SANFLAGS)),$(SANFLAGS)) $(if $(KERNEL_OF),$(KERNEL_FLAGS) $(FLAGS_$(call tier,$<)) $(FLAGS_OF_$(basename $(notdir $<)))) $(OPTIONAL_$(basename $(notdir $<))) $(if $(filter cli/version.c,$<),-DCN_COMMIT='"$(COMMIT)"') -c -o $@ $<
 
 TESTS_SRC := $(wildcard tests/unit/*_test.c tests/model/*_test.c)
 TESTS_BIN := $(TESTS_SRC:%.c=$(BUILD)/%)
@@ -105,9 +109,30 @@ $(KTEST): $(KTEST_SRC:%.c=$(BUILD)/%.o) $(BENCH_OBJ) $(BUILD)/libcarnot.a
 	$(Q)$(CC) $(CFLAGS) $(SANFLAGS) $(LDSTATIC) -pthread -o $@ $^ $(LDFLAGS) $(LIBS)
 $(TESTS_BIN): $(BUILD)/%: $(BUILD)/%.o $(TEST_OBJ) $(BUILD)/libcarnot.a
 	@echo "  LD    $@"
-	$(Q)$(CC) $(CFLAGS) $(SANFLAGS) -pthread -o $@ $^ $(LDFLAGS) -lcmocka $(LIBS)
+	$(Q)$(CC) $(CFLAGS) $(SANFLAGS) -pthread -o $@ $^ $(WRAP:%=-Wl,--wrap=%) $(LDFLAGS) -lcmocka $(LIBS)
+# What alloc_test.c replaces, to refuse it.
+$(BUILD)/tests/model/alloc_test: WRAP := malloc calloc realloc aligned_alloc free strdup strndup asprintf \
+    fopen fdopen fclose mmap munmap pthread_create regcomp
 
-tests: all $(if $(KTEST_SRC),$(KTEST)) $(TESTS_BIN) ## build the program and every test, run none
+# Each fuzz target twice: with a driver that replays its corpus, as a test; with libFuzzer (make fuzz).
+FUZZ_SRC   := $(wildcard tests/fuzz/*_fuzz.c)
+REPLAY_BIN := $(FUZZ_SRC:%_fuzz.c=$(BUILD)/%_replay)
+FUZZ_BIN   := $(FUZZ_SRC:%.c=$(BUILD)/%)
+$(REPLAY_BIN): %_replay: %_fuzz.o $(BUILD)/tests/fuzz/replay.o $(BENCH_OBJ) $(BUILD)/libcarnot.a
+	@echo "  LD    $@"
+	$(Q)$(CC) $(CFLAGS) $(SANFLAGS) -pthread -o $@ $^ $(LDFLAGS) $(LIBS)
+$(FUZZ_BIN): %: %.o $(BENCH_OBJ) $(BUILD)/libcarnot.a
+	@echo "  LD    $@"
+	$(Q)$(CC) $(CFLAGS) $(SANFLAGS) -fsanitize=fuzzer -pthread -o $@ $^ $(LDFLAGS) $(LIBS)
+
+fuzzers: $(FUZZ_BIN)
+FUZZ_S ?= 60
+FUZZ_SAN := fuzzer-no-link,address,undefined
+fuzz: ## fuzz every reader of files for FUZZ_S seconds in all (needs clang)
+	$(Q)$(MAKE) --no-print-directory CC=clang SAN=$(FUZZ_SAN) CFLAGS='-O1 -g' fuzzers
+	$(Q)tests/fuzz/fuzz.sh $$($(MAKE) -s CC=clang SAN=$(FUZZ_SAN) print-BUILD) $(FUZZ_S)
+
+tests: all $(if $(KTEST_SRC),$(KTEST)) $(TESTS_BIN) $(REPLAY_BIN) ## build the program and every test, run none
 
 test: deps ## every test (installs what is missing first)
 	$(Q)$(MAKE) --no-print-directory tests
@@ -156,5 +181,5 @@ clean: ## remove everything built
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
-.PHONY: all tests test test-kernels bench mca check format asan ubsan tsan deps install clean help
--include $(LIB_OBJ:.o=.d) $(APP_OBJ:.o=.d) $(TESTS_SRC:%.c=$(BUILD)/%.d) $(KTEST_SRC:%.c=$(BUILD)/%.d)
+.PHONY: all tests fuzz fuzzers test test-kernels bench mca check format asan ubsan tsan deps install clean help
+-include $(LIB_OBJ:.o=.d) $(APP_OBJ:.o=.d) $(TESTS_SRC:%.c=$(BUILD)/%.d) $(KTEST_SRC:%.c=$(BUILD)/%.d) $(FUZZ_SRC:%.c=$(BUILD)/%.d)

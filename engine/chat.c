@@ -323,9 +323,11 @@ static enum cn_status check_messages(const struct cn_chat_message *messages, siz
         enum role role = SYSTEM;
         while (role < N_ROLES && strcmp(messages[i].role, role_names[role]))
             role++;
+        struct cn_str found = { messages[i].role, strlen(messages[i].role) };
+        char shown[CN_SHOW_BYTES];
         CN_RETURN_IF(role == N_ROLES, CN_ERR_ARGUMENT, err,
-                     "message %zu: expected the role system, user or assistant, found \"%.64s\"",
-                     i + 1, messages[i].role);
+                     "message %zu: expected the role system, user or assistant, found \"%s\"",
+                     i + 1, cn_str_show(found, shown, sizeof shown));
     }
     return CN_OK;
 }

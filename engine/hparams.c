@@ -101,9 +101,10 @@ static enum cn_status read_rope(struct keys *k, const struct cn_arch *arch, stru
             hp->rope_scaling = types[i].scaling;
             return CN_OK;
         }
+    char shown[CN_SHOW_BYTES];
     return cn_fail(k->err, CN_ERR_UNSUPPORTED,
-                   "%s: none, linear, yarn or longrope expected, '%.*s' found", k->name,
-                   (int)(type.n < 40 ? type.n : 40), type.p);
+                   "%s: none, linear, yarn or longrope expected, '%s' found", k->name,
+                   cn_str_show(type, shown, sizeof shown));
 }
 
 static enum cn_status read_experts(struct keys *k, struct cn_hparams *hp)

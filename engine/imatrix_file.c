@@ -421,10 +421,11 @@ static enum cn_status take_gguf(const struct cn_gguf *g, const char *file, struc
                                 struct cn_error *err)
 {
     struct cn_str type = { "model", 5 };
+    char shown[CN_SHOW_BYTES];
     CN_TRY(cn_gguf_get_str(g, "general.type", &type, err));
     CN_RETURN_IF(type.n != 7 || memcmp(type.p, "imatrix", 7) != 0, CN_ERR_FORMAT, err,
-                 "%s: general.type is %.*s, expected imatrix", file,
-                 (int)(type.n < 64 ? type.n : 64), type.p);
+                 "%s: general.type is %s, expected imatrix", file,
+                 cn_str_show(type, shown, sizeof shown));
     int64_t n_chunks = 0, chunk_size = 0;
     CN_TRY(cn_gguf_get_i64(g, "imatrix.chunk_count", 0, UINT32_MAX, &n_chunks, err));
     CN_TRY(cn_gguf_get_i64(g, "imatrix.chunk_size", 0, UINT32_MAX, &chunk_size, err));

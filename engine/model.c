@@ -358,11 +358,11 @@ static enum cn_status open_model(const char *path, const struct cn_model_options
     m->info.file_type = type ? type->name : "unknown";
     if (!options->vocab_only) {
         m->arch = cn_arch_by_name(arch.p, arch.n);
-        char known[256];
+        char known[256], shown[CN_SHOW_BYTES];
         cn_arch_list(known, sizeof known);
         CN_RETURN_IF(!m->arch, CN_ERR_UNSUPPORTED, err,
-                     "architecture '%.40s' is not supported; supported: %s", m->architecture,
-                     known);
+                     "architecture '%s' is not supported; supported: %s",
+                     cn_str_show(arch, shown, sizeof shown), known);
     }
     CN_TRY(cn_tokenizer_load(&m->gguf, &m->tokenizer, err));
     if (!options->vocab_only)

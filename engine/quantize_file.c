@@ -116,7 +116,8 @@ static enum cn_status parse_override(struct job *j, const char *text, struct ove
     if (code != 0)
         regerror(code, &v->re, why, sizeof why);
     free(pattern);
-    CN_RETURN_IF(code != 0, CN_ERR_ARGUMENT, j->err, "'%s': bad regular expression: %s", text, why);
+    CN_RETURN_IF(code != 0, code == REG_ESPACE ? CN_ERR_MEMORY : CN_ERR_ARGUMENT, j->err,
+                 "'%s': regular expression: %s", text, why);
     return CN_OK;
 }
 

@@ -76,6 +76,12 @@ done
 for source in tests/kernels/*.c; do
     [ -e "$source" ] && run tests/kernels/kernels "$build/tests/kernels/kernels" && break
 done
+for source in tests/fuzz/*_fuzz.c; do
+    [ -e "$source" ] || continue
+    name=${source%_fuzz.c}
+    # shellcheck disable=SC2046
+    run "${name}_replay" "$build/${name}_replay" $(tests/fuzz/fuzz.sh --seeds "${name##*/}")
+done
 for script in tests/cli/*.sh; do
     [ -e "$script" ] && run "${script%.sh}" "$script"
 done

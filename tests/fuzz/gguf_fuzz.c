@@ -4,20 +4,11 @@
  * that the reader lets through is walked, so that a pointer or a count it should have refused is
  * followed here.
  */
-#include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "engine/gguf.h"
 #include "engine/gguf_check.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
-
-static void expect(int condition)
-{
-    if (!condition)
-        abort();
-}
+#include "tests/fuzz/fuzz.h"
 
 /* Keys hold no NUL, so each is found as a C string. */
 static void walk_key(const struct cn_gguf *g, const struct cn_gguf_kv *kv)

@@ -4,11 +4,7 @@
  * and old crashes are then an ordinary regression test. Exits 0 when all have been through, 1 when
  * a file cannot be read or none was given; whatever the target dies of is the finding.
  */
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
+#include "tests/fuzz/fuzz.h"
 
 static int replay(const char *path)
 {
