@@ -24,7 +24,7 @@
 
 #include "tests/sysfs_tree.h"
 
-enum { MS = 1000000, MAX_SWITCHES = 20000, MAX_LATE = 20000, MAX_ZONES = 4 };
+enum { MS = 1000000, MAX_SWITCHES = 20000, MAX_LATE = 20000, MAX_ZONES = 5 };
 
 /* ---- the simulator ------------------------------------------------------------------------------
  */
@@ -374,8 +374,8 @@ static void test_tokens_resolve_as_a_sum(void **state)
     destroy(s);
 }
 
-/* Two sockets with dram beside and core inside: package is the sum of two, dram its own boundary.
- */
+/* Two sockets with dram beside and core inside, and the second view of one through MMIO: package is
+ * the sum of two, dram its own boundary. */
 static void test_two_sockets_and_idle_baseline(void **state)
 {
     (void)state;
@@ -384,9 +384,11 @@ static void test_two_sockets_and_idle_baseline(void **state)
     add_zone(s, "intel-rapl:1", "package-1", 5e6, 0.4);
     add_zone(s, "intel-rapl:0:0", "core", 1e6, 0.5);
     add_zone(s, "intel-rapl:0:1", "dram", 3e6, 0.1);
+    add_zone(s, "intel-rapl-mmio:0", "package-0", 7e6, 0.6);
     start(s);
     struct cn_profiler *p = profile(s, "powercap:package,powercap:dram");
     assert_int_equal(cn_profiler_n_channels(p), 2);
+    assert_non_null(strstr(cn_profiler_channel(p, 0)->sources, "mmio"));
     one_phase(s, p, "idle", 0, 6, 6, 100 * MS);
     struct round r = one_phase(s, p, "prefill", 0, 30, 8, 300 * MS);
     one_phase(s, p, "idle", 1, 8, 8, 100 * MS);
