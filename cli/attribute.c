@@ -62,16 +62,20 @@ int cn_cmd_attribute(int argc, char **argv)
 {
     const char *trace = NULL, *samples = NULL;
     struct cn_attribute_options o = { 0 };
+    double search_s = 0;
     enum cn_table_format format = CN_TABLE_JSONL;
     const struct cn_option options[] = {
-        {"--trace",      NULL,       CN_OPT_STRING, &trace,       "FILE",
+        {"--trace",        NULL,       CN_OPT_STRING, &trace,       "FILE",
          "the phases, as carnot run --trace "
-          "writes them",                                                                               0,     0   },
-        { "--samples",   NULL,       CN_OPT_STRING, &samples,     "FILE",   "what the meter recorded", 0,     0   },
-        { "--offset-ms", NULL,       CN_OPT_FLOAT,  &o.offset_ms, "X",
-         "added to the time of every sample (default 0)",                                              -1e12, 1e12},
-        { "-o",          "--output", CN_OPT_TABLE,  &format,      "FORMAT",
-         "md, csv, json, jsonl or sql (default jsonl)",                                                0,     0   },
+          "writes them",                                                                                 0,     0   },
+        { "--samples",     NULL,       CN_OPT_STRING, &samples,     "FILE",   "what the meter recorded", 0,     0   },
+        { "--offset-ms",   NULL,       CN_OPT_FLOAT,  &o.offset_ms, "X",
+         "added to the time of every sample (default 0)",                                                -1e12, 1e12},
+        { "--find-offset", NULL,       CN_OPT_FLOAT,  &search_s,    "S",
+         "find the offset of the samples' clock, up to S seconds, from how power and phases "
+         "change together (default 0: trust the clocks)",                                                0,     1e5 },
+        { "-o",            "--output", CN_OPT_TABLE,  &format,      "FORMAT",
+         "md, csv, json, jsonl or sql (default jsonl)",                                                  0,     0   },
     };
     int code =
         cn_options_parse(argc, argv, &usage, options, sizeof options / sizeof *options, NULL, 0, 0);
@@ -79,6 +83,7 @@ int cn_cmd_attribute(int argc, char **argv)
         return code;
     if (!trace || !samples)
         return cn_usage_error("expected --trace FILE and --samples FILE");
+    o.search_ms = 1e3 * search_s;
     struct cn_profiler_error err;
     struct cn_profiler *p = cn_attribute_files(trace, samples, &o, &err);
     if (!p)

@@ -204,6 +204,8 @@ int cn_profiler_write_samples(const struct cn_profiler *p, size_t channel, const
 
 struct cn_attribute_options {
     double offset_ms; /* added to the time of every sample */
+    double search_ms; /* > 0: another offset, up to so much more or less, is found from how power
+                       * and phases change together; the channel's `sources` say which */
 };
 
 /* Phases of a trace file priced with a sample file, as CSV (a header names time and power, energy,

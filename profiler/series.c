@@ -352,6 +352,11 @@ static double gauge_cum(const struct cn_series *s, double t)
     return uj + 1e-9 * 0.5 * (a->value + end) * x;
 }
 
+/* Periods from the begin and the end of a stretch in which a gauge may show what was before or
+ * after: a value that is a mean was made in the period before it is shown. And over how many the
+ * power beside them is taken. */
+enum { EDGE_BEGIN = 2, EDGE_END = 1, EDGE_MEAN = 3 };
+
 /* How far apart the powers around t are: what a shift in time by one period may change. */
 static double gauge_spread(const struct cn_series *s, double t)
 {
@@ -366,6 +371,21 @@ static double gauge_spread(const struct cn_series *s, double t)
     return hi - lo;
 }
 
+/* Variance of the powers, whose mean scatters by that over the number of updates: half the mean
+ * square of steps, doubled, because neighbours that are somewhat alike (correlated by 1/5) make
+ * steps smaller and the mean worse by so much together. */
+static double gauge_scatter(const struct cn_series *s, double t0, double t1)
+{
+    double sum2 = 0, n = 0;
+    ptrdiff_t k = find(s, t0);
+    for (size_t i = (size_t)(k < 0 ? 0 : k) + 1; i < s->n && s->points[i].t_ns <= t1; i++) {
+        double d = s->points[i].value - s->points[i - 1].value;
+        sum2 += d * d;
+        n++;
+    }
+    return n > 0 ? sum2 / n : 0;
+}
+
 static void gauge_span(const struct cn_series *s, double t0, double t1, struct cn_estimate *e)
 {
     if (s->n == 0) {
@@ -377,19 +397,38 @@ static void gauge_span(const struct cn_series *s, double t0, double t1, struct c
         e->reason = "the meter's values do not cover this time";
         return;
     }
-    double sum2 = 0, n = 0;
-    ptrdiff_t k = find(s, t0);
-    for (size_t i = (size_t)(k < 0 ? 0 : k) + 1; i < s->n && s->points[i].t_ns <= t1; i++) {
-        double d = s->points[i].value - s->points[i - 1].value;
-        sum2 += d * d;
-        n++;
-    }
-    e->uj = gauge_cum(s, t1) - gauge_cum(s, t0);
+    double second = 1e-9 * period, seconds = 1e-9 * (t1 - t0);
+    double a = second * gauge_spread(s, t0), b = second * gauge_spread(s, t1);
     e->updates = (t1 - t0) / period;
-    /* The powers scatter by half the mean square of steps; the mean of so many updates by less. */
-    double scatter = n > 0 ? sum2 / (2 * n) : 0, seconds = 1e-9 * (t1 - t0);
-    double a = 1e-9 * period * gauge_spread(s, t0), b = 1e-9 * period * gauge_spread(s, t1);
-    e->var_uj2 = (a * a + b * b) / 12 + scatter * seconds * seconds / fmax(1, e->updates);
+    if (t1 - t0 < (EDGE_BEGIN + EDGE_END + EDGE_MEAN) * period) {
+        e->uj = gauge_cum(s, t1) - gauge_cum(s, t0);
+        e->var_uj2 = (a * a + b * b) / 12 +
+                     gauge_scatter(s, t0, t1) * seconds * seconds / fmax(1, e->updates);
+        return;
+    }
+    /* Around an edge a gauge shows some of the power beyond it, early or late: there the power that
+     * is found a little further inside is the better guess. */
+    double from = t0 + EDGE_BEGIN * period, to = t1 - EDGE_END * period, mean = EDGE_MEAN * period;
+    double first = (gauge_cum(s, from + mean) - gauge_cum(s, from)) / EDGE_MEAN;
+    double last = (gauge_cum(s, to) - gauge_cum(s, to - mean)) / EDGE_MEAN;
+    double scatter = gauge_scatter(s, from, to);
+    double sides = EDGE_BEGIN * EDGE_BEGIN * first * first + EDGE_END * EDGE_END * last * last;
+    double weight = EDGE_BEGIN * EDGE_BEGIN + EDGE_END * EDGE_END;
+    e->uj = gauge_cum(s, to) - gauge_cum(s, from) + EDGE_BEGIN * first + EDGE_END * last;
+    e->var_uj2 = (a * a + b * b) / 48 + 0.01 * sides / 3 +
+                 scatter * seconds * seconds / e->updates +
+                 scatter * second * second * weight / EDGE_MEAN;
+}
+
+double cn_series_cumulative(const struct cn_series *s, double t)
+{
+    if (!s->counter)
+        return gauge_cum(s, t);
+    if (s->n < 2)
+        return 0;
+    size_t k = segment(s, t);
+    const struct cn_point *a = &s->points[k];
+    return a->value - s->points[0].value + slope(a, a + 1) * (t - a->t_ns);
 }
 
 void cn_series_span(const struct cn_series *s, int64_t t0_ns, int64_t t1_ns,

@@ -79,6 +79,10 @@ struct cn_estimate {
 void cn_series_span(const struct cn_series *s, int64_t t0_ns, int64_t t1_ns,
                     struct cn_estimate *estimate);
 
+/* Energy in uJ from the first point of a settled series (n > 0) to t_ns, breaks bridged: to compare
+ * moments, not to be stated. */
+double cn_series_cumulative(const struct cn_series *s, double t_ns);
+
 /* Mean power in uW around t_ns, for rough bounds; 0 if unknown. */
 double cn_series_power(const struct cn_series *s, double t_ns);
 

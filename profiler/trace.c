@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "profiler/jsonl.h"
+#include "profiler/offset.h"
 #include "profiler/samples.h"
 #include "profiler/watch.h"
 
@@ -281,16 +282,42 @@ static int read_trace(struct cn_profiler *p, const char *path, struct cn_profile
 /* ---- joining
  * --------------------------------------------------------------------------------------- */
 
+/* Finds how far the samples' clock is off, and shifts them. */
+static int search(const struct cn_profiler *p, struct cn_samples *samples, const char *path,
+                  int64_t search_ns, struct cn_profiler_error *err)
+{
+    struct cn_offset o;
+    const char *why;
+    cn_series_settle(&samples->series);
+    if (!cn_offset_find(&samples->series, p->phases, p->n_phases, search_ns, &o, &why))
+        return fail(err, "%.300s: %s", path, why);
+    /* Noise finds some place too. */
+    if (o.explained < 0.3)
+        return fail(err,
+                    "%.200s: the samples fit the trace nowhere within %.1f s: at best its phases "
+                    "explain %.0f%% of the power's changes",
+                    path, 1e-9 * (double)search_ns, 100 * o.explained);
+    cn_samples_shift(samples, o.ns);
+    size_t used = strlen(samples->note);
+    snprintf(samples->note + used, sizeof samples->note - used,
+             "%sclock found %+.3f s off: there the phases explain %.0f%% of the power's changes%s",
+             used ? "; " : "", -1e-9 * (double)o.ns, 100 * o.explained,
+             o.next > 0.9 * o.explained ? ", and nearly as much elsewhere: not certain" : "");
+    return 0;
+}
+
 static int join(struct cn_profiler *p, struct cn_samples *samples, const char *path,
                 const struct cn_attribute_options *o, struct cn_profiler_error *err)
 {
-    double offset_ms = o ? o->offset_ms : 0;
+    double offset_ms = o ? o->offset_ms : 0, search_ms = o ? o->search_ms : 0;
     int64_t t0 = p->phases[0].t0_ns, t1 = t0;
     for (size_t i = 0; i < p->n_phases; i++)
         t1 = p->phases[i].t1_ns > t1 ? p->phases[i].t1_ns : t1;
-    if (!(fabs(offset_ms) < 1e12))
-        return fail(err, "offset out of range: expected less than 1e12 ms");
-    if (!cn_samples_join(samples, &p->clock, t0, t1, (int64_t)(1e6 * offset_ms)))
+    if (!(fabs(offset_ms) < 1e12) || !(search_ms >= 0 && search_ms < 1e9))
+        return fail(err, "offset out of range: expected less than 1e12 ms, and 1e9 ms of search");
+    int64_t search_ns = (int64_t)(1e6 * search_ms);
+    if (!cn_samples_join(samples, &p->clock, t0 - search_ns, t1 + search_ns,
+                         (int64_t)(1e6 * offset_ms)))
         return fail(err,
                     "%.200s: no sample falls into the trace: samples from %.3f to %.3f s of their "
                     "clock, trace from %.3f to %.3f s of CLOCK_MONOTONIC, %.3f to %.3f of "
@@ -299,6 +326,8 @@ static int join(struct cn_profiler *p, struct cn_samples *samples, const char *p
                     1e-9 * (double)t0, 1e-9 * (double)t1,
                     1e-9 * (double)(t0 + p->clock.realtime_offset_ns),
                     1e-9 * (double)(t1 + p->clock.realtime_offset_ns));
+    if (search_ns > 0 && search(p, samples, path, search_ns, err) != 0)
+        return -1;
     struct cn_watch *w = &p->watches[0];
     w->series = calloc(1, sizeof *w->series);
     if (!w->series)

@@ -136,7 +136,7 @@ static void cover(enum gauge gauge, double step_ma)
         100 * whole.bias, 100 * prefill.size, 100 * decode.size, 100 * whole.size);
     assert_true(prefill.held >= WANTED && decode.held >= WANTED && whole.held >= WANTED);
     /* An interval that is always held says nothing. */
-    assert_true(prefill.size < 0.15 && decode.size < 0.1 && whole.size < 0.08);
+    assert_true(prefill.size < 0.05 && decode.size < 0.1 && whole.size < 0.07);
 }
 
 static void test_value_of_the_moment(void **unused)
