@@ -32,10 +32,10 @@ for target in "$@"; do
     name=$(basename "$target" _fuzz.c)
     mkdir -p "build/fuzz/$name"
     code=0
-    # Files are read up to 64 KiB; a good one of the seeds has 30. More than 200 MB in one go would be
+    # Files have up to 128 KiB. More than 200 MB in one go would be
     # memory taken on a file's word.
     # shellcheck disable=SC2046
-    "$build/tests/fuzz/${name}_fuzz" -max_total_time="$each" -max_len=65536 -timeout=10 \
+    "$build/tests/fuzz/${name}_fuzz" -max_total_time="$each" -max_len=131072 -timeout=10 \
         -rss_limit_mb=2048 -malloc_limit_mb=200 -print_final_stats=1 -verbosity=0 \
         -artifact_prefix="build/fuzz/$name-" "build/fuzz/$name" $(seeds "$name") \
         >"build/fuzz/$name.log" 2>&1 || code=$?
