@@ -113,6 +113,12 @@ void cn_page_note(struct cn_page *p, const char *format, ...)
     va_end(args);
 }
 
+void cn_page_code(struct cn_page *p, const char *text)
+{
+    enter(p, GROUP_NONE);
+    element(p->body, "<pre>", text, "</pre>\n");
+}
+
 void cn_page_finding(struct cn_page *p, const char *statement, const char *evidence)
 {
     enter(p, GROUP_FINDINGS);
@@ -127,6 +133,14 @@ void cn_page_table(struct cn_page *p, const struct cn_table *t, bool sortable)
             sortable ? "scroll sortable" : "scroll");
     cn_table_print(t, CN_TABLE_HTML, p->body);
     fputs("</div>\n", p->body);
+}
+
+void cn_page_folded_table(struct cn_page *p, const struct cn_table *t, const char *title)
+{
+    enter(p, GROUP_NONE);
+    element(p->body, "<details>\n<summary>", title, "</summary>\n");
+    cn_page_table(p, t, true);
+    fputs("</details>\n", p->body);
 }
 
 bool cn_page_plot(struct cn_page *p, const struct cn_plot *plot, const char *title)

@@ -29,12 +29,17 @@ void cn_page_heading(struct cn_page *p, const char *title); /* inside a chapter 
 __attribute__((format(printf, 2, 3))) void cn_page_text(struct cn_page *p, const char *format, ...);
 __attribute__((format(printf, 2, 3))) void cn_page_note(struct cn_page *p, const char *format, ...);
 
+/* Lines as they are, in a fixed width. */
+void cn_page_code(struct cn_page *p, const char *text);
+
 /* A statement and below it the evidence. Those without a gap between them are one numbered list. */
 void cn_page_finding(struct cn_page *p, const char *statement, const char *evidence);
 
 /* What columns have a title (bench/table.h), all rows. sortable: by a click on a title, and in a
  * box of its own that scrolls. */
 void cn_page_table(struct cn_page *p, const struct cn_table *t, bool sortable);
+/* The same, sortable, folded up under a title until it is asked for (or printed). */
+void cn_page_folded_table(struct cn_page *p, const struct cn_table *t, const char *title);
 
 /* A plot with its legend and, above it, a title that says what is seen. Several in a row share the
  * width. False, and nothing appended, if it cannot be drawn: cn_plot_missing() says why. */

@@ -35,6 +35,9 @@ const char cn_page_style[] =
     "svg { display: block; width: 100%; height: auto; color: var(--fg); }\n"
     ".legend { list-style: none; display: flex; flex-wrap: wrap; gap: 0 1rem; margin: .25rem 0 0;"
     " padding: 0; font-size: .875rem; }\n"
+    "details { margin: .75rem 0; }\n"
+    "summary { cursor: pointer; color: var(--link); }\n"
+    "pre { font-size: .8125rem; padding: .75rem; background: var(--panel); overflow-x: auto; }\n"
     ".scroll { overflow-x: auto; margin: .75rem 0; }\n"
     ".sortable { overflow: auto; max-height: 75vh; border: 1px solid var(--line); }\n"
     "table { border-collapse: collapse; font-size: .875rem; font-variant-numeric: tabular-nums; }\n"
@@ -50,9 +53,12 @@ const char cn_page_style[] =
     " .scroll { overflow: visible; } th, td { white-space: normal; padding: .1rem .25rem; }"
     " table { font-size: 8px; } thead th { position: static; } tr { break-inside: avoid; } }\n";
 
-/* Sorts the rows of a table in a .sortable by the column whose title is clicked (or has Enter
+/* Paper cannot unfold. Sorts the rows of a table in a .sortable by the column whose title is clicked (or has Enter
  * pressed); numbers as numbers, texts behind them; again: the other way round. */
 const char cn_page_script[] =
+    "addEventListener('beforeprint', () => {\n"
+    "  for (const details of document.querySelectorAll('details')) details.open = true;\n"
+    "});\n"
     "for (const table of document.querySelectorAll('.sortable table'))\n"
     "  table.querySelectorAll('th').forEach((th, column) => {\n"
     "    const sort = () => {\n"

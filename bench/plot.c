@@ -201,6 +201,14 @@ static void widen(struct range *r, bool from_zero)
     r->hi += 0.08 * span;
 }
 
+/* Less than a factor of 4 is shown as well by a straight axis, which has rounder numbers. */
+static void flatten(struct range *r)
+{
+    if (!r->logarithmic || !(r->hi - r->lo < log10(4)))
+        return;
+    *r = (struct range){ pow(10, r->lo), pow(10, r->hi), false };
+}
+
 static void find_ranges(const struct cn_plot *p, struct range *x, struct range *y)
 {
     *x = (struct range){ INFINITY, -INFINITY, p->log_x };
@@ -220,6 +228,8 @@ static void find_ranges(const struct cn_plot *p, struct range *x, struct range *
             include(interval, at->hi);
         }
     }
+    flatten(x);
+    flatten(y);
     widen(x, p->from_zero && p->n_rows);
     widen(y, p->from_zero);
     if (p->n_rows)
@@ -261,12 +271,32 @@ static void quoted(const char *text, size_t max_chars, FILE *f)
     fputc('\'', f);
 }
 
+/* Few enough numbers that they do not touch; on a short logarithmic axis 1, 2, 5, 10, ... */
+static void put_tics(const struct range *r, char axis, FILE *f)
+{
+    double span = r->hi - r->lo, wanted = span / 7, step = pow(10, floor(log10(wanted)));
+    if (!r->logarithmic) {
+        step *= wanted > 5 * step ? 10 : wanted > 2 * step ? 5 : wanted > step ? 2 : 1;
+        fprintf(f, "set %ctics %.9g\n", axis, step);
+    } else if (span < 2.5) {
+        const char *comma = "";
+        fprintf(f, "set logscale %c\nset %ctics (", axis, axis);
+        for (int decade = (int)floor(r->lo); decade <= r->hi; decade++)
+            for (int digit = 1; digit <= 5; digit += digit == 1 ? 1 : 3) {
+                fprintf(f, "%s%g", comma, digit * pow(10, decade));
+                comma = ", ";
+            }
+        fputs(")\n", f);
+    } else {
+        fprintf(f, "set logscale %c\n", axis);
+    }
+}
+
 static void put_axes(const struct cn_plot *p, const struct range *x, const struct range *y, FILE *f)
 {
-    if (p->log_x)
-        fputs("set logscale x\n", f);
-    if (p->log_y)
-        fputs("set logscale y\n", f);
+    put_tics(x, 'x', f);
+    if (!p->n_rows)
+        put_tics(y, 'y', f);
     fprintf(f, "set xrange [%.9g:%.9g]\nset yrange [%.9g:%.9g]\n", edge(x, x->lo), edge(x, x->hi),
             edge(y, y->lo), edge(y, y->hi));
     fputs("set xlabel ", f);
@@ -282,33 +312,56 @@ static void put_axes(const struct cn_plot *p, const struct range *x, const struc
     fputs(p->n_rows ? ")\n" : "", f);
 }
 
+/* Where a label would lie, in parts of the axes. */
 struct box {
-    double x, y, width;
+    double x, y, width, height;
 };
+
+static bool inside(const struct box *b, double x, double y)
+{
+    return x > b->x && x < b->x + b->width && y > b->y && y < b->y + b->height;
+}
+
+static bool overlap(const struct box *a, const struct box *b)
+{
+    return a->x < b->x + b->width && b->x < a->x + a->width && a->y < b->y + b->height &&
+           b->y < a->y + a->height;
+}
 
 enum { MAX_LABELS = 60 };
 
-/* Labels stand right above their points; one that would lie on another is left out. */
+static bool is_free(const struct cn_plot *p, const struct range *x, const struct range *y,
+                    const struct box *b, const struct box *others, int n_others)
+{
+    for (int k = 0; k < n_others; k++)
+        if (overlap(b, &others[k]))
+            return false;
+    for (int s = 0; s < p->n_series; s++)
+        for (int i = 0; p->series[s].style == CN_PLOT_POINTS && i < p->series[s].n_points; i++)
+            if (inside(b, place(x, p->series[s].points[i].x), place(y, p->series[s].points[i].y)))
+                return false;
+    return true;
+}
+
+/* Labels stand right above their points; one that would lie on another or on a point is left out.
+ */
 static void put_labels(const struct cn_plot *p, const struct range *x, const struct range *y,
                        FILE *f)
 {
     struct box boxes[MAX_LABELS];
     int n = 0;
     for (int s = 0; s < p->n_series; s++)
-        for (int i = 0; i < p->series[s].n_points; i++) {
+        for (int i = 0; i < p->series[s].n_points && n < MAX_LABELS; i++) {
             const struct point *at = &p->series[s].points[i];
-            if (!at->label || n == MAX_LABELS)
+            if (!at->label)
                 continue;
-            struct box b = { place(x, at->x), place(y, at->y),
-                             (double)strlen(at->label) * TEXT_WIDTH / (WIDTH - 90) };
+            struct box b = { place(x, at->x) + 0.01, place(y, at->y) + 0.01,
+                             (double)strlen(at->label) * TEXT_WIDTH / (WIDTH - 90),
+                             16.0 / (HEIGHT - FRAME_HEIGHT) };
             bool left = b.x + b.width > 0.98;
             if (left)
-                b.x -= b.width;
-            bool free = true;
-            for (int k = 0; k < n; k++)
-                free &= b.x > boxes[k].x + boxes[k].width || boxes[k].x > b.x + b.width ||
-                        fabs(b.y - boxes[k].y) > 15.0 / (HEIGHT - FRAME_HEIGHT);
-            if (!free)
+                b.x -= b.width + 0.02;
+            if (!is_free(p, x, y, &b, boxes, n))
                 continue;
             boxes[n++] = b;
             fputs("set label ", f);

@@ -45,8 +45,6 @@ static inline const char *cn_html_fault(const char *html, const char **at)
     const char *dummy, **place = at ? at : &dummy;
     for (const char *p = html; *p;) {
         *place = p;
-        if (*p == '>')
-            return "a bare >";
         if (*p == '&' && strncmp(p, "&lt;", 4) && strncmp(p, "&gt;", 4) && strncmp(p, "&amp;", 5) &&
             strncmp(p, "&quot;", 6))
             return "a bare &";
