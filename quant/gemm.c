@@ -149,8 +149,9 @@ size_t cn_gemm_scratch_bytes(enum cn_act_kind kind, int64_t n_cols)
     if (kind == CN_ACT_Q8_WIDE || kind == CN_ACT_BF16)
         return cn_gemm_way_scratch_bytes();
     size_t rows = (size_t)cn_gemm_rows(kind, n_cols), cols = (size_t)padded_cols(n_cols);
-    /* Float panels are the largest; quantised ones have a byte and an eighth of a scale and of a
-     * minimum per column at the most. */
+    /* Float panels are the largest. Quantised ones have a byte of codes and one to spare per
+     * column; scales and minima, at most one per 16 columns but room for 16, take less than the
+     * rest. */
     return round_up(rows * cols * sizeof(float)) + OUT_BYTES;
 }
 
@@ -194,6 +195,7 @@ void cn_gemm_run(const struct cn_gemm *gemm, const struct cn_kernels *kernels, i
         .scale_stride = per_row,
     };
     p.min = p.scale + block * per_row;
+    p.spare = codes + 3 * (size_t)block * (size_t)cols;
     for (int64_t r0 = 0; r0 < n_rows; r0 += block) {
         int64_t n = n_rows - r0 < block ? n_rows - r0 : block;
         for (int64_t r = 0; r < n; r++) {

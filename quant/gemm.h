@@ -17,6 +17,7 @@ struct cn_panel_data {
     float *scale; /* row r's at scale + r * scale_stride */
     float *min;   /* only if kind->has_min */
     int64_t scale_stride;
+    uint8_t *spare; /* for `prepare`: as large as codes */
 };
 
 /* A block of the other way to a product: rows times columns times tokens that caches hold. Weights
