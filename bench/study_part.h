@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Inside of bench/study_run.h: a study under way, the sites it runs on, jobs and what they wrote.
+ */
+#ifndef CN_STUDY_PART_H
+#define CN_STUDY_PART_H
+
+#include "bench/study_run.h"
+#include "bench/study_target.h"
+#include "engine/json.h"
+
+struct cn_study {
+    const struct cn_study_options *o;
+    struct cn_study_plan plan;
+    struct cn_study_shard shard;
+    struct cn_study_db *db;
+    char work[PATH_MAX]; /* absolute */
+    char tag[128];       /* the database's file name: several may share a work folder */
+    struct cn_error *err;
+};
+
+__attribute__((format(printf, 2, 3))) void cn_study_note(const struct cn_study *s,
+                                                         const char *format, ...);
+
+/* ---- study_jobs.c: sites and their jobs ---------------------------------------------------------
+ */
+
+/* A target in use. */
+struct cn_study_site {
+    const struct cn_study_target *target;
+    void *state;
+    struct cn_study_target_options options;
+    struct cn_study_device device;
+    const char *name; /* "adb:SERIAL" */
+    int64_t id;       /* row of `devices` */
+    char tiers[64];
+    double celsius; /* at the start; NaN: unknown */
+};
+
+/* Reaches and prepares a target. The caller closes the site, also after a failure. */
+enum cn_status cn_study_site_open(const struct cn_study *s, const char *name,
+                                  struct cn_study_site *site);
+void cn_study_site_close(struct cn_study_site *site);
+
+/* Words of a command line. */
+struct cn_study_args {
+    const char *argv[100];
+    int n;
+    char text[8192];
+    size_t n_text;
+    bool full;
+};
+__attribute__((format(printf, 2, 3))) void cn_study_arg(struct cn_study_args *a, const char *format,
+                                                        ...);
+
+/* Runs a job and brings what it wrote here. */
+enum cn_status cn_study_job(const struct cn_study *s, const struct cn_study_site *site,
+                            const char *name, const struct cn_study_args *args,
+                            struct cn_study_outcome *outcome);
+/* Why a job failed, as one line; "" if it did not. */
+void cn_study_job_reason(const struct cn_study_outcome *outcome, char *text, size_t n_bytes);
+/* A file that the job wrote; malloc'ed with a NUL behind. NULL: not there, or too large. */
+char *cn_study_job_text(const struct cn_study_outcome *outcome, const char *name, size_t *n);
+/* The first object of a JSON file, an array or lines of them. The caller frees *json. */
+enum cn_status cn_study_job_json(const struct cn_study_outcome *outcome, const char *name,
+                                 struct cn_json **json, const struct cn_json_value **object,
+                                 struct cn_error *err);
+void cn_study_job_forget(const struct cn_study_outcome *outcome);
+
+/* Sets the columns from `first` on, of the row of `table` with this rowid, to the members of the
+ * object that are called so. Others are left alone, whatever the object says. */
+enum cn_status cn_study_store(const struct cn_study *s, const char *table, const char *first,
+                              int64_t rowid, const struct cn_json_value *object);
+
+/* ---- the stages ---------------------------------------------------------------------------------
+ */
+
+/* study_files.c: makes, hashes and describes the model files; tokenises the prompts. */
+enum cn_status cn_study_prepare(struct cn_study *s, const struct cn_study_site *host);
+/* study_checks.c: CN_ERR_ARGUMENT if the machine's state forbids measuring, unless forced. */
+enum cn_status cn_study_check(const struct cn_study *s, const struct cn_study_site *site);
+/* study_device.c: the row of `devices`, and `limits`. */
+enum cn_status cn_study_describe(const struct cn_study *s, struct cn_study_site *site);
+/* study_worker.c: all runs that this site can take. alone: it shows progress. */
+enum cn_status cn_study_work(struct cn_study *s, const char *target, bool alone);
+/* study_quality.c */
+enum cn_status cn_study_measure_quality(struct cn_study *s, const struct cn_study_site *host);
+
+#endif
