@@ -16,16 +16,16 @@ struct cn_report_made {
 enum cn_status cn_report_study(const char *db, const char *out, struct cn_report_made *made,
                                struct cn_error *err);
 
-/* A table as JSON: an array of objects, as every `-o json` of this program prints it. */
-struct cn_report_json {
-    const char *name; /* of the file; the heading, without folder and ".json" */
+/* A table in one of the forms that bench/dataset.h reads: CSV, JSON, JSON lines. */
+struct cn_report_text {
+    const char *name; /* of the file; the heading, without folder and suffix */
     const char *text; /* [n] */
     size_t n;
 };
 
 /* A page of such tables, and of what they show of speed against bits per weight. head: lines of
  * text above them, or NULL. */
-enum cn_status cn_report_tables(const struct cn_report_json *tables, size_t n_tables,
+enum cn_status cn_report_tables(const struct cn_report_text *tables, size_t n_tables,
                                 const char *head, const char *out, struct cn_error *err);
 
 #endif

@@ -46,42 +46,59 @@ int cn_compare_partner(const struct cn_report *r, int iq)
     return best;
 }
 
-bool cn_compare_pairs(const double *a, const double *b, size_t n, struct cn_comparison *c)
+bool cn_compare_pairs(double *a, double *b, size_t n, struct cn_comparison *c)
 {
+    /* Equal ratios are ties, whatever their last bits say. */
     const struct cn_rank_options options = { .digits = 12 };
-    double *logs = calloc(2 * n + 1, sizeof *logs);
+    size_t kept = 0;
+    for (size_t i = 0; i < n; i++)
+        if (a[i] > 0 && b[i] > 0) {
+            a[kept] = a[i];
+            b[kept++] = b[i];
+        }
+    double *logs = calloc(3 * kept + 1, sizeof *logs), *differences = logs + 2 * kept, w;
     if (!logs)
         return false;
-    c->n = n;
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < kept; i++) {
         logs[i] = log(a[i]);
-        logs[n + i] = log(b[i]);
+        logs[kept + i] = log(b[i]);
+        differences[i] = logs[kept + i] - logs[i];
     }
-    bool ok = cn_wilcoxon(logs, logs + n, n, &options, &c->wilcoxon);
-    cn_tost_paired(a, b, n, CN_SCALE_RATIO, CN_COMPARE_MARGIN, &c->tost);
-    c->p = n < CN_COMPARE_MIN ? (double)NAN : c->wilcoxon.p;
+    bool ok = cn_wilcoxon(logs, logs + kept, kept, &options, &c->test) &&
+              cn_shapiro(differences, kept, &w, &c->p_normal);
     free(logs);
+    c->paired = true;
+    c->n_tests = 1;
+    c->p_holm = c->test.p;
+    c->lo_a = c->hi_a = c->lo_b = c->hi_b = NAN;
+    cn_tost_paired(a, b, kept, CN_SCALE_RATIO, CN_COMPARE_MARGIN, &c->tost);
+    cn_summarise(a, kept, &c->of_a);
+    cn_summarise(b, kept, &c->of_b);
     return ok;
 }
 
-bool cn_compare_judge(struct cn_comparison *list, int n)
+/* Holm's correction over the list, then a verdict on each. */
+static bool judge(struct cn_k_iq *list, int n)
 {
     double *p = malloc(((size_t)n + 1) * sizeof *p);
+    size_t n_tests = 0;
     if (!p)
         return false;
-    for (int i = 0; i < n; i++)
-        p[i] = list[i].p;
+    for (int i = 0; i < n; i++) {
+        bool enough = list[i].c.of_a.n >= CN_COMPARE_MIN;
+        p[i] = enough ? list[i].c.test.p : (double)NAN;
+        n_tests += enough;
+    }
     bool ok = cn_holm(p, (size_t)n);
     for (int i = 0; i < n; i++) {
-        struct cn_comparison *c = &list[i];
-        bool same = c->tost.p < 0.05, different = p[i] < 0.05;
-        c->p = p[i];
-        c->small = same && different;
-        c->verdict = c->n < CN_COMPARE_MIN    ? CN_VERDICT_TOO_FEW
-                     : same                   ? CN_VERDICT_SAME
-                     : !different             ? CN_VERDICT_OPEN
-                     : c->wilcoxon.effect > 0 ? CN_VERDICT_HIGHER
-                                              : CN_VERDICT_LOWER;
+        struct cn_comparison *c = &list[i].c;
+        c->p_holm = p[i];
+        c->n_tests = n_tests;
+        list[i].verdict = c->of_a.n < CN_COMPARE_MIN ? CN_VERDICT_TOO_FEW
+                          : c->tost.p < 0.05         ? CN_VERDICT_SAME
+                          : !(p[i] < 0.05)           ? CN_VERDICT_OPEN
+                          : c->test.effect > 0       ? CN_VERDICT_HIGHER
+                                                     : CN_VERDICT_LOWER;
     }
     free(p);
     return ok;
@@ -89,34 +106,32 @@ bool cn_compare_judge(struct cn_comparison *list, int n)
 
 /* Compares in one setting, if both files ran there; *n grows. */
 static bool compare_in(const struct cn_report *r, int k, int iq, int setting, struct cn_metric m,
-                       struct cn_comparison *list, int *n)
+                       struct cn_k_iq *list, int *n)
 {
     int ga = cn_report_group_of(r, k, setting), gb = cn_report_group_of(r, iq, setting);
     if (ga < 0 || gb < 0)
         return true;
     size_t room = (size_t)r->groups[ga].n_runs;
-    double *a = malloc(2 * room * sizeof *a);
+    double *a = calloc(2 * room, sizeof *a);
     if (!a)
         return false;
-    struct cn_comparison *c = &list[*n];
-    *c = (struct cn_comparison){ .file_a = k, .file_b = iq, .setting = setting, .metric = m };
-    size_t pairs = cn_metric_pairs(r, ga, gb, m, a, a + room), kept = 0;
-    for (size_t i = 0; i < pairs; i++)
-        if (a[i] > 0 && a[room + i] > 0) {
-            a[kept] = a[i];
-            a[room + kept++] = a[room + i];
-        }
-    bool ok = cn_compare_pairs(a, a + room, kept, c);
-    *n += kept > 0;
+    struct cn_k_iq *x = &list[*n];
+    *x = (struct cn_k_iq){ .file_a = k, .file_b = iq, .setting = setting, .metric = m };
+    x->c.metric = cn_metric_info(m.kind)->name;
+    x->c.per = r->settings[setting].name;
+    x->c.a = r->files[k].quant;
+    x->c.b = r->files[iq].quant;
+    size_t pairs = cn_metric_pairs(r, ga, gb, m, a, a + room);
+    bool ok = cn_compare_pairs(a, a + room, pairs, &x->c);
+    *n += x->c.of_a.n > 0;
     free(a);
     return ok;
 }
 
-bool cn_compare_k_iq(const struct cn_report *r, struct cn_metric m, struct cn_comparison **out,
-                     int *n)
+bool cn_compare_k_iq(const struct cn_report *r, struct cn_metric m, struct cn_k_iq **out, int *n)
 {
     size_t room = (size_t)r->n_groups + 1; /* each IQ group is compared once at most */
-    struct cn_comparison *list = malloc(room * sizeof *list);
+    struct cn_k_iq *list = malloc(room * sizeof *list);
     *n = 0;
     bool ok = list;
     for (int g = 0; ok && g < r->n_groups; g++) {
@@ -124,7 +139,7 @@ bool cn_compare_k_iq(const struct cn_report *r, struct cn_metric m, struct cn_co
         if (k >= 0)
             ok = compare_in(r, k, r->groups[g].file, r->groups[g].setting, m, list, n);
     }
-    ok = ok && cn_compare_judge(list, *n);
+    ok = ok && judge(list, *n);
     if (ok)
         *out = list;
     else

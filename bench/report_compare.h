@@ -5,8 +5,7 @@
 #ifndef CN_REPORT_COMPARE_H
 #define CN_REPORT_COMPARE_H
 
-#include "bench/equivalence.h"
-#include "bench/rank_tests.h"
+#include "bench/comparison.h"
 #include "bench/report_part.h"
 
 enum {
@@ -26,15 +25,12 @@ enum cn_verdict {
     CN_VERDICT_OPEN    /* neither */
 };
 
-struct cn_comparison {
+/* The K type (a) and the IQ type (b) of a model. */
+struct cn_k_iq {
     int file_a, file_b, setting;
     struct cn_metric metric;
-    size_t n;                     /* pairs */
-    struct cn_rank_test wilcoxon; /* of the logarithms */
-    double p;                     /* of that, after Holm's correction over the list */
-    struct cn_tost tost;          /* of the ratio b / a */
+    struct cn_comparison c;
     enum cn_verdict verdict;
-    bool small; /* different, but within the margin all the same */
 };
 
 /* The file of the same model that file `iq` (of an IQ type) is to be held against: of a K type, if
@@ -42,15 +38,12 @@ struct cn_comparison {
  * near enough. */
 int cn_compare_partner(const struct cn_report *r, int iq);
 
-/* All comparisons of K (a) and IQ (b) in a metric, in every setting. The caller frees the list.
+/* All comparisons of K and IQ in a metric, in every setting, judged. The caller frees the list.
  * False if out of memory. */
-bool cn_compare_k_iq(const struct cn_report *r, struct cn_metric m, struct cn_comparison **list,
-                     int *n);
+bool cn_compare_k_iq(const struct cn_report *r, struct cn_metric m, struct cn_k_iq **list, int *n);
 
-/* Fills n, wilcoxon, tost of one comparison from a[n], b[n], all > 0. */
-bool cn_compare_pairs(const double *a, const double *b, size_t n, struct cn_comparison *c);
-/* Corrects p over the list and judges. */
-bool cn_compare_judge(struct cn_comparison *list, int n);
+/* Fills c from pairs a[n], b[n], which are sorted then; those that are not > 0 are left out. */
+bool cn_compare_pairs(double *a, double *b, size_t n, struct cn_comparison *c);
 
 const char *cn_verdict_name(enum cn_verdict v);
 

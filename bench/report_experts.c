@@ -49,7 +49,7 @@ static int place_experts(struct cn_findings *j, int moe, struct cn_metric m)
     cn_say(&s, " active per token) is ");
     cn_say(&e, "Pairs of the same block, setting and quantisation");
     for (int f = 0; j->ok && f < r->n_files && n < 8; f++) {
-        struct cn_comparison c = { .metric = m };
+        struct cn_comparison c = { 0 };
         if (r->files[f].experts || !cn_first_of_model(r, f) || !(r->files[f].n_params > 0))
             continue;
         size_t pairs = model_pairs(r, f, moe, m, a, a + r->n_runs);
@@ -61,8 +61,8 @@ static int place_experts(struct cn_findings *j, int moe, struct cn_metric m)
         say_millions(&s, r->files[f].n_params);
         cn_say(&s, ", dense; 90%% interval %.2f to %.2f)", c.tost.lo, c.tost.hi);
         cn_say(&e, "%s against %s: n = %zu, Wilcoxon ", n ? ";" : ",", r->files[f].model, pairs);
-        cn_say_p(&e, "p", c.wilcoxon.p);
-        cn_say(&e, ", r = %+.2f", c.wilcoxon.effect);
+        cn_say_p(&e, "p", c.test.p);
+        cn_say(&e, ", r = %+.2f", c.test.effect);
         x[n] = log(r->files[f].n_params);
         y[n++] = -log(c.tost.estimate); /* the dense model's, by that of the experts */
     }

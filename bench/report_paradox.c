@@ -24,7 +24,7 @@ static const char *word(struct cn_metric m, bool higher)
     }
 }
 
-static void say_which(const struct cn_findings *j, struct cn_say *t, const struct cn_comparison *c)
+static void say_which(const struct cn_findings *j, struct cn_say *t, const struct cn_k_iq *c)
 {
     const struct cn_report_file *a = &j->r->files[c->file_a], *b = &j->r->files[c->file_b];
     const char *setting = j->r->settings[c->setting].name;
@@ -32,34 +32,26 @@ static void say_which(const struct cn_findings *j, struct cn_say *t, const struc
            a->bpw, cn_comma(setting), setting);
 }
 
-static void one_comparison(struct cn_findings *j, const struct cn_comparison *c)
+static void one_comparison(struct cn_findings *j, const struct cn_k_iq *x)
 {
     struct cn_say s = { "" }, e = { "" };
-    const struct cn_tost *t = &c->tost;
-    say_which(j, &s, c);
-    cn_say(&s, ": ");
-    cn_say_metric(j->r, &s, c->metric);
-    cn_say(&s, " is %.3f times that of the K type (90%% interval %.3f to %.3f): ", t->estimate,
-           t->lo, t->hi);
-    if (c->verdict == CN_VERDICT_SAME)
-        cn_say(&s, "the same within %.0f%%%s.", CN_COMPARE_MARGIN * 100,
-               c->small ? ", though not equal" : "");
-    else if (c->verdict == CN_VERDICT_OPEN)
-        cn_say(&s, "neither a difference nor equality within %.0f%% is shown.",
-               CN_COMPARE_MARGIN * 100);
-    else
-        cn_say(&s, "IQ is %s.", word(c->metric, c->verdict == CN_VERDICT_HIGHER));
-    cn_say(&e, "Wilcoxon signed-rank on %zu pairs, each from one block: W = %g, ", c->n,
-           fmin(c->wilcoxon.w_plus, c->wilcoxon.w_minus));
-    cn_say_p(&e, "p", c->wilcoxon.p);
-    cn_say(&e, ", rank-biserial r = %+.2f. Equivalence (TOST, margin %.0f%%): ", c->wilcoxon.effect,
-           CN_COMPARE_MARGIN * 100);
-    cn_say_p(&e, "p", t->p);
+    char sentence[512];
+    cn_comparison_verdict(&x->c, sentence, sizeof sentence);
+    cn_say_metric(j->r, &s, x->metric);
+    cn_capital(&s);
+    cn_say(&s, " of ");
+    say_which(j, &s, x);
+    cn_say(&s, ": %s", sentence);
+    cn_say(&e,
+           "Wilcoxon signed-rank on %zu pairs, each from one block: W = %g, rank-biserial r = "
+           "%+.2f. Shapiro-Wilk on the differences of logarithms: ",
+           x->c.of_a.n, fmin(x->c.test.w_plus, x->c.test.w_minus), x->c.test.effect);
+    cn_say_p(&e, "p", x->c.p_normal);
     cn_say(&e, ".");
     cn_tell(j, &s, &e);
 }
 
-static void many_comparisons(struct cn_findings *j, const struct cn_comparison *list, int n)
+static void many_comparisons(struct cn_findings *j, const struct cn_k_iq *list, int n)
 {
     struct cn_say s = { "" }, e = { "" };
     int count[CN_VERDICT_OPEN + 1] = { 0 }, least = -1, most = -1;
@@ -68,11 +60,11 @@ static void many_comparisons(struct cn_findings *j, const struct cn_comparison *
         count[list[i].verdict]++;
         if (list[i].verdict == CN_VERDICT_TOO_FEW)
             continue;
-        n_least = n_least && n_least < list[i].n ? n_least : list[i].n;
-        n_most = n_most > list[i].n ? n_most : list[i].n;
-        if (least < 0 || list[i].tost.estimate < list[least].tost.estimate)
+        n_least = n_least && n_least < list[i].c.of_a.n ? n_least : list[i].c.of_a.n;
+        n_most = n_most > list[i].c.of_a.n ? n_most : list[i].c.of_a.n;
+        if (least < 0 || list[i].c.tost.estimate < list[least].c.tost.estimate)
             least = i;
-        if (most < 0 || list[i].tost.estimate > list[most].tost.estimate)
+        if (most < 0 || list[i].c.tost.estimate > list[most].c.tost.estimate)
             most = i;
     }
     struct cn_metric m = list[0].metric;
@@ -101,12 +93,12 @@ static void many_comparisons(struct cn_findings *j, const struct cn_comparison *
     }
     cn_say(&s, ".");
     if (count[CN_VERDICT_SAME] == n - count[CN_VERDICT_TOO_FEW]) {
-        cn_say(&s, " IQ / K is between %.3f and %.3f.", list[least].tost.estimate,
-               list[most].tost.estimate);
+        cn_say(&s, " IQ / K is between %.3f and %.3f.", list[least].c.tost.estimate,
+               list[most].c.tost.estimate);
     } else {
-        cn_say(&s, " IQ / K goes from %.2f (", list[least].tost.estimate);
+        cn_say(&s, " IQ / K goes from %.2f (", list[least].c.tost.estimate);
         say_which(j, &s, &list[least]);
-        cn_say(&s, ") to %.2f (", list[most].tost.estimate);
+        cn_say(&s, ") to %.2f (", list[most].c.tost.estimate);
         say_which(j, &s, &list[most]);
         cn_say(&s, ").");
     }
@@ -120,7 +112,7 @@ static void many_comparisons(struct cn_findings *j, const struct cn_comparison *
     cn_tell(j, &s, &e);
 }
 
-static void table_row(struct cn_findings *j, const struct cn_comparison *c)
+static void table_row(struct cn_findings *j, const struct cn_k_iq *c)
 {
     char label[160];
     struct cn_table *t = j->comparisons;
@@ -133,13 +125,13 @@ static void table_row(struct cn_findings *j, const struct cn_comparison *c)
     cn_table_f64(t, "iq_bpw", b->bpw);
     cn_table_f64(t, "k_bpw", a->bpw);
     cn_table_str(t, "setting", j->r->settings[c->setting].name);
-    cn_table_i64(t, "n", (int64_t)c->n);
-    cn_table_f64(t, "ratio", c->tost.estimate);
-    cn_table_f64(t, "lo", c->tost.lo);
-    cn_table_f64(t, "hi", c->tost.hi);
-    cn_put_p(t, "p", c->p);
-    cn_table_f64(t, "r", c->wilcoxon.effect);
-    cn_put_p(t, "p_tost", c->tost.p);
+    cn_table_i64(t, "n", (int64_t)c->c.of_a.n);
+    cn_table_f64(t, "ratio", c->c.tost.estimate);
+    cn_table_f64(t, "lo", c->c.tost.lo);
+    cn_table_f64(t, "hi", c->c.tost.hi);
+    cn_put_p(t, "p", c->c.p_holm);
+    cn_table_f64(t, "r", c->c.test.effect);
+    cn_put_p(t, "p_tost", c->c.tost.p);
     bool different = c->verdict == CN_VERDICT_LOWER || c->verdict == CN_VERDICT_HIGHER;
     cn_table_str(t, "verdict",
                  different ? word(c->metric, c->verdict == CN_VERDICT_HIGHER)
@@ -169,7 +161,7 @@ void cn_find_k_against_iq(struct cn_findings *j)
     int n_metrics = compared_metrics(j->r, metrics, 64);
     int n_all = 0, n_enough = 0;
     for (int m = 0; j->ok && m < n_metrics; m++) {
-        struct cn_comparison *list;
+        struct cn_k_iq *list;
         int n, enough = 0, last = 0;
         if (!(j->ok = cn_compare_k_iq(j->r, metrics[m], &list, &n)))
             return;

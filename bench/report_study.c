@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#include "bench/report.h"
 #include "bench/plot.h"
+#include "bench/report.h"
 #include "bench/report_part.h"
 #include "engine/error.h"
 

@@ -12,22 +12,26 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { MAX_JSON = 64 << 20, MAX_TABLES = 32 };
+enum { MAX_BYTES = 64 << 20, MAX_TABLES = 32 };
 
 static const struct cn_usage usage = {
-    "carnot report [DB | TABLE.json...] [options]",
+    "carnot report [DB | TABLE...] [options]",
     "Writes one HTML page that needs nothing but itself: of a study (default: " CN_STUDY_DB "),\n"
     "with findings first, each with its test, then speed, energy by phase, memory, quality,\n"
     "roofline, Pareto front, all runs, provenance. A study that still runs can be looked at, too.\n"
-    "Or of tables that other commands printed with -o json:\n"
+    "Or of tables that other commands saved (.csv, .json, .jsonl):\n"
     "  carnot bench -o json > models.json; carnot report models.json\n"
     "Plots are drawn by gnuplot; without it the page has its tables and says so.\n",
 };
 
-static bool is_json(const char *name)
+static bool is_table(const char *name)
 {
-    size_t n = strlen(name);
-    return n > 5 && strcmp(name + n - 5, ".json") == 0;
+    static const char *const suffixes[] = { ".json", ".jsonl", ".csv" };
+    const char *dot = strrchr(name, '.');
+    for (size_t i = 0; dot && i < sizeof suffixes / sizeof *suffixes; i++)
+        if (strcmp(dot, suffixes[i]) == 0)
+            return true;
+    return false;
 }
 
 static bool same_file(const char *a, const char *b)
@@ -39,19 +43,19 @@ static bool same_file(const char *a, const char *b)
 
 static int of_tables(const struct cn_string_list *files, const char *head, const char *out)
 {
-    struct cn_report_json tables[MAX_TABLES];
+    struct cn_report_text tables[MAX_TABLES];
     char *texts[MAX_TABLES];
     struct cn_error err = { "" };
     int code = CN_EXIT_OK;
     size_t n = 0;
     while (n < files->n && code == CN_EXIT_OK) {
         size_t bytes;
-        texts[n] = cn_read_file(files->items[n], MAX_JSON, &bytes);
+        texts[n] = cn_read_file(files->items[n], MAX_BYTES, &bytes);
         if (!texts[n]) {
             code = CN_EXIT_FAILED;
             break;
         }
-        tables[n] = (struct cn_report_json){ files->items[n], texts[n], bytes };
+        tables[n] = (struct cn_report_text){ files->items[n], texts[n], bytes };
         n++;
     }
     if (code == CN_EXIT_OK && cn_report_tables(tables, n, head, out, &err) != CN_OK)
@@ -75,16 +79,16 @@ static int of_study(const char *db, const char *out)
 
 static int execute(const struct cn_string_list *files, const char *head, const char *out)
 {
-    size_t n_json = 0;
+    size_t n_tables = 0;
     for (size_t i = 0; i < files->n; i++) {
-        n_json += is_json(files->items[i]);
+        n_tables += is_table(files->items[i]);
         if (same_file(files->items[i], out))
             return cn_usage_error("%s: the page would replace what it is made of", out);
     }
-    if (n_json && n_json == files->n)
+    if (n_tables && n_tables == files->n)
         return of_tables(files, head, out);
-    if (files->n > 1 || n_json)
-        return cn_usage_error("takes one study, or tables that all end in .json");
+    if (files->n > 1 || n_tables)
+        return cn_usage_error("takes one study, or tables (.csv, .json, .jsonl)");
     return of_study(files->n ? files->items[0] : CN_STUDY_DB, out);
 }
 

@@ -34,10 +34,10 @@ expect 1 "$CARNOT" report README.md -o "$scratch/new.html"
 one_line_err
 err_has README.md
 [ ! -e "$scratch/new.html" ] || fail "left a page behind"
-echo '{"a": 1}' >"$scratch/object.json"
-expect 1 "$CARNOT" report "$scratch/object.json" -o "$scratch/new.html"
+echo '[1, 2]' >"$scratch/numbers.json"
+expect 1 "$CARNOT" report "$scratch/numbers.json" -o "$scratch/new.html"
 one_line_err
-err_has "an array of objects expected"
+err_has numbers.json
 echo '[{"a": 1}' >"$scratch/cut.json"
 expect 1 "$CARNOT" report "$scratch/cut.json" -o "$scratch/new.html"
 one_line_err

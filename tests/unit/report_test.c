@@ -160,10 +160,12 @@ static void test_one_comparison(void **state)
         .n_models = 1, .n_quants = 2, .n_tiers = 1, .n_blocks = 10, .iq_slow = {1.25, 1}
     });
     char *html = report();
-    has(html, "dense-8m, IQ4_XS (4.88 bits) against Q4_K_M (5.27 bits): decode speed is 0.84");
-    has(html, "IQ is slower.");
-    has(html, "Wilcoxon signed-rank on 10 pairs, each from one block: W = 0, p = 0.002, "
-              "rank-biserial r = -1.00.");
+    has(html,
+        "Decode speed of dense-8m, IQ4_XS (4.88 bits) against Q4_K_M (5.27 bits): IQ4_XS is ");
+    has(html, "below Q4_K_M (90% interval");
+    has(html, "): a difference (Wilcoxon p = 0.00195), and one of more than 5%.");
+    has(html, "Wilcoxon signed-rank on 10 pairs, each from one block: W = 0, rank-biserial r = "
+              "-1.00.");
     free(html);
 }
 
@@ -316,11 +318,10 @@ static void test_tables(void **state)
 {
     (void)state;
     struct cn_error err = { "" };
-    struct cn_report_json tables[] = {
-        {"x/models.json", table, sizeof table - 1},
-        { "none.json",    "[]",  2               }
+    struct cn_report_text tables[] = {
+        {"x/models.json", table, sizeof table - 1}
     };
-    assert_int_equal(cn_report_tables(tables, 2, "carnot 0.1\n<tiers>", page, &err), CN_OK);
+    assert_int_equal(cn_report_tables(tables, 1, "carnot 0.1\n<tiers>", page, &err), CN_OK);
     FILE *f = fopen(page, "r");
     char *html = NULL;
     size_t room = 0;
@@ -331,15 +332,14 @@ static void test_tables(void **state)
     has(html, "<pre>carnot 0.1\n&lt;tiers&gt;</pre>");
     has(html, "<td>a &lt;b&gt;</td><td>Q4_K</td><td class=\"n\">4.5</td>");
     has(html, "<td class=\"n\">1235</td>");
-    lacks(html, ">other<");
-    has(html, "No rows.");
+    has(html, "<th>other</th>");
     if (!cn_plot_missing())
         has(html, ">decode, tokens/s<");
     free(html);
     tables[0].text = "[1, 2]";
     tables[0].n = 6;
     assert_int_equal(cn_report_tables(tables, 1, NULL, page, &err), CN_ERR_FORMAT);
-    assert_string_equal(err.text, "x/models.json: an array of objects expected");
+    assert_non_null(strstr(err.text, "x/models.json"));
 }
 
 int main(void)
