@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "bench/generate.h"
 
+#include "bench/model_work.h"
 #include "bench/probe.h"
 #include "engine/utf8.h"
 
@@ -59,11 +60,14 @@ enum cn_status cn_generate(struct cn_session *session, const struct cn_model *mo
                            struct cn_error *err)
 {
     struct stream stream = { .options = o };
+    struct cn_work told;
     *r = (struct cn_generation){ .n_prompt = n_prompt };
+    cn_session_work(session, &told);
     begin(o, "prefill", 0);
     double t0 = cn_seconds();
     enum cn_status status = cn_session_eval(session, prompt, n_prompt, CN_WANT_LAST, err);
     double t1 = cn_seconds();
+    cn_tell_work(o->profiler, session, &told);
     end(o);
     r->prefill_s = t1 - t0;
     for (int32_t i = 0; i < n_prompt; i++)
@@ -97,6 +101,7 @@ enum cn_status cn_generate(struct cn_session *session, const struct cn_model *mo
         a = cn_seconds();
         status = cn_session_eval(session, &token, 1, CN_WANT_LAST, err);
         b = cn_seconds();
+        cn_tell_work(o->profiler, session, &told);
         end(o);
         r->decode_s += b - a;
     }

@@ -2,6 +2,7 @@
 #include "bench/model_bench.h"
 
 #include "bench/generate.h"
+#include "bench/model_work.h"
 #include "bench/probe.h"
 #include "bench/stats.h"
 #include "engine/error.h"
@@ -28,6 +29,8 @@ static enum cn_status once(struct cn_session *session, const struct cn_bench_opt
                            struct cn_error *err)
 {
     enum cn_status status = CN_OK;
+    struct cn_work told;
+    cn_session_work(session, &told);
     if (o->spans)
         o->spans->on = index >= 0;
     if (o->profiler && index >= 0)
@@ -39,6 +42,7 @@ static enum cn_status once(struct cn_session *session, const struct cn_bench_opt
     else
         status = cn_session_eval(session, tokens, n, CN_WANT_LAST, err);
     *seconds = cn_seconds() - t0;
+    cn_tell_work(o->profiler, session, &told);
     if (o->profiler && index >= 0)
         cn_profiler_phase_end(o->profiler);
     if (o->spans)

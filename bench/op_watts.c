@@ -3,6 +3,7 @@
 
 #include "bench/distributions.h"
 #include "bench/least_squares.h"
+#include "bench/model_work.h"
 #include "bench/probe.h"
 #include "bench/spans.h"
 #include "engine/error.h"
@@ -55,6 +56,8 @@ static enum cn_status repetition(struct runner *r, double seconds, int64_t index
     cn_spans_clear(&r->spans);
     *n = 0;
     r->spans.on = true;
+    struct cn_work told;
+    cn_session_work(r->session, &told);
     if (index >= 0)
         cn_profiler_phase_begin(o->profiler, "mix", index);
     double t0 = cn_seconds(), t1 = t0;
@@ -71,6 +74,7 @@ static enum cn_status repetition(struct runner *r, double seconds, int64_t index
         *n += now;
         t1 = cn_seconds();
     }
+    cn_tell_work(o->profiler, r->session, &told);
     if (index >= 0)
         cn_profiler_phase_end(o->profiler);
     r->spans.on = false;

@@ -9,11 +9,17 @@
 #include "profiler/profiler.h"
 #include "profiler/series.h"
 
+/* What the watched program says that it has done (cn_profiler_work). */
+struct cn_worked {
+    _Atomic int64_t bytes, int8_ops, unpacked;
+};
+
 /* What is asked of a meter. */
 struct cn_meter_request {
     const char *root; /* never NULL; "" stands for "/" */
     const char *arg;  /* after the colon of its name: "dram", a path; "" if there was none */
     bool force;
+    const struct cn_worked *worked; /* NULL: nobody says */
 };
 
 /* A channel as a probe describes it. */

@@ -1,9 +1,15 @@
 /* SPDX-License-Identifier: MIT
  *
- * A model in place of a meter (`model:W_IDLE,W_BUSY`), for machines that have none: watts grow in
- * a line with the CPU time of this process, from W_IDLE with none to W_BUSY with every core busy.
- * It knows nothing of frequency, of memory, or of what the cores do, and other programs' load is
- * not seen. So it is never taken unasked, and each figure of it is `modelled`.
+ * A model in place of a meter, for machines that have none. It is never taken unasked, and each
+ * figure of it is `modelled`. Two kinds:
+ *
+ * model:W_IDLE,W_BUSY: watts grow in a line with the CPU time of this process, from W_IDLE with
+ * none to W_BUSY with every core busy. It knows nothing of frequency, of memory, or of what the
+ * cores do, and other programs' load is not seen.
+ *
+ * model:FILE: the energy model of a machine, fitted with a meter (carnot machine --energy): watts
+ * at rest, and joules for each byte, operation and unpacked weight that the watched program says it
+ * has used (cn_profiler_work).
  */
 #include <errno.h>
 #include <math.h>
@@ -13,11 +19,16 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "profiler/energy_model.h"
 #include "profiler/meter.h"
 
 struct state {
     double idle_w, busy_w, cores;
     int64_t start_ns, start_cpu_ns;
+    bool fitted; /* by the model, from work */
+    struct cn_energy_model model;
+    const struct cn_worked *worked;
+    struct cn_model_row start;
 };
 
 static int64_t clock_ns(clockid_t clock)
@@ -44,6 +55,25 @@ static double cores(void)
     return n > 0 ? (double)n : 1;
 }
 
+static void probe_file(const char *path, struct cn_channel *c)
+{
+    struct cn_energy_model m;
+    struct cn_profiler_error err;
+    if (cn_energy_model_load(path, &m, &err) != 0) {
+        cn_channel_reason(c, "%.300s", err.text);
+        cn_channel_remedy(c, "expected model:W_IDLE,W_BUSY, or model:FILE of an energy model that "
+                             "carnot machine --energy --save FILE has fitted on a metered machine");
+        return;
+    }
+    snprintf(c->info.boundary, sizeof c->info.boundary, "%.36s (modelled)",
+             m.boundary[0] ? m.boundary : "machine");
+    snprintf(
+        c->info.sources, sizeof c->info.sources,
+        "modelled: %.3g W + %.3g pJ/byte + %.3g pJ/int8 op + %.3g pJ/weight unpacked, fitted by "
+        "%.60s",
+        m.coef[0], 1e12 * m.coef[1], 1e12 * m.coef[2], 1e12 * m.coef[3], m.meter);
+}
+
 static void probe(const struct cn_meter_request *request, struct cn_channel_list *channels)
 {
     char name[sizeof(((struct cn_meter_info *)0)->name)];
@@ -54,9 +84,15 @@ static void probe(const struct cn_meter_request *request, struct cn_channel_list
     if (!c)
         return;
     c->info.counter = c->info.modelled = true;
+    bool numbers = parse(request->arg, &idle_w, &busy_w);
+    /* What begins like a number was meant as one. */
+    if (*request->arg && !numbers && !strchr("0123456789,+-", *request->arg)) {
+        probe_file(request->arg, c);
+        return;
+    }
     if (!*request->arg)
         cn_channel_reason(c, "an estimate, made only when asked for");
-    else if (!parse(request->arg, &idle_w, &busy_w))
+    else if (!numbers)
         cn_channel_reason(c,
                           "expected model:W_IDLE,W_BUSY, two numbers of watts with 0 <= W_IDLE <= "
                           "W_BUSY; found model:%.60s",
@@ -71,18 +107,34 @@ static void probe(const struct cn_meter_request *request, struct cn_channel_list
                           "the plug tells both");
 }
 
+static struct cn_model_row now(const struct state *s)
+{
+    struct cn_model_row row = { { 1e-9 * (double)(clock_ns(CLOCK_MONOTONIC) - s->start_ns) } };
+    if (s->worked) {
+        row.x[1] = (double)s->worked->bytes - s->start.x[1];
+        row.x[2] = (double)s->worked->int8_ops - s->start.x[2];
+        row.x[3] = (double)s->worked->unpacked - s->start.x[3];
+    }
+    return row;
+}
+
 static void *open_state(const struct cn_meter_request *request, struct cn_channel *channel,
                         struct cn_opened *opened)
 {
     struct state *s = calloc(1, sizeof *s);
-    if (!s || !parse(request->arg, &s->idle_w, &s->busy_w)) {
-        cn_channel_reason(channel, s ? "not two numbers of watts" : "out of memory");
+    struct cn_profiler_error err = { "out of memory" };
+    if (s && !parse(request->arg, &s->idle_w, &s->busy_w))
+        s->fitted = cn_energy_model_load(request->arg, &s->model, &err) == 0;
+    if (!s || (!s->fitted && !parse(request->arg, &s->idle_w, &s->busy_w))) {
+        cn_channel_reason(channel, "%.300s", err.text);
         free(s);
         return NULL;
     }
     s->cores = cores();
     s->start_ns = clock_ns(CLOCK_MONOTONIC);
     s->start_cpu_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+    s->worked = request->worked;
+    s->start = now(s);
     opened->n_sources = 1;
     return s;
 }
@@ -91,6 +143,11 @@ static enum cn_read read_model(void *opaque, unsigned source, struct cn_reading 
 {
     (void)source;
     const struct state *s = opaque;
+    if (s->fitted) {
+        struct cn_model_row row = now(s);
+        r->value = 1e6 * cn_energy_model_joules(&s->model, &row, NULL);
+        return CN_READ_OK;
+    }
     double time = (double)(clock_ns(CLOCK_MONOTONIC) - s->start_ns);
     double busy = (double)(clock_ns(CLOCK_PROCESS_CPUTIME_ID) - s->start_cpu_ns) / s->cores;
     r->value = 1e-3 * (s->idle_w * time + (s->busy_w - s->idle_w) * busy);

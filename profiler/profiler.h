@@ -125,6 +125,12 @@ int cn_profiler_start(struct cn_profiler *p, struct cn_profiler_error *err);
 void cn_profiler_phase_begin(struct cn_profiler *p, const char *kind, int64_t index);
 void cn_profiler_phase_end(struct cn_profiler *p);
 
+/* The watched program tells what it has done since it last told: bytes read from memory, operations
+ * of 8-bit integers (2 x multiply-adds), weights unpacked to them. Only an energy model that was
+ * asked for as the meter (model:FILE) makes use of it. To be told within the phase it was done in.
+ * Callable from any thread. */
+void cn_profiler_work(struct cn_profiler *p, int64_t bytes, int64_t int8_ops, int64_t unpacked);
+
 /* Closes open phases, stops the thread, closes the meters. All below is to be asked after it. 0, or
  * -1 (a `file` could not be read; its channel then is not ok). */
 int cn_profiler_stop(struct cn_profiler *p, struct cn_profiler_error *err);

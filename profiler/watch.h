@@ -72,6 +72,7 @@ struct cn_profiler {
     struct cn_system_state before, after;
     char disturbance[400]; /* "" if none */
     struct cn_sampler sampler;
+    struct cn_worked worked;
 };
 
 /* Now, on a CLOCK_*. */

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What passes through a model take, told beforehand; and told to a profiler while they run.
+ */
+#ifndef CN_MODEL_WORK_H
+#define CN_MODEL_WORK_H
+
+#include "engine/carnot.h"
+#include "profiler/profiler.h"
+
+/* One pass of n_tokens (>= 1) at position 0, logits of the last one wanted: what cn_session_work
+ * will count, but for the KV cache. Of a mixture, tokens are taken to choose their experts at
+ * random. */
+void cn_model_pass_work(const struct cn_model *model, int32_t n_tokens, struct cn_work *work);
+
+/* Tells the profiler what the session has done since *told (which the caller begins with zeros for
+ * a new session), and sets *told. profiler may be NULL. */
+void cn_tell_work(struct cn_profiler *profiler, const struct cn_session *session,
+                  struct cn_work *told);
+
+#endif
