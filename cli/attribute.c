@@ -73,7 +73,7 @@ int cn_cmd_attribute(int argc, char **argv)
          "added to the time of every sample (default 0)",                                                -1e12, 1e12},
         { "--find-offset", NULL,       CN_OPT_FLOAT,  &search_s,    "S",
          "find the offset of the samples' clock, up to S seconds, from how power and phases "
-         "change together (default 0: trust the clocks)",                                                0,     1e5 },
+          "change together (default 0: trust the clocks)",                                               0,     1e5 },
         { "-o",            "--output", CN_OPT_TABLE,  &format,      "FORMAT",
          "md, csv, json, jsonl or sql (default jsonl)",                                                  0,     0   },
     };

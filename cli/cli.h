@@ -69,7 +69,8 @@ void cn_progress(const char *what, double done, double total);
  * after a message on stderr. Refuses more than max_bytes. */
 char *cn_read_file(const char *path, size_t max_bytes, size_t *n);
 
-/* True once SIGINT has arrived (main installs the handler; a second SIGINT kills). */
+/* True once SIGINT, SIGHUP or SIGTERM has arrived (main installs the handler; a second one of a
+ * kind kills). */
 bool cn_interrupted(void);
 /* Forgets it: for an interactive command, where SIGINT ends an answer and not the program. */
 void cn_interrupt_clear(void);

@@ -14,9 +14,13 @@ void cn_message_command(const char *name);
 /* Takes the progress line off the terminal, so that a message does not land in the middle of it. */
 void cn_progress_clear(void);
 
-/* From now on SIGINT sets what cn_interrupted() tells, once; the second one kills as usual. An
- * ignored SIGINT (nohup, a background job) stays ignored. */
+/* From now on SIGINT, SIGHUP and SIGTERM set what cn_interrupted() tells, once each; the second one
+ * kills as usual. Those that are ignored (nohup, a background job) stay ignored. */
 void cn_interrupt_install(void);
+
+/* From now on SIGBUS (a mapped file was truncated) ends the program with a line on stderr that
+ * names the file, and exit 1. */
+void cn_bus_error_install(void);
 
 /* The candidate that `given` is most likely a misspelling of, or NULL if none is close. Skips NULL
  * candidates. */

@@ -69,9 +69,10 @@ static void occupy_standard_descriptors(void)
                 return;
 }
 
-/* Writing to a pipe that nobody reads is an error to report, not a reason to die half-way through a
- * file. A handler rather than SIG_IGN: programs started from here get the default back. */
-static void on_broken_pipe(int sig)
+/* Writing to a pipe that nobody reads, or beyond the limit on the size of a file, is an error to
+ * report, not a reason to die half-way through a file. A handler rather than SIG_IGN: programs
+ * started from here get the default back. */
+static void on_failed_write(int sig)
 {
     (void)sig;
 }
@@ -127,8 +128,10 @@ int main(int argc, char **argv)
 {
     occupy_standard_descriptors();
     cn_interrupt_install();
-    struct sigaction action = { .sa_handler = on_broken_pipe, .sa_flags = SA_RESTART };
+    cn_bus_error_install();
+    struct sigaction action = { .sa_handler = on_failed_write, .sa_flags = SA_RESTART };
     sigemptyset(&action.sa_mask);
     sigaction(SIGPIPE, &action, NULL);
+    sigaction(SIGXFSZ, &action, NULL);
     return flush_result(run(argc, argv));
 }

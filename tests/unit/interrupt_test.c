@@ -35,6 +35,24 @@ static int first_is_noticed(void)
     return cn_interrupted() ? 42 : 2;
 }
 
+/* The terminal is gone, or somebody asks the program to end: once each, and the second kills. */
+static int hangup_is_noticed(void)
+{
+    cn_interrupt_install();
+    raise(SIGHUP);
+    return cn_interrupted() ? 42 : 2;
+}
+
+static int term_is_noticed(void)
+{
+    cn_interrupt_install();
+    raise(SIGTERM);
+    if (!cn_interrupted())
+        return 2;
+    raise(SIGTERM);
+    return 0;
+}
+
 static int second_kills(void)
 {
     first_is_noticed();
@@ -79,6 +97,12 @@ static void test_interrupt(void **state)
     int status = status_of(first_is_noticed);
     assert_true(WIFEXITED(status));
     assert_int_equal(WEXITSTATUS(status), 42);
+    status = status_of(hangup_is_noticed);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 42);
+    status = status_of(term_is_noticed);
+    assert_true(WIFSIGNALED(status));
+    assert_int_equal(WTERMSIG(status), SIGTERM);
     status = status_of(second_kills);
     assert_true(WIFSIGNALED(status));
     assert_int_equal(WTERMSIG(status), SIGINT);
