@@ -367,7 +367,9 @@ static const char *output_problem(const struct run *r, const struct cn_json_valu
     const struct cn_json_value *n = cn_json_get(object, "output_tokens");
     if (!n || n->type != CN_JSON_NUMBER)
         return "the record does not tell how many tokens were generated";
-    return n->number < (double)r->output_length ? "fewer tokens than asked were generated" : NULL;
+    return n->number < (double)r->output_length
+               ? "fewer tokens than asked were generated (is the context large enough?)"
+               : NULL;
 }
 
 /* One transaction. A run that failed keeps its reason; nothing else of it is believed. */

@@ -114,7 +114,7 @@ static void add_row(struct cn_table *t, const struct cn_machine_info *info, cons
     cn_table_i64(t, "threads", n_threads);
     cn_table_str(t, "tier", cn_tier_name(tier));
     set_rate(t, "read_gbps", rates->read_gbps);
-    cn_table_str(t, "read_pattern", rates->read_how);
+    set_text(t, "read_pattern", rates->read_how);
     set_rate(t, "int8_gops", rates->int8_gops);
     set_rate(t, "f32_gflops", rates->f32_gflops);
     set_text(t, "cpu", info->cpu);
@@ -152,18 +152,23 @@ static int run(const struct cn_machine_info *info, uint32_t mask, const int *cou
     for (int tier = 0; tier < CN_N_TIERS; tier++)
         n_tiers += mask >> tier & 1;
     struct cn_table *t = make_table();
-    struct cn_machine_probe *probe = cn_machine_probe_create(MAX_BUFFER, most);
-    if (!t || !probe)
+    const bool timed = seconds > 0;
+    struct cn_machine_probe *probe = timed ? cn_machine_probe_create(MAX_BUFFER, most) : NULL;
+    if (!t || (timed && !probe))
         code = cn_die("out of memory");
     for (int i = 0; code < 0 && i < n_counts; i++)
         for (int tier = 0; code < 0 && tier < CN_N_TIERS; tier++) {
-            struct cn_machine_rates rates;
+            const double none = (double)NAN;
+            struct cn_machine_rates rates = { .read_gbps = none,
+                                              .int8_gops = none,
+                                              .f32_gflops = none };
             if (!(mask >> tier & 1))
                 continue;
             cn_progress("machine", done++, n_counts * n_tiers);
-            cn_machine_probe_run(probe, mask, (enum cn_tier)tier, counts[i], seconds, &rates);
+            if (timed)
+                cn_machine_probe_run(probe, mask, (enum cn_tier)tier, counts[i], seconds, &rates);
             add_row(t, info, tiers, counts[i], (enum cn_tier)tier, &rates,
-                    cn_machine_probe_bytes(probe));
+                    timed ? cn_machine_probe_bytes(probe) : 0);
             if (cn_interrupted())
                 code = cn_die("interrupted");
         }
@@ -183,13 +188,13 @@ int cn_cmd_machine(int argc, char **argv)
     double seconds = 1;
     const struct cn_option options[] = {
         {"--threads",  "-t",      CN_OPT_STRING, &threads, "LIST",
-         "numbers of threads, as in 1,2,4 (1, 2, 4 and so on to all cores)",                             0,    0  },
+         "numbers of threads, as in 1,2,4 (1, 2, 4 and so on to all cores)",                             0, 0  },
         { "--tier",    "--tiers", CN_OPT_STRING, &tiers,   "LIST",
-         "tiers, as in ref,avx2 (CARNOT_TIERS, else all there are)",                                     0,    0  },
+         "tiers, as in ref,avx2 (CARNOT_TIERS, else all there are)",                                     0, 0  },
         { "--seconds", NULL,      CN_OPT_FLOAT,  &seconds, "S",
-         "to measure each row for, up to 4 times that if it is busy (1)",                                0.01, 600},
+         "to measure each row for, up to 4 times that if it is busy; 0: do not (1)",                     0, 600},
         { "--output",  "-o",      CN_OPT_TABLE,  &output,  "FORMAT", "md, csv, json, jsonl or sql (md)", 0,
-         0                                                                                                        },
+         0                                                                                                     },
     };
     struct cn_machine_info info;
     int counts[CN_MAX_COUNTS], n_counts = 0;

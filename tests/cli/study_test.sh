@@ -1,0 +1,202 @@
+#!/bin/sh
+# carnot study: a study from plan to export; killed at random moments; in shards; wrong use.
+set -u
+. tests/expect.sh
+has_command study || exit 77
+unset CARNOT_TIERS
+"$CARNOT" study status "$scratch/none.db" 2>&1 | grep -q "without" && { echo "SKIPPED: built without SQLite"; exit 77; }
+model=$PWD/tests/fixtures/arch/llama-f32.gguf
+
+# A plan of tiny runs: 2 files x 2 thread counts x 3 blocks.
+plan=$scratch/tiny.plan
+cat >"$plan" <<END
+name tiny
+seed 7
+repetitions 3
+warmup 0
+file tiny A "$model"
+file tiny B $model   # the same file under another name
+threads 1 2
+ids p 5 9 3 7
+output 4
+meter none
+idle 0
+limits none
+checks off
+END
+
+# rows DB: what does not depend on time.
+rows() {
+    "$CARNOT" study export "$1" -o jsonl >"$scratch/rows.jsonl" || return 1
+    sed -E 's/.*"run": ([0-9]+), "block": ([0-9]+), "position": ([0-9]+), "cell": ([0-9]+), "status": "([a-z]+)".*"model": ("[^"]*"), "quant": ("[^"]*").*"sha256": ("[^"]*").*"threads": ([0-9]+).*"input_tokens": ([0-9]+), "output_tokens": ([0-9]+).*"response_ids": ("[^"]*").*/\1 \2 \3 \4 \5 \6 \7 \8 \9/; ' "$scratch/rows.jsonl"
+    sed -E 's/.*("run": [0-9]+),.*("input_tokens": [0-9]+, "output_tokens": [0-9]+).*("response": .*)/\1 \2 \3/' "$scratch/rows.jsonl"
+}
+
+cd "$scratch" || exit 1
+expect 0 "$CARNOT" study run "$plan" --db whole.db
+out_has "| tiny  | A     |"
+rows whole.db >whole.rows
+[ "$(grep -c ' done ' whole.rows)" = 12 ] || fail "12 runs done expected"
+[ "$(cut -d' ' -f2,4 whole.rows | head -n 12 | sort -u | wc -l)" = 12 ] || fail "a cell twice in a block"
+[ "$(head -n 12 whole.rows | cut -d' ' -f4 | tr '\n' ' ')" != "1 2 3 4 1 2 3 4 1 2 3 4 " ] || fail "not in random order"
+# Nothing is left to do.
+expect 0 "$CARNOT" study run --db whole.db
+rows whole.db | cmp -s - whole.rows || fail "a second call changed something"
+
+# Killed at 20 random moments while it has work, it goes on each time; no run is lost or done twice.
+# A machine may be quick or slow: a study that is finished before its death is followed by another.
+moment() { # seed: seconds
+    awk -v seed="$1" 'BEGIN { srand(seed); printf "%.3f", rand() * 0.4 }'
+}
+unfinished() { # DB
+    [ ! -e "$1" ] || "$CARNOT" study export "$1" --table runs -o csv | grep -qE '^[0-9]+,[0-9]+,[0-9]+,[0-9]+,(pending|running),'
+}
+sound() { # DB
+    command -v sqlite3 >/dev/null || return 0
+    expect 0 sqlite3 "$1" "PRAGMA integrity_check; PRAGMA foreign_key_check"
+    [ "$(cat "$scratch/out")" = ok ] || fail "$1 is damaged"
+}
+kills=0 round=1 calls=0
+while [ $kills -lt 20 ] && [ $calls -lt 200 ]; do
+    calls=$((calls + 1))
+    "$CARNOT" study run "$plan" --db killed$round.db --work work >/dev/null 2>&1 &
+    pid=$!
+    sleep "$(moment $$$calls)"
+    kill -9 $pid 2>/dev/null
+    wait $pid 2>/dev/null
+    if unfinished killed$round.db; then
+        kills=$((kills + 1))
+        [ ! -e killed$round.db ] || sound killed$round.db
+    else
+        round=$((round + 1))
+    fi
+done
+[ $kills = 20 ] || fail "killed only $kills times in $calls calls"
+echo "killed $kills times, in $round studies"
+for db in killed*.db; do
+    expect 0 "$CARNOT" study run "$plan" --db "$db" --work work
+    rows "$db" >killed.rows
+    cmp -s killed.rows whole.rows || fail "$db differs: $(diff killed.rows whole.rows | head -n 4)"
+    sound "$db"
+done
+ls killed*.db-* killed*.db.new 2>/dev/null && fail "files are left over"
+
+# Shards, each on its own as a scheduler would start them, make the same table when they are merged.
+seq 1 4 >shards
+if command -v parallel >/dev/null; then
+    expect 0 parallel --will-cite -j 2 "$CARNOT" study run "$plan" --db shard{}.db --work work --shard {}/4 :::: shards
+else
+    while read -r i; do
+        expect 0 "$CARNOT" study run "$plan" --db "shard$i.db" --work work --shard "$i/4"
+    done <shards
+fi
+expect 0 "$CARNOT" study merge all.db shard1.db shard2.db shard3.db shard4.db
+rows all.db >all.rows
+cmp -s all.rows whole.rows || fail "merged shards differ: $(diff all.rows whole.rows | head -n 4)"
+sound all.db
+for table in study files prompts tokens cells; do # all but the times
+    "$CARNOT" study export whole.db --table $table -o jsonl | sed 's/"created_s": [0-9.]*//' >whole.$table
+    "$CARNOT" study export all.db --table $table -o jsonl | sed 's/"created_s": [0-9.]*//' >all.$table
+    cmp -s whole.$table all.$table || fail "table $table differs in the merged shards"
+done
+# The order does not matter; what was done twice is refused.
+expect 0 "$CARNOT" study merge other.db shard3.db shard1.db shard4.db shard2.db
+rows other.db | cmp -s - whole.rows || fail "merging in another order differs"
+expect 1 "$CARNOT" study merge twice.db whole.db shard1.db
+one_line_err
+err_has "done in two"
+[ ! -e twice.db ] && [ ! -e twice.db.new ] || fail "a failed merge left a file"
+expect 1 "$CARNOT" study merge all.db shard1.db
+err_has "exists already"
+# A shard stays what it is; a database stays of its plan.
+expect 1 "$CARNOT" study run "$plan" --db shard1.db --shard 2/4
+err_has "shard 1/4"
+sed 's/seed 7/seed 8/' "$plan" >seed.plan
+expect 1 "$CARNOT" study run seed.plan --db whole.db
+err_has "differ from line 2"
+expect 0 "$CARNOT" study run seed.plan --db seed.db --work work
+rows seed.db | cmp -s - whole.rows && fail "another seed gives the same order"
+expect 1 "$CARNOT" study merge seeds.db seed.db whole.db
+err_has "another plan"
+
+# A run that dies fails alone and says why; what a plan cannot have is skipped and says why.
+grep -v '^file tiny B' "$plan" >bad.plan
+cat >>bad.plan <<END
+file tiny B none.gguf
+tiers all ref
+context 8
+input all 6
+END
+expect 0 "$CARNOT" study run bad.plan --db bad.db
+err_has "none.gguf"
+"$CARNOT" study export bad.db -o csv >bad.csv
+[ "$(grep -c ',skipped,.*no model file' bad.csv)" = 24 ] || fail "24 runs skipped expected"
+[ "$(grep -c ',failed,.*context' bad.csv)" = 12 ] || fail "12 runs failed expected"
+[ "$(grep -c ',done,' bad.csv)" = 12 ] || fail "12 runs done expected"
+
+# Energy of a tree that stands still: unresolved, and never 0.
+zone=root/sys/class/powercap/intel-rapl:0
+mkdir -p $zone
+echo package-0 >$zone/name
+echo 1000 >$zone/energy_uj
+echo 262143328850 >$zone/max_energy_range_uj
+sed -e 's/meter none/meter powercap/' -e 's/repetitions 3/repetitions 1/' "$plan" >metered.plan
+expect 0 "$CARNOT" study run metered.plan --db metered.db --root "$PWD/root"
+expect 0 "$CARNOT" study export metered.db --table phases -o jsonl
+out_has '"boundary": "package"'
+out_has '"joules": null'
+out_has '"status": "unresolved"'
+grep -q '"joules": 0[,}]' "$scratch/out" && fail "an unknown energy is 0"
+
+# Every format; each line of jsonl is an object.
+for format in md csv json jsonl sql; do
+    expect 0 "$CARNOT" study export whole.db -o $format
+    out_has "response"
+done
+expect 2 "$CARNOT" study export whole.db --table nonsense
+one_line_err
+expect 1 "$CARNOT" study status none.db
+one_line_err
+err_has "none.db"
+expect 1 "$CARNOT" study status "$plan"
+one_line_err
+
+# Wrong plans: one line that names file, line and what was expected.
+wrong() { # plan text, message
+    printf '%s\n' "$1" >wrong.plan
+    expect 1 "$CARNOT" study run wrong.plan --db wrong.db
+    one_line_err
+    err_has "$2"
+    [ ! -e wrong.db ] || fail "a wrong plan made a database"
+}
+wrong "colour red" "wrong.plan:1: unknown key 'colour'"
+wrong "seed x" "a number from 0"
+wrong "seed 1
+seed 2" "wrong.plan:2: seed: there is such a line already"
+wrong "repetitions 0" "a number from 1 to 10000 expected, '0' found"
+wrong "model m" "too little"
+wrong "model ../m x.gguf" "letters, digits"
+wrong "model m \${NO_SUCH_VARIABLE}/x.gguf" "NO_SUCH_VARIABLE is not set"
+wrong "kv f64" "f32, f16 or q8_0"
+wrong "tiers sse9" "sse9"
+wrong "threads 1 1" "twice"
+wrong "file \"m A x.gguf" "closing quote"
+wrong "prompt p @none.txt" "none.txt"
+wrong "cooldown 30" "time S"
+wrong "quality magic" "divergence"
+wrong "ids p 1 -2" "'-2' found"
+wrong "" "a line 'model' or 'file' expected"
+wrong "file m A x.gguf" "'prompt' or 'ids' expected"
+wrong "model m x.gguf
+prompt p a" "'quant' expected"
+expect 1 "$CARNOT" study run none.plan --db wrong.db
+one_line_err
+expect 1 "$CARNOT" study run --db wrong.db
+err_has "name a plan"
+expect 2 "$CARNOT" study run "$plan" --shard 5/4
+expect 2 "$CARNOT" study run "$plan" --shard 1/4x
+expect 2 "$CARNOT" study frobnicate
+one_line_err
+expect 2 "$CARNOT" study merge one.db
+expect 1 "$CARNOT" study run "$plan" --db wrong.db --target moon:1
+err_has "moon:1"
