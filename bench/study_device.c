@@ -58,12 +58,7 @@ static enum cn_status put_limits(const struct cn_study *s, const struct cn_study
         const struct cn_json_value *row = cn_json_root(json);
         const struct cn_json_value *threads = cn_json_get(row, "threads");
         const struct cn_json_value *tier = cn_json_get(row, "tier");
-        const struct cn_json_value *cpus = cn_json_get(row, "cpus");
         status = cn_study_store(s, "devices", "cpu", site->id, row);
-        if (status == CN_OK && cpus && cpus->type == CN_JSON_NUMBER)
-            status =
-                cn_study_exec(s->db, s->err, "UPDATE devices SET n_cpus = ?2 WHERE device = ?1",
-                              "id", site->id, cpus->number);
         bool timed = s->plan.limits_s > 0 && threads && threads->type == CN_JSON_NUMBER && tier &&
                      tier->type == CN_JSON_STRING;
         if (status == CN_OK && timed)

@@ -32,8 +32,8 @@ static const struct {
 
 /* Devices get new numbers; the others keep theirs. */
 static const char *const steps[] = {
-    "INSERT OR IGNORE INTO main.devices (target, name, cpu, kernel, n_cpus, memory_bytes, caches, "
-    "frequency, tiers) SELECT target, name, cpu, kernel, n_cpus, memory_bytes, caches, frequency, "
+    "INSERT OR IGNORE INTO main.devices (target, name, cpu, kernel, cpus, memory_bytes, caches, "
+    "frequency, tiers) SELECT target, name, cpu, kernel, cpus, memory_bytes, caches, frequency, "
     "tiers FROM part.devices",
 
     "CREATE TEMP TABLE renumbered AS SELECT b.device AS old, a.device AS new FROM part.devices b "

@@ -70,7 +70,7 @@
 "  name TEXT NOT NULL, -- host name, or model of a phone\n" \
 "  cpu TEXT,\n" \
 "  kernel TEXT,\n" \
-"  n_cpus INTEGER, -- online\n" \
+"  cpus INTEGER, -- online\n" \
 "  memory_bytes INTEGER,\n" \
 "  caches TEXT,\n" \
 "  frequency TEXT, -- CPUs by highest frequency\n" \
