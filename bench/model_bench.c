@@ -66,6 +66,7 @@ static enum cn_status repeat(struct cn_session *session, const struct cn_bench_o
     double tps[MAX_REPS], share[MAX_REPS], limits[MAX_REPS + 1], seconds;
     if (o->depth)
         CN_TRY(cn_session_eval(session, tokens, o->depth, CN_WANT_NONE, err));
+    r->busy_ns = 0;
     r->first_phase = o->profiler ? cn_profiler_n_phases(o->profiler) : 0;
     for (int32_t i = -1; i < o->n_reps; i++) {
         /* The warm-up of a decode need not be long. */
@@ -76,6 +77,7 @@ static enum cn_status repeat(struct cn_session *session, const struct cn_bench_o
         if (i < 0)
             continue;
         tps[i] = n / seconds;
+        r->busy_ns += (int64_t)(seconds * 1e9);
         share[i] = tps[i] / ((limits[i] + limits[i + 1]) / 2);
     }
     r->n_phases = o->profiler ? cn_profiler_n_phases(o->profiler) - r->first_phase : 0;

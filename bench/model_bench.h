@@ -33,8 +33,8 @@ struct cn_bench_result {
     double limit;                      /* median of what `limit` said; NaN without it */
     double per_limit; /* tokens per second by the limit: the median over repetitions of each one's
                        * speed by the mean of the limits before and after it */
-    size_t first_phase, n_phases; /* the timed repetitions in the profiler */
-    int64_t total_tokens;         /* of all timed repetitions */
+    size_t first_phase, n_phases;  /* the timed repetitions in the profiler */
+    int64_t total_tokens, busy_ns; /* of all timed repetitions */
 };
 
 /* n tokens below n_vocab, drawn with a fixed seed: no product depends on their values. The caller

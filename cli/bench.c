@@ -21,17 +21,37 @@ static const double IDLE_S = 1;
 /* Of a repetition for --attribute: some hundred updates of a counter. */
 static const double MIX_S = 0.25;
 
-/* The limit of the test under way, measured now: bytes read or int8 operations per second. */
-static double limit_now(void *user)
+/* The machine's limits now, with the highest tier whose instructions can be timed. */
+static void limits_now(const struct cn_bench *b, struct cn_machine_rates *rates)
 {
-    const struct cn_bench *b = user;
-    struct cn_machine_rates rates = { .int8_gops = (double)NAN };
-    /* The highest tier whose instructions can be timed. */
-    for (int t = CN_N_TIERS - 1; t >= 0 && isnan(rates.int8_gops); t--)
+    *rates = (struct cn_machine_rates){ .int8_gops = (double)NAN };
+    for (int t = CN_N_TIERS - 1; t >= 0 && isnan(rates->int8_gops); t--)
         if (b->tiers >> t & 1)
             cn_machine_probe_run(b->probe, b->tiers, (enum cn_tier)t, b->probe_threads, 0.15,
-                                 &rates);
+                                 rates);
+}
+
+/* That of the test under way: bytes read or int8 operations per second. */
+static double limit_now(void *user)
+{
+    struct cn_machine_rates rates;
+    const struct cn_bench *b = user;
+    limits_now(b, &rates);
     return 1e9 * (b->probe_read ? rates.read_gbps : rates.int8_gops);
+}
+
+/* Between the repetitions of --explain, whose limits are the means of all. */
+static double all_limits_now(void *user)
+{
+    struct cn_machine_rates r;
+    struct cn_bench *b = user;
+    struct cn_machine_rates *sum = &b->limits;
+    limits_now(b, &r);
+    const double n = b->n_limits++;
+    sum->read_gbps += (r.read_gbps - sum->read_gbps) / (n + 1);
+    sum->int8_gops += (r.int8_gops - sum->int8_gops) / (n + 1);
+    sum->f32_gflops += (r.f32_gflops - sum->f32_gflops) / (n + 1);
+    return 1e9 * r.read_gbps;
 }
 
 static bool interrupted(void *user)
@@ -67,6 +87,18 @@ static void wait_idle(struct cn_bench *b, int64_t index)
     cn_profiler_phase_begin(b->profiler, "idle", index);
     nanosleep(&t, NULL);
     cn_profiler_phase_end(b->profiler);
+}
+
+static enum cn_status explain(struct cn_bench *b, const struct cn_model *model,
+                              const struct cn_bench_options *o, struct cn_bench_row *row)
+{
+    row->explain = malloc(sizeof *row->explain);
+    if (!row->explain)
+        return CN_ERR_MEMORY;
+    row->limits = b->limits;
+    cn_explain(model, o, &row->spans, row->result.busy_ns, row->result.total_tokens, &row->limits,
+               row->explain);
+    return CN_OK;
 }
 
 static enum cn_status bench_one(struct cn_bench *b, const struct cn_model *model, const char *path,
@@ -117,14 +149,18 @@ static enum cn_status bench_one(struct cn_bench *b, const struct cn_model *model
                                          .seconds = metered ? MIX_S : MIX_S / 10 };
         status = cn_op_mix_run(model, &o, &mix, &row->mix, err);
     } else {
-        if (b->a->split && cn_spans_init(&row->spans, info->n_layer))
+        const bool spans = b->a->split || b->a->explain;
+        if (spans && cn_spans_init(&row->spans, info->n_layer))
             o.spans = &row->spans;
-        else if (b->a->split)
+        else if (spans)
             status = CN_ERR_MEMORY;
-        if (!b->probe)
-            o.limit = NULL;
+        o.limit = !b->probe ? NULL : b->a->explain ? all_limits_now : limit_now;
+        b->limits = (struct cn_machine_rates){ 0 };
+        b->n_limits = 0;
         if (status == CN_OK)
             status = cn_model_bench(model, &o, &row->result, err);
+        if (status == CN_OK && b->a->explain)
+            status = explain(b, model, &o, row);
     }
     if (status == CN_OK)
         b->n_rows++;
@@ -170,12 +206,15 @@ static int finish(struct cn_bench *b)
         cn_warn("the machine was not quiet: %s", disturbance);
     b->table = b->a->attribute ? cn_bench_watts_table(b)
                : b->a->split   ? cn_bench_split_table(b)
+               : b->a->explain ? cn_bench_explain_table(b)
                                : cn_bench_table(b);
     if (!b->table)
         return cn_die("out of memory");
     cn_table_print(b->table, b->a->format, stdout);
     if (b->a->format == CN_TABLE_MD)
-        (b->a->attribute || b->a->split ? cn_bench_split_notes : cn_bench_notes)(b);
+        (b->a->explain                    ? cn_bench_explain_notes
+         : b->a->attribute || b->a->split ? cn_bench_split_notes
+                                          : cn_bench_notes)(b);
     int code = CN_EXIT_OK;
     if (b->a->save && !cn_table_save(b->table, b->a->save))
         code = cn_die("%s: %s", b->a->save, strerror(errno));
@@ -254,6 +293,7 @@ static int execute(const struct cn_bench_arguments *a)
     for (size_t i = 0; i < b.n_rows; i++) {
         cn_spans_free(&b.rows[i].spans);
         cn_op_mix_free(b.rows[i].mix);
+        free(b.rows[i].explain);
     }
     free(b.rows);
     return code;
@@ -262,8 +302,8 @@ static int execute(const struct cn_bench_arguments *a)
 /* What excludes what. -1: all is well. */
 static int check(const struct cn_bench_arguments *a)
 {
-    if ((a->split != NULL) + (a->attribute != NULL) + a->watch_cost > 1)
-        return cn_usage_error("one of --split, --attribute and --watch-cost, please");
+    if ((a->split != NULL) + (a->attribute != NULL) + a->watch_cost + a->explain > 1)
+        return cn_usage_error("one of --explain, --split, --attribute and --watch-cost, please");
     if (a->split && strcmp(a->split, "ops") != 0 && strcmp(a->split, "layers") != 0 &&
         strcmp(a->split, "formats") != 0)
         return cn_usage_error("--split: ops, layers or formats expected, '%s' given", a->split);
@@ -315,6 +355,8 @@ int cn_cmd_bench(int argc, char **argv)
         { "--root",        NULL, CN_OPT_STRING, &a.root,        "DIR",    "where the meters' files are (/)",           0, 0    },
         { "--force-meter", NULL, CN_OPT_FLAG,   &a.force_meter, NULL,
          "believe a battery that is charging",                                                                         0, 0    },
+        { "--explain",     NULL, CN_OPT_FLAG,   &a.explain,     NULL,
+         "what bounds the speed instead: each op's time beside what it needs at best",                                 0, 0    },
         { "--split",       NULL, CN_OPT_STRING, &a.split,       "WHAT",
          "where time and joules go instead, by time: ops, layers or formats",                                          0, 0    },
         { "--attribute",   NULL, CN_OPT_STRING, &a.attribute,   "ops",

@@ -7,6 +7,7 @@
 
 #include "cli/cli.h"
 
+#include "bench/explain.h"
 #include "bench/machine_probe.h"
 #include "bench/model_bench.h"
 #include "bench/op_watts.h"
@@ -25,7 +26,7 @@ struct cn_bench_arguments {
     const char *prefill, *decode, *depth, *threads, *kv, *precision, *tiers, *meter, *root, *kld,
         *save, *split, *attribute;
     int64_t reps, batch;
-    bool sleep, force_meter, watch_cost;
+    bool sleep, force_meter, watch_cost, explain;
     enum cn_table_format format;
 };
 
@@ -37,8 +38,10 @@ struct cn_bench_row {
     bool decode;
     struct cn_bench_result result;
     double kld_mean, kld_p99, top1;
-    struct cn_spans spans; /* with --split */
-    struct cn_op_mix *mix; /* with --attribute */
+    struct cn_spans spans;          /* with --split */
+    struct cn_explain *explain;     /* with --explain */
+    struct cn_machine_rates limits; /* with --explain */
+    struct cn_op_mix *mix;          /* with --attribute */
 };
 
 struct cn_bench {
@@ -57,16 +60,20 @@ struct cn_bench {
     uint32_t tiers;
     int32_t probe_threads;
     bool probe_read;
+    struct cn_machine_rates limits; /* means of n_limits measurements, with --explain */
+    int n_limits;
 };
 
 /* Tables of b->rows, after the profiler was stopped. NULL if memory is short. */
-struct cn_table *cn_bench_table(struct cn_bench *b);       /* one row a test */
-struct cn_table *cn_bench_split_table(struct cn_bench *b); /* one row an op, a layer, a format */
-struct cn_table *cn_bench_watts_table(struct cn_bench *b); /* one row an op */
+struct cn_table *cn_bench_table(struct cn_bench *b);         /* one row a test */
+struct cn_table *cn_bench_split_table(struct cn_bench *b);   /* one row an op, a layer, a format */
+struct cn_table *cn_bench_watts_table(struct cn_bench *b);   /* one row an op */
+struct cn_table *cn_bench_explain_table(struct cn_bench *b); /* one row an op and its formats */
 
 /* What the tables' blanks and shares mean, below Markdown. */
 void cn_bench_notes(const struct cn_bench *b);
 void cn_bench_split_notes(const struct cn_bench *b);
+void cn_bench_explain_notes(const struct cn_bench *b);
 
 /* --watch-cost: measures and prints. Returns the exit code. */
 int cn_bench_watch_cost(struct cn_bench *b, const char *const *models, size_t n_models);

@@ -32,6 +32,13 @@ out_has "no weights"
 expect 0 split --split layers --meter none
 out_has "outside"
 
+# Each op beside its bound, and the finding in a sentence.
+expect 0 split -p 16 -n 8 --explain
+out_has "Bottleneck: "
+out_has "of bound"
+expect 0 split -p 0 -n 8 --explain -o jsonl
+out_has '"bottleneck": "overhead"'
+
 # A modelled meter is called so beside each of its figures.
 expect 0 split -p 0 -n 16 --split ops --meter model:4,18
 out_has "by time, modelled"
