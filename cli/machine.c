@@ -2,14 +2,14 @@
  *
  * carnot machine: what this machine is, and the most that it can do.
  */
+#include "cli/machine.h"
 #include "bench/machine_probe.h"
-#include "bench/table.h"
-#include "cli/cli.h"
 #include "cli/lists.h"
 #include "quant/quant.h"
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const struct cn_usage usage = {
@@ -19,8 +19,15 @@ static const struct cn_usage usage = {
             "of 8-bit integers and of floats with the instructions that the tier's kernels\n"
             "are made of. Every figure is the best of many short samples.\n"
             "\n"
+            "--energy fits joules instead, as J = a x seconds + b x bytes + c x int8 operations +\n"
+            "d x weights unpacked, over formats, threads, prefill and decode, and checks the fit\n"
+            "on configurations that it has not seen; it needs a meter. What it saves is a meter\n"
+            "for later runs (--meter model:FILE), and predicts models that were not run.\n"
+            "\n"
             "  carnot machine\n"
-            "  carnot machine -t 1,2,4 -o json",
+            "  carnot machine -t 1,2,4 -o json\n"
+            "  carnot machine --energy --save energy.json\n"
+            "  carnot machine --predict energy.json -m model.gguf",
 };
 
 enum { MAX_BUFFER = 1 << 30 };
@@ -184,17 +191,30 @@ static int run(const struct cn_machine_info *info, uint32_t mask, const int *cou
 int cn_cmd_machine(int argc, char **argv)
 {
     const char *threads = NULL, *tiers = NULL;
-    enum cn_table_format output = CN_TABLE_MD;
+    struct cn_string_list models = { 0 };
+    struct cn_machine_energy e = { .models = &models, .root = getenv("CARNOT_ROOT") };
     double seconds = 1;
+    bool energy = false;
     const struct cn_option options[] = {
-        {"--threads",  "-t",      CN_OPT_STRING, &threads, "LIST",
-         "numbers of threads, as in 1,2,4 (1, 2, 4 and so on to all cores)",                             0, 0  },
-        { "--tier",    "--tiers", CN_OPT_STRING, &tiers,   "LIST",
-         "tiers, as in ref,avx2 (CARNOT_TIERS, else all there are)",                                     0, 0  },
-        { "--seconds", NULL,      CN_OPT_FLOAT,  &seconds, "S",
-         "to measure each row for, up to 4 times that if it is busy; 0: do not (1)",                     0, 600},
-        { "--output",  "-o",      CN_OPT_TABLE,  &output,  "FORMAT", "md, csv, json, jsonl or sql (md)", 0,
-         0                                                                                                     },
+        {"--threads",      "-t",      CN_OPT_STRING, &threads,       "LIST",
+         "numbers of threads, as in 1,2,4 (1, 2, 4 and so on to all cores)",                                           0, 0  },
+        { "--tier",        "--tiers", CN_OPT_STRING, &tiers,         "LIST",
+         "tiers, as in ref,avx2 (CARNOT_TIERS, else all there are)",                                                   0, 0  },
+        { "--seconds",     NULL,      CN_OPT_FLOAT,  &seconds,       "S",
+         "to measure each row for, up to 4 times that if it is busy; 0: do not (1)",                                   0, 600},
+        { "--energy",      NULL,      CN_OPT_FLAG,   &energy,        NULL,     "fit the energy model of this machine", 0,
+         0                                                                                                                   },
+        { "--save",        NULL,      CN_OPT_STRING, &e.save,        "FILE",   "store the energy model",               0, 0  },
+        { "--predict",     NULL,      CN_OPT_STRING, &e.predict,     "FILE",
+         "what models would use, by a stored energy model",                                                            0, 0  },
+        { "--model",       "-m",      CN_OPT_LIST,   &models,        "FILE",
+         "of the sweep, or to predict; may be repeated (for the sweep: made, 5 formats)",                              0, 0  },
+        { "--meter",       NULL,      CN_OPT_STRING, &e.meter,       "NAME",   "energy meter (the best)",              0, 0  },
+        { "--root",        NULL,      CN_OPT_STRING, &e.root,        "DIR",    "where the meters' files are (/)",      0, 0  },
+        { "--force-meter", NULL,      CN_OPT_FLAG,   &e.force_meter, NULL,
+         "believe a battery that is charging",                                                                         0, 0  },
+        { "--output",      "-o",      CN_OPT_TABLE,  &e.format,      "FORMAT", "md, csv, json, jsonl or sql (md)",
+         0,                                                                                                               0  },
     };
     struct cn_machine_info info;
     int counts[CN_MAX_COUNTS], n_counts = 0;
@@ -203,12 +223,32 @@ int cn_cmd_machine(int argc, char **argv)
         cn_options_parse(argc, argv, &usage, options, sizeof options / sizeof *options, NULL, 0, 0);
     if (code < 0)
         code = cn_parse_tiers("--tier", tiers, &mask);
-    if (code >= 0)
-        return code;
+    if (code < 0 && energy && e.predict)
+        code = cn_usage_error("one of --energy and --predict, please");
+    if (code < 0 && !energy && (e.save || (models.n && !e.predict)))
+        code = cn_usage_error("%s goes with --energy%s", e.save ? "--save" : "-m",
+                              e.save ? "" : " or --predict");
+    if (code < 0 && energy && seconds <= 0)
+        code = cn_usage_error("--energy: --seconds above 0 expected");
+    if (code < 0 && e.predict) {
+        e.tiers = tiers;
+        code = cn_machine_predict(&e);
+    }
     cn_machine_describe(&info);
-    if (threads)
+    if (code < 0 && threads)
         code = cn_parse_counts("--threads", threads, info.n_usable, counts, &n_counts);
-    else
+    else if (code < 0)
         n_counts = default_counts(info.n_usable, counts);
-    return code >= 0 ? code : run(&info, mask, counts, n_counts, seconds, output);
+    if (code < 0 && energy) {
+        e.threads = counts;
+        e.n_threads = n_counts;
+        e.tiers = tiers;
+        e.cpu = info.cpu;
+        e.seconds = seconds;
+        code = cn_machine_energy(&e);
+    } else if (code < 0) {
+        code = run(&info, mask, counts, n_counts, seconds, e.format);
+    }
+    free(models.items);
+    return code;
 }
