@@ -31,6 +31,7 @@ const char cn_page_style[] =
     " align-items: start; margin: 1rem 0; }\n"
     "figure { margin: 0; padding: .5rem; border: 1px solid var(--line); border-radius: .4rem;"
     " break-inside: avoid; min-width: 0; }\n"
+    "figcaption::first-letter { text-transform: uppercase; }\n"
     "figcaption { font-weight: 600; font-size: .9375rem; }\n"
     "svg { display: block; width: 100%; height: auto; color: var(--fg); }\n"
     ".legend { list-style: none; display: flex; flex-wrap: wrap; gap: 0 1rem; margin: .25rem 0 0;"

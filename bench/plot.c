@@ -319,7 +319,9 @@ struct box {
 
 static bool inside(const struct box *b, double x, double y)
 {
-    return x > b->x && x < b->x + b->width && y > b->y && y < b->y + b->height;
+    const double marker = 0.012;
+    return x > b->x - marker / 2 && x < b->x + b->width + marker && y > b->y &&
+           y < b->y + b->height + marker;
 }
 
 static bool overlap(const struct box *a, const struct box *b)
@@ -355,7 +357,7 @@ static void put_labels(const struct cn_plot *p, const struct range *x, const str
             const struct point *at = &p->series[s].points[i];
             if (!at->label)
                 continue;
-            struct box b = { place(x, at->x) + 0.01, place(y, at->y) + 0.01,
+            struct box b = { place(x, at->x) + 0.01, place(y, at->y) + 0.015,
                              (double)strlen(at->label) * TEXT_WIDTH / (WIDTH - 90),
                              16.0 / (HEIGHT - FRAME_HEIGHT) };
             bool left = b.x + b.width > 0.98;
@@ -423,13 +425,14 @@ static void put_script(const struct cn_plot *p, const char *id, const char *svg_
     struct range x, y;
     int height = p->n_rows ? FRAME_HEIGHT + ROW_HEIGHT * p->n_rows : HEIGHT;
     find_ranges(p, &x, &y);
-    fprintf(f,
-            "set encoding utf8\n"
-            "set terminal svg size %d,%d font 'inherit,13' name '%s' noenhanced\n"
-            "set output '%s'\n"
-            "set border 3\nset tics nomirror out scale 0.5\nset errorbars 0\nunset key\n"
-            "set grid %s back lw 1 dt 1 lc rgb '#%02x0000'\n",
-            WIDTH, height, id, svg_path, p->n_rows ? "x" : "x y", N_COLOURS + 1);
+    fprintf(
+        f,
+        "set encoding utf8\n"
+        "set terminal svg size %d,%d font 'inherit,13' name '%s' noenhanced\n"
+        "set output '%s'\n"
+        "set border 3\nset tics nomirror out scale 0.5 format '%%g'\nset errorbars 0\nunset key\n"
+        "set grid %s back lw 1 dt 1 lc rgb '#%02x0000'\n",
+        WIDTH, height, id, svg_path, p->n_rows ? "x" : "x y", N_COLOURS + 1);
     put_axes(p, &x, &y, f);
     put_labels(p, &x, &y, f);
     put_series(p, &y, f);

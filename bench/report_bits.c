@@ -80,9 +80,11 @@ static int lines_of_metric(struct cn_findings *j, struct cn_metric m)
     cn_say_metric(j->r, &s, m);
     cn_capital(&s);
     if (n == 1)
-        cn_say(&s, " of %s%s%s: %s. A bit per weight costs %.4g %s (95%% interval %.4g to %.4g).",
+        cn_say(&s,
+               " of %s%s%s: %s. A straight line explains %.1f%% of the variance; a bit per weight "
+               "makes %+.4g %s (95%% interval %+.4g to %+.4g).",
                r->files[one_file].model, cn_comma(setting), setting, straight ? "yes" : "no",
-               one.slope, unit, one.slope_lo, one.slope_hi);
+               100 * one.r2, one.slope, unit, one.slope_lo, one.slope_hi);
     else
         cn_say(&s,
                ": a straight line explains at least 90%% of the variance in %d of %d series "

@@ -72,7 +72,7 @@ static void missing_energy(struct cn_findings *j)
             "model.");
 }
 
-static void comparison_columns(struct cn_table *t)
+static void comparison_columns(const struct cn_report *r, struct cn_table *t)
 {
     cn_table_column(t, "metric", "metric", -1);
     cn_table_column(t, "model", "model", -1);
@@ -80,7 +80,7 @@ static void comparison_columns(struct cn_table *t)
     cn_table_column(t, "k", "K", -1);
     cn_table_column(t, "iq_bpw", "bits", 2);
     cn_table_column(t, "k_bpw", "bits", 2);
-    cn_table_column(t, "setting", "setting", -1);
+    cn_table_column(t, "setting", r->n_settings > 1 ? "setting" : NULL, -1);
     cn_table_column(t, "n", "pairs", -1);
     cn_table_column(t, "ratio", "IQ / K", 3);
     cn_table_column(t, "lo", "90% from", 3);
@@ -91,11 +91,11 @@ static void comparison_columns(struct cn_table *t)
     cn_table_column(t, "verdict", "IQ is", -1);
 }
 
-static void fit_columns(struct cn_table *t)
+static void fit_columns(const struct cn_report *r, struct cn_table *t)
 {
     cn_table_column(t, "metric", "metric", -1);
     cn_table_column(t, "model", "model", -1);
-    cn_table_column(t, "setting", "setting", -1);
+    cn_table_column(t, "setting", r->n_settings > 1 ? "setting" : NULL, -1);
     cn_table_column(t, "n", "quantisations", -1);
     cn_table_column(t, "slope", "per bit", 5);
     cn_table_column(t, "lo", "95% from", 5);
@@ -140,8 +140,8 @@ bool cn_report_findings(struct cn_report *r)
     j->fits = cn_table_create("fits");
     j->ok = j->comparisons && j->fits;
     if (j->ok) {
-        comparison_columns(j->comparisons);
-        fit_columns(j->fits);
+        comparison_columns(r, j->comparisons);
+        fit_columns(r, j->fits);
         cn_page_section(r->page, "findings", "Findings");
         find(j);
     }

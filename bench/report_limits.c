@@ -104,7 +104,7 @@ bool cn_report_roofline(struct cn_report *r)
     cn_page_section(r->page, "roofline", "Roofline");
     cn_table_column(t, "model", "model", -1);
     cn_table_column(t, "quant", "type", -1);
-    cn_table_column(t, "setting", "setting", -1);
+    cn_table_column(t, "setting", r->n_settings > 1 ? "setting" : NULL, -1);
     cn_table_column(t, "gbps", "decode, GB/s of weights", 2);
     cn_table_column(t, "read", "limit", 1);
     cn_table_column(t, "read_share", "share", 2);
@@ -227,7 +227,7 @@ static void front_table(struct cn_report *r, const struct front *f)
         return;
     cn_table_column(t, "model", "model", -1);
     cn_table_column(t, "quant", "type", -1);
-    cn_table_column(t, "setting", "setting", -1);
+    cn_table_column(t, "setting", r->n_settings > 1 ? "setting" : NULL, -1);
     cn_table_column(t, "tps", "decode, tokens/s", 1);
     cn_table_column(t, "peak", "peak memory, MiB", 1);
     if (f->j >= 0)

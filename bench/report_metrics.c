@@ -182,7 +182,9 @@ bool cn_quality_axes(const struct cn_report *r, struct cn_quality_axis **out, in
             const struct cn_report_quality *q = &r->quality[i];
             struct cn_quality_axis a = { (enum cn_quality_kind)kind, q->measure, q->text, "" };
             double lo, hi;
-            if (isnan(quality_value(q, a.kind, &lo, &hi)) || known(axes, *n, &a))
+            /* Perplexity on text that the base wrote itself says less than the divergence there. */
+            bool own_text = kind == CN_QUALITY_PPL && !isnan(q->kld_mean);
+            if (own_text || isnan(quality_value(q, a.kind, &lo, &hi)) || known(axes, *n, &a))
                 continue;
             const char *slash = strrchr(q->text, '/');
             snprintf(a.name, sizeof a.name, "%s%s%s (%s)", names[kind],

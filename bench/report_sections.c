@@ -25,7 +25,7 @@ void cn_report_plot(struct cn_report *r, struct cn_plot *plot, const char *title
 static const char *setting_title(const struct cn_report *r, int setting)
 {
     const char *name = r->settings[setting].name;
-    return *name ? name : "median";
+    return *name ? name : "median, 95% interval";
 }
 
 static bool used(const struct cn_report *r, int file)
@@ -91,12 +91,12 @@ static void summary_columns(struct cn_table *t, const char *key, const char *tit
     cn_table_column(t, name, "IQR", digits);
 }
 
-static void group_columns(struct cn_table *t)
+static void group_columns(const struct cn_report *r, struct cn_table *t)
 {
     cn_table_column(t, "model", "model", -1);
     cn_table_column(t, "quant", "type", -1);
     cn_table_column(t, "bpw", "bpw", 2);
-    cn_table_column(t, "setting", "setting", -1);
+    cn_table_column(t, "setting", r->n_settings > 1 ? "setting" : NULL, -1);
     cn_table_column(t, "n", "runs", -1);
 }
 
@@ -113,10 +113,12 @@ static void put_group(const struct cn_report *r, struct cn_table *t, int g)
 
 void cn_report_table(struct cn_report *r, struct cn_table *t, const char *title)
 {
-    if (cn_table_n_rows(t) > TALL_TABLE)
+    if (cn_table_n_rows(t) > TALL_TABLE) {
         cn_page_folded_table(r->page, t, title);
-    else if (cn_table_n_rows(t))
+    } else if (cn_table_n_rows(t)) {
+        cn_page_heading(r->page, title);
         cn_page_table(r->page, t, false);
+    }
     cn_table_free(t);
 }
 
@@ -141,7 +143,7 @@ bool cn_report_speed(struct cn_report *r)
                           "median (bootstrap).");
     bool ok = dots(r, (struct cn_metric){ CN_METRIC_DECODE_TPS, 0 }, "Decode speed") &&
               dots(r, (struct cn_metric){ CN_METRIC_PREFILL_TPS, 0 }, "Prefill speed");
-    group_columns(t);
+    group_columns(r, t);
     for (int i = 0; i < N; i++)
         summary_columns(t, columns[i].key, columns[i].title, columns[i].digits);
     for (int g = 0; ok && g < r->n_groups; g++) {
@@ -247,7 +249,7 @@ bool cn_report_memory(struct cn_report *r)
     cn_page_note(r->page, "Peak of resident memory; weights are mapped from the file and counted "
                           "as far as they were touched.");
     bool ok = stacks(r, parts, 3, 0, "MiB", "Peak memory");
-    group_columns(t);
+    group_columns(r, t);
     summary_columns(t, "peak", "peak, MiB", 1);
     cn_table_column(t, "weights", "weights", 1);
     cn_table_column(t, "kv", "KV cache", 1);
@@ -299,7 +301,7 @@ static bool energy_table(struct cn_report *r, int source)
     bool ok = t, modelled = r->sources[source].modelled;
     if (!t)
         return false;
-    group_columns(t);
+    group_columns(r, t);
     for (int p = 0; p < CN_REPORT_PHASES; p++) {
         cn_table_column(t, joules[p], titles[p], 3);
         if (!modelled)
@@ -449,20 +451,26 @@ bool cn_report_quality_chapter(struct cn_report *r)
     for (int a = 0; a < n_axes; a++)
         quality_plot(r, &axes[a]);
     free(axes);
+    bool ppl = false, kld = false, accuracy = false;
+    for (int i = 0; i < r->n_quality; i++) {
+        ppl |= !isnan(r->quality[i].ppl);
+        kld |= !isnan(r->quality[i].kld_mean);
+        accuracy |= !isnan(r->quality[i].accuracy);
+    }
     cn_table_column(t, "model", "model", -1);
     cn_table_column(t, "quant", "type", -1);
     cn_table_column(t, "bpw", "bpw", 2);
     cn_table_column(t, "measure", "measure", -1);
     cn_table_column(t, "text", "text", -1);
     cn_table_column(t, "tokens", "tokens", 0);
-    cn_table_column(t, "ppl", "perplexity", 3);
-    cn_table_column(t, "ppl_se", "\u00b1 se", 3);
-    cn_table_column(t, "kld", "KL mean", 5);
-    cn_table_column(t, "kld_p99", "KL 99%", 4);
-    cn_table_column(t, "top1", "same top", 3);
-    cn_table_column(t, "accuracy", "accuracy", 3);
-    cn_table_column(t, "lo", "95% from", 3);
-    cn_table_column(t, "hi", "to", 3);
+    cn_table_column(t, "ppl", ppl ? "perplexity" : NULL, 3);
+    cn_table_column(t, "ppl_se", ppl ? "\u00b1 se" : NULL, 3);
+    cn_table_column(t, "kld", kld ? "KL mean" : NULL, 5);
+    cn_table_column(t, "kld_p99", kld ? "KL 99%" : NULL, 4);
+    cn_table_column(t, "top1", kld ? "same top" : NULL, 3);
+    cn_table_column(t, "accuracy", accuracy ? "accuracy" : NULL, 3);
+    cn_table_column(t, "lo", accuracy ? "95% from" : NULL, 3);
+    cn_table_column(t, "hi", accuracy ? "to" : NULL, 3);
     for (int i = 0; i < r->n_quality; i++) {
         const struct cn_report_quality *q = &r->quality[i];
         const struct cn_report_file *f = &r->files[q->file];

@@ -19,16 +19,33 @@ static void date(double seconds, char *buf, size_t n)
         snprintf(buf, n, "unknown");
 }
 
-/* A SELECT as it is: titles are the names of the columns. */
+enum { MAX_COLUMNS = 64 };
+
+/* Which columns of a SELECT hold anything. */
+static enum cn_status find_filled(struct cn_report *r, bool *filled, struct cn_error *err,
+                                  const char *sql)
+{
+    struct cn_study_rows *rows;
+    CN_TRY(cn_study_select(r->db, &rows, err, sql, ""));
+    while (cn_study_rows_next(rows))
+        for (int c = 0; c < MAX_COLUMNS && c < cn_study_rows_width(rows); c++)
+            filled[c] |= cn_study_rows_type(rows, c) != 'n';
+    return cn_study_rows_close(rows, err);
+}
+
+/* A SELECT as it is: titles are the names of the columns. Those that hold nothing are left out. */
 static enum cn_status put_select(struct cn_report *r, bool sortable, struct cn_error *err,
                                  const char *sql)
 {
+    bool filled[MAX_COLUMNS] = { false };
     struct cn_study_rows *rows;
+    CN_TRY(find_filled(r, filled, err, sql));
     CN_TRY(cn_study_select(r->db, &rows, err, sql, ""));
     struct cn_table *t = cn_table_create("rows");
     int n = t ? cn_study_rows_width(rows) : 0;
     for (int c = 0; c < n; c++)
-        cn_table_column(t, cn_study_rows_name(rows, c), cn_study_rows_name(rows, c), -1);
+        cn_table_column(t, cn_study_rows_name(rows, c),
+                        c >= MAX_COLUMNS || filled[c] ? cn_study_rows_name(rows, c) : NULL, -1);
     while (t && cn_study_rows_next(rows)) {
         cn_table_row(t);
         for (int c = 0; c < n; c++) {
@@ -58,8 +75,9 @@ static enum cn_status put_select(struct cn_report *r, bool sortable, struct cn_e
 enum cn_status cn_report_raw(struct cn_report *r, struct cn_error *err)
 {
     cn_page_section(r->page, "runs", "All runs");
-    cn_page_note(r->page, "A click on a title sorts. Everything else that was recorded, the "
-                          "responses too, comes from carnot study export.");
+    cn_page_note(r->page,
+                 "A click on a title sorts. Columns without any value are left out; everything "
+                 "that was recorded, the responses too, comes from carnot study export.");
     return put_select(
         r, true, err,
         "SELECT run, block, position, status, model, quant, round(bpw, 3) AS bpw, device, "
@@ -115,11 +133,12 @@ static void put_head(struct cn_report *r)
     cn_page_text(
         r->page,
         "Study \u201c%s\u201d, begun %s: %lld runs planned in %lld blocks (seed %lld), %lld "
-        "done, %lld failed, %lld skipped, %lld not yet. %d model files, %d settings, %d "
+        "done, %lld failed, %lld skipped, %lld not yet. %d model files, %d setting%s, %d "
         "device%s.",
         s->name, when, (long long)s->n_planned, (long long)s->n_blocks, (long long)s->seed,
         (long long)s->n_done, (long long)s->n_failed, (long long)s->n_skipped, (long long)s->n_open,
-        r->n_files, r->n_settings, r->n_devices, r->n_devices == 1 ? "" : "s");
+        r->n_files, r->n_settings, r->n_settings == 1 ? "" : "s", r->n_devices,
+        r->n_devices == 1 ? "" : "s");
 }
 
 static enum cn_status chapters(struct cn_report *r, struct cn_error *err)

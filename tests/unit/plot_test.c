@@ -98,7 +98,7 @@ static void test_rows(void **state)
     assert_non_null(svg);
     assert_non_null(strstr(svg, ">first<"));
     assert_non_null(strstr(svg, ">a name that is much too long for t\u2026<"));
-    assert_non_null(strstr(svg, "> 0<")); /* the axis starts there */
+    assert_non_null(strstr(svg, ">0<")); /* the axis starts there */
     assert_non_null(strstr(svg, "var(--s3)\">\u25b2</span> median"));
     free(svg);
 }
