@@ -477,7 +477,7 @@ enum cn_status cn_report_load(struct cn_report *r, struct cn_error *err)
                 "decode_ops FROM files f ORDER BY (SELECT min(file) FROM files g WHERE g.model = "
                 "f.model), bpw DESC, quant"));
     CN_TRY(each(r, err, put_device,
-                "SELECT device, target, name, cpu, kernel, caches, frequency, tiers, cpus, "
+                "SELECT device, target, name, cpu, kernel, caches, frequency, tiers, n_cpus, "
                 "memory_bytes FROM devices ORDER BY device"));
     CN_TRY(each(r, err, put_limit,
                 "SELECT device, threads, tier, read_gbps, int8_gops, f32_gflops FROM limits ORDER "
