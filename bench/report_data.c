@@ -131,13 +131,7 @@ static bool put_device(struct cursor *c)
     d->id = next_integer(c);
     d->target = next_text(c);
     d->name = next_text(c);
-    d->cpu = next_text(c);
-    d->kernel = next_text(c);
-    d->caches = next_text(c);
-    d->frequency = next_text(c);
     d->tiers = next_text(c);
-    d->n_cpus = next_number(c);
-    d->memory_bytes = next_number(c);
     return true;
 }
 
@@ -477,8 +471,7 @@ enum cn_status cn_report_load(struct cn_report *r, struct cn_error *err)
                 "decode_ops FROM files f ORDER BY (SELECT min(file) FROM files g WHERE g.model = "
                 "f.model), bpw DESC, quant"));
     CN_TRY(each(r, err, put_device,
-                "SELECT device, target, name, cpu, kernel, caches, frequency, tiers, n_cpus, "
-                "memory_bytes FROM devices ORDER BY device"));
+                "SELECT device, target, name, tiers FROM devices ORDER BY device"));
     CN_TRY(each(r, err, put_limit,
                 "SELECT device, threads, tier, read_gbps, int8_gops, f32_gflops FROM limits ORDER "
                 "BY device, tier, threads"));

@@ -37,8 +37,7 @@ struct cn_report_file {
 
 struct cn_report_device {
     int64_t id;
-    const char *target, *name, *cpu, *kernel, *caches, *frequency, *tiers;
-    double n_cpus, memory_bytes;
+    const char *target, *name, *tiers;
 };
 
 struct cn_report_limit {

@@ -92,9 +92,7 @@ enum cn_status cn_report_provenance(struct cn_report *r, struct cn_error *err)
 {
     cn_page_section(r->page, "provenance", "Provenance");
     cn_page_heading(r->page, "Devices");
-    CN_TRY(put_select(r, false, err,
-                      "SELECT target, name, cpu, n_cpus AS CPUs, memory_bytes / 1048576 AS MiB, "
-                      "caches, frequency, tiers, kernel FROM devices ORDER BY device"));
+    CN_TRY(put_select(r, false, err, "SELECT * FROM devices ORDER BY device"));
     if (r->n_limits)
         cn_page_heading(r->page, "Limits of the devices");
     if (r->n_limits)

@@ -179,8 +179,8 @@ static inline enum cn_status study_fill(struct cn_study_db *db, const struct stu
             "INSERT INTO prompts (prompt, name, text, chat) VALUES (1, 'story', 'Once', 0)", "");
     if (code == CN_OK)
         code = cn_study_exec(db, err,
-                             "INSERT INTO devices (device, target, name, cpu, n_cpus, memory_bytes)"
-                             " VALUES (1, 'local', 'testbox', 'Test CPU', 2, 8e9)",
+                             "INSERT INTO devices (device, target, name, cpu, memory_bytes)"
+                             " VALUES (1, 'local', 'testbox', 'Test CPU', 8e9)",
                              "");
     if (code == CN_OK && s->limits)
         code = cn_study_exec(db, err,
