@@ -190,6 +190,7 @@ double cn_quality_of(const struct cn_report *r, int file, const struct cn_qualit
 bool cn_report_findings(struct cn_report *r);
 bool cn_report_speed(struct cn_report *r);
 bool cn_report_energy_chapter(struct cn_report *r);
+bool cn_report_energy_model(struct cn_report *r);
 bool cn_report_memory(struct cn_report *r);
 bool cn_report_quality_chapter(struct cn_report *r);
 bool cn_report_roofline(struct cn_report *r);

@@ -142,8 +142,9 @@ static void put_head(struct cn_report *r)
 static enum cn_status chapters(struct cn_report *r, struct cn_error *err)
 {
     bool (*const parts[])(struct cn_report *) = {
-        cn_report_findings,        cn_report_speed,    cn_report_energy_chapter, cn_report_memory,
-        cn_report_quality_chapter, cn_report_roofline, cn_report_front,
+        cn_report_findings, cn_report_speed,           cn_report_energy_chapter,
+        cn_report_memory,   cn_report_quality_chapter, cn_report_roofline,
+        cn_report_front,    cn_report_energy_model,
     };
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
         CN_RETURN_IF(!parts[i](r), CN_ERR_MEMORY, err, "out of memory");

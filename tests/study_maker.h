@@ -4,7 +4,7 @@
  * report can be held against them. Noise is 1%, from a fixed seed.
  *
  *   decode time    straight in bits per weight; IQ types take `iq_slow[tier]` times that
- *   joules         7 W x time while decoding, 11 W in prefill, 4 W in load
+ *   joules         6 W x time + 100 pJ a byte + 20 pJ an operation + 10 pJ a weight unpacked
  *   perplexity     bends at 4 bits per weight
  *   experts        as fast as a dense model of 12 M parameters
  */
@@ -91,12 +91,18 @@ static inline enum cn_status study_put_run(struct cn_study_db *db, const struct 
     enum { IN = 100, OUT = 64 };
     double decode_s = study_decode_ms(s, model, quant, tier) * (OUT - 1) / 1000 * study_noise();
     double prefill_s = study_models[model].active * IN / 2e9 * study_noise(), load_s = 0.05;
-    double seconds[] = { load_s, prefill_s, decode_s, 0.001 }, watts[] = { 4, 11, 7, 7 };
+    double bytes = study_models[model].params * study_quants[quant].bpw / 8;
+    double active = study_models[model].active, bpw = study_quants[quant].bpw;
+    double unpacked = bpw < 8 ? active * 10e-12 : 0;
+    double phase_j[] = {
+        6 * load_s, 6 * prefill_s + bytes * 100e-12 + IN * active * 40e-12 + unpacked,
+        6 * decode_s + (OUT - 1) * (active * bpw / 8 * 100e-12 + active * 40e-12 + unpacked), 0.006
+    };
     static const char *const phases[] = { "load", "prefill", "decode", "sample", "all" };
     const char *status = s->measured ? "measured" : s->modelled ? "modelled" : "unsupported";
-    double total = 0, bytes = study_models[model].params * study_quants[quant].bpw / 8;
+    double total = 0;
     for (int i = 0; i < 4; i++)
-        total += seconds[i] * watts[i];
+        total += phase_j[i];
     double joules = s->measured || s->modelled ? total : (double)NAN;
     enum cn_status code = cn_study_exec(
         db, err,
@@ -118,7 +124,7 @@ static inline enum cn_status study_put_run(struct cn_study_db *db, const struct 
     for (int channel = 0; code == CN_OK && channel < s->measured + s->modelled; channel++) {
         bool measured = s->measured && channel == 0;
         for (int p = 0; code == CN_OK && p < 5; p++) {
-            double j = (p < 4 ? seconds[p] * watts[p] : total) * (measured ? 1 : 1.4);
+            double j = (p < 4 ? phase_j[p] : total) * (measured ? 1 : 1.4);
             code = cn_study_exec(
                 db, err,
                 "INSERT INTO phases (run, channel, phase, meter, boundary, joules, joules_net, "

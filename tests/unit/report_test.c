@@ -112,6 +112,10 @@ static void test_findings(void **state)
     has(html, "+35.5% below"); /* exp(0.304) - 1 */
     has(html, "Decode time of moe-29m (29.0 M parameters, 12.0 M active per token)");
     has(html, "That is the place of a dense model of 12.0 M parameters.");
+    has(html, "J = 6 \u00b1 ");
+    has(html, " W of static power, 100 \u00b1 ");
+    has(html, " pJ a byte read, 20 \u00b1 ");
+    has(html, " pJ an int8 operation, 10 \u00b1 ");
     lacks(html, "What this study cannot say");
     if (!cn_plot_missing()) {
         has(html, ">decode speed, tokens/s<");
