@@ -45,3 +45,12 @@ int cn_parse_counts(const char *name, const char *list, int max, int *counts, in
             return -1;
     }
 }
+
+int cn_default_counts(int most, int *counts)
+{
+    int n = 0;
+    for (int c = 1; c < most && n < CN_MAX_COUNTS - 1; c *= 2)
+        counts[n++] = c;
+    counts[n++] = most;
+    return n;
+}

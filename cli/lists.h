@@ -17,4 +17,7 @@ enum { CN_MAX_COUNTS = 64 };
  * after a message that names the option. */
 int cn_parse_counts(const char *name, const char *list, int max, int *counts, int *n);
 
+/* 1, 2, 4, ... and `most` itself to counts[CN_MAX_COUNTS]; returns how many. */
+int cn_default_counts(int most, int *counts);
+
 #endif

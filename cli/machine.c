@@ -138,16 +138,6 @@ static void add_row(struct cn_table *t, const struct cn_machine_info *info, cons
     cn_table_i64(t, "buffer_bytes", (int64_t)buffer_bytes);
 }
 
-/* 1, 2, 4, ... and all. */
-static int default_counts(int n_usable, int *counts)
-{
-    int n = 0;
-    for (int c = 1; c < n_usable && n < CN_MAX_COUNTS - 1; c *= 2)
-        counts[n++] = c;
-    counts[n++] = n_usable;
-    return n;
-}
-
 static int run(const struct cn_machine_info *info, uint32_t mask, const int *counts, int n_counts,
                double seconds, enum cn_table_format output)
 {
@@ -238,7 +228,7 @@ int cn_cmd_machine(int argc, char **argv)
     if (code < 0 && threads)
         code = cn_parse_counts("--threads", threads, info.n_usable, counts, &n_counts);
     else if (code < 0)
-        n_counts = default_counts(info.n_usable, counts);
+        n_counts = cn_default_counts(info.n_usable, counts);
     if (code < 0 && energy) {
         e.threads = counts;
         e.n_threads = n_counts;
