@@ -17,12 +17,13 @@ BUILD    := build/$(TRIPLE)$(if $(SAN),-$(subst $(comma),-,$(SAN)))$(if $(findst
 V        ?= 0
 Q        := $(if $(filter 0,$(V)),@)
 
-REQUIRED := -std=c11 -D_GNU_SOURCE -ffp-contract=off -fno-math-errno -fvisibility=hidden -pthread -I. -MMD -MP
+REQUIRED := -std=c11 -D_GNU_SOURCE -ffp-contract=off -fno-math-errno -fvisibility=hidden -pthread -I. -MMD -MP \
+            $(if $(STATIC),,-fPIC)
 WARN     := -Wall -Wextra -Wshadow -Wvla -Wundef -Wcast-qual -Wpointer-arith -Wwrite-strings \
             -Wstrict-prototypes -Wmissing-prototypes -Wdouble-promotion -Wformat=2
 WARN     += $(if $(WERROR),-Werror)
 SANFLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all)
-COMMIT   := $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
+COMMIT   := $(shell cat .commit 2>/dev/null || git rev-parse --short HEAD 2>/dev/null || echo unknown)
 LIBS     := -lm
 
 # The device build (static, phones) needs libc and libm only: no SQLite, no BLAS.
@@ -80,6 +81,14 @@ $(BUILD)/libcarnot.a: $(LIB_OBJ)
 	@echo "  AR    $@"
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
+# The shared library: the names of carnot.h, with a version (engine/carnot.map).
+VERSION := $(shell sed -n 's/^\#define CN_VERSION "\(.*\)"/\1/p' cli/version.c)
+SONAME  := libcarnot.so.$(firstword $(subst ., ,$(VERSION)))
+$(BUILD)/libcarnot.so: $(LIB_OBJ) engine/carnot.map
+	@echo "  LD    $@"
+	$(Q)$(CC) $(CFLAGS) $(SANFLAGS) -pthread -shared -Wl,-soname,$(SONAME) -Wl,--version-script=engine/carnot.map \
+	    -Wl,-z,defs -o $@ $(LIB_OBJ) $(LDFLAGS) -lm
+
 # The commit is part of the program: a new one builds this file anew.
 $(BUILD)/cli/version.o: $(wildcard .git/logs/HEAD)
 
@@ -94,7 +103,11 @@ KERNEL_OF = $(filter quant/x86/% quant/arm/%,$<)
 # Fuzzing leaves kernels as they are: the kernel tests prove what they touch, and clang needs minutes for
 # each with sanitizers.
 FUZZED := $(findstring fuzzer,$(SAN))
-$(BUILD)/%.o: %.c
+# Other flags than last time: everything is built anew.
+$(BUILD)/flags: always
+	@mkdir -p $(@D); echo '$(CC) $(REQUIRED) $(CFLAGS) $(SANFLAGS)' | cmp -s - $@ || \
+	    echo '$(CC) $(REQUIRED) $(CFLAGS) $(SANFLAGS)' >$@
+$(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	@echo "  CC    $<"
 	$(Q)$(CC) $(REQUIRED) $(WARN) $(CFLAGS) $(if $(FUZZED),$(if $(KERNEL_OF),,$(SANFLAGS)),$(SANFLAGS)) $(if $(KERNEL_OF),$(KERNEL_FLAGS) $(FLAGS_$(call tier,$<)) $(FLAGS_OF_$(basename $(notdir $<)))) $(OPTIONAL_$(basename $(notdir $<))) $(if $(filter cli/version.c,$<),-DCN_COMMIT='"$(COMMIT)"') -c -o $@ $<
@@ -169,11 +182,41 @@ deps: ## install the Debian packages that building and testing need
 	$(Q)scripts/deps.sh
 
 PREFIX ?= /usr/local
-install: all ## install the program, the library and its header (PREFIX, DESTDIR)
-	install -D -m 755 $(PROGRAM) $(DESTDIR)$(PREFIX)/bin/carnot
-	install -D -m 644 $(BUILD)/libcarnot.a $(DESTDIR)$(PREFIX)/lib/libcarnot.a
-	install -D -m 644 engine/carnot.h $(DESTDIR)$(PREFIX)/include/carnot.h
-	install -D -m 644 models/prose-8m-f16.gguf $(DESTDIR)$(PREFIX)/share/carnot/prose-8m-f16.gguf
+LIBDIR ?= $(PREFIX)/lib
+DATA   := $(DESTDIR)$(PREFIX)/share
+# Pages and completion are what --help of this very program says.
+install: all $(if $(STATIC),,$(BUILD)/libcarnot.so) ## install program, library, header, manual, model (PREFIX, LIBDIR, DESTDIR)
+	$(Q)install -D -m 755 $(PROGRAM) $(DESTDIR)$(PREFIX)/bin/carnot
+	$(Q)install -D -m 644 $(BUILD)/libcarnot.a $(DESTDIR)$(LIBDIR)/libcarnot.a
+ifeq ($(STATIC),)
+	$(Q)install -D -m 644 $(BUILD)/libcarnot.so $(DESTDIR)$(LIBDIR)/libcarnot.so.$(VERSION)
+	$(Q)ln -sf libcarnot.so.$(VERSION) $(DESTDIR)$(LIBDIR)/$(SONAME)
+	$(Q)ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libcarnot.so
+endif
+	$(Q)install -D -m 644 engine/carnot.h $(DESTDIR)$(PREFIX)/include/carnot.h
+	$(Q)mkdir -p $(DESTDIR)$(LIBDIR)/pkgconfig $(DATA)/bash-completion/completions
+	$(Q)sed 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@VERSION@|$(VERSION)|' engine/carnot.pc.in \
+	    >$(DESTDIR)$(LIBDIR)/pkgconfig/carnot.pc
+	$(Q)scripts/man.sh $(DATA)/man/man1 $(RUN) $(PROGRAM)
+	$(Q)scripts/completion.sh $(RUN) $(PROGRAM) >$(DATA)/bash-completion/completions/carnot
+	$(Q)install -D -m 644 models/prose-8m-f16.gguf $(DATA)/carnot/prose-8m-f16.gguf
+
+DIST := carnot-$(VERSION)
+dist: ## the source as build/carnot-VERSION.tar.gz: the same bytes for the same commit
+	$(Q)mkdir -p build
+	$(Q)git archive --format=tar --prefix=$(DIST)/ --add-virtual-file=$(DIST)/.commit:$(COMMIT) HEAD | \
+	    gzip -9n >build/$(DIST).tar.gz
+	@echo build/$(DIST).tar.gz
+
+deb: ## a Debian package in build/ (needs dpkg-dev)
+	$(Q)scripts/deb.sh
+
+PHONE_BYTES := 3000000
+phone: ## the static arm64 program for phones, stripped, below 3 MB: build/carnot-arm64
+	$(Q)$(MAKE) --no-print-directory CROSS=aarch64-linux-gnu- all
+	$(Q)aarch64-linux-gnu-strip -o build/carnot-arm64 build/aarch64-linux-gnu/carnot
+	@size=$$(stat -c %s build/carnot-arm64); echo "build/carnot-arm64: $$size bytes, $(PHONE_BYTES) allowed"; \
+	    test $$size -le $(PHONE_BYTES)
 
 clean: ## remove everything built
 	rm -rf build carnot report.html
@@ -181,5 +224,5 @@ clean: ## remove everything built
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
-.PHONY: all tests fuzz fuzzers test test-kernels bench mca check format asan ubsan tsan deps install clean help
+.PHONY: always all tests fuzz fuzzers test test-kernels bench mca check format asan ubsan tsan deps install dist deb phone clean help
 -include $(LIB_OBJ:.o=.d) $(APP_OBJ:.o=.d) $(TESTS_SRC:%.c=$(BUILD)/%.d) $(KTEST_SRC:%.c=$(BUILD)/%.d) $(FUZZ_SRC:%.c=$(BUILD)/%.d)

@@ -201,6 +201,12 @@ check_symbols() {
     [ -f "$lib" ] || { echo "$lib: not built (make)"; return; }
     nm -A -g --defined-only "$lib" 2>"$tmp/said" | awk '$NF !~ /^(cn_|CN_)/ { print $1 " exports " $NF }'
     grep -v 'no symbols' "$tmp/said"
+    # The shared library has the names of carnot.h: each of its declarations stands in the map.
+    declared=$(sed 's,/\*.*\*/,,' engine/carnot.h | tr '\n' ' ' | grep -oE 'CN_API [^;{]*' |
+        sed -nE 's/\(.*//; s/.*[ *](cn_[a-z0-9_]+)$/\1/p')
+    mapped=$(sed -nE 's/^ +(cn_[a-z0-9_]+);$/\1/p' engine/carnot.map)
+    lines_only_in "$declared" "$mapped" 'engine/carnot.map: %s of carnot.h is missing'
+    lines_only_in "$mapped" "$declared" 'engine/carnot.map: %s is not in carnot.h'
 }
 
 # ---- isa: conditions on the instruction set stand where they belong ------------------------------------

@@ -1,0 +1,75 @@
+#!/bin/sh
+# An installed tree is all that others need: program, pkg-config, both libraries, manual, completion; the
+# examples build and run against it, and continue a text alike.
+set -u
+. tests/expect.sh
+
+build=$(make -s print-BUILD)
+[ "$CARNOT" = "$PWD/$build/carnot" ] || {
+    echo "SKIPPED: make install installs $build, another build is tested"
+    exit 77
+}
+root=$scratch/root
+ran="make install"
+make -s install DESTDIR="$root" PREFIX=/opt/carnot >"$scratch/out" 2>"$scratch/err" || fail "make install"
+no_err
+prefix=$root/opt/carnot
+text="The old man looked at the"
+
+# The program finds its model where it was installed. It prints the prompt too.
+continued=$(cd / && "$prefix/bin/carnot" run -p "$text" -n 20 --temp 0 --meter none 2>"$scratch/err") || fail "no text"
+
+LD_LIBRARY_PATH=$prefix/lib
+PKG_CONFIG_PATH=$prefix/lib/pkgconfig
+export LD_LIBRARY_PATH PKG_CONFIG_PATH
+model=$prefix/share/carnot/prose-8m-f16.gguf
+if command -v pkg-config >/dev/null; then
+    flags=$(pkg-config --define-variable=prefix="$prefix" --define-variable=libdir="$prefix/lib" --cflags --libs carnot)
+else
+    flags="-I$prefix/include -L$prefix/lib -lcarnot"
+fi
+# shellcheck disable=SC2086
+expect 0 ${CC:-cc} -std=c11 -Wall -Wextra -Werror examples/hello.c $flags -o "$scratch/shared"
+# shellcheck disable=SC2086
+expect 0 ${CC:-cc} -std=c11 -I"$prefix/include" examples/hello.c "$prefix/lib/libcarnot.a" -lm -pthread -o "$scratch/static"
+expect 0 "$scratch/shared" "$model" "$text"
+[ "$text$(cat "$scratch/out")" = "$continued" ] || fail "the example says something else than the program"
+expect 0 "$scratch/static" "$model" "$text"
+[ "$text$(cat "$scratch/out")" = "$continued" ] || fail "the static example says something else than the program"
+expect 1 "$scratch/shared" "$scratch/none.gguf" "$text"
+err_has "none.gguf"
+if command -v python3 >/dev/null; then
+    expect 0 python3 examples/hello.py "$model" "$text"
+    [ "$text$(cat "$scratch/out")" = "$continued" ] || fail "the Python example says something else than the program"
+    expect 1 python3 examples/hello.py "$scratch/none.gguf" "$text"
+    err_has "none.gguf"
+else
+    echo "no python3: examples/hello.py was not run"
+fi
+
+# The shared library exports what its map says, with the version.
+ran="nm of libcarnot.so"
+nm -D --defined-only "$prefix/lib/libcarnot.so" | awk '$2 != "A" { print $3 }' | sort >"$scratch/exported"
+sed -nE 's/^ +(cn_[a-z0-9_]+);$/\1@@CARNOT_0.1/p' engine/carnot.map | sort >"$scratch/mapped"
+cmp -s "$scratch/exported" "$scratch/mapped" || fail "exports other names than engine/carnot.map"
+
+# A page for every command, with every option of its help; completion knows them too.
+ran="the manual"
+for command in $(commands); do
+    page=$prefix/share/man/man1/carnot-$command.1
+    [ -s "$page" ] || fail "no page for $command"
+    "$CARNOT" "$command" --help | sed -n '/^Options:/,$p' | grep -oE '^ +(-[a-z], )?--[a-z-]+' | grep -oE -- '--[a-z-]+' |
+        while IFS= read -r option; do
+            sed 's/\\-/-/g' "$page" | grep -q -- "^\.B .*$option" || echo "$command $option"
+            grep -q -- "    ${command}) .*${option}[ \"]" "$prefix/share/bash-completion/completions/carnot" ||
+                echo "$command $option (completion)"
+        done >"$scratch/lacking"
+    [ ! -s "$scratch/lacking" ] || fail "lacks $(head -n 1 "$scratch/lacking")"
+done
+if command -v bash >/dev/null; then
+    ran="completion"
+    # shellcheck disable=SC2016
+    got=$(bash -c '. "$1"; COMP_WORDS=(carnot perplexity --save); COMP_CWORD=2; _carnot; echo "${COMPREPLY[*]}"' - \
+        "$prefix/share/bash-completion/completions/carnot")
+    [ "$got" = --save-base ] || fail "completes --save as '$got'"
+fi
