@@ -43,7 +43,10 @@ enum cn_study_mode {
     CN_STUDY_CREATE /* must not exist; has the tables then */
 };
 
-/* CN_ERR_UNSUPPORTED: built without SQLite. CN_ERR_FORMAT: not a study, or of another version. The
+/* CN_ERR_UNSUPPORTED if this program was built without SQLite. */
+enum cn_status cn_study_db_check(struct cn_error *err);
+
+/* CN_ERR_UNSUPPORTED: as above. CN_ERR_FORMAT: not a study, or of another version. The
  * caller closes it. */
 enum cn_status cn_study_db_open(const char *path, enum cn_study_mode mode, struct cn_study_db **db,
                                 struct cn_error *err);

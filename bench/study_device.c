@@ -143,5 +143,8 @@ enum cn_status cn_study_describe(const struct cn_study *s, struct cn_study_site 
     CN_TRY(cn_study_number(s->db, &known, s->err,
                            "SELECT count(*) FROM devices WHERE device = ?1 AND tiers IS NOT NULL",
                            "i", site->id));
-    return known > 0 ? CN_OK : ask_machine(s, site);
+    if (known < 1)
+        CN_TRY(ask_machine(s, site));
+    return cn_study_number(s->db, &site->cpus, s->err, "SELECT cpus FROM devices WHERE device = ?1",
+                           "i", site->id);
 }

@@ -52,15 +52,112 @@ static enum cn_status hash_source(const struct cn_study *s, const char *path, st
 /* ---- making -----------------------------------------------------------------------------------
  */
 
+static void in_models(const struct cn_study *s, const char *name, char path[PATH_MAX])
+{
+    snprintf(path, PATH_MAX, "%.3000s/models/%s", s->work, name);
+}
+
 /* Where the quantised file goes. Its name tells of what it is made, so that one that is there can
  * be trusted: quantising gives the same file each time, and a file only appears when complete. */
 static enum cn_status name_of(const struct cn_study *s, struct file *f, const char *source_sha256)
 {
-    char imatrix[CN_SHA256_HEX] = "";
+    char imatrix[CN_SHA256_HEX] = "", path[PATH_MAX];
+    in_models(s, f->imatrix, path);
     if (f->imatrix[0])
-        CN_TRY(hash(s, f->imatrix, imatrix));
+        CN_TRY(hash(s, path, imatrix));
     snprintf(f->path, sizeof f->path, "%.3000s/models/%s-%s-%.8s%s%.8s.gguf", s->work, f->model,
              f->quant, source_sha256, imatrix[0] ? "-" : "", imatrix);
+    return CN_OK;
+}
+
+static const struct cn_study_model *model_of(const struct cn_study *s, const struct file *f)
+{
+    for (size_t i = 0; i < s->plan.n_models; i++)
+        if (!s->plan.models[i].quant && strcmp(s->plan.models[i].label, f->model) == 0)
+            return &s->plan.models[i];
+    return NULL;
+}
+
+/* A job that makes a file for a later one. CN_ERR_FORMAT: it failed; err says why. */
+static enum cn_status must(const struct cn_study *s, const struct cn_study_site *host,
+                           const char *name, const struct cn_study_args *args)
+{
+    struct cn_study_outcome outcome;
+    char reason[CN_STUDY_REASON];
+    CN_TRY(cn_study_job(s, host, name, args, &outcome));
+    cn_study_job_reason(&outcome, reason, sizeof reason);
+    cn_study_job_forget(&outcome);
+    CN_RETURN_IF(reason[0], CN_ERR_FORMAT, s->err, "%s: %.400s", name, reason);
+    return CN_OK;
+}
+
+/* Quantised files keep the names that the importance matrix and its text were given by. Seen from a
+ * job's folder those are the same on every machine, and so are the files. */
+#define FROM_JOB "../../models/%s"
+
+/* Makes a file reachable as work/models/NAME. */
+static enum cn_status put_beside(const struct cn_study *s, const char *file, const char *name)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%.3000s/models/%s", s->work, name);
+    CN_RETURN_IF(symlink(file, path) != 0 && errno != EEXIST, CN_ERR_IO, s->err, "%s: %s", path,
+                 strerror(errno));
+    return CN_OK;
+}
+
+/* Makes the importance matrix `name` of text that the plan names, or of the model's own. */
+static enum cn_status calibrate(const struct cn_study *s, const struct cn_study_site *host,
+                                const struct file *f, const char *given, const char *text,
+                                const char *name)
+{
+    struct cn_study_args args = { .n = 0 };
+    char path[PATH_MAX], part[PATH_MAX], reason[CN_STUDY_REASON] = "";
+    in_models(s, text, path);
+    if (given[0])
+        CN_TRY(put_beside(s, given, text));
+    else
+        CN_TRY(cn_study_own_text(s, host, f->source, path, reason));
+    CN_RETURN_IF(reason[0], CN_ERR_FORMAT, s->err, "%.400s", reason);
+    /* `imatrix` keeps what it has on the way, so its file may be there and not be complete. */
+    snprintf(part, sizeof part, "%.3000s/models/%s-%s.part", s->work, s->tag, f->model);
+    unlink(part);
+    cn_study_arg(&args, "imatrix");
+    cn_study_arg(&args, "-m");
+    cn_study_arg(&args, "%s", f->source);
+    cn_study_arg(&args, "-f");
+    cn_study_arg(&args, FROM_JOB, text);
+    cn_study_arg(&args, "-o");
+    cn_study_arg(&args, "%s", part);
+    if (!given[0]) {
+        cn_study_arg(&args, "-c");
+        cn_study_arg(&args, "256");
+    }
+    CN_TRY(must(s, host, "imatrix", &args));
+    in_models(s, name, path);
+    CN_RETURN_IF(rename(part, path) != 0, CN_ERR_IO, s->err, "%s: %s", path, strerror(errno));
+    return CN_OK;
+}
+
+/* f->imatrix: "", or its name in work/models, where it is then. The name tells what it is. */
+static enum cn_status take_imatrix(const struct cn_study *s, const struct cn_study_site *host,
+                                   struct file *f, const char *source_sha256)
+{
+    const struct cn_study_model *m = model_of(s, f);
+    char sha256[CN_SHA256_HEX] = "own", name[200], text[200], path[PATH_MAX];
+    f->imatrix[0] = 0;
+    if (!m || (!m->imatrix && !m->calibrate))
+        return CN_OK;
+    const char *given = m->imatrix ? m->imatrix : m->calibrate;
+    if (given[0])
+        CN_TRY(hash(s, given, sha256));
+    snprintf(name, sizeof name, "%s-%.8s-%.8s.imatrix", f->model, source_sha256, sha256);
+    snprintf(text, sizeof text, "%s-%.8s-%.8s.txt", f->model, source_sha256, sha256);
+    in_models(s, name, path);
+    if (m->imatrix)
+        CN_TRY(put_beside(s, given, name));
+    else if (access(path, R_OK) != 0)
+        CN_TRY(calibrate(s, host, f, given, text, name));
+    copy(f->imatrix, sizeof f->imatrix, name);
     return CN_OK;
 }
 
@@ -69,8 +166,7 @@ static enum cn_status quantize(const struct cn_study *s, const struct cn_study_s
                                const struct file *f)
 {
     struct cn_study_args args = { .n = 0 };
-    struct cn_study_outcome outcome;
-    char source[PATH_MAX], reason[512];
+    char source[PATH_MAX];
     if (access(f->path, R_OK) == 0)
         return CN_OK;
     CN_RETURN_IF(!realpath(f->source, source), CN_ERR_FORMAT, s->err, "%s: %s", f->source,
@@ -81,13 +177,9 @@ static enum cn_status quantize(const struct cn_study *s, const struct cn_study_s
     cn_study_arg(&args, "%s", f->quant);
     if (f->imatrix[0]) {
         cn_study_arg(&args, "--imatrix");
-        cn_study_arg(&args, "%s", f->imatrix);
+        cn_study_arg(&args, FROM_JOB, f->imatrix);
     }
-    CN_TRY(cn_study_job(s, host, "quantize", &args, &outcome));
-    cn_study_job_reason(&outcome, reason, sizeof reason);
-    cn_study_job_forget(&outcome);
-    CN_RETURN_IF(reason[0], CN_ERR_FORMAT, s->err, "%s", reason);
-    return CN_OK;
+    return must(s, host, "quantize", &args);
 }
 
 /* ---- describing -------------------------------------------------------------------------------
@@ -128,10 +220,11 @@ static enum cn_status put(const struct cn_study *s, const struct file *f, const 
         "UPDATE files SET status = 'ready', reason = NULL, path = ?2, sha256 = ?3, source_sha256 = "
         "?4, architecture = ?5, file_type = ?6, tensor_types = ?7, n_params = ?8, n_active_params "
         "= ?9, bpw = ?10, file_bytes = ?11, tensor_bytes = ?12, decode_bytes = ?13, decode_ops = "
-        "?14 WHERE file = ?1",
-        "issssssiidiiid", f->id, f->path, sha256, f->source[0] ? source->sha256 : NULL,
+        "?14, imatrix = ?15 WHERE file = ?1",
+        "issssssiidiiids", f->id, f->path, sha256, f->source[0] ? source->sha256 : NULL,
         info->architecture, info->file_type, types, info->n_params, info->n_active_params,
-        info->bpw, file->file_bytes, info->tensor_bytes, info->decode_bytes, info->decode_ops);
+        info->bpw, file->file_bytes, info->tensor_bytes, info->decode_bytes, info->decode_ops,
+        f->imatrix[0] ? f->imatrix : NULL);
     free(types);
     return status;
 }
@@ -162,6 +255,7 @@ static enum cn_status make(const struct cn_study *s, const struct cn_study_site 
 {
     if (f->source[0]) {
         CN_TRY(hash_source(s, f->source, source));
+        CN_TRY(take_imatrix(s, host, f, source->sha256));
         CN_TRY(name_of(s, f, source->sha256));
         CN_TRY(quantize(s, host, f));
     }

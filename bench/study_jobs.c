@@ -2,6 +2,7 @@
 #include "bench/study_part.h"
 
 #include "engine/error.h"
+#include "engine/tools.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -145,6 +146,44 @@ void cn_study_job_forget(const struct cn_study_outcome *outcome)
 {
     if (outcome->folder[0])
         cn_study_remove_folder(outcome->folder, NULL);
+}
+
+enum cn_status cn_study_own_text(const struct cn_study *s, const struct cn_study_site *host,
+                                 const char *model, const char *path, char reason[CN_STUDY_REASON])
+{
+    enum { PIECES = 8 };
+    static const char *const words[] = {
+        "-n",      "400", "--ignore-eos", "-c", "512",     "--temp", "1", "--top-k", "0",
+        "--top-p", "1",   "--min-p",      "0",  "--meter", "none"
+    };
+    struct cn_outfile *file;
+    CN_TRY(cn_outfile_create(path, &file, s->err));
+    enum cn_status status = CN_OK;
+    reason[0] = 0;
+    for (int i = 0; i < PIECES && status == CN_OK && !reason[0]; i++) {
+        struct cn_study_args a = { .n = 0 };
+        struct cn_study_outcome outcome = { .folder = "" };
+        size_t n;
+        cn_study_arg(&a, "run");
+        cn_study_arg(&a, "-m");
+        cn_study_arg(&a, "%s", model);
+        cn_study_arg(&a, "--seed");
+        cn_study_arg(&a, "%d", i + 1);
+        for (size_t w = 0; w < sizeof words / sizeof *words; w++)
+            cn_study_arg(&a, "%s", words[w]);
+        status = cn_study_job(s, host, "write", &a, &outcome);
+        if (status == CN_OK)
+            cn_study_job_reason(&outcome, reason, CN_STUDY_REASON);
+        char *text = status == CN_OK ? cn_study_job_text(&outcome, "stdout", &n) : NULL;
+        if (text)
+            fwrite(text, 1, n, cn_outfile_stream(file)); /* finish looks at its errors */
+        free(text);
+        cn_study_job_forget(&outcome);
+    }
+    if (status == CN_OK && !reason[0])
+        return cn_outfile_finish(file, s->err);
+    cn_outfile_abandon(file);
+    return status;
 }
 
 enum cn_status cn_study_store(const struct cn_study *s, const char *table, const char *first,

@@ -33,6 +33,7 @@ struct cn_study_site {
     struct cn_study_device device;
     const char *name; /* "adb:SERIAL" */
     int64_t id;       /* row of `devices` */
+    double cpus;      /* NaN: unknown */
     char tiers[64];
     double celsius; /* at the start; NaN: unknown */
 };
@@ -66,6 +67,14 @@ enum cn_status cn_study_job_json(const struct cn_study_outcome *outcome, const c
                                  struct cn_json **json, const struct cn_json_value **object,
                                  struct cn_error *err);
 void cn_study_job_forget(const struct cn_study_outcome *outcome);
+
+enum { CN_STUDY_REASON = 600 };
+
+/* Lets a model write text to a file: 8 pieces of 400 tokens, short enough for every model's
+ * context, as freely as it can (temperature 1, seeds 1 to 8). `reason` says why it could not; ""
+ * if it could. */
+enum cn_status cn_study_own_text(const struct cn_study *s, const struct cn_study_site *host,
+                                 const char *model, const char *path, char reason[CN_STUDY_REASON]);
 
 /* Sets the columns from `first` on, of the row of `table` with this rowid, to the members of the
  * object that are called so. Others are left alone, whatever the object says. */

@@ -217,7 +217,7 @@ static enum cn_status line_context(struct parser *p)
 }
 
 static enum cn_status add_model(struct parser *p, const char *name, const char *quant,
-                                const char *file, const char *imatrix)
+                                const char *file, const char *imatrix, const char *calibrate)
 {
     struct cn_study_plan *plan = p->plan;
     struct cn_study_model m = { .quant = NULL };
@@ -228,6 +228,10 @@ static enum cn_status add_model(struct parser *p, const char *name, const char *
     CN_TRY(path(p, file, &m.path));
     if (imatrix)
         CN_TRY(path(p, imatrix, &m.imatrix));
+    if (calibrate && strcmp(calibrate, "own") == 0)
+        m.calibrate = "";
+    else if (calibrate)
+        CN_TRY(path(p, calibrate, &m.calibrate));
     for (size_t i = 0; i < plan->n_models; i++) {
         const struct cn_study_model *o = &plan->models[i];
         if (strcmp(o->label, name) == 0 && (!o->quant || !quant || strcmp(o->quant, quant) == 0))
@@ -240,17 +244,17 @@ static enum cn_status add_model(struct parser *p, const char *name, const char *
 
 static enum cn_status line_model(struct parser *p)
 {
-    bool imatrix = p->n_words == 5 && strcmp(p->words[3], "imatrix") == 0;
-    if (p->n_words != 3 && !imatrix)
-        return wrong(p, "LABEL FILE [imatrix FILE] expected");
-    return add_model(p, p->words[1], NULL, p->words[2], imatrix ? p->words[4] : NULL);
+    bool more = p->n_words == 5, imatrix = more && strcmp(p->words[3], "imatrix") == 0;
+    bool calibrate = more && strcmp(p->words[3], "calibrate") == 0;
+    if (p->n_words != 3 && !imatrix && !calibrate)
+        return wrong(p, "LABEL FILE [imatrix FILE | calibrate TEXT | calibrate own] expected");
+    return add_model(p, p->words[1], NULL, p->words[2], imatrix ? p->words[4] : NULL,
+                     calibrate ? p->words[4] : NULL);
 }
 
 static enum cn_status line_file(struct parser *p)
 {
-    if (p->n_words != 4)
-        return wrong(p, "LABEL QUANTISATION FILE expected");
-    return add_model(p, p->words[1], p->words[2], p->words[3], NULL);
+    return add_model(p, p->words[1], p->words[2], p->words[3], NULL, NULL);
 }
 
 static enum cn_status line_quant(struct parser *p)

@@ -22,6 +22,7 @@ struct cn_study_model {
     const char *label, *path; /* path: resolved; of `model` lines a file to be quantised */
     const char *quant;        /* of `file` lines: what it is to be called; NULL: a `model` line */
     const char *imatrix;      /* NULL: none */
+    const char *calibrate;    /* text that one is to be made of; "": its own; NULL: none is */
 };
 
 struct cn_study_prompt {
@@ -30,7 +31,7 @@ struct cn_study_prompt {
 };
 
 struct cn_study_threads {
-    int decode, prefill; /* 0: every core; as decode */
+    int decode, prefill; /* 0: every core; 0: as decode */
 };
 
 enum cn_study_cooldown {

@@ -30,9 +30,8 @@ struct base {
     char logits[PATH_MAX], text[PATH_MAX];
 };
 
-/* Where no text is given the base writes one: so many pieces of so many tokens, short enough for
- * every model's context, as free as it can (temperature 1). */
-enum { OWN_PIECES = 8, OWN_TOKENS = 400, OWN_CTX = 256 };
+/* Of what a base writes itself (cn_study_own_text). */
+enum { OWN_CTX = 256 };
 
 static void perplexity_args(const struct job *j, const char *model, const struct base *base,
                             struct cn_study_args *a)
@@ -56,56 +55,19 @@ static void perplexity_args(const struct job *j, const char *model, const struct
     cn_study_arg(a, "json");
 }
 
-static void add_words(struct cn_study_args *a, const char *const *words)
-{
-    for (; *words; words++)
-        cn_study_arg(a, "%s", *words);
-}
-
 /* Runs a command; its reason for failing goes to `reason`, "" if it did not. */
 static enum cn_status run(const struct cn_study *s, const struct cn_study_site *host,
                           const struct cn_study_args *a, struct cn_study_outcome *outcome,
-                          char reason[600])
+                          char reason[CN_STUDY_REASON])
 {
     CN_TRY(cn_study_job(s, host, "quality", a, outcome));
-    cn_study_job_reason(outcome, reason, 600);
+    cn_study_job_reason(outcome, reason, CN_STUDY_REASON);
     return CN_OK;
 }
 
-static enum cn_status write_text(const struct cn_study *s, const struct cn_study_site *host,
-                                 const struct job *j, struct base *base, char reason[600])
-{
-    FILE *f = fopen(base->text, "w");
-    CN_RETURN_IF(!f, CN_ERR_IO, s->err, "%s: %s", base->text, strerror(errno));
-    enum cn_status status = CN_OK;
-    for (int i = 0; i < OWN_PIECES && status == CN_OK && !reason[0]; i++) {
-        struct cn_study_args a = { .n = 0 };
-        struct cn_study_outcome outcome;
-        size_t n;
-        cn_study_arg(&a, "run");
-        cn_study_arg(&a, "-m");
-        cn_study_arg(&a, "%s", j->base);
-        cn_study_arg(&a, "-n");
-        cn_study_arg(&a, "%d", OWN_TOKENS);
-        cn_study_arg(&a, "--seed");
-        cn_study_arg(&a, "%d", i + 1);
-        add_words(&a,
-                  (const char *const[]){ "--ignore-eos", "-c", "512", "--temp", "1", "--top-k", "0",
-                                         "--top-p", "1", "--min-p", "0", "--meter", "none", NULL });
-        status = run(s, host, &a, &outcome, reason);
-        char *text = status == CN_OK ? cn_study_job_text(&outcome, "stdout", &n) : NULL;
-        if (text && fwrite(text, 1, n, f) != n)
-            status = cn_fail(s->err, CN_ERR_IO, "%s: %s", base->text, strerror(errno));
-        free(text);
-        cn_study_job_forget(&outcome);
-    }
-    if (fclose(f) != 0 && status == CN_OK)
-        status = cn_fail(s->err, CN_ERR_IO, "%s: %s", base->text, strerror(errno));
-    return status;
-}
-
 static enum cn_status make_base(const struct cn_study *s, const struct cn_study_site *host,
-                                const struct job *j, struct base *base, char reason[600])
+                                const struct job *j, struct base *base,
+                                char reason[CN_STUDY_REASON])
 {
     struct cn_study_args a;
     struct cn_study_outcome outcome;
@@ -117,7 +79,7 @@ static enum cn_status make_base(const struct cn_study *s, const struct cn_study_
     snprintf(base->logits, sizeof base->logits, "%.3800s/%s.logits", s->work, s->tag);
     snprintf(base->text, sizeof base->text, "%.3800s/%s.txt", s->work, s->tag);
     if (!j->text[0])
-        CN_TRY(write_text(s, host, j, base, reason));
+        CN_TRY(cn_study_own_text(s, host, j->base, base->text, reason));
     if (reason[0])
         return CN_OK;
     perplexity_args(j, j->base, base, &a);
@@ -132,11 +94,11 @@ static enum cn_status make_base(const struct cn_study *s, const struct cn_study_
 
 static enum cn_status arguments(const struct cn_study *s, const struct cn_study_site *host,
                                 const struct job *j, struct base *base, struct cn_study_args *a,
-                                char reason[600])
+                                char reason[CN_STUDY_REASON])
 {
     bool divergence = strcmp(j->measure, "divergence") == 0;
     if (divergence && !j->base[0]) {
-        copy(reason, 600, "there is no float file of this model to compare with");
+        copy(reason, CN_STUDY_REASON, "there is no float file of this model to compare with");
         return CN_OK;
     }
     if (divergence || strcmp(j->measure, "perplexity") == 0) {
@@ -176,7 +138,7 @@ static enum cn_status measure(const struct cn_study *s, const struct cn_study_si
     struct cn_json *json = NULL;
     const struct cn_json_value *object = NULL;
     struct cn_error err = { "" };
-    char reason[600] = "";
+    char reason[CN_STUDY_REASON] = "";
     CN_TRY(arguments(s, host, j, base, &a, reason));
     if (!reason[0])
         CN_TRY(run(s, host, &a, &outcome, reason));

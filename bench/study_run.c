@@ -266,6 +266,7 @@ enum cn_status cn_study_run(const struct cn_study_options *options, struct cn_er
     struct cn_study s = { .o = options, .err = err ? err : &none };
     struct text text = { .bytes = NULL };
     int lock = -1;
+    CN_TRY(cn_study_db_check(err));
     for (size_t i = 0; i < options->n_targets; i++) {
         const char *address;
         for (size_t k = 0; k < i; k++)

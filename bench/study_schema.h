@@ -23,7 +23,7 @@
 "  model TEXT NOT NULL, -- label in the plan; its quantisations are compared with each other\n" \
 "  quant TEXT NOT NULL, -- file type asked for, or label of a ready file\n" \
 "  source TEXT, -- float file that it is made of; NULL: a ready file\n" \
-"  imatrix TEXT, -- importance matrix used\n" \
+"  imatrix TEXT, -- importance matrix used, in the work folder\n" \
 "  path TEXT, -- where it is\n" \
 "  status TEXT NOT NULL DEFAULT 'pending', -- pending, ready, failed\n" \
 "  reason TEXT,\n" \

@@ -62,11 +62,11 @@ static enum cn_status put_files(struct cn_study_db *db, const struct cn_study_pl
         for (size_t q = 0; q < (m->quant ? 1 : plan->quants.n); q++) {
             ++*n_files;
             CN_TRY(cn_study_exec(db, err,
-                                 "INSERT INTO files (file, model, quant, source, imatrix, path) "
-                                 "VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-                                 "isssss", *n_files, m->label,
+                                 "INSERT INTO files (file, model, quant, source, path) "
+                                 "VALUES (?1, ?2, ?3, ?4, ?5)",
+                                 "issss", *n_files, m->label,
                                  m->quant ? m->quant : plan->quants.items[q],
-                                 m->quant ? NULL : m->path, m->imatrix, m->quant ? m->path : NULL));
+                                 m->quant ? NULL : m->path, m->quant ? m->path : NULL));
             for (size_t k = 0; k < plan->n_quality; k++) {
                 const struct cn_study_quality *quality = &plan->quality[k];
                 bool distance = strcmp(quality->measure, "divergence") == 0;

@@ -377,7 +377,7 @@ static enum cn_status store(const struct worker *w, const struct run *r,
                             const struct cn_study_outcome *outcome)
 {
     const struct cn_study *s = w->s;
-    char reason[600];
+    char reason[CN_STUDY_REASON];
     struct cn_json *json = NULL, *energy = NULL;
     const struct cn_json_value *object = NULL, *joined = NULL;
     cn_study_job_reason(outcome, reason, sizeof reason);
@@ -412,19 +412,26 @@ static enum cn_status store(const struct worker *w, const struct run *r,
     return status;
 }
 
-/* The name of a tier that the run asks for and the device lacks; NULL: none. */
-static const char *lacking(const struct worker *w, const struct run *r)
+/* What the run needs and the device has not, as text; false: it has everything. */
+static bool lacks(const struct worker *w, const struct run *r, char *text, size_t n_bytes)
 {
     uint32_t has, wants;
     const char *bad;
     size_t bad_len;
+    int64_t threads = r->threads > r->threads_prefill ? r->threads : r->threads_prefill;
+    if ((double)threads > w->site.cpus) {
+        snprintf(text, n_bytes, "%s has %.0f CPUs", w->site.name, w->site.cpus);
+        return true;
+    }
     if (!r->tiers[0] || !cn_tiers_parse(w->site.tiers, &has, &bad, &bad_len) ||
         !cn_tiers_parse(r->tiers, &wants, &bad, &bad_len))
-        return NULL;
+        return false;
     for (int t = 0; t < CN_N_TIERS; t++)
-        if ((wants & ~has) >> t & 1)
-            return cn_tier_name((enum cn_tier)t);
-    return NULL;
+        if ((wants & ~has) >> t & 1) {
+            snprintf(text, n_bytes, "%s lacks %s", w->site.name, cn_tier_name((enum cn_tier)t));
+            return true;
+        }
+    return false;
 }
 
 static enum cn_status do_run(struct worker *w, const struct run *r)
@@ -433,13 +440,13 @@ static enum cn_status do_run(struct worker *w, const struct run *r)
     struct cn_study_args args;
     struct cn_study_outcome outcome;
     const char *cooled;
-    char name[32];
+    char name[32], lack[200];
     double cooldown_s;
-    if (lacking(w, r))
+    if (lacks(w, r, lack, sizeof lack))
         return cn_study_exec(s->db, s->err,
-                             "UPDATE runs SET status = 'skipped', device = ?3, reason = ?4 || ' "
-                             "lacks ' || ?2 WHERE run = ?1",
-                             "isis", r->id, lacking(w, r), w->site.id, w->site.name);
+                             "UPDATE runs SET status = 'skipped', device = ?2, reason = ?3 WHERE "
+                             "run = ?1",
+                             "iis", r->id, w->site.id, lack);
     CN_TRY(command(w, r, &args));
     CN_TRY(cool_down(w, &cooldown_s, &cooled));
     char *text = command_text(&args);
@@ -488,9 +495,10 @@ static enum cn_status warm_up(struct worker *w)
     for (size_t i = 0; i < n * (size_t)s->plan.warmup; i++) {
         struct cn_study_args args;
         struct cn_study_outcome outcome;
+        char lack[200];
         if (w->alone && s->o->progress)
             s->o->progress(s->o->user, "warm-up", (double)i, (double)(n * (size_t)s->plan.warmup));
-        if (lacking(w, &runs[i % n]))
+        if (lacks(w, &runs[i % n], lack, sizeof lack))
             continue;
         CN_TRY(command(w, &runs[i % n], &args));
         CN_TRY(cn_study_job(s, &w->site, "warm-up", &args, &outcome));
