@@ -80,6 +80,9 @@ struct cn_meter {
      * hold a remark for cn_profiler_note; or -1 and a text. */
     int (*collect)(void *state, const struct cn_clock *clock, int64_t t0_ns, int64_t t1_ns,
                    struct cn_series *series, struct cn_profiler_error *err);
+    /* NULL, or called once at the end, before close: what was found out meanwhile goes to
+     * channel->info.sources, what is wrong to remark ("" on entry), for cn_profiler_note. */
+    void (*conclude)(void *state, struct cn_channel *channel, char *remark, size_t n_bytes);
     void (*close)(void *state);
 };
 

@@ -8,25 +8,49 @@
  * number;
  * - unit: current_now should be uA, but many give mA. No system runs on less than 20 mA, so a
  *   smaller total is in mA (power and voltage likewise).
- * While a charger feeds the system the battery shows the charger's balance, not the system's use,
- * so that is refused unless forced.
+ * What is left in the battery (energy_now, or charge_now x voltage_now) falls by what the power
+ * adds up to: over a long run that is a check of unit and scale, and its outcome is reported. It is
+ * not used as the meter, because it comes in steps of minutes. While a charger feeds the system the
+ * battery shows the charger's balance, not the system's use, so that is refused unless forced.
  */
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "profiler/meter.h"
 #include "profiler/sysfs.h"
 
 static const char class_dir[] = "/sys/class/power_supply";
 
-enum { MAX_BATTERIES = 8, LEAST = 20000 /* uA or uW that a running system draws */ };
+enum {
+    MAX_BATTERIES = 8,
+    LEAST = 20000,   /* uA or uW that a running system draws */
+    LEAST_STEPS = 8, /* of what is left, for a word about it */
+};
+
+/* Disagreement of the power with what is left that is worth a remark: gauges are good to some
+ * percent. */
+static const double WRONG = 0.15;
 
 struct battery {
     char name[64];
     struct cn_sysfs_file status, power, current, voltage; /* fd -1: not there */
+    struct cn_sysfs_file energy, charge;                  /* one of them, or none */
+};
+
+/* What leaves the batteries, against the power's integral. Steps are what counts: from the first to
+ * the last both sums are of the same time. */
+struct check {
+    bool off; /* cannot be had, or has gone up */
+    int n_steps;
+    int64_t left[MAX_BATTERIES];        /* uWh or uAh */
+    double fell_uj;                     /* since the first step */
+    double sum_uj, first_sum, last_sum; /* integral of power: now, at the first, at the last step */
+    double power_uw;
+    int64_t t_ns;
 };
 
 struct state {
@@ -36,6 +60,7 @@ struct state {
     bool external;    /* a charger was plugged in at the start */
     int current_unit; /* uA per unit: 0 not known yet, 1 or 1000 */
     int power_unit;
+    struct check check;
 };
 
 /* ---- finding
@@ -60,6 +85,8 @@ static void close_battery(struct battery *b)
     cn_sysfs_close(&b->power);
     cn_sysfs_close(&b->current);
     cn_sysfs_close(&b->voltage);
+    cn_sysfs_close(&b->energy);
+    cn_sysfs_close(&b->charge);
 }
 
 static void close_state(void *opaque)
@@ -77,7 +104,9 @@ static bool open_battery(struct battery *b, const char *dir, const char *name,
     *b = (struct battery){ .status = { .fd = -1 },
                            .power = { .fd = -1 },
                            .current = { .fd = -1 },
-                           .voltage = { .fd = -1 } };
+                           .voltage = { .fd = -1 },
+                           .energy = { .fd = -1 },
+                           .charge = { .fd = -1 } };
     snprintf(b->name, sizeof b->name, "%s", name);
     int64_t v;
     (void)open_in(&b->status, dir, "status"); /* absent: unknown */
@@ -94,6 +123,8 @@ static bool open_battery(struct battery *b, const char *dir, const char *name,
         cn_sysfs_close(&b->current);
         cn_sysfs_close(&b->voltage);
     }
+    if (open_in(&b->energy, dir, "energy_now") != 0 && !voltage)
+        (void)open_in(&b->charge, dir, "charge_now");
     if (!power || (!current && !voltage))
         return true;
     int error = power != -ENOENT ? power : current ? current : voltage;
@@ -244,6 +275,72 @@ static bool flows_out(struct state *s, char *why, size_t n_bytes)
     return false;
 }
 
+/* What left the batteries since the last look, in uJ; NaN if that is not known. */
+static double left_since(struct state *s, bool first)
+{
+    double uj = 0;
+    for (size_t i = 0; i < s->n; i++) {
+        struct battery *b = &s->batteries[i];
+        int64_t left, voltage;
+        double unit = 3600;
+        if (b->energy.fd < 0) {
+            if (b->charge.fd < 0 || cn_sysfs_i64(&b->voltage, &voltage) != 0)
+                return CN_UNKNOWN;
+            unit *= volts(voltage);
+        }
+        if (cn_sysfs_i64(b->energy.fd < 0 ? &b->charge : &b->energy, &left) != 0 ||
+            (!first && left > s->check.left[i]))
+            return CN_UNKNOWN;
+        uj += first ? 0 : unit * ((double)s->check.left[i] - (double)left);
+        s->check.left[i] = left;
+    }
+    return uj;
+}
+
+/* A power was read: integrates, and looks whether there is less left. */
+static void follow_charge(struct state *s, double power_uw)
+{
+    struct check *c = &s->check;
+    struct timespec t;
+    if (c->off)
+        return;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    int64_t now = (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+    bool first = c->t_ns == 0;
+    double uj = left_since(s, first);
+    c->off = isnan(uj);
+    if (!first)
+        c->sum_uj += 0.5e-9 * (c->power_uw + power_uw) * (double)(now - c->t_ns);
+    c->t_ns = now;
+    c->power_uw = power_uw;
+    if (!(uj > 0))
+        return;
+    if (c->n_steps++ == 0)
+        c->first_sum = c->sum_uj;
+    else
+        c->fell_uj += uj;
+    c->last_sum = c->sum_uj;
+}
+
+static void conclude(void *opaque, struct cn_channel *channel, char *remark, size_t n_bytes)
+{
+    struct state *s = opaque;
+    const struct check *c = &s->check;
+    const char *file = s->batteries[0].energy.fd >= 0 ? "energy_now" : "charge_now";
+    double fell = 1e-6 * c->fell_uj, sum = 1e-6 * (c->last_sum - c->first_sum);
+    if (c->off || c->n_steps < LEAST_STEPS)
+        return;
+    if (fabs(sum / fell - 1) > WRONG) {
+        snprintf(remark, n_bytes,
+                 "battery: %s fell by %.4g J while the power adds up to %.4g J: one of them is off",
+                 file, fell, sum);
+        return;
+    }
+    size_t used = strlen(channel->info.sources);
+    snprintf(channel->info.sources + used, sizeof channel->info.sources - used,
+             "; %s fell by %.4g J, the power adds up to %.4g J", file, fell, sum);
+}
+
 static enum cn_read read_power(void *opaque, unsigned source, struct cn_reading *r)
 {
     (void)source;
@@ -266,8 +363,10 @@ static enum cn_read read_power(void *opaque, unsigned source, struct cn_reading 
         return CN_READ_FAIL;
     }
     r->value = sums.power * s->power_unit + sums.current_volts * s->current_unit;
-    if (r->value > 0)
+    if (r->value > 0) {
+        follow_charge(s, r->value);
         return CN_READ_OK;
+    }
     snprintf(r->why, sizeof r->why, "the battery reports 0 W although it is discharging");
     return CN_READ_FAIL;
 }
@@ -340,5 +439,6 @@ const struct cn_meter cn_meter_battery = {
     .probe = probe,
     .open = open_state,
     .read = read_power,
+    .conclude = conclude,
     .close = close_state,
 };

@@ -373,6 +373,12 @@ int cn_profiler_stop(struct cn_profiler *p, struct cn_profiler_error *err)
         } else {
             cn_watch_read(w, true);
         }
+        if (w->meter->conclude) {
+            char remark[256] = "";
+            w->meter->conclude(w->state, &w->channel, remark, sizeof remark);
+            if (remark[0])
+                note(p, remark);
+        }
         close_watch(w);
         for (unsigned k = 0; k < w->opened.n_sources; k++) {
             cn_series_settle(&w->series[k]);

@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -229,6 +230,71 @@ static void test_absence_and_permission(void **state)
     tree_remove(&t);
 }
 
+static int64_t now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+/* 30 W for a third of a second or more, while what is left falls by `scale` times that, in steps of
+ * 0.36 J. What the meter says of it at the end. */
+static struct cn_channel drain(bool charge, double scale, char *remark)
+{
+    struct tree t = tree_create();
+    char left[32];
+    battery(&t, "BAT0", "Discharging");
+    put(&t, "BAT0", "power_now", "30000000");
+    if (charge) {
+        put(&t, "BAT0", "current_now", "3000000");
+        put(&t, "BAT0", "voltage_now", "10000000");
+    }
+    const char *file = charge ? "charge_now" : "energy_now";
+    put(&t, "BAT0", file, "40000000");
+    struct cn_meter_request request = { .root = t.root, .arg = "" };
+    struct cn_channel c = { 0 };
+    struct cn_opened opened = { 0 };
+    void *state = cn_meter_battery.open(&request, &c, &opened);
+    assert_non_null(state);
+    int64_t start = now_ns();
+    for (int i = 0; i < 300; i++) {
+        int64_t ns = now_ns() - start;
+        double uwh = floor(scale * 30e6 * 1e-9 * (double)ns / 3600 / 100) * 100;
+        snprintf(left, sizeof left, "%.0f", 40e6 - (charge ? uwh / 10 : uwh));
+        put(&t, "BAT0", file, left);
+        struct cn_reading r = { .value = -1 };
+        assert_int_equal(cn_meter_battery.read(state, 0, &r), CN_READ_OK);
+        struct timespec wait = { 0, 1000000 };
+        nanosleep(&wait, NULL);
+    }
+    remark[0] = 0;
+    cn_meter_battery.conclude(state, &c, remark, 256);
+    cn_meter_battery.close(state);
+    tree_remove(&t);
+    return c;
+}
+
+static void test_against_what_is_left(void **state)
+{
+    (void)state;
+    char remark[256];
+    struct cn_channel c = drain(false, 1, remark);
+    assert_string_equal(remark, "");
+    assert_non_null(strstr(c.info.sources, "energy_now fell by "));
+    c = drain(true, 1, remark);
+    assert_string_equal(remark, "");
+    assert_non_null(strstr(c.info.sources, "charge_now fell by "));
+    c = drain(false, 1.4, remark);
+    print_message("%s\n", remark);
+    assert_non_null(strstr(remark, "energy_now fell by "));
+    assert_non_null(strstr(remark, "one of them is off"));
+    c = drain(false, 0.1, remark); /* too few steps for a word */
+    assert_string_equal(remark, "");
+    c = drain(false, -1, remark); /* it fills */
+    assert_string_equal(remark, "");
+    assert_null(strstr(c.info.sources, "fell"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -239,6 +305,7 @@ int main(void)
         cmocka_unit_test(test_plugged_in_while_it_runs),
         cmocka_unit_test(test_contradiction_of_units),
         cmocka_unit_test(test_absence_and_permission),
+        cmocka_unit_test(test_against_what_is_left),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
