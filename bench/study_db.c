@@ -103,9 +103,9 @@ enum cn_status cn_study_db_open(const char *path, enum cn_study_mode mode, struc
         free(db);
         return cn_fail(err, CN_ERR_MEMORY, "out of memory");
     }
-    int flags = mode == CN_STUDY_READ    ? SQLITE_OPEN_READONLY
-                : mode == CN_STUDY_WRITE ? SQLITE_OPEN_READWRITE
-                                         : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
+    /* Readers may have to undo what a killed writer left half done, hence not READONLY; where the
+     * file cannot be written SQLite opens it for reading by itself. */
+    int flags = SQLITE_OPEN_READWRITE | (mode == CN_STUDY_CREATE ? SQLITE_OPEN_CREATE : 0);
     if (sqlite3_open_v2(path, &db->sqlite, flags, NULL) != SQLITE_OK) {
         status = db->sqlite ? failed(db, err) : cn_fail(err, CN_ERR_MEMORY, "out of memory");
     } else {
@@ -117,6 +117,8 @@ enum cn_status cn_study_db_open(const char *path, enum cn_study_mode mode, struc
                                 "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; "
                                 "PRAGMA foreign_keys = ON",
                                 err);
+        else
+            status = run_script(db, "PRAGMA query_only = ON", err);
         if (status == CN_OK)
             status = mode == CN_STUDY_CREATE ? create(db, err) : recognise(db, err);
     }
