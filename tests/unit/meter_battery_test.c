@@ -288,7 +288,7 @@ static void test_against_what_is_left(void **state)
     print_message("%s\n", remark);
     assert_non_null(strstr(remark, "energy_now fell by "));
     assert_non_null(strstr(remark, "one of them is off"));
-    c = drain(false, 0.1, remark); /* too few steps for a word */
+    c = drain(false, 0.01, remark); /* too few steps for a word */
     assert_string_equal(remark, "");
     c = drain(false, -1, remark); /* it fills */
     assert_string_equal(remark, "");
