@@ -8,17 +8,21 @@
 
 #include <stdlib.h>
 
-enum { MOST_PAIRS = 256, CONTEXT = 128 };
+/* Each half is timed in blocks, and their median counts: other programs come in bursts, what
+ * watching takes does not. */
+enum { MOST_PAIRS = 256, CONTEXT = 128, BLOCKS = 16 };
 
-/* Decodes n tokens, in a context that begins anew when it is full. */
+/* Decodes n tokens (a multiple of BLOCKS), in a context that begins anew when it is full. *tps: of
+ * the median block. */
 static enum cn_status decode(struct cn_session *session, const int32_t *tokens, int32_t n,
-                             struct cn_profiler *profiler, double *seconds, struct cn_error *err)
+                             struct cn_profiler *profiler, double *tps, struct cn_error *err)
 {
     struct cn_profiler_error why;
     if (profiler && cn_profiler_start(profiler, &why) != 0)
         return cn_fail(err, CN_ERR_IO, "%s", why.text);
     enum cn_status status = cn_session_rewind(session, 0, err);
-    double t0 = cn_seconds();
+    const int32_t block = n / BLOCKS;
+    double seconds[BLOCKS], t0 = cn_seconds();
     for (int32_t i = 0; i < n && status == CN_OK; i++) {
         if (profiler)
             cn_profiler_phase_begin(profiler, "decode", i);
@@ -28,10 +32,16 @@ static enum cn_status decode(struct cn_session *session, const int32_t *tokens, 
             status = cn_session_eval(session, tokens + i % CONTEXT, 1, CN_WANT_LAST, err);
         if (profiler)
             cn_profiler_phase_end(profiler);
+        if (i % block == block - 1) {
+            double t1 = cn_seconds();
+            seconds[i / block] = t1 - t0;
+            t0 = t1;
+        }
     }
-    *seconds = cn_seconds() - t0;
     if (profiler && cn_profiler_stop(profiler, &why) != 0 && status == CN_OK)
         return cn_fail(err, CN_ERR_IO, "%s", why.text);
+    if (status == CN_OK)
+        *tps = block / cn_median(seconds, BLOCKS);
     return status;
 }
 
@@ -39,20 +49,20 @@ static enum cn_status pairs(struct cn_session *session, const int32_t *tokens,
                             const struct cn_watch_cost_options *o, struct cn_watch_cost *cost,
                             struct cn_error *err)
 {
-    double off[MOST_PAIRS], on[MOST_PAIRS], share[MOST_PAIRS], seconds = 0;
-    int32_t n = 16;
+    double off[MOST_PAIRS], on[MOST_PAIRS], share[MOST_PAIRS], tps = 0;
+    int32_t n = CONTEXT;
     /* Warm-up, and how many tokens there are to be. */
     for (; n < 1 << 24; n *= 2) {
-        CN_TRY(decode(session, tokens, n, NULL, &seconds, err));
-        if (seconds >= o->seconds)
+        CN_TRY(decode(session, tokens, n, NULL, &tps, err));
+        if (n / tps >= o->seconds)
             break;
     }
     const size_t n_pairs = (size_t)o->n_pairs;
     for (size_t i = 0; i < n_pairs; i++) {
         for (int half = 0; half < 2; half++) {
             bool watch = (half ^ (int)(i & 1)) != 0; /* the order changes from pair to pair */
-            CN_TRY(decode(session, tokens, n, watch ? o->profiler : NULL, &seconds, err));
-            (watch ? on : off)[i] = n / seconds;
+            CN_TRY(decode(session, tokens, n, watch ? o->profiler : NULL, &tps, err));
+            (watch ? on : off)[i] = tps;
         }
         share[i] = 1 - on[i] / off[i];
     }

@@ -17,8 +17,9 @@ enum {
     CALIBRATE_NS = 60000000, /* longest time given to a counter to show its period */
     CALIBRATE_UPDATES = 12,  /* and as many updates are enough */
     CHASE_NS = 5000000,      /* longest wait for an update */
-    CHASE_SHARE = 400,       /* tokens may wait for updates 1/400 of the time in all */
-    CHASE_AGAIN = 20,        /* other phases if this many updates have passed */
+    TOKEN_SHARE = 800, /* edges of tokens may wait for updates 1/800 of the time in all, and as
+                        * much again may be spent on reading at them */
+    CHASE_AGAIN = 20,  /* other phases if this many updates have passed */
 };
 
 static int fail(struct cn_profiler_error *err, const char *text)
@@ -238,7 +239,7 @@ int cn_profiler_start(struct cn_profiler *p, struct cn_profiler_error *err)
     }
     p->clock = cn_clock_pair();
     p->start_ns = p->chased_ns = cn_now_ns(CLOCK_MONOTONIC);
-    p->chase_ns = 0;
+    p->chase_ns = p->edge_ns = 0;
     for (size_t i = 0; i < p->n_watches; i++) {
         struct cn_watch *w = &p->watches[i];
         if (at_edges(w))
@@ -264,19 +265,18 @@ static bool per_token(const char *kind)
 }
 
 /* Waits for the next update of every counter, so that a moment near this one is known exactly. */
-static void chase(struct cn_profiler *p, int64_t now)
+static void chase(struct cn_profiler *p)
 {
     for (size_t i = 0; i < p->n_watches; i++)
         if (p->watches[i].chase)
             follow(&p->watches[i], 1, cn_now_ns(CLOCK_MONOTONIC) + CHASE_NS);
     p->chased_ns = cn_now_ns(CLOCK_MONOTONIC);
-    p->chase_ns += p->chased_ns - now;
 }
 
-static void edge(struct cn_profiler *p, const char *kind)
+/* Whether every counter was followed to an update; else each is read once, if that is worth it. */
+static bool chase_or_read(struct cn_profiler *p, bool token, int64_t now, int64_t allowed_ns)
 {
-    int64_t now = cn_now_ns(CLOCK_MONOTONIC);
-    bool cheap = p->chase_ns < (now - p->start_ns) / CHASE_SHARE;
+    bool cheap = p->chase_ns < allowed_ns;
     for (size_t i = 0; i < p->n_watches; i++) {
         struct cn_watch *w = &p->watches[i];
         if (!at_edges(w))
@@ -284,14 +284,25 @@ static void edge(struct cn_profiler *p, const char *kind)
         /* series->period_ns is not written between start and stop. */
         double period = w->series[0].period_ns;
         if (w->chase &&
-            (cheap || (!per_token(kind) && (double)(now - p->chased_ns) > CHASE_AGAIN * period))) {
-            chase(p, now);
-            return;
+            (cheap || (!token && (double)(now - p->chased_ns) > CHASE_AGAIN * period))) {
+            chase(p);
+            return true;
         }
-        /* Reading much more often than updates come tells nothing new. */
-        if ((double)(now - w->read_ns) > period / 4)
+        /* Reading much more often than updates come tells nothing new. And tokens that are shorter
+         * than a meter can resolve are known as a sum, for which a read now and then is enough. */
+        if ((!token || p->edge_ns < allowed_ns) && (double)(now - w->read_ns) > period / 4)
             cn_watch_read(w, false);
     }
+    return false;
+}
+
+static void edge(struct cn_profiler *p, const char *kind)
+{
+    int64_t now = cn_now_ns(CLOCK_MONOTONIC), allowed_ns = (now - p->start_ns) / TOKEN_SHARE;
+    bool token = per_token(kind);
+    bool chased = chase_or_read(p, token, now, allowed_ns);
+    if (token)
+        *(chased ? &p->chase_ns : &p->edge_ns) += cn_now_ns(CLOCK_MONOTONIC) - now;
 }
 
 void cn_profiler_phase_begin(struct cn_profiler *p, const char *kind, int64_t index)
@@ -356,7 +367,7 @@ int cn_profiler_stop(struct cn_profiler *p, struct cn_profiler_error *err)
     while (p->depth > 0)
         cn_profiler_phase_end(p);
     p->end_ns = cn_now_ns(CLOCK_MONOTONIC);
-    chase(p, p->end_ns);
+    chase(p);
     cn_sampler_stop(&p->sampler);
     p->started = false;
     cn_state_read(p->root, &p->after);

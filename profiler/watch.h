@@ -64,7 +64,8 @@ struct cn_profiler {
     unsigned depth;                 /* may exceed CN_PHASE_DEPTH: those are counted, not kept */
     bool metered;                   /* some channel is read at edges */
     int64_t start_ns, end_ns;
-    int64_t chase_ns, chased_ns; /* time spent waiting for updates; end of the last wait */
+    int64_t chase_ns, edge_ns; /* spent at edges of tokens: waiting for updates; reading */
+    int64_t chased_ns;         /* end of the last wait */
     struct cn_clock clock;
     char **kinds; /* names of phases read from a file */
     size_t n_kinds;
