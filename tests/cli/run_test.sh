@@ -155,6 +155,19 @@ fi
 expect 1 "$CARNOT" run -p a -n 1 --trace "$scratch/no/such/folder"
 err_has "no/such/folder"
 
+# A record of the run in one row; idle phases for the baseline.
+expect 0 "$CARNOT" run -p "$prompt" -n 5 --temp 0 --ignore-eos --meter none --idle 0.05 --record "$scratch/record.json" --trace "$scratch/trace.jsonl"
+for key in '"output_tokens": 5' '"energy_status": "unsupported"' '"joules": null' '"response": "' '"peak_bytes": ' '"kernel": "Linux'; do
+    grep -q "$key" "$scratch/record.json" || fail "the record lacks $key"
+done
+[ "$(grep -c '"phase":"idle"' "$scratch/trace.jsonl")" = 2 ] || fail "2 idle phases expected"
+expect 0 "$CARNOT" run -p "$prompt" -n 5 --record "$scratch/record.csv"
+[ "$(head -n 1 "$scratch/record.csv" | cut -d, -f1)" = architecture ] || fail "no csv"
+expect 1 "$CARNOT" run -p "$prompt" -n 5 --record "$scratch/no/such/folder.json"
+err_has "no/such/folder.json"
+expect 2 "$CARNOT" run --chat --record "$scratch/record.json"
+one_line_err
+
 # A meter of a tree: its boundary is named; a counter that stands still resolves nothing.
 zone=$scratch/root/sys/class/powercap/intel-rapl:0
 mkdir -p "$zone"

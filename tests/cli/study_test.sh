@@ -148,6 +148,60 @@ out_has '"joules": null'
 out_has '"status": "unresolved"'
 grep -q '"joules": 0[,}]' "$scratch/out" && fail "an unknown energy is 0"
 
+# Ctrl-C ends the run under way and the study; both can be had again.
+interrupted() {
+    env --default-signal=INT "$CARNOT" study run long.plan --db long.db --work work &
+    pid=$!
+    tries=0
+    while ! "$CARNOT" study export long.db --table runs -o csv 2>/dev/null | grep -q ',done,' && [ $tries -lt 300 ]; do
+        tries=$((tries + 1))
+        sleep 0.05
+    done
+    kill -INT $pid
+    wait $pid
+}
+sed -e 's/repetitions 3/repetitions 500/' "$plan" >long.plan
+expect 1 interrupted
+err_has "interrupted; 'carnot study run --db long.db' goes on"
+"$CARNOT" study export long.db --table runs -o csv >long.csv
+grep -qE ',(running|failed),' long.csv && fail "an interrupted run is running or failed"
+grep -q ',pending,' long.csv || fail "nothing is left to do"
+
+# What spoils a measurement is said, or refused; --force goes on. Here stands for the machine a tree.
+mkdir -p tree/sys/class/power_supply/BAT0 tree/sys/class/power_supply/AC tree/sys/class/thermal/thermal_zone0 tree/proc
+echo Battery >tree/sys/class/power_supply/BAT0/type
+echo 80 >tree/sys/class/power_supply/BAT0/capacity
+echo Mains >tree/sys/class/power_supply/AC/type
+echo 1 >tree/sys/class/power_supply/AC/online
+echo x86_pkg_temp >tree/sys/class/thermal/thermal_zone0/type
+echo 55000 >tree/sys/class/thermal/thermal_zone0/temp
+echo "3.20 1.00 0.50 1/100 4242" >tree/proc/loadavg
+sed -e 's/repetitions 3/repetitions 1/' -e 's/checks off/checks warn/' -e '/^meter/d' -e 's/^threads.*/threads 1/' "$plan" >checked.plan
+echo "cooldown below 40 limit 1" >>checked.plan
+(cat checked.plan; echo "meter battery") >battery.plan
+expect 1 "$CARNOT" study run battery.plan --db battery.db --root "$PWD/tree"
+err_has "the charger is plugged in"
+err_has "(refused)"
+err_has "the load is 3.2"
+err_has "--force"
+expect 0 "$CARNOT" study status battery.db -o csv
+out_has "tiny,A,32,1,0,1,0,0,0"
+# The gate: too hot until the limit, then cool at once.
+expect 0 "$CARNOT" study run battery.plan --db battery.db --root "$PWD/tree" --force
+"$CARNOT" study export battery.db --table runs -o jsonl >runs.jsonl
+[ "$(grep -c '"cooldown_status": "limit"' runs.jsonl)" = 2 ] || fail "two cool-downs to the limit expected"
+out_has "tiny"
+echo 30000 >tree/sys/class/thermal/thermal_zone0/temp
+expect 0 "$CARNOT" study run checked.plan --db cool.db --root "$PWD/tree"
+err_has "the load is 3.2"
+"$CARNOT" study export cool.db --table runs -o jsonl >runs.jsonl
+[ "$(grep -c '"cooldown_status": "cool"' runs.jsonl)" = 2 ] || fail "two cool-downs that were cool expected"
+grep -q '"celsius_before": 30' runs.jsonl || fail "the temperature is not in the record"
+grep -q '"charger": 1' runs.jsonl || fail "the charger is not in the record"
+sed 's/checks warn/checks refuse/' checked.plan >strict.plan
+expect 1 "$CARNOT" study run strict.plan --db strict.db --root "$PWD/tree"
+err_has "the load is 3.2: other programs run; end them (refused)"
+
 # Every format; each line of jsonl is an object.
 for format in md csv json jsonl sql; do
     expect 0 "$CARNOT" study export whole.db -o $format
