@@ -38,6 +38,8 @@ enum cn_status cn_study_site_open(const struct cn_study *s, const char *name,
                                                       .program = s->o->program,
                                                       .work = s->work,
                                                       .root = s->o->root,
+                                                      .study = s->tag,
+                                                      .device_binary = s->o->device_binary,
                                                       .user = s->o->user,
                                                       .note = s->o->note,
                                                       .cancel = s->o->cancel };

@@ -17,6 +17,7 @@ struct cn_study_options {
     size_t n_targets;
     struct cn_study_shard shard; /* n 0: whole, or as the database has it */
     const char *program;         /* this one: runs are its children */
+    const char *device_binary;   /* what adb and ssh targets run; NULL: the build beside it */
     const char *default_model;   /* what a plan calls "default" */
     const char *root;            /* of the meters; NULL: "/" */
     bool force;                  /* go on where a check refuses */

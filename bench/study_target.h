@@ -23,10 +23,12 @@ struct cn_study_device {
 };
 
 struct cn_study_target_options {
-    const char *address; /* behind "adb:"; "" if there is none */
-    const char *program; /* this program, to be run (local) or whose sibling is pushed */
-    const char *work;    /* absolute path of an existing folder on this machine */
-    const char *root;    /* --root of the meters; NULL: "/" */
+    const char *address;       /* behind "adb:"; "" if there is none */
+    const char *program;       /* this program, to be run (local) or whose sibling is pushed */
+    const char *work;          /* absolute path of an existing folder on this machine */
+    const char *root;          /* --root of the meters; NULL: "/" */
+    const char *study;         /* tells this study from others that share the folder */
+    const char *device_binary; /* what is pushed in place of the sibling; NULL: none */
     void *user;
     /* A line for the user: what is waited for, what was pushed. May be NULL. */
     void (*note)(void *user, const char *text);

@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 struct arguments {
-    const char *db, *work, *shard, *root, *table;
+    const char *db, *work, *shard, *root, *table, *binary;
     struct cn_string_list targets, words;
     bool force, retry;
     enum cn_table_format format;
@@ -62,6 +62,7 @@ static int run(const struct arguments *a)
                                   .n_targets = a->targets.n,
                                   .program = program,
                                   .root = a->root,
+                                  .device_binary = a->binary,
                                   .force = a->force,
                                   .retry = a->retry,
                                   .progress = progress,
@@ -219,6 +220,7 @@ int cn_cmd_study(int argc, char **argv)
     const struct cn_option options[] = {
         { "--db",           NULL, CN_OPT_STRING, &a.db,      "FILE",   "the study (" CN_STUDY_DB ")", 0, 0 },
         { "--target",       NULL, CN_OPT_LIST,   &a.targets, "T",      "where runs happen: local, adb:SERIAL, ssh:HOST; may be repeated (local)", 0, 0 },
+        { "--device-binary", NULL, CN_OPT_STRING, &a.binary, "FILE",   "program that adb and ssh targets run (the build beside this one for their machine)", 0, 0 },
         { "--shard",        NULL, CN_OPT_STRING, &a.shard,   "I/N",    "run every Nth block only, from the Ith", 0, 0 },
         { "--work",         NULL, CN_OPT_STRING, &a.work,    "DIR",    "where quantised models and files under way go (FILE.work)", 0, 0 },
         { "--force",        NULL, CN_OPT_FLAG,   &a.force,   NULL,     "go on where a check of the machine refuses", 0, 0 },
