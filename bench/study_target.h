@@ -68,7 +68,9 @@ struct cn_study_target {
     enum cn_status (*run)(void *state, const struct cn_study_job *job,
                           struct cn_study_outcome *outcome, struct cn_error *err);
     /* Brings the job's files here, then removes them there; sets outcome->folder. The caller
-     * removes that folder. */
+     * removes that folder. A file "samples" in it, what a meter outside of the program recorded
+     * meanwhile in a form that cn_attribute_files reads, prices the phases of "trace.jsonl" in the
+     * place of the program's own meters. */
     enum cn_status (*collect)(void *state, const struct cn_study_job *job,
                               struct cn_study_outcome *outcome, struct cn_error *err);
     /* Temperature, charger, load, governor, ... now: cn_state_read on it. */
