@@ -17,6 +17,12 @@
 #include "tests/arch_fixture.h"
 #include "tests/sysfs_tree.h"
 
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+enum { SLOWER = 5 };
+#else
+enum { SLOWER = 1 };
+#endif
+
 static const double truth[CN_N_OPS + 1] = {
     [CN_OP_EMBED] = 9,      [CN_OP_NORM] = 12,     [CN_OP_QKV] = 22,    [CN_OP_ROPE] = 14,
     [CN_OP_ATTENTION] = 37, [CN_OP_ATTN_OUT] = 19, [CN_OP_FFN_UP] = 28, [CN_OP_FFN_DOWN] = 25,
@@ -108,7 +114,7 @@ static bool find(bool decode, int32_t n_tokens)
     struct cn_bench_options bench = {
         .n_threads = 1, .n_tokens = n_tokens, .decode = decode, .profiler = p, .user = &machine
     };
-    struct cn_op_mix_options o = { .n_rounds = 5, .seconds = 0.1, .told = told };
+    struct cn_op_mix_options o = { .n_rounds = 5, .seconds = 0.1 * SLOWER, .told = told };
     struct cn_op_mix *mix;
     struct cn_error err;
     if (cn_op_mix_run(model, &bench, &o, &mix, &err) != CN_OK)

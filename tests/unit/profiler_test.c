@@ -304,6 +304,53 @@ static void test_battery_while_it_is_written(void **state)
     tree_remove(&g.tree);
 }
 
+/* The battery is taken out in the middle: a note, and phases that say so. */
+static void test_battery_vanishes(void **state)
+{
+    (void)state;
+    static const char supply[] = "sys/class/power_supply/BAT0/";
+    static const char *const files[][2] = {
+        {"type",       "Battery"    },
+        { "status",    "Discharging"},
+        { "power_now", "8000000"    }
+    };
+    struct tree t = tree_create();
+    char file[128];
+    for (size_t i = 0; i < 3; i++) {
+        snprintf(file, sizeof file, "%s%s", supply, files[i][0]);
+        tree_write(&t, file, "%s\n", files[i][1]);
+    }
+    struct cn_profiler_options o = { .root = t.root, .meter = "battery", .sample_hz = 200 };
+    struct cn_profiler *p = cn_profiler_create(&o, NULL);
+    assert_non_null(p);
+    assert_int_equal(cn_profiler_start(p, NULL), 0);
+    cn_profiler_phase_begin(p, "prefill", 0);
+    for (int i = 0; i < 40; i++) {
+        snprintf(file, sizeof file, "%spower_now", supply);
+        char path[1024];
+        tree_path(&t, file, path);
+        FILE *f = i < 20 ? fopen(path, "r+") : NULL;
+        if (f) {
+            fprintf(f, "%d\n", 8000000 + 1000 * i);
+            fclose(f);
+        } else {
+            unlink(path);
+        }
+        sleep_ns(10 * MS);
+    }
+    cn_profiler_phase_end(p);
+    assert_int_equal(cn_profiler_stop(p, NULL), 0);
+    assert_non_null(cn_profiler_note(p));
+    assert_non_null(strstr(cn_profiler_note(p), "battery: no such file"));
+    struct cn_energy e;
+    cn_profiler_phase(p, 0, 0, &e);
+    assert_int_equal(e.status, CN_ENERGY_UNRESOLVED);
+    assert_true(isnan(e.joules));
+    assert_non_null(e.reason);
+    cn_profiler_free(p);
+    tree_remove(&t);
+}
+
 /* ---- a phone's session
  * ---------------------------------------------------------------------------- */
 
@@ -429,6 +476,7 @@ int main(void)
         cmocka_unit_test(test_errors_of_create),
         cmocka_unit_test(test_file_is_replayed),
         cmocka_unit_test(test_battery_while_it_is_written),
+        cmocka_unit_test(test_battery_vanishes),
         cmocka_unit_test(test_attribute_a_phone),
         cmocka_unit_test(test_enumerate),
     };
