@@ -118,6 +118,7 @@ static void find(struct cn_findings *j)
         { "Near-linear in bits per weight?",  cn_find_near_linear     },
         { "Where quality breaks",             cn_find_threshold       },
         { "The place of mixtures of experts", cn_find_experts         },
+        { "How many threads?",                cn_find_threads         },
     };
     for (size_t i = 0; j->ok && i < sizeof questions / sizeof *questions; i++) {
         j->heading = questions[i].heading;

@@ -47,6 +47,8 @@ void cn_find_format_or_kernel(struct cn_findings *j);
 /* report_bits.c */
 void cn_find_near_linear(struct cn_findings *j);
 void cn_find_threshold(struct cn_findings *j);
+/* report_threads.c */
+void cn_find_threads(struct cn_findings *j);
 /* report_experts.c */
 void cn_find_experts(struct cn_findings *j);
 

@@ -24,6 +24,8 @@ struct study_shape {
     int n_models;   /* 1..3: dense 8 M, dense 29 M, experts 29 M */
     int n_quants;   /* 1..10, the first of study_quants */
     int n_tiers;    /* 1..2 */
+    int n_threads;  /* 0..2: besides 2 threads also 1, which takes 1.8 times as long */
+    bool single;    /* 1 thread as well as 2; it takes 1.8 times as long to decode */
     int n_blocks;   /* repetitions */
     bool measured;  /* a meter on every run */
     bool modelled;  /* a model beside it */
@@ -86,10 +88,11 @@ static inline double study_ppl(int model, int quant)
 
 static inline enum cn_status study_put_run(struct cn_study_db *db, const struct study_shape *s,
                                            int run, int block, int position, int cell, int model,
-                                           int quant, int tier, struct cn_error *err)
+                                           int quant, int tier, int threads, struct cn_error *err)
 {
     enum { IN = 100, OUT = 64 };
-    double decode_s = study_decode_ms(s, model, quant, tier) * (OUT - 1) / 1000 * study_noise();
+    double decode_s = study_decode_ms(s, model, quant, tier) * (OUT - 1) / 1000 *
+                      (threads == 1 ? 1.8 : 1) * study_noise();
     double prefill_s = study_models[model].active * IN / 2e9 * study_noise(), load_s = 0.05;
     double bytes = study_models[model].params * study_quants[quant].bpw / 8;
     double active = study_models[model].active, bpw = study_quants[quant].bpw;
@@ -111,16 +114,16 @@ static inline enum cn_status study_put_run(struct cn_study_db *db, const struct 
         "output_tokens, joules, joules_net, peak_bytes, model_bytes, energy_status, "
         "energy_reason, meter, boundary, threads, carnot, governor, kv_bytes, other_bytes) VALUES "
         "(?1, ?2, ?3, ?4, 'done', 1, 1.7e9, ?5, ?6, ?7, 0.001, ?8, ?9, ?10, ?11, 100, 64, ?12, "
-        "?13, ?14, ?15, ?16, ?17, ?18, ?19, 2, '0.1.0 abc', 'performance', 1e6, 8e6)",
+        "?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, '0.1.0 abc', 'performance', 1e6, 8e6)",
         "iiii"
         "ddddddddddd"
-        "ssss",
+        "ssssi",
         (int64_t)run, (int64_t)block, (int64_t)position, (int64_t)cell, load_s, prefill_s, decode_s,
         prefill_s + 0.001, prefill_s + decode_s + 0.001, IN / prefill_s,
         (OUT - 1) / (decode_s + 0.001), joules, joules * 0.7, bytes + 9e6, bytes, status,
         s->measured || s->modelled ? NULL : "no /sys/class/powercap: a virtual machine",
         s->measured || s->modelled ? "powercap:package" : NULL,
-        s->measured || s->modelled ? "package" : NULL);
+        s->measured || s->modelled ? "package" : NULL, (int64_t)threads);
     for (int channel = 0; code == CN_OK && channel < s->measured + s->modelled; channel++) {
         bool measured = s->measured && channel == 0;
         for (int p = 0; code == CN_OK && p < 5; p++) {
@@ -172,7 +175,8 @@ static inline enum cn_status study_fill(struct cn_study_db *db, const struct stu
                                         struct cn_error *err)
 {
     static const char *const tiers[] = { "ref,avx2", "ref,avx2,avx512" };
-    int n_files = s->n_models * s->n_quants, n_cells = n_files * s->n_tiers;
+    int n_files = s->n_models * s->n_quants, n_level = n_files * s->n_tiers,
+        n_cells = n_level * (s->single ? 2 : 1);
     enum cn_status code =
         cn_study_exec(db, err,
                       "INSERT INTO study (id, name, plan, folder, seed, n_blocks, created_s) "
@@ -200,15 +204,17 @@ static inline enum cn_status study_fill(struct cn_study_db *db, const struct stu
         code = cn_study_exec(
             db, err,
             "INSERT INTO cells (cell, file, tiers, threads, threads_prefill, kv, prompt, "
-            "input_length, output_length) VALUES (?1, ?2, ?3, 2, NULL, 'f16', 1, 100, 64)",
-            "iis", (int64_t)c + 1, (int64_t)(c % n_files + 1), tiers[c / n_files]);
+            "input_length, output_length) VALUES (?1, ?2, ?3, ?4, NULL, 'f16', 1, 100, 64)",
+            "iisi", (int64_t)c + 1, (int64_t)(c % n_files + 1), tiers[c % n_level / n_files],
+            (int64_t)(c < n_level ? 2 : 1));
     for (int b = 0, run = 0; code == CN_OK && b < s->n_blocks; b++) {
         code = cn_study_exec(db, err, "INSERT INTO blocks (block, target) VALUES (?1, 'local')",
                              "i", (int64_t)b + 1);
         for (int c = 0; code == CN_OK && c < n_cells; c++) {
             int file = c % n_files;
-            code = study_put_run(db, s, ++run, b + 1, c + 1, c + 1, file / s->n_quants,
-                                 file % s->n_quants, c / n_files, err);
+            code =
+                study_put_run(db, s, ++run, b + 1, c + 1, c + 1, file / s->n_quants,
+                              file % s->n_quants, c % n_level / n_files, c < n_level ? 2 : 1, err);
         }
     }
     return code;

@@ -173,6 +173,26 @@ static void test_one_comparison(void **state)
     free(html);
 }
 
+static void test_threads(void **state)
+{
+    (void)state;
+    make(&(struct study_shape){
+        .n_models = 1,
+        .n_quants = 2,
+        .n_tiers = 1,
+        .single = true,
+        .n_blocks = 6,
+        .measured = true,
+        .iq_slow = {1, 1}
+    });
+    char *html = report();
+    /* 1 / 1.8, but for the 1 ms of sampling; prefill is the same with 1. */
+    has(html, "Decode speed is best with 2 threads. Of that, 1 thread: 0.56 (90% interval 0.5");
+    has(html, "Decode energy (package by powercap:package, measured) is best with 2 threads.");
+    has(html, "Pairs of one file and block, Wilcoxon signed-rank after Holm: p");
+    free(html);
+}
+
 /* Measured and modelled joules stand apart, each with its boundary. */
 static void test_two_sources(void **state)
 {
@@ -349,11 +369,12 @@ static void test_tables(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_findings),          cmocka_unit_test(test_gaps),
-        cmocka_unit_test(test_one_comparison),    cmocka_unit_test(test_two_sources),
-        cmocka_unit_test(test_hostile_texts),     cmocka_unit_test(test_nothing_ran),
-        cmocka_unit_test(test_without_gnuplot),   cmocka_unit_test(test_not_a_study),
-        cmocka_unit_test(test_two_thousand_runs), cmocka_unit_test(test_tables),
+        cmocka_unit_test(test_findings),       cmocka_unit_test(test_gaps),
+        cmocka_unit_test(test_one_comparison), cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_two_sources),    cmocka_unit_test(test_hostile_texts),
+        cmocka_unit_test(test_nothing_ran),    cmocka_unit_test(test_without_gnuplot),
+        cmocka_unit_test(test_not_a_study),    cmocka_unit_test(test_two_thousand_runs),
+        cmocka_unit_test(test_tables),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
