@@ -44,15 +44,28 @@ static struct cn_energy phase(struct cn_profiler *p, int ms)
     return e;
 }
 
-/* Watts of a phase of 400 ms while the command runs. */
-static double watts(const char *meter)
+/* On a busy machine a phase may hold too few readings, or a stretch in which nothing ran. Tries
+ * again with longer ones before it believes that. */
+#define EVENTUALLY(attempt)                                    \
+    do {                                                       \
+        int ms = 300;                                          \
+        while (!(attempt)) {                                   \
+            if (ms > 5000)                                     \
+                fail_msg("%s, also in %d ms", #attempt, ms);   \
+            print_message("%s: not in %d ms\n", #attempt, ms); \
+            ms *= 2;                                           \
+        }                                                      \
+    } while (0)
+
+/* Watts of a phase while the command runs; NaN if it is not resolved. */
+static double watts(const char *meter, int ms)
 {
     struct cn_profiler *p = start(meter);
-    struct cn_energy e = phase(p, 400);
+    struct cn_energy e = phase(p, ms);
     if (e.status != CN_ENERGY_MEASURED)
-        print_error("%s: %s\n", meter, e.reason);
-    assert_int_equal(e.status, CN_ENERGY_MEASURED);
-    assert_true(e.updates >= CN_MIN_UPDATES);
+        print_message("%s: %s\n", meter, e.reason);
+    else
+        assert_true(e.updates >= CN_MIN_UPDATES);
     const char *note = cn_profiler_note(p);
     if (note)
         print_message("%s: %s\n", meter, note);
@@ -78,9 +91,7 @@ static void test_power_in_all_units(void **state)
         char meter[160];
         snprintf(meter, sizeof meter, "exec:while :; do echo \"%s\"; sleep 0.01; done",
                  forms[i].line);
-        double w = watts(meter);
-        if (fabs(w - forms[i].watts) > 1e-3)
-            fail_msg("%s: %g W", forms[i].line, w);
+        EVENTUALLY(fabs(watts(meter, ms) - forms[i].watts) < 1e-3);
     }
 }
 
@@ -88,24 +99,29 @@ static void test_power_in_all_units(void **state)
 static void test_energy(void **state)
 {
     (void)state;
-    double w = watts("exec:n=0; while :; do n=$((n + 20000)); echo \"$n uJ\"; sleep 0.02; done");
-    print_message("%.3f W\n", w);
-    assert_true(w > 0.1 && w < 1.2);
+    static const char meter[] =
+        "exec:n=0; while :; do n=$((n + 20000)); echo \"$n uJ\"; sleep 0.02; done";
+    EVENTUALLY(fabs(watts(meter, ms) - 0.65) < 0.55);
+}
+
+/* Whether 5 W were measured, with a note that holds `why`. */
+static bool five_watts(const char *meter, int ms, const char *why)
+{
+    struct cn_profiler *p = start(meter);
+    struct cn_energy e = phase(p, ms);
+    const char *note = cn_profiler_note(p);
+    bool told = note && strstr(note, why);
+    cn_profiler_free(p);
+    return told && e.status == CN_ENERGY_MEASURED &&
+           fabs(e.joules - 5e-9 * (double)e.busy_ns) < 1e-6;
 }
 
 static void test_other_lines_are_counted(void **state)
 {
     (void)state;
-    struct cn_profiler *p =
-        start("exec:echo time,power; echo '# watts'; while :; do echo 5 W; echo "
-              "7 J; sleep 0.01; done");
-    struct cn_energy e = phase(p, 300);
-    assert_int_equal(e.status, CN_ENERGY_MEASURED);
-    assert_true(fabs(e.joules - 5e-9 * (double)e.busy_ns) < 1e-6);
-    assert_non_null(cn_profiler_note(p));
-    assert_non_null(
-        strstr(cn_profiler_note(p), "no readings like the first, such as \"time,power\""));
-    cn_profiler_free(p);
+    static const char meter[] =
+        "exec:echo time,power; echo '# watts'; while :; do echo 5 W; echo 7 J; sleep 0.01; done";
+    EVENTUALLY(five_watts(meter, ms, "no readings like the first, such as \"time,power\""));
 }
 
 static void refused(const char *meter, const char *why)
@@ -137,37 +153,39 @@ static void test_commands_that_give_nothing(void **state)
 }
 
 /* It ends in the middle: what was before is known, what is after is not. */
+static bool ends_in_mid_run(int ms)
+{
+    char meter[160];
+    snprintf(meter, sizeof meter,
+             "exec:i=0; while [ $i -lt %d ]; do echo 5; i=$((i + 1)); sleep 0.02; done; exit 7",
+             ms / 10);
+    struct cn_profiler *p = start(meter);
+    struct cn_energy before, after;
+    cn_profiler_phase_begin(p, "prefill", 0);
+    sleep_ms(ms);
+    cn_profiler_phase_end(p);
+    sleep_ms(4 * ms);
+    phase(p, 300);
+    cn_profiler_phase(p, 0, 0, &before);
+    cn_profiler_phase(p, 0, 1, &after);
+    const char *note = cn_profiler_note(p);
+    bool ended = note && strstr(note, "the command ended (exit 7) after");
+    cn_profiler_free(p);
+    return before.status == CN_ENERGY_MEASURED && after.status == CN_ENERGY_UNRESOLVED && ended;
+}
+
 static void test_command_ends_in_mid_run(void **state)
 {
     (void)state;
-    struct cn_profiler *p = start(
-        "exec:for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 "
-        "29 30; do echo 5; sleep 0.02; done; exit 7");
-    struct cn_energy e;
-    cn_profiler_phase_begin(p, "prefill", 0);
-    sleep_ms(350);
-    cn_profiler_phase_end(p);
-    sleep_ms(1500);
-    e = phase(p, 300);
-    assert_int_equal(e.status, CN_ENERGY_MEASURED);
-    cn_profiler_phase(p, 0, 1, &e);
-    assert_int_equal(e.status, CN_ENERGY_UNRESOLVED);
-    assert_non_null(cn_profiler_note(p));
-    assert_non_null(strstr(cn_profiler_note(p), "the command ended (exit 7) after"));
-    cn_profiler_free(p);
+    EVENTUALLY(ends_in_mid_run(ms));
 }
 
 static void test_times_of_no_clock(void **state)
 {
     (void)state;
-    struct cn_profiler *p =
-        start("exec:t=900000000; while :; do t=$((t + 1)); echo \"$t 5 W\"; sleep "
-              "0.01; done");
-    struct cn_energy e = phase(p, 300);
-    assert_int_equal(e.status, CN_ENERGY_MEASURED);
-    assert_true(fabs(e.joules - 5e-9 * (double)e.busy_ns) < 1e-6);
-    assert_non_null(strstr(cn_profiler_note(p), "no clock of this machine"));
-    cn_profiler_free(p);
+    static const char meter[] =
+        "exec:t=900000000; while :; do t=$((t + 1)); echo \"$t 5 W\"; sleep 0.01; done";
+    EVENTUALLY(five_watts(meter, ms, "no clock of this machine"));
 }
 
 /* Commas end a name only where the name of a meter follows. */
