@@ -100,25 +100,26 @@ struct cn_rate cn_rate_measure(struct cn_pool *pool, int n_threads, cn_step_fn *
 /* ---- memory -----------------------------------------------------------------------------------
  */
 
-enum { HUGE = 2 * 1024 * 1024 };
+enum { HUGE_PAGE = 2 * 1024 * 1024 };
 
 static size_t round_up(size_t n)
 {
-    return (n + HUGE - 1) / HUGE * HUGE;
+    return (n + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
 }
 
 void *cn_big_alloc(size_t n_bytes)
 {
     const size_t n = round_up(n_bytes);
-    if (n < n_bytes || n + HUGE < n)
+    if (n < n_bytes || n + HUGE_PAGE < n)
         return NULL;
-    uint8_t *map = mmap(NULL, n + HUGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    uint8_t *map =
+        mmap(NULL, n + HUGE_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (map == MAP_FAILED)
         return NULL;
-    size_t before = (HUGE - (uintptr_t)map % HUGE) % HUGE;
+    size_t before = (HUGE_PAGE - (uintptr_t)map % HUGE_PAGE) % HUGE_PAGE;
     if (before)
         munmap(map, before);
-    munmap(map + before + n, HUGE - before);
+    munmap(map + before + n, HUGE_PAGE - before);
     /* Refused without harm where there are no huge pages. */
     madvise(map + before, n, MADV_HUGEPAGE);
     return map + before;

@@ -104,7 +104,7 @@ static struct cn_str str(const char *text)
 bool cn_chat_style_named(const char *name, struct cn_chat_style *style)
 {
     for (size_t i = 0; i < N_FAMILIES; i++) {
-        if (strcmp(families[i].name, name))
+        if (strcmp(families[i].name, name) != 0)
             continue;
         style->family = &families[i];
         style->default_system = str(families[i].default_system);
@@ -321,7 +321,7 @@ static enum cn_status check_messages(const struct cn_chat_message *messages, siz
 {
     for (size_t i = 0; i < n; i++) {
         enum role role = SYSTEM;
-        while (role < N_ROLES && strcmp(messages[i].role, role_names[role]))
+        while (role < N_ROLES && strcmp(messages[i].role, role_names[role]) != 0)
             role++;
         struct cn_str found = { messages[i].role, strlen(messages[i].role) };
         char shown[CN_SHOW_BYTES];
@@ -335,7 +335,7 @@ static enum cn_status check_messages(const struct cn_chat_message *messages, siz
 static enum role role_of(const struct cn_chat_message *message)
 {
     enum role role = SYSTEM;
-    while (strcmp(message->role, role_names[role]))
+    while (strcmp(message->role, role_names[role]) != 0)
         role++;
     return role;
 }

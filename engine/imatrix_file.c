@@ -125,9 +125,12 @@ static bool add_dataset(struct cn_imatrix *im, const char *name, size_t n_bytes)
     void *array = im->datasets;
     bool ok = grow(&array, im->n_datasets, sizeof(char *));
     im->datasets = array;
-    char *copy = ok ? strndup(name, n_bytes) : NULL;
-    if (copy)
+    char *copy = ok ? malloc(n_bytes + 1) : NULL;
+    if (copy) {
+        memcpy(copy, name, n_bytes);
+        copy[n_bytes] = 0;
         im->datasets[im->n_datasets++] = copy;
+    }
     return copy != NULL;
 }
 

@@ -66,7 +66,7 @@ static void skip_space(struct parser *p)
 static enum cn_status parse_word(struct parser *p, const char *word)
 {
     size_t n = strlen(word);
-    if (p->n - p->pos < n || memcmp(p->text + p->pos, word, n))
+    if (p->n - p->pos < n || memcmp(p->text + p->pos, word, n) != 0)
         return fail(p, "a value");
     p->pos += n;
     return CN_OK;

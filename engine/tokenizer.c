@@ -208,7 +208,7 @@ static enum cn_status load_kind(struct cn_tokenizer *t, const struct cn_gguf *gg
         t->add_space_prefix = true;
         return CN_OK;
     }
-    CN_RETURN_IF(model.n != 4 || memcmp(model.p, "gpt2", 4), CN_ERR_UNSUPPORTED, err,
+    CN_RETURN_IF(model.n != 4 || memcmp(model.p, "gpt2", 4) != 0, CN_ERR_UNSUPPORTED, err,
                  "tokenizer.ggml.model: expected gpt2 or llama, found \"%s\"", shown(model, buf));
     t->pre = cn_pretokenizer_find(pre.p, pre.n);
     CN_RETURN_IF(!t->pre, CN_ERR_UNSUPPORTED, err,
