@@ -83,7 +83,7 @@ static bool good_rounding(bool wide, const float *w, double top, double steps,
         if (wide && !(fabs(v[c]) <= 127))
             return false;
         const double bound =
-            wide ? (steps + 1e-4) * scale + (scale > 0 ? 0 : 0x1p-99) : 0x1p-9 * fabs(x) + 0x1p-126;
+            wide ? (steps + 1e-4) * scale + (scale > 0 ? 0 : 0x1p-99) : 0x1p-8 * fabs(x) + 0x1p-126;
         if (isfinite(x) && fabs(x) < 0x1p120 && !(fabs(v[c] * scale - x) <= bound))
             return false;
     }

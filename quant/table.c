@@ -92,6 +92,7 @@ static const struct {
 #if defined(__x86_64__)
     [CN_TIER_AVX2]   = { &cn_vec_avx2, &cn_gemm_avx2 },
     [CN_TIER_AVX512] = { &cn_vec_avx512, &cn_gemm_avx512 },
+    [CN_TIER_AMX]    = { NULL, &cn_gemm_amx },
 #elif defined(__aarch64__)
     [CN_TIER_NEON]    = { &cn_vec_neon, &cn_gemm_neon },
     [CN_TIER_DOTPROD] = { NULL, &cn_gemm_dotprod },
@@ -132,6 +133,7 @@ static const struct cn_peak *const peaks[CN_N_TIERS] = {
 #if defined(__x86_64__)
     [CN_TIER_AVX2] = &cn_peak_avx2,
     [CN_TIER_AVX512] = &cn_peak_avx512,
+    [CN_TIER_AMX] = &cn_peak_amx,
 #elif defined(__aarch64__)
     [CN_TIER_NEON] = &cn_peak_neon,
     [CN_TIER_DOTPROD] = &cn_peak_dotprod,

@@ -173,6 +173,32 @@ static void tile_writes_behind(TILE_PARAMETERS)
     ((volatile float *)out)[-1] = 0; /* `out` is where the scratch begins */
 }
 
+static void pack_next_token(const struct cn_act_panel *p, int64_t group, int n, const float *x,
+                            int64_t x_stride)
+{
+    good.ops.gemm->fast->pack(p, group, n, n > 1 ? x + x_stride : x, 0);
+}
+
+static void convert_other_code(const struct cn_panel *kind, int64_t n_cols, const uint8_t *codes,
+                               const float *scale, const float *min, uint8_t *to, float *scale256)
+{
+    good.ops.gemm->fast->convert(kind, n_cols, codes, scale, min, to, scale256);
+    to[0] ^= 1;
+}
+
+static void multiply_rounds(const struct cn_gemm_block *b)
+{
+    good.ops.gemm->fast->multiply(b);
+    b->out[2 * 16] *= 1 + 0x1p-16f;
+}
+
+static void multiply_most_rows(const struct cn_gemm_block *b)
+{
+    struct cn_gemm_block some = *b;
+    some.n_row_groups = some.n_row_groups > 1 ? some.n_row_groups - 1 : 1;
+    good.ops.gemm->fast->multiply(b->n_token_groups == 1 ? &some : b);
+}
+
 static void quantize_half_away(int64_t n, const float *x, int8_t *q, float *d, float *sum32,
                                int16_t *sum16)
 {
@@ -252,6 +278,16 @@ static const struct {
 };
 
 static const struct {
+    const char *what;
+    struct cn_gemm_way way; /* the slots to replace */
+} way_faults[] = {
+    {"gemm_fast: the second token for all",   { .pack = pack_next_token }       },
+    { "gemm_fast: last bit of a code",        { .convert = convert_other_code } },
+    { "gemm_fast: error of 2^-16 in one row", { .multiply = multiply_rounds }   },
+    { "gemm_fast: last row group left out",   { .multiply = multiply_most_rows }},
+};
+
+static const struct {
     const char *what, *slot;
     struct cn_vec vec;
 } vec_faults[] = {
@@ -307,6 +343,19 @@ int cn_broken_check(uint32_t tiers, uint64_t seed, bool verbose)
             broken.gemm = &gemm;
             cn_check_kernels(c, good.format, &good.kernels, &broken, CN_JOB_GEMM, &check);
             n_wrong += judge(tile_faults[j].what, false, &check, verbose && i == 0);
+        }
+        for (size_t j = 0; good.ops.gemm->fast && j < COUNT(way_faults); j++) {
+            const struct cn_gemm_way *fault = &way_faults[j].way;
+            struct cn_gemm_way way = *good.ops.gemm->fast;
+            struct cn_gemm gemm = *good.ops.gemm;
+            struct cn_ops broken = good.ops;
+            way.pack = fault->pack ? fault->pack : way.pack;
+            way.convert = fault->convert ? fault->convert : way.convert;
+            way.multiply = fault->multiply ? fault->multiply : way.multiply;
+            gemm.fast = &way;
+            broken.gemm = &gemm;
+            cn_check_kernels(c, good.format, &good.kernels, &broken, CN_JOB_GEMM_FAST, &check);
+            n_wrong += judge(way_faults[j].what, false, &check, verbose && i == 0);
         }
     }
     for (size_t i = 0; i < COUNT(vec_faults); i++) {

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The limit of AMX: products of tiles that stay in registers.
+ */
+#include "quant/x86/simd_amx.h"
+
+#include "quant/peak.h"
+
+static int64_t int8_ops(int64_t n_rounds)
+{
+    _Alignas(64) int8_t bytes[TILE_BYTES];
+    if (n_rounds <= 0)
+        return 0;
+    for (int i = 0; i < TILE_BYTES; i++)
+        bytes[i] = (int8_t)(37 * i);
+    configure_tiles();
+    cn_tile_zero(0);
+    cn_tile_zero(1);
+    cn_tile_zero(2);
+    cn_tile_zero(3);
+    cn_tile_load(4, bytes);
+    cn_tile_load(5, bytes);
+    for (int64_t n = 0; n < n_rounds; n++) {
+        cn_tile_dot_i8(0, 4, 5);
+        cn_tile_dot_i8(1, 4, 5);
+        cn_tile_dot_i8(2, 4, 5);
+        cn_tile_dot_i8(3, 4, 5);
+    }
+    cn_tile_release();
+    return n_rounds * 4 * 16 * 16 * 64 * 2;
+}
+
+const struct cn_peak cn_peak_amx = { .int8 = int8_ops };
