@@ -34,6 +34,8 @@ struct cn_comparison {
     double p_normal; /* Shapiro and Wilk's test of what the equivalence test takes as normal: small
                         p says to trust the rank test more. NaN without pairs */
     struct cn_tost tost;
+    double tost_p_ranks; /* the same question asked of ranks, which outliers do not move: the larger
+                            p of two one-sided tests against the margins */
     double lo_a, hi_a, lo_b, hi_b; /* of a single value: the interval that the results give with it
                                       (x_lo and x_hi of x_median), or NaN */
 };

@@ -129,7 +129,10 @@ static void verdict(struct sentence *s, const struct cn_comparison *c)
         say(s, differ ? ", but one too small to matter: equivalent within "
                       : ", and equivalent within ");
         margin(s, t);
-        say(s, " (TOST p = %.3g).", t->p);
+        say(s, " (TOST p = %.3g", t->p);
+        if (c->tost_p_ranks >= ALPHA) /* outliers, or a close call */
+            say(s, "; by ranks not quite, p = %.3g", c->tost_p_ranks);
+        say(s, ").");
     } else if (differ && beyond) {
         say(s, ", and one of more than ");
         margin(s, t);
@@ -139,11 +142,12 @@ static void verdict(struct sentence *s, const struct cn_comparison *c)
     } else if (!differ && least_p(c) >= ALPHA) {
         say(s, ": %zu %s are too few for this test to show a difference.", n, what);
     } else {
-        say(s, differ ? "; whether it is more than " : ", and not shown to be equivalent within ");
+        say(s, differ ? "; whether it is within " : ", and not shown to be equivalent within ");
         margin(s, t);
-        say(s,
-            differ ? " is open (TOST p = %.3g)." : " either (TOST p = %.3g): more runs would tell.",
-            t->p);
+        say(s, differ ? " is open (TOST p = %.3g" : " either (TOST p = %.3g", t->p);
+        if (c->tost_p_ranks < ALPHA)
+            say(s, "; by ranks it is, p = %.3g", c->tost_p_ranks);
+        say(s, differ ? ")." : "): more runs would tell.");
     }
 }
 

@@ -40,6 +40,12 @@ static enum cn_status no_memory(const struct builder *b)
     return cn_fail(b->err, CN_ERR_MEMORY, "%s: out of memory", b->name);
 }
 
+static bool is_control(char c)
+{
+    return (unsigned char)c < ' ' || c == 0x7f;
+}
+
+/* Texts end up in messages and sentences, which are one line, and on terminals. */
 static const char *keep(struct cn_dataset *d, const char *text, size_t n)
 {
     struct cn_dataset_text *t = d->texts;
@@ -52,7 +58,8 @@ static const char *keep(struct cn_dataset *d, const char *text, size_t n)
         d->texts = t;
     }
     char *copy = t->bytes + t->used;
-    memcpy(copy, text, n);
+    for (size_t i = 0; i < n; i++)
+        copy[i] = is_control(text[i]) ? ' ' : text[i];
     copy[n] = '\0';
     t->used += n + 1;
     return copy;
@@ -186,7 +193,7 @@ static enum cn_status csv_field(struct builder *b, struct csv *csv, bool *last)
         CN_RETURN_IF(!c, CN_ERR_FORMAT, b->err, "%s: line %zu: expected text, found a zero byte",
                      b->name, csv->line);
         csv->line += c == '\n';
-        csv->field[csv->n_field++] = c;
+        csv->field[csv->n_field++] = is_control(c) ? ' ' : c;
     }
     CN_RETURN_IF(inside, CN_ERR_FORMAT, b->err,
                  "%s: line %zu: expected a closing quote, found the end", b->name, opened);
@@ -277,9 +284,14 @@ typedef enum cn_status visitor(struct builder *b, const struct cn_json_value *ob
 
 static enum cn_status visit_columns(struct builder *b, const struct cn_json_value *object)
 {
-    for (const struct cn_json_value *v = object->first; v; v = v->next)
+    for (const struct cn_json_value *v = object->first; v; v = v->next) {
+        for (size_t i = 0; i < v->n_key; i++)
+            CN_RETURN_IF(is_control(v->key[i]), CN_ERR_FORMAT, b->err,
+                         "%s: expected keys of printable text, found byte 0x%02x in one", b->name,
+                         (unsigned)(unsigned char)v->key[i]);
         if (v->n_key && find_column(b, v->key, v->n_key) < 0)
             CN_TRY(add_column(b, v->key, v->n_key));
+    }
     return CN_OK;
 }
 

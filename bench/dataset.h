@@ -9,7 +9,8 @@
 #include "engine/carnot.h"
 
 /* A null, an empty field and what is missing: text NULL. The same number has the same text
- * whichever way a JSON file wrote it; CSV keeps what was written. */
+ * whichever way a JSON file wrote it; CSV keeps what was written, but control characters become
+ * blanks. */
 struct cn_cell {
     const char *text;
     double number; /* NaN: not a number */

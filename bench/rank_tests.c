@@ -73,20 +73,22 @@ bool cn_holm(double *p, size_t n)
  * distribution given the ties found, as of a permutation test over every arrangement.
  */
 
-static double two_sided(double below, double above)
+static void set_p(struct cn_rank_test *test, double p_above, double p_below)
 {
-    return fmin(1, 2 * fmin(below, above));
+    test->p_above = fmin(1, p_above);
+    test->p_below = fmin(1, p_below);
+    test->p = fmin(1, 2 * fmin(p_above, p_below));
 }
 
-/* ranks[n], each with either sign: p of the sum w of those with a plus. NaN if out of memory. */
-static double exact_signs(const double *ranks, size_t n, double w)
+/* ranks[n], each with either sign: p of the sum w of those with a plus. */
+static bool exact_signs(const double *ranks, size_t n, double w, struct cn_rank_test *test)
 {
     size_t most = 0, at = (size_t)lround(2 * w);
     for (size_t i = 0; i < n; i++)
         most += (size_t)lround(2 * ranks[i]);
     double *share = calloc(most + 1, sizeof *share); /* of all arrangements with this sum */
     if (!share)
-        return (double)NAN;
+        return false;
     share[0] = 1;
     size_t reached = 0;
     for (size_t i = 0; i < n; i++) {
@@ -101,16 +103,18 @@ static double exact_signs(const double *ranks, size_t n, double w)
     for (size_t s = at; s <= most; s++)
         above += share[s];
     free(share);
-    return two_sided(below, above);
+    set_p(test, above, below);
+    return true;
 }
 
-/* ranks[n], any m of them: p of their sum w. NaN if out of memory. */
-static double exact_choice(const double *ranks, size_t n, size_t m, double w)
+/* ranks[n], any m of them: p of their sum w. */
+static bool exact_choice(const double *ranks, size_t n, size_t m, double w,
+                         struct cn_rank_test *test)
 {
     size_t most = 2 * n * m, at = (size_t)lround(2 * w), width = most + 1;
     double *ways = calloc((m + 1) * width, sizeof *ways); /* [m + 1, width] */
     if (!ways)
-        return (double)NAN;
+        return false;
     ways[0] = 1;
     for (size_t i = 0; i < n; i++) {
         size_t r = (size_t)lround(2 * ranks[i]);
@@ -126,7 +130,8 @@ static double exact_choice(const double *ranks, size_t n, size_t m, double w)
         above += s >= at ? here : 0;
     }
     free(ways);
-    return two_sided(below / all, above / all);
+    set_p(test, above / all, below / all);
+    return true;
 }
 
 /* ---- two sets ----------------------------------------------------------------------------------
@@ -145,10 +150,14 @@ static double round_digits(double x, int digits)
 static void approximate(struct cn_rank_test *test, double sum, double mean, double variance,
                         bool continuity)
 {
-    double distance = sum - mean, half = continuity ? 0.5 : 0;
-    distance = copysign(fmax(0, fabs(distance) - half), distance);
-    test->z = variance > 0 ? distance / sqrt(variance) : 0;
-    test->p = variance > 0 ? fmin(1, 2 * cn_normal_above(fabs(test->z))) : 1;
+    const double distance = sum - mean, half = continuity ? 0.5 : 0, sd = sqrt(variance);
+    test->z = 0;
+    if (!(variance > 0)) {
+        set_p(test, 1, 1);
+        return;
+    }
+    test->z = copysign(fmax(0, fabs(distance) - half), distance) / sd;
+    set_p(test, cn_normal_above((distance - half) / sd), cn_normal_above(-(distance + half) / sd));
 }
 
 static bool signed_ranks(const double *difference, size_t n, const struct cn_rank_options *o,
@@ -175,7 +184,7 @@ static bool signed_ranks(const double *difference, size_t n, const struct cn_ran
         ranks[kept++] = r;        /* those of zeros go */
     }
     if (kept == 0) {
-        test->p = 1;
+        set_p(test, 1, 1);
         test->effect = 0;
         return true;
     }
@@ -183,10 +192,9 @@ static bool signed_ranks(const double *difference, size_t n, const struct cn_ran
     test->exact = o->method == CN_RANK_AUTO ? kept <= AUTO_PAIRS
                                             : o->method == CN_RANK_EXACT && kept <= MOST_PAIRS;
     if (test->exact)
-        test->p = exact_signs(ranks, kept, test->w_plus);
-    else
-        approximate(test, test->w_plus, mean, variance, o->continuity);
-    return !isnan(test->p);
+        return exact_signs(ranks, kept, test->w_plus, test);
+    approximate(test, test->w_plus, mean, variance, o->continuity);
+    return true;
 }
 
 static struct cn_rank_test undefined(size_t n_a, size_t n_b)
@@ -198,6 +206,8 @@ static struct cn_rank_test undefined(size_t n_a, size_t n_b)
                                   .w_minus = none,
                                   .z = none,
                                   .p = none,
+                                  .p_above = none,
+                                  .p_below = none,
                                   .effect = none };
 }
 
@@ -239,12 +249,12 @@ bool cn_mann_whitney(const double *a, size_t n_a, const double *b, size_t n_b,
     test->exact = o->method == CN_RANK_AUTO ? fewer <= AUTO_SMALLER && n <= AUTO_BOTH
                                             : o->method == CN_RANK_EXACT && n <= MOST_BOTH;
     if (ok && test->exact)
-        test->p = exact_choice(ranks, n, n_b, sum);
+        ok = exact_choice(ranks, n, n_b, sum, test);
     else if (ok)
         approximate(test, test->w_plus, 0.5 * product,
                     product / 12 * (size + 1 - ties / (size * (size - 1))), o->continuity);
     free(all);
-    return ok && !isnan(test->p);
+    return ok;
 }
 
 /* ---- several sets ------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
  *
  * Tests between sets of measurements that use ranks only, so that outliers and skew do no harm:
  * Wilcoxon's signed-rank test (pairs), Mann and Whitney's (two sets without pairs), Friedman's with
- * Holm's correction (several sets, the same blocks). All are two-sided.
+ * Holm's correction (several sets, the same blocks).
  */
 #ifndef CN_RANK_TESTS_H
 #define CN_RANK_TESTS_H
@@ -32,6 +32,8 @@ struct cn_rank_test {
     double w_minus;  /* the same of b < a */
     double z;        /* NaN if exact */
     double p;        /* two-sided; 1 if there is no difference at all; NaN if n_a or n_b is 0 */
+    double p_above;  /* one-sided: small says that b is above a */
+    double p_below;  /* the same of below */
     double effect;   /* -1..1, > 0 where b is larger: matched-pairs rank-biserial correlation
                         (Kerby 2014) or, without pairs, Cliff's delta (1993) */
     bool exact;

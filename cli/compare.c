@@ -146,6 +146,7 @@ static struct cn_table *make_table(const struct cn_comparisons *c)
     cn_table_column(t, "margin_lo", NULL, -1);
     cn_table_column(t, "margin_hi", NULL, -1);
     cn_table_column(t, "tost_p", "TOST p", -1);
+    cn_table_column(t, "tost_p_ranks", "by ranks", -1);
     cn_table_column(t, "p_normal", NULL, -1);
     cn_table_column(t, "mean_rank_a", NULL, -1);
     cn_table_column(t, "mean_rank_b", NULL, -1);
@@ -215,6 +216,7 @@ static void put_row(struct cn_table *t, enum cn_table_format f, const struct cn_
     put(t, f, "margin_lo", 4, c->tost.margin_lo);
     put(t, f, "margin_hi", 4, c->tost.margin_hi);
     put(t, f, "tost_p", 3, c->tost.p);
+    put(t, f, "tost_p_ranks", 3, c->tost_p_ranks);
     put(t, f, "p_normal", 3, c->p_normal);
     put_friedman(t, all, c);
     cn_comparison_verdict(c, text, sizeof text);

@@ -43,7 +43,7 @@ static void csv(void **state)
     assert_string_equal(d->columns[1], "a \"b\", c");
     assert_int_equal(cn_dataset_column(d, "n", 1), 2);
     assert_int_equal(cn_dataset_column(d, "N", 1), -1);
-    check_cell(d, 0, 0, "x\ny", (double)NAN);
+    check_cell(d, 0, 0, "x y", (double)NAN); /* one line */
     check_cell(d, 0, 1, "1.50", 1.5);
     check_cell(d, 0, 2, NULL, 0);
     check_cell(d, 1, 0, NULL, 0);
@@ -119,6 +119,7 @@ static void refused(void **state)
         { "[{}]",                    "expected rows of results, found none"               },
         { "[1]",                     "value 1: expected an object, found a number"        },
         { "[{\"a\": 1},",            "line 1, column 11"                                  },
+        { "[{\"a\\n\": 1}]",         "expected keys of printable text, found byte 0x0a"   },
         { "{\"a\": 1}\n[2]\n",       "line 2: expected an object, found an array"         },
         { "{\"a\": 1}\n{\"a\": }\n", "object in line 2: line 1, column 7"                 },
     };

@@ -173,6 +173,36 @@ static void mann_whitney_is_scipys(void **state)
     assert_true(cn_mann_whitney(same, 0, same, 3, &o, &t) && isnan(t.p));
 }
 
+/* SciPy 1.10.1: stats.wilcoxon(d, alternative='greater' and 'less', mode=...), d of Darwin's plants
+ * (exact, approximate with correction=True) and 'zeros' (approximate); stats.mannwhitneyu(b, a,
+ * alternative=..., method='exact'), then asymptotic. */
+static void one_side(void **state)
+{
+    static const double zero[15];
+    struct cn_rank_options o = { 0 };
+    struct cn_rank_test t;
+    (void)state;
+    assert_true(cn_wilcoxon(zero, pairs[5].d, 15, &o, &t));
+    near(t.p_above, 0.0206298828125);
+    near(t.p_below, 0.982330322265625);
+    o = (struct cn_rank_options){ .method = CN_RANK_NORMAL, .continuity = true };
+    assert_true(cn_wilcoxon(zero, pairs[5].d, 15, &o, &t));
+    near(t.p_above, 0.0218861618815206);
+    near(t.p_below, 0.980916684333219);
+    o.continuity = false;
+    assert_true(cn_wilcoxon(zero, pairs[7].d, 10, &o, &t));
+    near(t.p_above, 0.0169831165435644);
+    near(t.p_below, 0.983016883456436);
+    o.method = CN_RANK_EXACT;
+    assert_true(cn_mann_whitney(sets[0].a, 4, sets[0].b, 5, &o, &t));
+    near(t.p_above, 0.0555555555555556);
+    near(t.p_below, 0.968253968253968);
+    o = (struct cn_rank_options){ .method = CN_RANK_NORMAL, .continuity = true };
+    assert_true(cn_mann_whitney(sets[2].a, 5, sets[2].b, 6, &o, &t));
+    near(t.p_above, 0.0565249894281614);
+    near(t.p_below, 0.961724575315073);
+}
+
 /* Where exact and approximate take turns, they say nearly the same. */
 static void methods_meet(void **state)
 {
@@ -267,8 +297,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(wilcoxon_is_scipys),     cmocka_unit_test(odd_pairs),
-        cmocka_unit_test(mann_whitney_is_scipys), cmocka_unit_test(methods_meet),
-        cmocka_unit_test(friedman_is_scipys),     cmocka_unit_test(holm_steps_down),
+        cmocka_unit_test(mann_whitney_is_scipys), cmocka_unit_test(one_side),
+        cmocka_unit_test(methods_meet),           cmocka_unit_test(friedman_is_scipys),
+        cmocka_unit_test(holm_steps_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
