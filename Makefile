@@ -132,6 +132,16 @@ $(TESTS_BIN): $(BUILD)/%: $(BUILD)/%.o $(TEST_OBJ) $(BUILD)/libcarnot.a
 $(BUILD)/tests/model/alloc_test: WRAP := malloc calloc realloc aligned_alloc free strdup strndup asprintf \
     fopen fdopen fclose mmap munmap pthread_create regcomp
 
+# What scripts of tests/cli start: a device for adb, and what its shell preloads.
+HELPERS := $(BUILD)/tests/cli/adb_device $(BUILD)/tests/cli/arm64_exec.so
+$(BUILD)/tests/cli/adb_device: %: %.o
+	@echo "  LD    $@"
+	$(Q)$(CC) $(CFLAGS) $(SANFLAGS) -o $@ $^ $(LDFLAGS)
+$(BUILD)/tests/cli/arm64_exec.so: tests/cli/arm64_exec.c
+	@mkdir -p $(@D)
+	@echo "  LD    $@"
+	$(Q)$(CC) $(REQUIRED) $(WARN) $(CFLAGS) -fPIC -shared -o $@ $< $(LDFLAGS) -ldl
+
 # Each fuzz target twice: with a driver that replays its corpus, as a test; with libFuzzer (make fuzz).
 FUZZ_SRC   := $(wildcard tests/fuzz/*_fuzz.c)
 REPLAY_BIN := $(FUZZ_SRC:%_fuzz.c=$(BUILD)/%_replay)
@@ -150,7 +160,7 @@ fuzz: ## fuzz every reader of files for FUZZ_S seconds in all (needs clang)
 	$(Q)$(MAKE) --no-print-directory CC=clang SAN=$(FUZZ_SAN) CFLAGS='-O1 -g' fuzzers
 	$(Q)tests/fuzz/fuzz.sh $$($(MAKE) -s CC=clang SAN=$(FUZZ_SAN) print-BUILD) $(FUZZ_S)
 
-tests: all $(if $(KTEST_SRC),$(KTEST)) $(TESTS_BIN) $(REPLAY_BIN) ## build the program and every test, run none
+tests: all $(if $(KTEST_SRC),$(KTEST)) $(TESTS_BIN) $(REPLAY_BIN) $(HELPERS) ## build the program and every test, run none
 
 test: deps ## every test (installs what is missing first)
 	$(Q)$(MAKE) --no-print-directory tests

@@ -3,7 +3,8 @@
  * The target `ssh:HOST`: another machine, by the system's ssh and scp. HOST is what ssh takes: a
  * name, USER@NAME, or an entry of ~/.ssh/config, where port, key and the like belong;
  * CARNOT_SSH_OPTIONS adds options of both programs ("-i KEY -o Port=2222"), words between blanks.
- * A password is never asked for.
+ * A password is never asked for. One connection carries all calls: exchanging keys each time would
+ * be work for the machine that is being measured.
  */
 #include "bench/study_remote.h"
 
@@ -13,20 +14,44 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+/* Where the sockets of open connections are: a folder of this user alone. False: nowhere. */
+static bool socket_folder(char path[64])
+{
+    const char *own = getenv("XDG_RUNTIME_DIR");
+    struct stat st;
+    if (own && own[0] == '/' && strlen(own) < 40 && !strpbrk(own, " %")) {
+        snprintf(path, 64, "%s", own);
+    } else {
+        snprintf(path, 64, "/tmp/carnot-ssh-%ld", (long)getuid());
+        mkdir(path, 0700);
+    }
+    return lstat(path, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == getuid() &&
+           !(st.st_mode & 0077);
+}
+
+/* Of an option that is there twice ssh takes the first: the user's come first. */
 static void call(const char *program, struct cn_study_client *c)
 {
     const char *more = getenv("CARNOT_SSH_OPTIONS");
+    char folder[64];
     cn_study_arg(&c->args, "%s", program);
-    cn_study_arg(&c->args, "-q");
-    cn_study_arg(&c->args, "-oBatchMode=yes");
-    cn_study_arg(&c->args, "-oConnectTimeout=10");
-    cn_study_arg(&c->args, "-oServerAliveInterval=10");
-    for (; more && *more;) {
+    while (more && *more) {
         size_t n = strcspn(more, " ");
         if (n)
             cn_study_arg(&c->args, "%.*s", (int)n, more);
         more += n + strspn(more + n, " ");
+    }
+    cn_study_arg(&c->args, "-oLogLevel=ERROR");
+    cn_study_arg(&c->args, "-oBatchMode=yes");
+    cn_study_arg(&c->args, "-oConnectTimeout=10");
+    cn_study_arg(&c->args, "-oServerAliveInterval=10");
+    if (socket_folder(folder)) {
+        cn_study_arg(&c->args, "-oControlMaster=auto");
+        cn_study_arg(&c->args, "-oControlPersist=30");
+        cn_study_arg(&c->args, "-oControlPath=%s/carnot-%%C", folder);
     }
 }
 
@@ -56,6 +81,7 @@ static void get(const struct cn_study_target_options *o, const char *path, const
                 struct cn_study_client *c)
 {
     call("scp", c);
+    cn_study_arg(&c->args, "-q"); /* no progress */
     cn_study_arg(&c->args, "-r");
     cn_study_arg(&c->args, "--");
     cn_study_arg(&c->args, "%s:%s", o->address, path);
@@ -67,7 +93,6 @@ static enum cn_status reach(const struct cn_study_target_options *o, struct cn_e
     struct cn_study_client c = { .limit_s = 30 };
     struct cn_study_said said;
     shell(o, "echo here\n", &c);
-    c.args.argv[1] = "-oLogLevel=ERROR"; /* in place of -q: the reason is wanted */
     CN_TRY(cn_study_client_run(&c, o, &said, err));
     bool here = strstr(said.out, "here") != NULL;
     free(said.out);
