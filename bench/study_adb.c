@@ -113,7 +113,7 @@ static enum cn_status explain(const struct cn_study_target_options *o, const cha
                               struct cn_error *err)
 {
     char others[256];
-    if (strstr(state, "unauthorized"))
+    if (strstr(state, "unauthorized") || strstr(state, "authorizing"))
         return cn_fail(err, CN_ERR_IO,
                        "adb:%s: the device has not allowed this computer: unlock it and say yes to "
                        "'Allow USB debugging?'",
@@ -129,6 +129,8 @@ static enum cn_status explain(const struct cn_study_target_options *o, const cha
             "adb:%s: the device does not answer; plug it in anew, or switch USB debugging "
             "off and on",
             o->address);
+    CN_RETURN_IF(!strstr(state, "not found"), CN_ERR_IO, err, "adb:%s: %.*s", o->address,
+                 (int)strcspn(state, "\r\n"), state);
     list(o, others, sizeof others);
     return cn_fail(
         err, CN_ERR_IO,

@@ -84,6 +84,11 @@ static enum cn_status exchange(struct cn_study_remote *r, const struct cn_study_
         CN_TRY(cn_study_client_run(client, r->options, said, err));
         if (script ? strstr(said->out, end_mark) != NULL : said->exit_code == 0)
             return CN_OK;
+        if (!said->errors[0] && !script) { /* adb complains on stdout, first line */
+            snprintf(said->errors, sizeof said->errors, "%s", said->out);
+            snprintf(said->line, sizeof said->line, "%.*s", (int)strcspn(said->out, "\r\n"),
+                     said->out);
+        }
         free(said->out);
         said->out = NULL;
         bool full = strstr(said->errors, "No space left") != NULL;
@@ -177,7 +182,7 @@ static bool is_folder(const char *path)
     size_t n = 0;
     while (is_plain(path[n]) || path[n] == '/')
         n++;
-    return path[0] == '/' && !path[n] && n < CN_REMOTE_PATH / 2;
+    return n > 0 && path[0] != '-' && !path[n] && n < CN_REMOTE_PATH / 2;
 }
 
 bool cn_remote_quote(const char *word, char *quoted, size_t n_bytes)
@@ -234,7 +239,7 @@ static enum cn_status read_settings(struct cn_study_remote *r, char folder[CN_RE
     char *end;
     snprintf(folder, CN_REMOTE_PATH, "%s", given ? given : r->link->folder);
     CN_RETURN_IF(given && !is_folder(given), CN_ERR_ARGUMENT, err,
-                 "%s: an absolute path of letters, digits and ._-/ expected, '%s' found",
+                 "%s: a path of letters, digits and ._-/ expected, '%s' found",
                  r->link->folder_variable, given);
     r->patience_s = wait ? strtod(wait, &end) : PATIENCE_S;
     CN_RETURN_IF(wait && (end == wait || *end || !(r->patience_s >= 0 && r->patience_s <= 1e7)),
@@ -272,7 +277,7 @@ static enum cn_status ask(struct cn_study_remote *r, struct cn_study_device *dev
                     "%s:%s: cannot use the folder %s there: %s (%s names "
                     "another one)",
                     r->link->name, r->options->address, folder, lines[0], r->link->folder_variable);
-    else if (!is_folder(r->folder))
+    else if (r->folder[0] != '/' || !is_folder(r->folder))
         status = cn_fail(err, CN_ERR_IO,
                          "%s:%s: the folder '%s' there has characters that a study cannot use; "
                          "name another with %s",

@@ -7,6 +7,7 @@
 #include "bench/probe.h"
 #include "engine/error.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -81,15 +82,23 @@ static enum cn_status ask(struct cn_study_remote *r, const struct cn_study_job *
                            "[ -e exit ] && exec cat exit\n"
                            "echo gone",
                            r->jobs, job->name, job->name));
-    const char *line = strrchr(out, '\n'); /* above it what the shell complains about */
-    line = line && !line[1] ? out : line ? line + 1 : out;
+    /* The last line; above it is what the shell complains about. */
+    size_t n = strlen(out);
+    while (n && out[n - 1] == '\n')
+        out[--n] = 0;
+    const char *newline = strrchr(out, '\n'), *line = newline ? newline + 1 : out;
     *state = ENDED;
     for (int i = STARTING; i <= GONE; i++)
-        if (strncmp(line, names[i], strlen(names[i])) == 0)
+        if (strcmp(line, names[i]) == 0)
             *state = (enum job_state)i;
     *exit_code = atoi(line);
+    bool known = *state != ENDED || isdigit((unsigned char)*line);
+    enum cn_status status = known
+                                ? CN_OK
+                                : cn_fail(err, CN_ERR_IO, "%s:%s: cannot tell how %s is: '%.200s'",
+                                          r->link->name, r->options->address, job->name, line);
     free(out);
-    return CN_OK;
+    return status;
 }
 
 static enum cn_status end(struct cn_study_remote *r, const struct cn_study_job *job,

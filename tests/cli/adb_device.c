@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * A device for the real adb client: speaks the protocol of Android's adb daemon on 127.0.0.1 (no
- * authentication), runs commands by sh with a folder that stands for the device, and takes and
- * gives files below it. It knows what tests need: shell (version 2) and sync.
+ * keys, or none that it knows), runs commands by sh with a folder that stands for the device, and
+ * takes and gives files below it. It knows what tests need: shell (version 2) and sync.
  *
  *   adb_device ROOT SPACE_BYTES PORT_FILE [unauthorized]
  *
@@ -398,13 +398,18 @@ static void sync_input(struct stream *s, const char *data, size_t n)
 /* ---- the connection ---------------------------------------------------------------------------
  */
 
+static void ask_for_key(void)
+{
+    static const char token[20] = "a token to be signed";
+    send_message(AUTH, 1, 0, token, sizeof token);
+}
+
 static void greet(void)
 {
     static const char banner[] = "device::ro.product.name=test;ro.product.model=Test device;"
                                  "ro.product.device=test;features=shell_v2";
-    static const char token[20] = "a token to be signed";
     if (unauthorized)
-        send_message(AUTH, 1, 0, token, sizeof token);
+        ask_for_key();
     else
         send_message(CNXN, VERSION, MAX_PAYLOAD, banner, sizeof banner - 1);
 }
@@ -445,6 +450,8 @@ static bool take_message(void)
     struct stream *s = stream_of(&m);
     if (m.command == CNXN)
         greet();
+    else if (m.command == AUTH && m.arg0 == 2) /* signed by a key that is not known */
+        ask_for_key();
     else if (m.command == OPEN && !unauthorized)
         open_stream(m.arg0, data);
     else if (m.command == OKAY && s)
