@@ -119,7 +119,7 @@ bool cn_offset_find(const struct cn_series *series, const struct cn_phase *phase
     struct search s = { .series = series };
     double period = series->period_ns;
     *why = "too few samples to find their clock's offset";
-    if (series->n < 8 || !(period > 0))
+    if (series->n < 3 || !(period > 0))
         return false;
     s.from = series->points[0].t_ns;
     s.to = series->points[series->n - 1].t_ns;
