@@ -234,9 +234,10 @@ bool cn_mann_whitney(const double *a, size_t n_a, const double *b, size_t n_b,
     *test = undefined(n_a, n_b);
     if (fewer == 0)
         return true;
-    double *all = malloc(2 * n * sizeof *all), *ranks = all + n, ties;
+    double *all = malloc(2 * n * sizeof *all), ties;
     if (!all)
         return false;
+    double *ranks = all + n;
     memcpy(all, a, n_a * sizeof *a);
     memcpy(all + n_a, b, n_b * sizeof *b);
     bool ok = cn_ranks(all, n, ranks, &ties);
@@ -292,9 +293,12 @@ bool cn_friedman_pairs(const double *x, size_t n_blocks, size_t n_groups,
                        const struct cn_rank_options *options, struct cn_rank_test *tests,
                        double *p_holm)
 {
-    double *a = malloc((2 * n_blocks + 1) * sizeof *a), *b = a + n_blocks;
+    double *a = malloc((2 * n_blocks + 1) * sizeof *a);
     size_t pair = 0;
-    bool ok = a;
+    bool ok = true;
+    if (!a)
+        return false;
+    double *b = a + n_blocks;
     for (size_t g = 0; g < n_groups; g++)
         for (size_t h = g + 1; ok && h < n_groups; h++, pair++) {
             for (size_t i = 0; i < n_blocks; i++) {

@@ -161,9 +161,10 @@ bool cn_shapiro(const double *x, size_t n, double *w, double *p)
     *w = *p = (double)NAN;
     if (n < 3 || n > 5000)
         return true;
-    double *sorted = malloc((n + n / 2) * sizeof *sorted), *a = sorted + n;
+    double *sorted = malloc((n + n / 2) * sizeof *sorted);
     if (!sorted)
         return false;
+    double *a = sorted + n;
     double mean = 0, squares = 0, dot = 0, weights = 0;
     memcpy(sorted, x, n * sizeof *x);
     qsort(sorted, n, sizeof *sorted, ascending);

@@ -21,8 +21,10 @@
 
 #include <cmocka.h>
 
+#include "bench/comparison.h"
 #include "bench/generate.h"
 #include "bench/ppl.h"
+#include "bench/published.h"
 #include "bench/table.h"
 #include "engine/tools.h"
 #include "profiler/profiler.h"
@@ -347,6 +349,34 @@ static int entries(const char *path)
     return n;
 }
 
+static enum cn_status op_compare(struct cn_error *err)
+{
+    static const char csv[] = "quant,rep,joules\na,0,1\na,1,2\na,2,3\nb,0,2\nb,1,3\nb,2,5\n"
+                              "c,0,2\nc,1,3\nc,2,4\n";
+    static const char json[] = "[{\"what\": \"a\", \"joules\": \"2 (IQR 1)\"}]";
+    const struct cn_compare_options by = { .by = "quant", .margin = 0.05 };
+    const struct cn_published_options figures = { "quant", NULL, "joules=joules" };
+    struct cn_dataset *parts[2] = { NULL, NULL }, *both = NULL;
+    const char *const labels[] = { "x", "y" };
+    struct cn_comparisons *c = NULL;
+    struct cn_published *p = NULL;
+    enum cn_status status = cn_dataset_parse(csv, sizeof csv - 1, "csv", &parts[0], err);
+    if (status == CN_OK)
+        status = cn_dataset_parse(json, sizeof json - 1, "json", &parts[1], err);
+    if (status == CN_OK)
+        status = cn_dataset_join(parts, labels, 2, "file", &both, err);
+    if (status == CN_OK)
+        status = cn_compare(parts[0], &by, &c, err);
+    if (status == CN_OK)
+        status = cn_published_check(parts[0], parts[1], &figures, &p, err);
+    cn_published_free(p);
+    cn_comparisons_free(c);
+    cn_dataset_free(both);
+    cn_dataset_free(parts[0]);
+    cn_dataset_free(parts[1]);
+    return status;
+}
+
 static void write_text(const char *path, const char *text)
 {
     FILE *f = fopen(path, "w");
@@ -414,6 +444,7 @@ SWEEP(perplexity)
 SWEEP(table)
 SWEEP(profile)
 SWEEP(attribute)
+SWEEP(compare)
 
 static int group_setup(void **state)
 {
@@ -454,6 +485,7 @@ int main(void)
         cmocka_unit_test(test_quantize),   cmocka_unit_test(test_inspect),
         cmocka_unit_test(test_perplexity), cmocka_unit_test(test_table),
         cmocka_unit_test(test_profile),    cmocka_unit_test(test_attribute),
+        cmocka_unit_test(test_compare),
     };
     return cmocka_run_group_tests(tests, group_setup, group_teardown);
 }
