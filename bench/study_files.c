@@ -116,7 +116,7 @@ static enum cn_status calibrate(const struct cn_study *s, const struct cn_study_
     if (given[0])
         CN_TRY(put_beside(s, given, text));
     else
-        CN_TRY(cn_study_own_text(s, host, f->source, path, reason));
+        CN_TRY(cn_study_own_text(s, host, f->source, CN_STUDY_PIECES, path, reason));
     CN_RETURN_IF(reason[0], CN_ERR_FORMAT, s->err, "%.400s", reason);
     /* `imatrix` keeps what it has on the way, so its file may be there and not be complete. */
     snprintf(part, sizeof part, "%.3000s/models/%s-%s.part", s->work, s->tag, f->model);
@@ -310,7 +310,8 @@ static enum cn_status list_files(const struct cn_study *s, struct file **files, 
         copy(f->source, sizeof f->source, cn_study_rows_text(rows, 3));
         copy(f->imatrix, sizeof f->imatrix, cn_study_rows_text(rows, 4));
         copy(f->path, sizeof f->path, cn_study_rows_text(rows, 5));
-        f->ready = strcmp(cn_study_rows_text(rows, 6), "ready") == 0;
+        const char *state = cn_study_rows_text(rows, 6);
+        f->ready = state && strcmp(state, "ready") == 0;
         f->bytes = cn_study_rows_i64(rows, 7);
     }
     enum cn_status status = cn_study_rows_close(rows, s->err);
@@ -394,7 +395,8 @@ static enum cn_status take_tokens(const struct cn_study *s, const char *model, c
                                  "SELECT ids FROM tokens WHERE model = ?1 AND prompt = ?2", "si",
                                  model, prompt);
     if (status == CN_OK) {
-        if (cn_study_rows_next(rows) && strcmp(cn_study_rows_text(rows, 0), ids) != 0)
+        const char *first = cn_study_rows_next(rows) ? cn_study_rows_text(rows, 0) : NULL;
+        if (!first || strcmp(first, ids) != 0)
             cn_study_note(s,
                           "%s %s: its own tokenizer gives other tokens for prompt %lld than the "
                           "model's first file; it gets those of the first",
@@ -427,7 +429,8 @@ static enum cn_status prepare_tokens(const struct cn_study *s)
         struct todo *more = realloc(all, (n + 1) * sizeof *all);
         if (more)
             all = more;
-        if (!more || !(all[n].text = strdup(cn_study_rows_text(rows, 4)))) {
+        const char *text = cn_study_rows_text(rows, 4);
+        if (!more || !(all[n].text = strdup(text ? text : ""))) {
             status = cn_fail(s->err, CN_ERR_MEMORY, "out of memory");
             break;
         }

@@ -151,9 +151,9 @@ void cn_study_job_forget(const struct cn_study_outcome *outcome)
 }
 
 enum cn_status cn_study_own_text(const struct cn_study *s, const struct cn_study_site *host,
-                                 const char *model, const char *path, char reason[CN_STUDY_REASON])
+                                 const char *model, int n_pieces, const char *path,
+                                 char reason[CN_STUDY_REASON])
 {
-    enum { PIECES = 8 };
     static const char *const words[] = {
         "-n",      "400", "--ignore-eos", "-c", "512",     "--temp", "1", "--top-k", "0",
         "--top-p", "1",   "--min-p",      "0",  "--meter", "none"
@@ -162,7 +162,7 @@ enum cn_status cn_study_own_text(const struct cn_study *s, const struct cn_study
     CN_TRY(cn_outfile_create(path, &file, s->err));
     enum cn_status status = CN_OK;
     reason[0] = 0;
-    for (int i = 0; i < PIECES && status == CN_OK && !reason[0]; i++) {
+    for (int i = 0; i < n_pieces && status == CN_OK && !reason[0]; i++) {
         struct cn_study_args a = { .n = 0 };
         struct cn_study_outcome outcome = { .folder = "" };
         size_t n;

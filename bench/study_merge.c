@@ -130,6 +130,9 @@ enum cn_status cn_study_merge(const char *out, const char *const *parts, size_t 
         status = add(db, parts[i], err);
     if (status == CN_OK)
         status = cn_study_exec(db, err, "UPDATE study SET shard = NULL", "");
+    if (status == CN_OK) /* a part may be what a killed study left */
+        status = cn_study_exec(db, err,
+                               "UPDATE runs SET status = 'pending' WHERE status = 'running'", "");
     if (status == CN_OK)
         status = cn_study_exec(db, err, "PRAGMA journal_mode = DELETE", "");
     cn_study_db_close(db);

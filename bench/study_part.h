@@ -68,13 +68,14 @@ enum cn_status cn_study_job_json(const struct cn_study_outcome *outcome, const c
                                  struct cn_error *err);
 void cn_study_job_forget(const struct cn_study_outcome *outcome);
 
-enum { CN_STUDY_REASON = 600 };
+enum { CN_STUDY_REASON = 600, CN_STUDY_PIECES = 8 };
 
-/* Lets a model write text to a file: 8 pieces of 400 tokens, short enough for every model's
- * context, as freely as it can (temperature 1, seeds 1 to 8). `reason` says why it could not; ""
- * if it could. */
+/* Lets a model write text to a file: pieces of 400 tokens, short enough for every model's context,
+ * as freely as it can (temperature 1, seeds from 1 on). `reason` says why it could not; "" if it
+ * could. */
 enum cn_status cn_study_own_text(const struct cn_study *s, const struct cn_study_site *host,
-                                 const char *model, const char *path, char reason[CN_STUDY_REASON]);
+                                 const char *model, int n_pieces, const char *path,
+                                 char reason[CN_STUDY_REASON]);
 
 /* Sets the columns from `first` on, of the row of `table` with this rowid, to the members of the
  * object that are called so. Others are left alone, whatever the object says. */

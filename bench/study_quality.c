@@ -78,8 +78,12 @@ static enum cn_status make_base(const struct cn_study *s, const struct cn_study_
     base->key[0] = 0;
     snprintf(base->logits, sizeof base->logits, "%.3800s/%s.logits", s->work, s->tag);
     snprintf(base->text, sizeof base->text, "%.3800s/%s.txt", s->work, s->tag);
+    /* Somewhat more than the chunks take: what was written may be tokenised more tightly. */
+    const int chunks = j->quality->count, needed = chunks / 2 + 2;
     if (!j->text[0])
-        CN_TRY(cn_study_own_text(s, host, j->base, base->text, reason));
+        CN_TRY(cn_study_own_text(s, host, j->base,
+                                 chunks && needed < CN_STUDY_PIECES ? needed : CN_STUDY_PIECES,
+                                 base->text, reason));
     if (reason[0])
         return CN_OK;
     perplexity_args(j, j->base, base, &a);

@@ -51,7 +51,7 @@ static enum cn_status read_plan_db(struct cn_study_db *db, struct text *t, struc
     struct cn_study_rows *rows;
     CN_TRY(cn_study_select(db, &rows, err, "SELECT plan, folder FROM study", ""));
     enum cn_status status = CN_OK;
-    if (!cn_study_rows_next(rows))
+    if (!cn_study_rows_next(rows) || !cn_study_rows_text(rows, 0) || !cn_study_rows_text(rows, 1))
         status = cn_fail(err, CN_ERR_FORMAT, "%s: holds no study", cn_study_db_path(db));
     else if (!(t->bytes = strdup(cn_study_rows_text(rows, 0))))
         status = cn_fail(err, CN_ERR_MEMORY, "out of memory");
@@ -226,6 +226,11 @@ static enum cn_status work_on_many(struct cn_study *s)
 
 static enum cn_status work(struct cn_study *s)
 {
+    if (s->o->retry)
+        CN_TRY(cn_study_exec(s->db, s->err,
+                             "UPDATE quality SET status = 'pending', reason = NULL WHERE status = "
+                             "'failed'",
+                             ""));
     if (s->o->retry)
         CN_TRY(cn_study_exec(s->db, s->err,
                              "UPDATE runs SET status = 'pending', reason = NULL WHERE status = "

@@ -215,7 +215,7 @@ enum cn_status cn_study_table_match(struct cn_study_db *db,
     enum cn_status status = CN_OK;
     struct cn_study_shard own = { 1, 1 };
     CN_TRY(cn_study_select(db, &rows, err, "SELECT plan, shard FROM study", ""));
-    if (!cn_study_rows_next(rows)) {
+    if (!cn_study_rows_next(rows) || !cn_study_rows_text(rows, 0)) {
         status = cn_fail(err, CN_ERR_FORMAT, "%s: holds no study", cn_study_db_path(db));
     } else {
         const char *plan = cn_study_rows_text(rows, 0), *part = cn_study_rows_text(rows, 1);
@@ -236,7 +236,14 @@ enum cn_status cn_study_table_match(struct cn_study_db *db,
                              cn_study_db_path(db), own.i, own.n, shard->i, shard->n);
     }
     enum cn_status closed = cn_study_rows_close(rows, status == CN_OK ? err : NULL);
-    if (status == CN_OK)
-        *shard = own;
-    return status == CN_OK ? closed : status;
+    if (status != CN_OK || closed != CN_OK)
+        return status != CN_OK ? status : closed;
+    /* Names become parts of paths, and the file may come from anywhere. */
+    double bad;
+    CN_TRY(cn_study_number(db, &bad, err,
+                           "SELECT count(*) FROM files WHERE model || quant GLOB '*/*'", ""));
+    CN_RETURN_IF(bad > 0, CN_ERR_FORMAT, err, "%s: a model's name with a / in it",
+                 cn_study_db_path(db));
+    *shard = own;
+    return CN_OK;
 }

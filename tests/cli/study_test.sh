@@ -254,3 +254,21 @@ one_line_err
 expect 2 "$CARNOT" study merge one.db
 expect 1 "$CARNOT" study run "$plan" --db wrong.db --target moon:1
 err_has "moon:1"
+
+# The plan for a first try, on the model that comes along, up to the page.
+root=$(dirname "$(dirname "$(dirname "$model")")")/..
+expect 0 "$CARNOT" study run "$root/bench/plans/smoke.plan"
+expect 0 "$CARNOT" study status -o jsonl
+[ "$(grep -c '"runs": 5, "done": 5' "$scratch/out")" = 4 ] || fail "4 files x 5 runs expected"
+[ "$(grep -c '"quality": 1' "$scratch/out")" = 4 ] || fail "the quality of 4 files expected"
+expect 0 "$CARNOT" study export --table quality -o csv
+grep -qE '^1,divergence,"",done,' "$scratch/out" || fail "no divergence"
+expect 0 "$CARNOT" study export -o csv
+out_has "Q4_K_M"
+out_has "IQ4_XS"
+# All got the same prompt.
+[ "$("$CARNOT" study export -o jsonl | grep -o '"input_tokens": [0-9]*' | sort -u | wc -l)" = 1 ] || fail "different prompts"
+if has_command report; then
+    expect 0 "$CARNOT" report
+    [ -s report.html ] || fail "no report"
+fi
