@@ -125,6 +125,27 @@ void cn_find_near_linear(struct cn_findings *j)
  * ------------------------------------------------------------------------
  */
 
+/* y = a + b exp(-c x), the smooth rival of a break, by least squares: a line in exp(-c x) for each
+ * of many c. Its residual standard deviation (3 parameters) and R^2; false if out of memory. */
+static bool bend_fit(const double *x, const double *y, size_t n, double *residual_sd, double *r2)
+{
+    double *u = malloc((n + 1) * sizeof *u);
+    bool ok = u;
+    *residual_sd = *r2 = NAN;
+    for (double c = 0.02; ok && c < 20; c *= 1.02) {
+        struct cn_line line;
+        for (size_t i = 0; i < n; i++)
+            u[i] = exp(-c * (x[i] - x[0]));
+        ok = cn_line_fit(u, y, n, &line);
+        if (ok && n > 3 && (isnan(*r2) || line.r2 > *r2)) {
+            *r2 = line.r2;
+            *residual_sd = line.residual_sd * sqrt((double)(n - 2) / (double)(n - 3));
+        }
+    }
+    free(u);
+    return ok;
+}
+
 static void break_point(struct cn_findings *j, int first, const struct cn_quality_axis *axis,
                         int *told)
 {
@@ -142,7 +163,8 @@ static void break_point(struct cn_findings *j, int first, const struct cn_qualit
         y[n] = axis->kind == CN_QUALITY_PPL ? log(v) : v;
         n += isfinite(x[n]) && isfinite(y[n]);
     }
-    j->ok = cn_break_fit(x, y, n, &b);
+    double bend_sd = NAN, bend_r2 = NAN;
+    j->ok = cn_break_fit(x, y, n, &b) && bend_fit(x, y, n, &bend_sd, &bend_r2);
     free(x);
     if (!j->ok || isnan(b.at))
         return;
@@ -159,15 +181,23 @@ static void break_point(struct cn_findings *j, int first, const struct cn_qualit
             cn_say(&s, "A bit less changes it by %+.4g below and by %+.4g above it. ",
                    -b.slope_before, -b.slope_after);
         bool inside = (3.5 >= b.lo || b.open_lo) && (3.5 <= b.hi || b.open_hi);
-        cn_say(&s, "The 3.5 bits named in the literature lie %s this interval.",
+        cn_say(&s, "The 3.5 bits named in the literature lie %s this interval. ",
                inside ? "inside" : "outside");
+        if (bend_sd <= b.residual_sd)
+            cn_say(&s, "But an exponential fits better: this is a smooth bend, not a threshold.");
+        else
+            cn_say(&s, "A smooth exponential fits worse.");
     } else {
         cn_say(&s, "no break is shown; one line does as well as two.");
     }
     cn_say(&e, "Two lines that meet against one, n = %zu quantisations%s: F-test ", b.n,
            axis->kind == CN_QUALITY_PPL ? ", logarithm of perplexity" : "");
     cn_say_p(&e, "p", b.p);
-    cn_say(&e, " (0.01 is asked for, because the place was searched), R\u00b2 = %.3f.", b.r2);
+    cn_say(
+        &e,
+        " (0.01 is asked for, because the place was searched), R\u00b2 = %.3f. a + b exp(-c bits), "
+        "with one parameter less: R\u00b2 = %.3f.",
+        b.r2, bend_r2);
     cn_tell(j, &s, &e);
 }
 

@@ -130,7 +130,8 @@ static void table_row(struct cn_findings *j, const struct cn_k_iq *c)
     cn_table_f64(t, "lo", c->c.tost.lo);
     cn_table_f64(t, "hi", c->c.tost.hi);
     cn_put_p(t, "p", c->c.p_holm);
-    cn_table_f64(t, "r", c->c.test.effect);
+    if (c->verdict != CN_VERDICT_TOO_FEW)
+        cn_table_f64(t, "r", c->c.test.effect);
     cn_put_p(t, "p_tost", c->c.tost.p);
     bool different = c->verdict == CN_VERDICT_LOWER || c->verdict == CN_VERDICT_HIGHER;
     cn_table_str(t, "verdict",

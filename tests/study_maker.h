@@ -30,6 +30,7 @@ struct study_shape {
     bool measured;  /* a meter on every run */
     bool modelled;  /* a model beside it */
     bool quality;   /* perplexity of every file */
+    bool smooth;    /* it falls off exponentially instead of bending */
     bool limits;    /* of the device */
     bool odd_names; /* texts that would break a page */
     double iq_slow[2];
@@ -80,9 +81,11 @@ static inline double study_decode_ms(const struct study_shape *s, int model, int
     return ms * (tier ? 0.8 : 1) * (iq ? s->iq_slow[tier] : 1);
 }
 
-static inline double study_ppl(int model, int quant)
+static inline double study_ppl(const struct study_shape *s, int model, int quant)
 {
     double bpw = study_quants[quant].bpw;
+    if (s->smooth)
+        return 28 * exp(5 * exp(-bpw));
     return (model ? 20 : 28) * exp(0.004 * (16 - bpw) + 0.3 * fmax(0, 4 - bpw));
 }
 
@@ -166,7 +169,7 @@ static inline enum cn_status study_put_files(struct cn_study_db *db, const struc
                     db, err,
                     "INSERT INTO quality (file, measure, text, status, tokens, ppl, ppl_se) VALUES "
                     "(?1, 'perplexity', 'prose.txt', 'done', 50000, ?2, ?3)",
-                    "idd", file, study_ppl(m, q), study_ppl(m, q) * 0.004);
+                    "idd", file, study_ppl(s, m, q), study_ppl(s, m, q) * 0.004);
         }
     return code;
 }

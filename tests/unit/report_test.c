@@ -110,6 +110,7 @@ static void test_findings(void **state)
     has(html, "Decode time: a straight line explains at least 90% of the variance in 6 of 6");
     has(html, "dense-29m, perplexity (prose.txt) against bits per weight: breaks at 4.00 bits");
     has(html, "+35.5% below"); /* exp(0.304) - 1 */
+    has(html, "A smooth exponential fits worse.");
     has(html, "Decode time of moe-29m (29.0 M parameters, 12.0 M active per token)");
     has(html, "That is the place of a dense model of 12.0 M parameters.");
     has(html, "J = 6 \u00b1 ");
@@ -190,6 +191,25 @@ static void test_threads(void **state)
     has(html, "Decode speed is best with 2 threads. Of that, 1 thread: 0.56 (90% interval 0.5");
     has(html, "Decode energy (package by powercap:package, measured) is best with 2 threads.");
     has(html, "Pairs of one file and block, Wilcoxon signed-rank after Holm: p");
+    free(html);
+}
+
+/* Quality that falls off exponentially has no threshold, though two lines fit better than one. */
+static void test_bend(void **state)
+{
+    (void)state;
+    make(&(struct study_shape){
+        .n_models = 1,
+        .n_quants = 10,
+        .n_tiers = 1,
+        .n_blocks = 1,
+        .quality = true,
+        .smooth = true,
+        .iq_slow = {1, 1}
+    });
+    char *html = report();
+    has(html, "against bits per weight: breaks at ");
+    has(html, "But an exponential fits better: this is a smooth bend, not a threshold.");
     free(html);
 }
 
@@ -369,11 +389,17 @@ static void test_tables(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_findings),       cmocka_unit_test(test_gaps),
-        cmocka_unit_test(test_one_comparison), cmocka_unit_test(test_threads),
-        cmocka_unit_test(test_two_sources),    cmocka_unit_test(test_hostile_texts),
-        cmocka_unit_test(test_nothing_ran),    cmocka_unit_test(test_without_gnuplot),
-        cmocka_unit_test(test_not_a_study),    cmocka_unit_test(test_two_thousand_runs),
+        cmocka_unit_test(test_findings),
+        cmocka_unit_test(test_gaps),
+        cmocka_unit_test(test_one_comparison),
+        cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_bend),
+        cmocka_unit_test(test_two_sources),
+        cmocka_unit_test(test_hostile_texts),
+        cmocka_unit_test(test_nothing_ran),
+        cmocka_unit_test(test_without_gnuplot),
+        cmocka_unit_test(test_not_a_study),
+        cmocka_unit_test(test_two_thousand_runs),
         cmocka_unit_test(test_tables),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
