@@ -224,6 +224,21 @@ static bool find_pairs(struct work *w, size_t twice[2])
     return true;
 }
 
+/* Without the columns that say the same everywhere, unless all do. */
+static enum cn_status describe_pairs(struct work *w)
+{
+    struct cn_columns telling = { 0 };
+    bool ok = true;
+    for (size_t i = 0; i < w->pair.n && ok; i++) {
+        struct overlap overlap;
+        ok = find_overlap(w, w->pair.items[i], &overlap) &&
+             (overlap.n_values < 2 || cn_columns_add(&telling, w->pair.items[i]));
+    }
+    cn_columns_text(w->d, telling.n ? &telling : &w->pair, w->out->pairing, sizeof w->out->pairing);
+    free(telling.items);
+    return ok ? CN_OK : no_memory(w);
+}
+
 static enum cn_status pair_rows(struct work *w)
 {
     size_t twice[2];
@@ -247,9 +262,7 @@ static enum cn_status pair_rows(struct work *w)
         if (!find_pairs(w, twice))
             return no_memory(w);
     }
-    if (w->paired)
-        cn_columns_text(w->d, &w->pair, w->out->pairing, sizeof w->out->pairing);
-    return CN_OK;
+    return w->paired ? describe_pairs(w) : CN_OK;
 }
 
 /* ---- warnings ----------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ expect 0 "$CARNOT" compare "$scratch/before.csv" "$scratch/after.csv"
 no_err
 out_has "| tps_median |"
 out_has "tps_median: after.csv is 10.2% above before.csv (90% interval 9.8% to 10.7%): a difference (Wilcoxon p = 0.0312), and one of more than 5%."
-out_has "Sets by file; pairs agree in model, threads."
+out_has "Sets by file; pairs agree in model."
 expect 0 "$CARNOT" compare "$scratch/before.csv" "$scratch/after.csv" --margin 20
 out_has "but one too small to matter: equivalent within 20% (TOST p = "
 expect 0 "$CARNOT" compare "$scratch/before.csv" "$scratch/before.csv"
