@@ -271,6 +271,11 @@ static enum cn_status prepare_file(const struct cn_study *s, const struct cn_stu
         return CN_OK;
     enum cn_status status = make(s, host, f, source);
     if (status == CN_OK)
+        CN_TRY(cn_study_exec(s->db, s->err,
+                             "UPDATE quality SET status = 'pending', reason = NULL WHERE status = "
+                             "'failed' AND reason = 'no model file' AND file = ?1",
+                             "i", f->id));
+    if (status == CN_OK)
         return cn_study_exec(s->db, s->err,
                              "UPDATE runs SET status = 'pending', reason = NULL WHERE status = "
                              "'skipped' AND attempts = 0 AND cell IN (SELECT cell FROM cells WHERE "
@@ -284,6 +289,10 @@ static enum cn_status prepare_file(const struct cn_study *s, const struct cn_stu
     CN_TRY(cn_study_exec(s->db, s->err,
                          "UPDATE files SET status = 'failed', reason = ?2 WHERE file = ?1", "is",
                          f->id, reason));
+    CN_TRY(cn_study_exec(s->db, s->err,
+                         "UPDATE quality SET status = 'failed', reason = 'no model file' WHERE "
+                         "status = 'pending' AND file = ?1",
+                         "i", f->id));
     return cn_study_exec(s->db, s->err,
                          "UPDATE runs SET status = 'skipped', reason = 'no model file: ' || ?2 "
                          "WHERE status = 'pending' AND cell IN (SELECT cell FROM cells WHERE file "
