@@ -316,8 +316,9 @@ static enum cn_status missing(struct cn_error *err)
 enum cn_status cn_study_db_open(const char *path, enum cn_study_mode mode, struct cn_study_db **db,
                                 struct cn_error *err)
 {
-    (void)path, (void)mode, (void)db;
-    return missing(err);
+    struct cn_error why = { "" };
+    (void)mode, (void)db;
+    return cn_fail(err, missing(&why), "%s: %s", path, why.text);
 }
 
 void cn_study_db_close(struct cn_study_db *db)
