@@ -426,7 +426,9 @@ static void quality_plot(struct cn_report *r, const struct cn_quality_axis *axis
         double lo, hi, v = cn_quality_of(r, f, axis, &lo, &hi);
         if (f == 0 || strcmp(r->files[f].model, r->files[f - 1].model) != 0)
             cn_plot_series(p, CN_PLOT_POINTS, r->files[f].model, NULL);
-        cn_plot_point(p, r->files[f].bpw, v, lo, hi, r->files[f].quant);
+        /* A base held against itself is noise that would stretch the axis by decades. */
+        if (axis->kind != CN_QUALITY_KLD || v >= 1e-5)
+            cn_plot_point(p, r->files[f].bpw, v, lo, hi, r->files[f].quant);
     }
     cn_plot_series(p, CN_PLOT_VERTICAL, "3.5 bits", NULL);
     cn_plot_point(p, 3.5, 0, NAN, NAN, NULL);
@@ -447,7 +449,8 @@ bool cn_report_quality_chapter(struct cn_report *r)
         cn_page_text(r->page, "The plan measured no quality.");
     else
         cn_page_note(r->page, "Intervals: 95%%. Perplexities compare models only where the "
-                              "tokenizer is the same; KL divergence is from the model's own base.");
+                              "tokenizer is the same; KL divergence is from the model's own base; "
+                              "below 1e-5 nats it is not drawn.");
     for (int a = 0; a < n_axes; a++)
         quality_plot(r, &axes[a]);
     free(axes);
