@@ -262,11 +262,11 @@ static float fit_step(int n, const float *scale, const float *weight, int top)
 /* Least squares make a block smaller than it is, by the share of it that was lost: the outputs of
  * its matrix shrink with it, and at 1 to 2 bits that costs more perplexity than the noise saved.
  * Returns what to multiply the step with: 1 would keep the least error, sqrt(xx qq) / xq the norm.
- * Half-way (in logarithms) costs 1% of error, and gained 8% of perplexity at 1.6 bits
+ * About half-way (in logarithms) costs 1% of error, and gained 8% of perplexity at 1.6 bits
  * (docs/FORMATS.md). */
 static float unshrink(float xx, float xq, float qq)
 {
-    const float by = sqrtf(sqrtf(xx * qq) / xq);
+    const float by = powf(sqrtf(xx * qq) / xq, 0.55f);
     return by >= 1 && by <= 2 ? by : 1;
 }
 

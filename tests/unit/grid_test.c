@@ -80,7 +80,7 @@ static void check_block(const struct cn_grid_kind *kind, const struct cn_grid *g
         xq += (double)w[i] * (double)x[i] * q;
         qq += (double)w[i] * q * q;
     }
-    const double larger = sqrt(sqrt(xx * qq) / xq);
+    const double larger = pow(sqrt(xx * qq) / xq, 0.55);
     assert_true(larger >= 1 && larger < 1.5);
     assert_true(fabs(d / (larger * xq / qq) - 1) <
                 0.03); /* new codes came after the least squares */
