@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Q8_1, the definition.
+ *
+ *   | d f16 | s f16: d * sum of q | 32 signed bytes q |        w = d * q
+ */
+#include "quant/ref/q8_1.h"
+
+#include "quant/quantizer.h"
+#include "quant/ref/ref.h"
+
+extern const struct cn_reference cn_q8_1_ref;
+
+enum { BLOCK = 32, OFFSET = 128 };
+
+static void dequantize(int64_t n_cols, const void *blocks, float *x)
+{
+    const struct cn_block_q8_1 *b = blocks;
+    for (int64_t i = 0; i < n_cols / BLOCK; i++, b++, x += BLOCK)
+        for (int e = 0; e < BLOCK; e++)
+            x[e] = (float)b->q[e] * cn_f16_to_f32(b->d);
+}
+
+static void unpack(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk_stride,
+                   float *scale, float *min)
+{
+    const struct cn_block_q8_1 *b = row;
+    (void)min;
+    for (int64_t i = 0; i < n_cols; i += BLOCK, b++) {
+        scale[i / BLOCK] = cn_f16_to_f32(b->d);
+        for (int e = 0; e < BLOCK; e++)
+            cn_ref_put_code(codes, chunk_stride, i + e, b->q[e] + OFFSET);
+    }
+}
+
+CN_REF_GEMV(q8_1)
+
+/* No search: with 8 bits the scale that just holds the largest element is as good as any. */
+static void quantize(int64_t n_cols, const float *x, const float *weights, void *blocks)
+{
+    struct cn_block_q8_1 *b = blocks;
+    (void)weights;
+    for (int64_t i = 0; i < n_cols; i += BLOCK, b++, x += BLOCK) {
+        float top = 0;
+        for (int e = 0; e < BLOCK; e++)
+            top = fmaxf(top, fabsf(x[e]));
+        b->d = cn_quant_f16(top / 127);
+        float inverse = cn_quant_inverse(cn_f16_to_f32(b->d));
+        int sum = 0;
+        for (int e = 0; e < BLOCK; e++) {
+            b->q[e] = (int8_t)cn_clamp(cn_nearest(x[e] * inverse), -127, 127);
+            sum += b->q[e];
+        }
+        b->s = cn_quant_f16(cn_f16_to_f32(b->d) * (float)sum);
+    }
+}
+
+const struct cn_reference cn_q8_1_ref = {
+    .dequantize = dequantize,
+    .quantize = quantize,
+    .kernels = {gemv, unpack, { .code_max = 255, .offset = OFFSET, .sub = BLOCK }},
+};
