@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Q8_K for Armv8.0. Block, idea: q8_k_arm.h; products: simd_neon.h.
+ *
+ * Serves every 64-bit Arm CPU. Error: float rounding, once a group of 32 columns; integer parts are
+ * exact.
+ */
+#include "quant/arm/q8_k_arm.h"
+#include "quant/arm/simd_neon.h"
+
+extern const struct cn_kernels cn_q8_k_neon;
+
+ARM_GEMV(q8_k, neon_dots)
+ARM_UNPACK(q8_k)
+
+const struct cn_kernels cn_q8_k_neon = {
+    .gemv = gemv,
+    .unpack = unpack,
+    .panel = {.code_max = 255, .offset = 128, .sub = 32, .has_min = false},
+};

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Q8_K, the definition.
+ *
+ *   | d float | 256 signed bytes q | 16 x i16: sums of sixteen q |        w = d * q
+ */
+#include "quant/ref/q8_k.h"
+
+#include "quant/quantizer.h"
+#include "quant/ref/ref.h"
+
+#include <float.h>
+
+extern const struct cn_reference cn_q8_k_ref;
+
+enum { BLOCK = 256, SUB = 32, OFFSET = 128 };
+
+static void dequantize(int64_t n_cols, const void *blocks, float *x)
+{
+    const struct cn_block_q8_k *b = blocks;
+    for (int64_t i = 0; i < n_cols / BLOCK; i++, b++, x += BLOCK)
+        for (int e = 0; e < BLOCK; e++)
+            x[e] = (float)b->q[e] * b->d;
+}
+
+static void unpack(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk_stride,
+                   float *scale, float *min)
+{
+    const struct cn_block_q8_k *b = row;
+    (void)min;
+    for (int64_t i = 0; i < n_cols; i += BLOCK, b++) {
+        for (int g = 0; g < BLOCK / SUB; g++)
+            *scale++ = b->d;
+        for (int e = 0; e < BLOCK; e++)
+            cn_ref_put_code(codes, chunk_stride, i + e, b->q[e] + OFFSET);
+    }
+}
+
+CN_REF_GEMV(q8_k)
+
+/* No search: with 8 bits the scale that just holds the largest element is as good as any. */
+static void quantize(int64_t n_cols, const float *x, const float *weights, void *blocks)
+{
+    struct cn_block_q8_k *b = blocks;
+    (void)weights;
+    for (int64_t i = 0; i < n_cols; i += BLOCK, b++, x += BLOCK) {
+        float top = 0;
+        for (int e = 0; e < BLOCK; e++)
+            top = fmaxf(top, fabsf(x[e]));
+        b->d = fminf(top / 127, FLT_MAX / 128); /* of infinities too */
+        float inverse = cn_quant_inverse(b->d);
+        for (int g = 0; g < BLOCK / 16; g++) {
+            b->sum[g] = 0;
+            for (int e = 16 * g; e < 16 * (g + 1); e++) {
+                b->q[e] = (int8_t)cn_clamp(cn_nearest(x[e] * inverse), -127, 127);
+                b->sum[g] = (int16_t)(b->sum[g] + b->q[e]);
+            }
+        }
+    }
+}
+
+const struct cn_reference cn_q8_k_ref = {
+    .dequantize = dequantize,
+    .quantize = quantize,
+    .kernels = {gemv, unpack, { .code_max = 255, .offset = OFFSET, .sub = SUB }},
+};
