@@ -3,10 +3,12 @@
 # archive of the source, Debian package. Takes some minutes. Run by hand: scripts/reproduce.sh
 set -eu
 cd "$(dirname "$0")/.."
+commit=$(git rev-parse HEAD)
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 for folder in "$tmp/one" "$tmp/another-name"; do
     git clone -q . "$folder"
+    git -C "$folder" checkout -q "$commit"
     (
         cd "$folder"
         build=$(make -s print-BUILD)
