@@ -9,6 +9,10 @@ build=$(make -s print-BUILD)
     echo "SKIPPED: make install installs $build, another build is tested"
     exit 77
 }
+[ -z "$(make -s print-SAN)" ] || {
+    echo "SKIPPED: a library with a sanitizer in it is not for installing"
+    exit 77
+}
 root=$scratch/root
 ran="make install"
 make -s install DESTDIR="$root" PREFIX=/opt/carnot >"$scratch/out" 2>"$scratch/err" || fail "make install"
