@@ -207,9 +207,10 @@ enum cn_status cn_study_measure_quality(struct cn_study *s, const struct cn_stud
                                  "q.status = 'pending' AND f.status = 'ready' AND (file - ?1) % ?2 "
                                  "= 0",
                                  "ii", (int64_t)s->shard.i, (int64_t)s->shard.n);
+    const double total = left;
     for (bool found = status == CN_OK; found && status == CN_OK; left--) {
         if (s->o->progress)
-            s->o->progress(s->o->user, "quality", 0, left);
+            s->o->progress(s->o->user, "quality", total - left, total);
         j->quality = NULL;
         status = next_job(s, j, &found);
         if (found && status == CN_OK)
