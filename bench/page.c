@@ -87,7 +87,8 @@ void cn_page_heading(struct cn_page *p, const char *title)
     element(p->body, "<h3>", title, "</h3>\n");
 }
 
-static void paragraph(struct cn_page *p, const char *begin, const char *format, va_list args)
+__attribute__((format(printf, 3, 0))) static void paragraph(struct cn_page *p, const char *begin,
+                                                            const char *format, va_list args)
 {
     char *text = NULL;
     enter(p, GROUP_NONE);

@@ -211,8 +211,8 @@ static void flatten(struct range *r)
 
 static void find_ranges(const struct cn_plot *p, struct range *x, struct range *y)
 {
-    *x = (struct range){ INFINITY, -INFINITY, p->log_x };
-    *y = (struct range){ INFINITY, -INFINITY, p->log_y };
+    *x = (struct range){ (double)INFINITY, -(double)INFINITY, p->log_x };
+    *y = (struct range){ (double)INFINITY, -(double)INFINITY, p->log_y };
     for (int s = 0; s < p->n_series; s++) {
         enum cn_plot_style style = p->series[s].style;
         for (int i = 0; i < p->series[s].n_points; i++) {

@@ -51,7 +51,7 @@ static int lines_of_metric(struct cn_findings *j, struct cn_metric m)
     struct cn_say s = { "" }, e = { "" };
     struct cn_line one = { 0 };
     int n = 0, straight = 0, bent = 0, one_file = 0, one_setting = 0;
-    double r2_lo = INFINITY, r2_hi = -INFINITY;
+    double r2_lo = (double)INFINITY, r2_hi = -(double)INFINITY;
     for (int f = 0; x && j->ok && f < r->n_files; f++)
         for (int c = 0; cn_first_of_model(r, f) && c < r->n_settings; c++) {
             struct cn_line line;
@@ -131,7 +131,7 @@ static bool bend_fit(const double *x, const double *y, size_t n, double *residua
 {
     double *u = malloc((n + 1) * sizeof *u);
     bool ok = u;
-    *residual_sd = *r2 = NAN;
+    *residual_sd = *r2 = (double)NAN;
     for (double c = 0.02; ok && c < 20; c *= 1.02) {
         struct cn_line line;
         for (size_t i = 0; i < n; i++)
@@ -163,7 +163,7 @@ static void break_point(struct cn_findings *j, int first, const struct cn_qualit
         y[n] = axis->kind == CN_QUALITY_PPL ? log(v) : v;
         n += isfinite(x[n]) && isfinite(y[n]);
     }
-    double bend_sd = NAN, bend_r2 = NAN;
+    double bend_sd = (double)NAN, bend_r2 = (double)NAN;
     j->ok = cn_break_fit(x, y, n, &b) && bend_fit(x, y, n, &bend_sd, &bend_r2);
     free(x);
     if (!j->ok || isnan(b.at))

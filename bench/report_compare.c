@@ -27,7 +27,7 @@ int cn_compare_partner(const struct cn_report *r, int iq)
 {
     const struct cn_report_file *b = &r->files[iq];
     int best = -1;
-    double best_distance = INFINITY;
+    double best_distance = (double)INFINITY;
     if (!is_iq(b->quant))
         return -1;
     for (int f = 0; f < r->n_files; f++) {
@@ -70,7 +70,7 @@ bool cn_compare_pairs(double *a, double *b, size_t n, struct cn_comparison *c)
     c->paired = true;
     c->n_tests = 1;
     c->p_holm = c->test.p;
-    c->lo_a = c->hi_a = c->lo_b = c->hi_b = NAN;
+    c->lo_a = c->hi_a = c->lo_b = c->hi_b = (double)NAN;
     cn_tost_paired(a, b, kept, CN_SCALE_RATIO, CN_COMPARE_MARGIN, &c->tost);
     cn_summarise(a, kept, &c->of_a);
     cn_summarise(b, kept, &c->of_b);

@@ -362,7 +362,8 @@ static enum cn_status load_energy(struct cn_report *r, struct cn_error *err)
     CN_RETURN_IF(!r->energy, CN_ERR_MEMORY, err, "out of memory");
     for (size_t i = 0; i < n; i++)
         for (int p = 0; p < CN_REPORT_PHASES; p++)
-            r->energy[i].joules[p] = r->energy[i].net[p] = r->energy[i].uncertainty[p] = NAN;
+            r->energy[i].joules[p] = r->energy[i].net[p] = r->energy[i].uncertainty[p] =
+                (double)NAN;
     return each(r, err, put_phase,
                 "SELECT run, meter, boundary, status, phase, joules, joules_net, uncertainty FROM "
                 "phases WHERE joules IS NOT NULL AND status IN ('measured', 'modelled')");
@@ -459,7 +460,7 @@ static void sort_groups(struct cn_report *r)
 
 enum cn_status cn_report_load(struct cn_report *r, struct cn_error *err)
 {
-    r->study = (struct cn_report_study_info){ .name = "", .plan = "", .created_s = NAN };
+    r->study = (struct cn_report_study_info){ .name = "", .plan = "", .created_s = (double)NAN };
     CN_TRY(each(r, err, put_study,
                 "SELECT name, plan, seed, n_blocks, created_s, (SELECT count(*) FROM runs), "
                 "(SELECT count(*) FROM runs WHERE status = 'done'), "

@@ -49,11 +49,11 @@ static void put_limit(struct cn_plot *p, const struct cn_report *r, int setting,
         return;
     double corner = l->int8_gops / l->read_gbps;
     cn_plot_series(p, CN_PLOT_LINE, "limit: reading memory, int8 arithmetic", NULL);
-    cn_plot_point(p, lo, lo * l->read_gbps, NAN, NAN, NULL);
+    cn_plot_point(p, lo, lo * l->read_gbps, (double)NAN, (double)NAN, NULL);
     if (corner > lo && corner < hi)
-        cn_plot_point(p, corner, l->int8_gops, NAN, NAN, NULL);
+        cn_plot_point(p, corner, l->int8_gops, (double)NAN, (double)NAN, NULL);
     cn_plot_point(p, hi, isnan(corner) ? hi * l->read_gbps : fmin(hi * l->read_gbps, l->int8_gops),
-                  NAN, NAN, NULL);
+                  (double)NAN, (double)NAN, NULL);
 }
 
 static bool first_with_limit(const struct cn_report *r, int setting)
@@ -69,7 +69,7 @@ static void roofline_plot(struct cn_report *r, int setting)
 {
     struct cn_plot *p =
         cn_plot_create("operations per byte of weights", "10\u2079 operations per second");
-    double lo = INFINITY, hi = -INFINITY;
+    double lo = (double)INFINITY, hi = -(double)INFINITY;
     if (!p)
         return;
     cn_plot_log(p, true, true);
@@ -84,7 +84,8 @@ static void roofline_plot(struct cn_report *r, int setting)
                 continue;
             lo = fmin(lo, x);
             hi = fmax(hi, x);
-            cn_plot_point(p, x, y, NAN, NAN, pass ? NULL : r->files[r->groups[g].file].quant);
+            cn_plot_point(p, x, y, (double)NAN, (double)NAN,
+                          pass ? NULL : r->files[r->groups[g].file].quant);
         }
     }
     put_limit(p, r, setting, lo / 2, hi * 2);
@@ -213,8 +214,8 @@ static void front_plot(struct cn_report *r, const struct front *f)
         for (int g = 0; g < r->n_groups; g++)
             if (f->on[g] == (on == 1))
                 cn_plot_point(p, cn_metric_median(r, g, cost),
-                              f->points[g * f->n_axes + (f->q >= 0 ? f->q : 1)], NAN, NAN,
-                              on ? r->files[r->groups[g].file].name : NULL);
+                              f->points[g * f->n_axes + (f->q >= 0 ? f->q : 1)], (double)NAN,
+                              (double)NAN, on ? r->files[r->groups[g].file].name : NULL);
     }
     cn_report_plot(r, p, f->j >= 0 ? "Quality against joules" : "Quality against time");
 }

@@ -41,7 +41,7 @@ double cn_metric_of(const struct cn_report *r, int run, struct cn_metric m)
     const struct cn_report_run *a = &r->runs[run];
     const struct cn_report_energy *e =
         cn_metric_info(m.kind)->energy ? &r->energy[run * r->n_sources + m.source] : NULL;
-    double v = NAN;
+    double v = (double)NAN;
     switch (m.kind) {
     case CN_METRIC_PREFILL_TPS:
         v = a->prefill_tps;
@@ -95,7 +95,7 @@ bool cn_metric_summary(const struct cn_report *r, int group, struct cn_metric m,
 double cn_metric_median(const struct cn_report *r, int group, struct cn_metric m)
 {
     const struct cn_report_group *g = &r->groups[group];
-    double *x = malloc((size_t)g->n_runs * sizeof *x), median = NAN;
+    double *x = malloc((size_t)g->n_runs * sizeof *x), median = (double)NAN;
     size_t n = 0;
     for (int i = 0; x && i < g->n_runs; i++) {
         double v = cn_metric_of(r, g->runs[i], m);
@@ -157,8 +157,8 @@ double cn_quality_of(const struct cn_report *r, int file, const struct cn_qualit
             strcmp(q->text, axis->text) == 0)
             return quality_value(q, axis->kind, lo, hi);
     }
-    *lo = *hi = NAN;
-    return NAN;
+    *lo = *hi = (double)NAN;
+    return (double)NAN;
 }
 
 static bool known(const struct cn_quality_axis *axes, int n, const struct cn_quality_axis *a)

@@ -26,7 +26,7 @@ enum what { SECONDS, JOULES, UNCERTAINTY };
 static double median_of(const struct cn_report *r, const struct cn_report_group *g, int source,
                         enum cn_report_phase phase, enum what what)
 {
-    double *x = malloc((size_t)g->n_runs * sizeof *x), median = NAN;
+    double *x = malloc((size_t)g->n_runs * sizeof *x), median = (double)NAN;
     size_t n = 0;
     for (int i = 0; x && i < g->n_runs; i++) {
         const struct cn_report_run *run = &r->runs[g->runs[i]];
@@ -71,8 +71,8 @@ static void put_point(struct points *p, const struct cn_report *r, int group, in
                     packed ? passes * f->decode_ops / 2 : 0 } },
         .joules = median_of(r, g, source, phase, JOULES),
         .uncertainty = median_of(r, g, source, phase, UNCERTAINTY),
-        .predicted = NAN,
-        .half = NAN,
+        .predicted = (double)NAN,
+        .half = (double)NAN,
     };
     bool known = isfinite(at->joules) && tokens > 0;
     for (int i = 0; i < CN_MODEL_TERMS; i++)
@@ -84,7 +84,7 @@ static void put_point(struct points *p, const struct cn_report *r, int group, in
 static void plot_model(struct cn_report *r, const struct points *p, const char *title)
 {
     struct cn_plot *plot = cn_plot_create("measured, J/token", "by the model, J/token");
-    double lo = INFINITY, hi = -INFINITY;
+    double lo = (double)INFINITY, hi = -(double)INFINITY;
     if (!plot)
         return;
     cn_plot_log(plot, true, true);
@@ -103,8 +103,8 @@ static void plot_model(struct cn_report *r, const struct points *p, const char *
     }
     if (lo < hi) {
         cn_plot_series(plot, CN_PLOT_LINE, "equal", NULL);
-        cn_plot_point(plot, lo, lo, NAN, NAN, NULL);
-        cn_plot_point(plot, hi, hi, NAN, NAN, NULL);
+        cn_plot_point(plot, lo, lo, (double)NAN, (double)NAN, NULL);
+        cn_plot_point(plot, hi, hi, (double)NAN, (double)NAN, NULL);
     }
     cn_report_plot(r, plot, title);
 }

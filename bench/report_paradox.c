@@ -225,7 +225,7 @@ static bool ratios_by_tier(const struct cn_report *r, int k, int iq, const int *
         for (int t = 0; t < n_tiers && whole; t++) {
             int ga = cn_report_group_of(r, k, settings[t]),
                 gb = cn_report_group_of(r, iq, settings[t]);
-            double a = NAN, b = NAN;
+            double a = (double)NAN, b = (double)NAN;
             for (int q = 0; ga >= 0 && q < r->groups[ga].n_runs; q++)
                 if (r->runs[r->groups[ga].runs[q]].block == block)
                     a = cn_metric_of(r, r->groups[ga].runs[q], m);
@@ -252,7 +252,7 @@ static void tell_tiers(struct cn_findings *j, const int *settings, int n_tiers, 
 {
     struct cn_say s = { "" }, e = { "" };
     struct cn_friedman f;
-    double mean_ranks[MAX_TIERS], lowest = INFINITY, highest = -INFINITY;
+    double mean_ranks[MAX_TIERS], lowest = (double)INFINITY, highest = -(double)INFINITY;
     if (!(j->ok = cn_friedman(x, n_rows, (size_t)n_tiers, mean_ranks, &f)))
         return;
     cn_say_metric(j->r, &s, m);

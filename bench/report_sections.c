@@ -172,7 +172,7 @@ static double part_median(const struct cn_report *r, int group, const struct par
                           int number)
 {
     const struct cn_report_group *g = &r->groups[group];
-    double *x = malloc((size_t)g->n_runs * sizeof *x), median = NAN;
+    double *x = malloc((size_t)g->n_runs * sizeof *x), median = (double)NAN;
     size_t n = 0;
     for (int i = 0; x && i < g->n_runs; i++) {
         double v = part->of(r, g->runs[i], source, number);
@@ -431,7 +431,7 @@ static void quality_plot(struct cn_report *r, const struct cn_quality_axis *axis
             cn_plot_point(p, r->files[f].bpw, v, lo, hi, r->files[f].quant);
     }
     cn_plot_series(p, CN_PLOT_VERTICAL, "3.5 bits", NULL);
-    cn_plot_point(p, 3.5, 0, NAN, NAN, NULL);
+    cn_plot_point(p, 3.5, 0, (double)NAN, (double)NAN, NULL);
     cn_report_plot(r, p, axis->name);
 }
 

@@ -37,7 +37,7 @@ static struct cn_table *table_of(const struct cn_dataset *d)
 
 static const struct cn_cell *cell(const struct cn_dataset *d, size_t row, const char *column)
 {
-    static const struct cn_cell none = { NULL, NAN };
+    static const struct cn_cell none = { NULL, (double)NAN };
     int64_t c = cn_dataset_column(d, column, strlen(column));
     return c < 0 ? &none : cn_dataset_cell(d, row, (size_t)c);
 }

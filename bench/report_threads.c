@@ -44,7 +44,7 @@ static int best_level(const struct cn_report *r, const int *levels, int n_levels
     int wins[MAX_LEVELS] = { 0 }, best = -1;
     for (int f = 0; f < r->n_files; f++) {
         int winner = -1;
-        double value = NAN;
+        double value = (double)NAN;
         for (int i = 0; i < n_levels; i++) {
             int g = cn_report_group_of(r, f, levels[i]);
             double v = g < 0 ? (double)NAN : cn_metric_median(r, g, m);

@@ -49,13 +49,13 @@ static void test_points(void **state)
     struct cn_plot *p = cn_plot_create("bits per weight", "energy, J/token");
     cn_plot_series(p, CN_PLOT_POINTS, "black \"m\" 'n' `id` <&\xff", NULL);
     cn_plot_point(p, 4.5, 0.2, 0.1, 0.3, "Q4_K'; set output; #");
-    cn_plot_point(p, 8.5, 0.4, NAN, NAN, "a \"black\" label");
-    cn_plot_point(p, NAN, 0.4, NAN, NAN, "never");
+    cn_plot_point(p, 8.5, 0.4, (double)NAN, (double)NAN, "a \"black\" label");
+    cn_plot_point(p, (double)NAN, 0.4, (double)NAN, (double)NAN, "never");
     cn_plot_series(p, CN_PLOT_LINE, "fit", "black \"m\" 'n' `id` <&\xff");
-    cn_plot_point(p, 4, 0.1, NAN, NAN, NULL);
-    cn_plot_point(p, 9, 0.5, NAN, NAN, NULL);
+    cn_plot_point(p, 4, 0.1, (double)NAN, (double)NAN, NULL);
+    cn_plot_point(p, 9, 0.5, (double)NAN, (double)NAN, NULL);
     cn_plot_series(p, CN_PLOT_VERTICAL, "threshold", NULL);
-    cn_plot_point(p, 5, 0, NAN, NAN, NULL);
+    cn_plot_point(p, 5, 0, (double)NAN, (double)NAN, NULL);
     cn_plot_series(p, CN_PLOT_POINTS, "nothing in it", NULL);
     assert_int_equal(cn_plot_count(p), 4);
     char *svg = drawn(p, "plot7");
@@ -111,8 +111,8 @@ static void test_logarithmic(void **state)
     struct cn_plot *p = cn_plot_create("x", "y");
     cn_plot_log(p, true, true);
     cn_plot_series(p, CN_PLOT_POINTS, "s", NULL);
-    cn_plot_point(p, 0, 1, NAN, NAN, NULL);
-    cn_plot_point(p, 1, -1, NAN, NAN, NULL);
+    cn_plot_point(p, 0, 1, (double)NAN, (double)NAN, NULL);
+    cn_plot_point(p, 1, -1, (double)NAN, (double)NAN, NULL);
     assert_int_equal(cn_plot_count(p), 0);
     cn_plot_point(p, 1e-3, 1e6, 0, 2e6, NULL); /* an interval that no such axis can show */
     assert_int_equal(cn_plot_count(p), 1);
@@ -131,9 +131,9 @@ static void test_extremes(void **state)
         char title[16];
         snprintf(title, sizeof title, "series %d", s);
         cn_plot_series(p, CN_PLOT_POINTS, title, NULL);
-        cn_plot_point(p, 0, 0, NAN, NAN, "same");
+        cn_plot_point(p, 0, 0, (double)NAN, (double)NAN, "same");
     }
-    cn_plot_point(p, 1e300, -1e300, NAN, NAN, NULL);
+    cn_plot_point(p, 1e300, -1e300, (double)NAN, (double)NAN, NULL);
     char *svg = drawn(p, "a");
     assert_non_null(svg);
     assert_int_equal(cn_count_of(svg, ">same<"), 1); /* one has room */
@@ -146,7 +146,7 @@ static void test_nothing(void **state)
     (void)state;
     struct cn_plot *p = cn_plot_create("x", "y");
     cn_plot_series(p, CN_PLOT_VERTICAL, "a line alone", NULL);
-    cn_plot_point(p, 1, 0, NAN, NAN, NULL);
+    cn_plot_point(p, 1, 0, (double)NAN, (double)NAN, NULL);
     assert_int_equal(cn_plot_count(p), 0);
     assert_null(drawn(p, "a"));
     cn_plot_free(NULL);
@@ -163,7 +163,7 @@ static void test_missing(void **state)
     assert_non_null(strstr(line, "gnuplot"));
     struct cn_plot *p = cn_plot_create("x", "y");
     cn_plot_series(p, CN_PLOT_POINTS, "s", NULL);
-    cn_plot_point(p, 1, 1, NAN, NAN, NULL);
+    cn_plot_point(p, 1, 1, (double)NAN, (double)NAN, NULL);
     assert_null(drawn(p, "a"));
     setenv("PATH", old, 1);
     free(old);
