@@ -82,6 +82,20 @@ enum cn_status cn_study_own_text(const struct cn_study *s, const struct cn_study
 enum cn_status cn_study_store(const struct cn_study *s, const char *table, const char *first,
                               int64_t rowid, const struct cn_json_value *object);
 
+/* ---- study_energy.c -----------------------------------------------------------------------------
+ */
+
+/* The phases of a record, in place of those that the run had; within a transaction. */
+enum cn_status cn_study_store_phases(const struct cn_study *s, int64_t run,
+                                     const struct cn_json_value *phases);
+/* The energy of a run, in place of what it had; within a transaction. */
+enum cn_status cn_study_store_energy(const struct cn_study *s, int64_t run,
+                                     const struct cn_json_value *energy);
+/* Joins trace.jsonl of a job with samples; *energy is as in a record. The caller frees *json. */
+enum cn_status cn_study_join(const struct cn_study_outcome *outcome, const char *samples,
+                             const struct cn_attribute_options *options, struct cn_json **json,
+                             const struct cn_json_value **energy, struct cn_error *err);
+
 /* ---- the stages ---------------------------------------------------------------------------------
  */
 

@@ -8,6 +8,7 @@
 #define CN_STUDY_RUN_H
 
 #include "bench/study_table.h"
+#include "profiler/profiler.h"
 
 struct cn_study_options {
     const char *plan; /* file; NULL: the plan in the database */
@@ -37,5 +38,13 @@ enum cn_status cn_study_run(const struct cn_study_options *options, struct cn_er
  * only; files of a name must be the same. Nothing is left at `out` on failure. */
 enum cn_status cn_study_merge(const char *out, const char *const *parts, size_t n,
                               struct cn_error *err);
+
+/* Joins the traces of finished runs with samples that a meter recorded meanwhile (the forms of
+ * cn_attribute_files), by their clocks; runs that the samples do not tell about stay as they are.
+ * target NULL: of every target. *n_traced: runs that have a trace, *n_joined: that have joules now.
+ */
+enum cn_status cn_study_import_samples(const char *db, const char *samples, const char *target,
+                                       const struct cn_attribute_options *options, size_t *n_joined,
+                                       size_t *n_traced, struct cn_error *err);
 
 #endif

@@ -5,7 +5,6 @@
 #include "bench/study_part.h"
 
 #include "bench/probe.h"
-#include "bench/run_record.h"
 #include "engine/error.h"
 #include "engine/tools.h"
 #include "profiler/profiler.h"
@@ -16,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 /* A run that is to be done. */
 struct run {
@@ -293,38 +293,13 @@ static enum cn_status cool_down(const struct worker *w, double *seconds, const c
 /* ---- one run ----------------------------------------------------------------------------------
  */
 
-static enum cn_status store_phases(const struct cn_study *s, int64_t run,
-                                   const struct cn_json_value *phases)
-{
-    CN_TRY(cn_study_exec(s->db, s->err, "DELETE FROM phases WHERE run = ?1", "i", run));
-    const struct cn_json_value *p = phases && phases->type == CN_JSON_ARRAY ? phases->first : NULL;
-    for (; p; p = p->next) {
-        const struct cn_json_value *channel = cn_json_get(p, "channel");
-        const struct cn_json_value *phase = cn_json_get(p, "phase");
-        const struct cn_json_value *status = cn_json_get(p, "status");
-        CN_RETURN_IF(!channel || channel->type != CN_JSON_NUMBER || !phase ||
-                         phase->type != CN_JSON_STRING || !status || status->type != CN_JSON_STRING,
-                     CN_ERR_FORMAT, s->err,
-                     "record.json: a phase with channel, name and status "
-                     "expected");
-        CN_TRY(cn_study_exec(
-            s->db, s->err,
-            "INSERT INTO phases (run, channel, phase, status) VALUES (?1, ?2, ?3, ?4)", "idss", run,
-            channel->number, phase->string, status->string));
-        double rowid;
-        CN_TRY(cn_study_number(s->db, &rowid, s->err, "SELECT last_insert_rowid()", ""));
-        CN_TRY(cn_study_store(s, "phases", "meter", (int64_t)rowid, p));
-    }
-    return CN_OK;
-}
-
 /* What came of it, in the transaction that makes the run done. `object` is the record. */
 static enum cn_status store_record(const struct cn_study *s, const struct run *r,
                                    const struct cn_study_outcome *outcome,
                                    const struct cn_json_value *object)
 {
     CN_TRY(cn_study_store(s, "runs", "input_tokens", r->id, object));
-    CN_TRY(store_phases(s, r->id, cn_json_get(object, "phases")));
+    CN_TRY(cn_study_store_phases(s, r->id, cn_json_get(object, "phases")));
     CN_TRY(cn_study_exec(s->db, s->err,
                          "UPDATE runs SET current_a = watts / voltage_v WHERE run = ?1 AND "
                          "boundary = 'battery'",
@@ -341,25 +316,15 @@ static enum cn_status store_record(const struct cn_study *s, const struct run *r
 }
 
 /* The energy once more, where the target brought samples of a meter of its own along. */
-static enum cn_status join_samples(const struct cn_study *s, const struct cn_study_outcome *outcome,
-                                   struct cn_json **energy, const struct cn_json_value **object)
+static enum cn_status join_own_samples(const struct cn_study *s,
+                                       const struct cn_study_outcome *outcome,
+                                       struct cn_json **energy, const struct cn_json_value **object)
 {
-    char trace[PATH_MAX + 32], samples[PATH_MAX + 32], out[PATH_MAX + 32];
-    struct cn_profiler_error why = { "" };
-    snprintf(trace, sizeof trace, "%s/trace.jsonl", outcome->folder);
+    char samples[PATH_MAX + 32];
     snprintf(samples, sizeof samples, "%s/samples", outcome->folder);
-    snprintf(out, sizeof out, "%s/energy.json", outcome->folder);
-    *energy = NULL;
-    FILE *there = fopen(samples, "r");
-    if (!there)
-        return CN_OK;
-    fclose(there);
-    struct cn_profiler *p = cn_attribute_files(trace, samples, NULL, &why);
-    CN_RETURN_IF(!p, CN_ERR_FORMAT, s->err, "%s", why.text);
-    enum cn_status status = cn_run_record_save_energy(p, out, s->err);
-    cn_profiler_free(p);
-    return status == CN_OK ? cn_study_job_json(outcome, "energy.json", energy, object, s->err)
-                           : status;
+    return access(samples, R_OK) == 0
+               ? cn_study_join(outcome, samples, NULL, energy, object, s->err)
+               : CN_OK;
 }
 
 static const char *output_problem(const struct run *r, const struct cn_json_value *object)
@@ -386,7 +351,7 @@ static enum cn_status store(const struct worker *w, const struct run *r,
         copy(reason, sizeof reason, err.text);
     if (!reason[0] && output_problem(r, object))
         copy(reason, sizeof reason, output_problem(r, object));
-    if (!reason[0] && join_samples(s, outcome, &energy, &joined) != CN_OK)
+    if (!reason[0] && join_own_samples(s, outcome, &energy, &joined) != CN_OK)
         copy(reason, sizeof reason, s->err->text);
     enum cn_status status = cn_study_begin(s->db, s->err);
     if (status == CN_OK) {
@@ -398,9 +363,7 @@ static enum cn_status store(const struct worker *w, const struct run *r,
         if (status == CN_OK && !reason[0])
             status = store_record(s, r, outcome, object);
         if (status == CN_OK && joined)
-            status = cn_study_store(s, "runs", "input_tokens", r->id, joined);
-        if (status == CN_OK && joined)
-            status = store_phases(s, r->id, cn_json_get(joined, "phases"));
+            status = cn_study_store_energy(s, r->id, joined);
         enum cn_status ended = cn_study_end(s->db, status == CN_OK, s->err);
         status = status == CN_OK ? ended : status;
     }

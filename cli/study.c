@@ -18,6 +18,7 @@
 struct arguments {
     const char *db, *work, *shard, *root, *table, *binary;
     struct cn_string_list targets, words;
+    double offset_ms;
     bool force, retry;
     enum cn_table_format format;
 };
@@ -181,6 +182,27 @@ static int merge(const struct arguments *a)
     return status == CN_OK ? print_status(a->words.items[1], a->format) : failed(&err);
 }
 
+static int import_samples(const struct arguments *a)
+{
+    struct cn_error err = { "" };
+    struct cn_attribute_options o = { .offset_ms = a->offset_ms };
+    const char *target = a->targets.n ? a->targets.items[0] : NULL;
+    size_t joined, traced;
+    if (a->words.n != 2 || a->targets.n > 1)
+        return cn_usage_error("import-samples FILE expected, and at most one --target");
+    enum cn_status status =
+        cn_study_import_samples(a->db, a->words.items[1], target, &o, &joined, &traced, &err);
+    if (status != CN_OK)
+        return failed(&err);
+    if (joined < traced)
+        cn_warn("%zu of %zu runs with a trace got joules; the samples do not cover the others",
+                joined, traced);
+    return joined ? print_status(a->db, a->format)
+                  : cn_die("%s: tells of no run; are its times since 1970, or of the device's own "
+                           "clock? --offset-ms shifts them",
+                           a->words.items[1]);
+}
+
 static int dispatch(const struct arguments *a)
 {
     const char *verb = a->words.items[0];
@@ -193,7 +215,10 @@ static int dispatch(const struct arguments *a)
         return export(a);
     if (strcmp(verb, "merge") == 0)
         return merge(a);
-    return cn_usage_error("run [PLAN], status [DB], export [DB] or merge OUT DB... expected, '%s' "
+    if (strcmp(verb, "import-samples") == 0)
+        return import_samples(a);
+    return cn_usage_error("run [PLAN], status [DB], export [DB], merge OUT DB... or import-samples "
+                          "FILE expected, '%s' "
                           "given%s",
                           verb, one ? "" : " with too many words");
 }
@@ -202,12 +227,15 @@ int cn_cmd_study(int argc, char **argv)
 {
     struct arguments a = { .db = CN_STUDY_DB, .table = "results", .root = getenv("CARNOT_ROOT") };
     const struct cn_usage usage = {
-        "carnot study run [PLAN] | status [DB] | export [DB] | merge OUT DB... [options]",
+        "carnot study run [PLAN] | status [DB] | export [DB] | merge OUT DB... | "
+        "import-samples FILE [options]",
         "Measures every combination of the factors in a plan, many times, in random order.\n"
         "  run     begins the study of a plan, or goes on with one that was interrupted\n"
         "  status  how far it is, a row per model file\n"
         "  export  the runs, or with --table another table, as csv, json, jsonl or sql\n"
         "  merge   joins the databases of shards\n"
+        "  import-samples  joules from what another meter recorded meanwhile, as carnot attribute\n"
+        "          reads it, for runs that have a trace\n"
         "\n"
         "  carnot study run bench/plans/smoke.plan && carnot report\n"
         "  carnot study run bench/plans/phone-study.plan --target adb:R5CX --target adb:R5CY\n"
@@ -226,6 +254,7 @@ int cn_cmd_study(int argc, char **argv)
         { "--force",        NULL, CN_OPT_FLAG,   &a.force,   NULL,     "go on where a check of the machine refuses", 0, 0 },
         { "--retry-failed", NULL, CN_OPT_FLAG,   &a.retry,   NULL,     "run failed runs once more", 0, 0 },
         { "--root",         NULL, CN_OPT_STRING, &a.root,    "DIR",    "where the meters' files are (/)", 0, 0 },
+        { "--offset-ms",    NULL, CN_OPT_FLOAT,  &a.offset_ms, "X",    "added to the times of imported samples (0)", -1e12, 1e12 },
         { "--table",        NULL, CN_OPT_STRING, &a.table,   "NAME",   "what export prints: results, phases, files, quality, ... (results)", 0, 0 },
         { "--output",       "-o", CN_OPT_TABLE,  &a.format,  "FORMAT", "md, csv, json, jsonl or sql (md)", 0, 0 },
     };
