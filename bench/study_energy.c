@@ -115,16 +115,19 @@ static enum cn_status write_trace(const struct cn_study *s, int64_t run, const c
     return status == CN_OK ? closed : status;
 }
 
-/* *joined: whether the samples tell the energy of this run. */
+/* *joined: whether the samples tell the energy of this run; if they do not because none falls into
+ * it, `why` says so, as it does of a file that is none of samples. */
 static enum cn_status import(const struct cn_study *s, int64_t run,
                              const struct cn_study_outcome *outcome, const char *samples,
-                             const struct cn_attribute_options *options, bool *joined)
+                             const struct cn_attribute_options *options, bool *joined,
+                             struct cn_error *why)
 {
     struct cn_json *json = NULL;
     const struct cn_json_value *energy;
     *joined = false;
     CN_TRY(write_trace(s, run, outcome->folder));
-    CN_TRY(cn_study_join(outcome, samples, options, &json, &energy, s->err));
+    if (cn_study_join(outcome, samples, options, &json, &energy, why) != CN_OK)
+        return CN_OK;
     const struct cn_json_value *joules = cn_json_get(energy, "joules");
     enum cn_status status = CN_OK;
     if (joules && joules->type == CN_JSON_NUMBER) {
@@ -149,6 +152,7 @@ enum cn_status cn_study_import_samples(const char *db, const char *samples, cons
     char folder[] = "/tmp/carnot-samples-XXXXXX";
     int64_t *runs = NULL;
     size_t n = 0, n_ok = 0;
+    struct cn_error why = { "" };
     CN_RETURN_IF(access(samples, R_OK) != 0, CN_ERR_IO, err, "%s: %s", samples, strerror(errno));
     CN_TRY(cn_study_db_open(db, CN_STUDY_WRITE, &s.db, err));
     enum cn_status status = list_runs(&s, target, &runs, &n);
@@ -163,9 +167,12 @@ enum cn_status cn_study_import_samples(const char *db, const char *samples, cons
         snprintf(outcome.folder, sizeof outcome.folder, "%s", folder);
     for (size_t i = 0; i < n && status == CN_OK; i++) {
         bool joined;
-        status = import(&s, runs[i], &outcome, samples, options, &joined);
+        status = import(&s, runs[i], &outcome, samples, options, &joined, &why);
         n_ok += joined;
     }
+    if (status == CN_OK && n_ok == 0)
+        status = cn_fail(err, CN_ERR_FORMAT, "%s",
+                         why.text[0] ? why.text : "the samples are too few for any of the runs");
     if (status == CN_OK) {
         *n_joined = n_ok;
         *n_traced = n;

@@ -41,8 +41,8 @@ enum cn_status cn_study_merge(const char *out, const char *const *parts, size_t 
 
 /* Joins the traces of finished runs with samples that a meter recorded meanwhile (the forms of
  * cn_attribute_files), by their clocks; runs that the samples do not tell about stay as they are.
- * target NULL: of every target. *n_traced: runs that have a trace, *n_joined: that have joules now.
- */
+ * target NULL: of every target. *n_traced: runs that have a trace, *n_joined: that have joules now;
+ * none is a failure. */
 enum cn_status cn_study_import_samples(const char *db, const char *samples, const char *target,
                                        const struct cn_attribute_options *options, size_t *n_joined,
                                        size_t *n_traced, struct cn_error *err);

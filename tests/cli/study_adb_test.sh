@@ -8,17 +8,17 @@ has_command study || exit 77
 command -v adb >/dev/null || { echo "SKIPPED: no adb (apt-get install adb)"; exit 77; }
 device=$(dirname "$CARNOT")/tests/cli/adb_device
 preload=$(dirname "$CARNOT")/tests/cli/arm64_exec.so
-[ -x "$device" ] && [ -e "$preload" ] || fail "the test device is not built (make tests)"
+[ -x "$device" ] || fail "the test device is not built (make tests)"
 device=$(readlink -f "$device") preload=$(readlink -f "$preload")
 model=$PWD/tests/fixtures/arch/llama-f32.gguf
 
 commit() { "$@" --version 2>/dev/null | sed -n 's/^commit *//p'; }
 arm64=$PWD/build/aarch64-linux-gnu/carnot
 if [ -x "$arm64" ] && [ -x /usr/bin/qemu-aarch64 ] && [ "$(commit qemu-aarch64 "$arm64")" = "$(commit "$CARNOT")" ]; then
-    binary=$arm64 machine=aarch64
+    binary=$arm64 machine=aarch64 step_ms=1
 else
-    echo "the test devices run this machine's own program, not SKIPPED: $arm64 is not there, not of this commit, or qemu-aarch64 is missing"
-    binary=$(readlink -f "$CARNOT") machine=$(uname -m)
+    echo "SKIPPED: the program for arm64: it or qemu is not there, or it is of another commit; the devices run this machine's"
+    binary=$(readlink -f "$CARNOT") machine=$(uname -m) step_ms=0.02
 fi
 
 cd "$scratch" || exit 1
@@ -40,10 +40,10 @@ done
 # plug NAME SPACE [unauthorized]: a device; $pid is its process, $serial how adb calls it.
 plug() {
     mkdir -p "$1/bin"
-    [ $machine != aarch64 ] || cp "$preload" "$1/bin/sh-preload.so"
+    [ "$machine" != aarch64 ] || cp "$preload" "$1/bin/sh-preload.so"
     printf '#!/bin/sh\necho Test %s\n' "$1" >"$1/bin/getprop"
     # shellcheck disable=SC2016
-    printf '#!/bin/sh\n[ $1 = -m ] && echo %s || echo Linux 6.1.0-test %s\n' $machine $machine >"$1/bin/uname"
+    printf '#!/bin/sh\n[ $1 = -m ] && echo %s || echo Linux 6.1.0-test %s\n' "$machine" "$machine" >"$1/bin/uname"
     chmod +x "$1/bin/getprop" "$1/bin/uname"
     "$device" "$scratch/$1" "$2" "$1.port" ${3:+"$3"} &
     pid=$!
@@ -110,18 +110,21 @@ grep -c '"device": "Test one".*"output_tokens": 4,.*"meter": "powercap:package",
 ls one/data/local/tmp/carnot-jobs-*/*run-* 2>/dev/null && fail "a job was left on the device"
 "$CARNOT" study export first.db --table traces -o jsonl | grep -c 'decode' | grep -qx 4 || fail "4 traces expected"
 "$CARNOT" study export first.db --table devices -o jsonl | grep -q "\"kernel\": \"Linux 6.1.0-test $machine\"" || fail "the device's kernel expected"
-[ $machine != aarch64 ] || grep -q '"tiers": "ref,neon' rows || fail "the program for arm64 did not run"
+[ "$machine" != aarch64 ] || grep -q '"tiers": "ref,neon' rows || fail "the program for arm64 did not run"
 
-# Joules from what another meter recorded: 2 W all the time, a sample each millisecond.
-"$CARNOT" study export first.db --table runs -o csv | awk -F, '
+# Joules from what another meter recorded: 2 W all the time, samples dense enough for the shortest run.
+"$CARNOT" study export first.db --table runs -o csv | awk -F, -v step=$step_ms '
 NR == 1 { for (i = 1; i <= NF; i++) at[$i] = i; next }
 { a = $at["started_s"]; b = $at["ended_s"]; if (!lo || a < lo) lo = a; if (b > hi) hi = b }
-END { print "time_ms,power_w"; for (t = lo * 1000 - 500; t < hi * 1000 + 500; t++) printf "%.0f,2\n", t }' >samples.csv
+END { print "time_ms,power_w"; for (t = lo * 1000 - 500; t < hi * 1000 + 500; t += step) printf "%.2f,2\n", t }' >samples.csv
 expect 0 "$CARNOT" study import-samples samples.csv --db first.db --target "adb:$serial"
 "$CARNOT" study export first.db -o jsonl >rows
 grep -cE '"energy_status": "measured".*"watts": (2|2[.]0000|1[.]9999)' rows | grep -qx 4 || fail "4 runs of 2 W expected: $(cat rows)"
 expect 1 "$CARNOT" study import-samples samples.csv --db first.db --offset-ms 1e9
-err_has "tells of no run"
+one_line_err
+err_has "no sample falls into the trace"
+expect 1 "$CARNOT" study import-samples "$model" --db first.db
+one_line_err
 expect 1 "$CARNOT" study import-samples samples.csv --db first.db --target local
 err_has "no finished run of local has a trace"
 "$CARNOT" study export first.db -o jsonl | cmp -s - rows || fail "samples of another time changed something"
