@@ -163,8 +163,8 @@ void cn_explain_text(const struct cn_explain *e, char *text, size_t n_bytes)
     static const char *const meaning[] = {
         [CN_MEMORY] = "waits for memory: only fewer bytes per weight or a faster memory help",
         [CN_ARITHMETIC] = "is at the limit of arithmetic: only fewer or narrower operations help",
-        [CN_KERNEL] = "is below both limits: the kernels' own instructions take it (unpacking, "
-                      "scales, uneven shares)",
+        [CN_KERNEL] = ("is below both limits: the kernels' own instructions take it "
+                       "(unpacking, scales, uneven shares)"),
         [CN_OVERHEAD] = "goes to steps without matrices: norms, sampling, handing out work",
     };
     double bound = 0;
