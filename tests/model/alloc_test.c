@@ -93,7 +93,7 @@ void *__wrap_realloc(void *p, size_t n)
     return result;
 }
 
-int __wrap_asprintf(char **text, const char *format, ...);
+__attribute__((format(printf, 2, 3))) int __wrap_asprintf(char **text, const char *format, ...);
 int __wrap_asprintf(char **text, const char *format, ...)
 {
     va_list args;
