@@ -169,6 +169,11 @@ void cn_bench_notes(const struct cn_bench *b)
                     break;
                 }
         printf("\n");
+        if (b->prefill.n && b->prefill.values[0])
+            printf(
+                "The share of the int8 peak counts two operations for each weight and token, the "
+                "output layer's too,\nas if every token's logits were made: only the last one's "
+                "are. --explain counts what is done.\n");
         if (row->info.tensor_bytes < 64 << 20)
             printf("Models this small stay in the CPU's caches: shares of the memory's read "
                    "bandwidth can "
