@@ -20,8 +20,10 @@
  * a reboot, most often. It is begun once more. */
 enum { TRIES = 2, SIGNALS_FROM = 128, KILLED = 9 };
 
-/* Not seen to begin after so long, it will not. */
+/* Not seen to begin after so long and so many looks, it will not. Time alone says nothing: both
+ * sides may have been held up. */
 static const double BEGIN_S = 20;
+enum { BEGIN_LOOKS = 20 };
 
 /* What job.sh says; malloc'ed. NULL: no room for a word, or no memory. */
 static char *script_of(const struct cn_study_remote *r, const struct cn_study_job *job)
@@ -138,7 +140,7 @@ static enum cn_status attend(struct cn_study_remote *r, const struct cn_study_jo
                              enum job_state *state, int *exit_code, struct cn_error *err)
 {
     double start = cn_seconds();
-    for (;;) {
+    for (int looks = 1;; looks++) {
         CN_TRY(ask(r, job, state, exit_code, err));
         double elapsed = cn_seconds() - start;
         if (*state == ENDED || *state == GONE)
@@ -149,7 +151,7 @@ static enum cn_status attend(struct cn_study_remote *r, const struct cn_study_jo
             *exit_code = SIGNALS_FROM + KILLED;
             return CN_OK;
         }
-        if (*state == STARTING && elapsed > BEGIN_S) {
+        if (*state == STARTING && elapsed > BEGIN_S && looks > BEGIN_LOOKS) {
             *state = GONE;
             return CN_OK;
         }

@@ -15,6 +15,8 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -536,6 +538,9 @@ int main(int argc, char **argv)
             if (poll(&p, 1, 20) <= 0)
                 continue;
             host = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+            /* Head and data are written apart: without this each pair waits for an acknowledgement.
+             */
+            setsockopt(host, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
             if (host >= 0)
                 serve();
         }

@@ -32,6 +32,7 @@ end() {
     rm -rf "$scratch"
 }
 trap end EXIT
+trap 'exit 130' INT TERM
 until adb start-server >/dev/null 2>&1; do
     ANDROID_ADB_SERVER_PORT=$((ANDROID_ADB_SERVER_PORT + 7))
     [ $ANDROID_ADB_SERVER_PORT -lt 60000 ] || fail "adb's server does not start"

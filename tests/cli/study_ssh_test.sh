@@ -26,6 +26,7 @@ end() {
     rm -rf "$scratch"
 }
 trap end EXIT
+trap 'exit 130' INT TERM
 
 ssh-keygen -q -t ed25519 -N '' -f host
 ssh-keygen -q -t ed25519 -N '' -f user
