@@ -97,6 +97,21 @@ void cn_quant_codes(int n, const float *x, const struct cn_levels *levels, float
     }
 }
 
+float cn_quant_byte_scale(int n, const float *x)
+{
+    float top = 0;
+    for (int i = 0; i < n; i++)
+        top = fmaxf(top, fabsf(x[i]));
+    return top / 127;
+}
+
+void cn_quant_bytes(int n, const float *x, float scale, int8_t *q)
+{
+    const float inverse = cn_quant_inverse(scale);
+    for (int i = 0; i < n; i++)
+        q[i] = (int8_t)cn_clamp(cn_nearest(x[i] * inverse), -127, 127);
+}
+
 /* Weighted sums of x ~ a * q + b. */
 struct sums {
     float w, x, xx, q, xq, qq;

@@ -46,6 +46,11 @@ uint16_t cn_quant_ternary(int n, const float *x, const float *w, int8_t *code);
 void cn_quant_codes(int n, const float *x, const struct cn_levels *levels, float scale,
                     float offset, int8_t *code);
 
+/* The scale with which signed bytes just hold the largest of x: with 8 bits it is as good as any.
+ * And x / scale, rounded to them. */
+float cn_quant_byte_scale(int n, const float *x);
+void cn_quant_bytes(int n, const float *x, float scale, int8_t *q);
+
 /* The f16 nearest to x among the finite ones: a scale in a file must be finite. */
 uint16_t cn_quant_f16(float x);
 

@@ -35,19 +35,13 @@ static void unpack(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk
 
 CN_REF_GEMV(q8_0)
 
-/* No search: with 8 bits the scale that just holds the largest element is as good as any. */
 static void quantize(int64_t n_cols, const float *x, const float *weights, void *blocks)
 {
     struct cn_block_q8_0 *b = blocks;
     (void)weights;
     for (int64_t i = 0; i < n_cols; i += BLOCK, b++, x += BLOCK) {
-        float top = 0;
-        for (int e = 0; e < BLOCK; e++)
-            top = fmaxf(top, fabsf(x[e]));
-        b->d = cn_quant_f16(top / 127);
-        float inverse = cn_quant_inverse(cn_f16_to_f32(b->d));
-        for (int e = 0; e < BLOCK; e++)
-            b->q[e] = (int8_t)cn_clamp(cn_nearest(x[e] * inverse), -127, 127);
+        b->d = cn_quant_f16(cn_quant_byte_scale(BLOCK, x));
+        cn_quant_bytes(BLOCK, x, cn_f16_to_f32(b->d), b->q);
     }
 }
 

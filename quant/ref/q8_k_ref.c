@@ -38,24 +38,16 @@ static void unpack(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk
 
 CN_REF_GEMV(q8_k)
 
-/* No search: with 8 bits the scale that just holds the largest element is as good as any. */
 static void quantize(int64_t n_cols, const float *x, const float *weights, void *blocks)
 {
     struct cn_block_q8_k *b = blocks;
     (void)weights;
     for (int64_t i = 0; i < n_cols; i += BLOCK, b++, x += BLOCK) {
-        float top = 0;
+        b->d = fminf(cn_quant_byte_scale(BLOCK, x), FLT_MAX / 128); /* of infinities too */
+        cn_quant_bytes(BLOCK, x, b->d, b->q);
+        memset(b->sum, 0, sizeof b->sum);
         for (int e = 0; e < BLOCK; e++)
-            top = fmaxf(top, fabsf(x[e]));
-        b->d = fminf(top / 127, FLT_MAX / 128); /* of infinities too */
-        float inverse = cn_quant_inverse(b->d);
-        for (int g = 0; g < BLOCK / 16; g++) {
-            b->sum[g] = 0;
-            for (int e = 16 * g; e < 16 * (g + 1); e++) {
-                b->q[e] = (int8_t)cn_clamp(cn_nearest(x[e] * inverse), -127, 127);
-                b->sum[g] = (int16_t)(b->sum[g] + b->q[e]);
-            }
-        }
+            b->sum[e / 16] = (int16_t)(b->sum[e / 16] + b->q[e]);
     }
 }
 

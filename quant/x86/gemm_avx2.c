@@ -158,7 +158,11 @@ ROWS_FNS(8)
 ROWS_FNS(4)
 ROWS_FNS(2)
 ROWS_FNS(1)
-ROWS_FNS(0)
+/* No format of 8-bit codes has a minimum: its place is taken (see prepare). */
+ROWS_FN(0, 16, 0, 1)
+ROWS_FN(0, 16, 0, 2)
+ROWS_FN(0, 32, 0, 1)
+ROWS_FN(0, 32, 0, 2)
 
 typedef void rows_fn(ROWS_PARAMETERS);
 #define ROWS_ENTRY(klass)                                     \
@@ -168,8 +172,13 @@ typedef void rows_fn(ROWS_PARAMETERS);
         { { rows_##klass##_32_0_1, rows_##klass##_32_0_2 },   \
          { rows_##klass##_32_1_1, rows_##klass##_32_1_2 }}  \
     }
-static rows_fn *const rows_table[9][2][2][2] = { ROWS_ENTRY(0), ROWS_ENTRY(1), ROWS_ENTRY(2),
-                                                 ROWS_ENTRY(4), ROWS_ENTRY(8) };
+static rows_fn *const rows_table[9][2][2][2] = {
+    [0] = {{ { rows_0_16_0_1, rows_0_16_0_2 } }, { { rows_0_32_0_1, rows_0_32_0_2 } }},
+    ROWS_ENTRY(1),
+    ROWS_ENTRY(2),
+    ROWS_ENTRY(4),
+    ROWS_ENTRY(8)
+};
 
 static void tile(const struct cn_panel_data *p, int64_t row_group, const struct cn_act_panel *x,
                  int64_t token_group, int n_tokens, float *out)

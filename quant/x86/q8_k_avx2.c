@@ -45,8 +45,7 @@ static void unpack(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk
     for (int64_t c = 0; c < n_cols; c += 256, b++, scale += 8) {
         _mm256_storeu_ps(scale, _mm256_set1_ps(b->d));
         for (int g = 0; g < 8; g++)
-            put_codes(codes, chunk_stride, c + 32 * g,
-                      _mm256_xor_si256(load256(b->q + 32 * g), _mm256_set1_epi8((char)128)));
+            put_bytes(codes, chunk_stride, c + 32 * g, b->q + 32 * g);
     }
 }
 

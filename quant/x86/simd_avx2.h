@@ -327,6 +327,29 @@ ALWAYS void put_scales16(float *scale, __m256i v, float d)
     _mm256_storeu_ps(scale + 8, _mm256_mul_ps(_mm256_set1_ps(d), _mm256_cvtepi32_ps(hi)));
 }
 
+/* A step (see gemv_by_steps) of formats of signed bytes: the f16 scale begins a block, the bytes
+ * begin at `at`. The sign of a weight goes to its activation, so that vpmaddubsw sees unsigned
+ * weights; the eight scales are picked up and multiplied with the activations' at once. */
+ALWAYS __m256 step_of_bytes(const int block_bytes, const int at, const uint8_t *b, const int8_t *q,
+                            const float *d, __m256 total)
+{
+    const __m256 scales = _mm256_cvtph_ps(words_at(b, block_bytes));
+    __m256 scale[2], acc[2] = { total, _mm256_setzero_ps() };
+    split_halves(_mm256_mul_ps(scales, _mm256_loadu_ps(d)), scale);
+    UNROLL for (int g = 0; g < 8; g++)
+    {
+        __m256i dot = dot_i8(load256(b + g * block_bytes + at), load256(q + 32 * g));
+        acc[g % 2] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot), element(scale, g), acc[g % 2]);
+    }
+    return _mm256_add_ps(acc[0], acc[1]);
+}
+
+/* 32 signed bytes to a panel, 128 being zero. */
+ALWAYS void put_bytes(uint8_t *codes, size_t chunk_stride, int64_t c, const int8_t *q)
+{
+    put_codes(codes, chunk_stride, c, _mm256_xor_si256(load256(q), _mm256_set1_epi8((char)128)));
+}
+
 /* y = W x of a format with blocks of 32: step() adds the products of eight blocks (256 columns) to
  * the eight sums `total`. Blocks of zeros make up for what the last step of a row lacks: they lie
  * in a copy, so nothing is read beyond the row. */
