@@ -25,7 +25,8 @@ float cn_quant_inverse(float scale)
 /* Two departures from the bare importance, both towards what is known: columns that the calibration
  * text hardly used keep a share of the mean, and large elements, which matter more than a diagonal
  * estimate says, weigh somewhat more. */
-void cn_quant_weights(int n, const float *x, const float *importance, float *w)
+void cn_quant_weights(int n, const float *x, const float *importance, enum cn_weights_base base,
+                      float *w)
 {
     const float share = 0.15f;
     float squares = 0, mean = 0;
@@ -36,7 +37,7 @@ void cn_quant_weights(int n, const float *x, const float *importance, float *w)
     const float root = cn_quant_inverse(sqrtf(squares)), per_mean = cn_quant_inverse(mean);
     for (int i = 0; i < n; i++) {
         float v = per_mean > 0 ? importance[i] * per_mean : 1, y = x[i] * root;
-        w[i] = (v + share) * sqrtf(4 + y * y);
+        w[i] = (v + share) * sqrtf((float)base + y * y);
     }
 }
 

@@ -16,9 +16,12 @@ struct cn_levels {
     const int8_t *table;
 };
 
-/* Weights of the errors in a block, without unit: (v / mean v + 0.15) * sqrt(4 + (x / r)^2), r the
- * root mean square of x, v the importance (NULL, or all zero: the same for all). */
-void cn_quant_weights(int n, const float *x, const float *importance, float *w);
+/* Weights of the errors in a block, without unit: (v / mean v + 0.15) * sqrt(base + (x / r)^2), r
+ * the root mean square of x, v the importance (NULL, or all zero: the same for all), base what
+ * measurement found best for evenly spaced levels and for codebooks (docs/FORMATS.md). */
+enum cn_weights_base { CN_EVEN = 4, CN_CODEBOOK = 30 };
+void cn_quant_weights(int n, const float *x, const float *importance, enum cn_weights_base base,
+                      float *w);
 
 /* x ~ scale * level: the scale of either sign with the least weighted squares. */
 float cn_fit_scale(int n, const float *x, const float *w, const struct cn_levels *levels);
