@@ -6,19 +6,6 @@
 #include <math.h>
 #include <string.h>
 
-/* `tokens` tokens go through each of `mats` matrices of a weight; they may be means. */
-static void add(struct cn_work *work, const struct cn_weight *w, double mats, double tokens)
-{
-    if (!w->format)
-        return;
-    double cells = (double)w->rows * (double)w->cols, all = mats * cells;
-    bool int8 = w->format->act == CN_ACT_Q8;
-    work->bytes += (int64_t)(mats * (double)w->rows * (double)w->row_bytes);
-    *(int8 ? &work->int8_ops : &work->float_ops) += (int64_t)(2 * all * tokens);
-    if (int8 && w->format->block_bytes < w->format->block_elems)
-        work->unpacked += (int64_t)(tokens > CN_GEMV_TOKENS ? all : all * tokens);
-}
-
 int cn_model_op_weights(const struct cn_model *m, enum cn_op op, int layer,
                         const struct cn_weight *weights[CN_OP_WEIGHTS])
 {
@@ -63,9 +50,9 @@ void cn_model_op_work(const struct cn_model *m, enum cn_op op, int layer, int32_
         const struct cn_weight *w = weights[i];
         const struct cn_layer *l = layer >= 0 ? &m->layers[layer] : NULL;
         if (l && (w == &l->gate_exps || w == &l->up_exps || w == &l->down_exps))
-            add(work, w, busy, each);
+            cn_work_add(work, w, busy, each);
         else
-            add(work, w, 1, op == CN_OP_OUTPUT ? 1 : n);
+            cn_work_add(work, w, 1, op == CN_OP_OUTPUT ? 1 : n);
     }
 }
 

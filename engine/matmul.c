@@ -178,15 +178,15 @@ static void product_chunk(void *context, int chunk, int thread)
     }
 }
 
-static void count(struct cn_work *work, const struct cn_product *p)
+void cn_work_add(struct cn_work *work, const struct cn_weight *w, double matrices, double tokens)
 {
-    const struct cn_format *f = p->w->format;
-    const int64_t cells = p->w->rows * p->w->cols, n = p->in->n_tokens;
-    work->bytes += p->w->rows * (int64_t)p->w->row_bytes;
-    *(f->act == CN_ACT_Q8 ? &work->int8_ops : &work->float_ops) += 2 * cells * n;
+    const struct cn_format *f = w->format;
+    const double cells = (double)w->rows * (double)w->cols * matrices;
+    work->bytes += (int64_t)(matrices * (double)w->rows * (double)w->row_bytes);
+    *(f->act == CN_ACT_Q8 ? &work->int8_ops : &work->float_ops) += (int64_t)(2 * cells * tokens);
     /* Blocks of 8-bit integers are longer than their number of elements. */
     if (f->act == CN_ACT_Q8 && f->block_bytes < f->block_elems)
-        work->unpacked += n > CN_GEMV_TOKENS ? cells : cells * n;
+        work->unpacked += (int64_t)(tokens > CN_GEMV_TOKENS ? cells : cells * tokens);
 }
 
 void cn_products_run(struct cn_session *s, struct cn_product *products, int n)
@@ -196,7 +196,7 @@ void cn_products_run(struct cn_session *s, struct cn_product *products, int n)
         s->observe(s->observe_user, products, n);
     for (int i = 0; i < n; i++) {
         prepare(s, products[i].in, products[i].w->format->act);
-        count(&s->work, &products[i]);
+        cn_work_add(&s->work, products[i].w, 1, (double)products[i].in->n_tokens);
         int64_t step = chunk_rows(s, &products[i]);
         n_chunks += (products[i].w->rows + step - 1) / step;
     }

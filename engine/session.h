@@ -82,6 +82,10 @@ struct cn_session {
 /* matmul.c: runs the products on the session's threads. Inputs are rounded or packed first where
  * that has not been done. */
 void cn_products_run(struct cn_session *s, struct cn_product *products, int n);
+
+/* matmul.c: adds the work of `matrices` matrices of a weight that has a format, each by `tokens`
+ * tokens; both may be means. */
+void cn_work_add(struct cn_work *work, const struct cn_weight *w, double matrices, double tokens);
 /* Points an input at rows; forgets what was made of the old ones. */
 void cn_input_set(struct cn_input *in, const float *x, int64_t x_stride, int64_t n_tokens,
                   int64_t n_cols);
