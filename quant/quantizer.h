@@ -18,8 +18,8 @@ struct cn_levels {
 
 /* Weights of the errors in a block, without unit: (v / mean v + 0.15) * sqrt(base + (x / r)^2), r
  * the root mean square of x, v the importance (NULL, or all zero: the same for all), base what
- * measurement found best for evenly spaced levels and for codebooks (docs/FORMATS.md). */
-enum cn_weights_base { CN_EVEN = 4, CN_CODEBOOK = 30 };
+ * measurement found best for a format (docs/FORMATS.md). */
+enum cn_weights_base { CN_WEIGHTS_STEEP = 4, CN_WEIGHTS_FLAT = 30 };
 void cn_quant_weights(int n, const float *x, const float *importance, enum cn_weights_base base,
                       float *w);
 

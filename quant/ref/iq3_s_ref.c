@@ -80,7 +80,7 @@ static void quantize(int64_t n_cols, const float *x, const float *weights, void 
     for (int64_t i = 0; i < n_cols; i += BLOCK, b++, x += BLOCK) {
         float w[BLOCK];
         struct cn_grid_codes c;
-        cn_quant_weights(BLOCK, x, weights ? weights + i : NULL, CN_CODEBOOK, w);
+        cn_quant_weights(BLOCK, x, weights ? weights + i : NULL, CN_WEIGHTS_FLAT, w);
         memset(b, 0, sizeof *b);
         b->d = cn_grid_quantize(&grid, x, w, &c);
         for (int k = 0; k < BLOCK / 4; k++) {

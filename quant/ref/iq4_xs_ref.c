@@ -58,7 +58,7 @@ static void quantize(int64_t n_cols, const float *x, const float *weights, void 
         float w[BLOCK];
         int8_t scale[N_GROUPS];
         int8_t code[BLOCK];
-        cn_quant_weights(BLOCK, x, weights ? weights + i : NULL, CN_CODEBOOK, w);
+        cn_quant_weights(BLOCK, x, weights ? weights + i : NULL, CN_WEIGHTS_FLAT, w);
         b->d = cn_quant_scales(N_GROUPS, GROUP, x, w, &levels, 32, scale, code);
         b->scale_hi = 0;
         memset(b->scale_lo, 0, sizeof b->scale_lo);

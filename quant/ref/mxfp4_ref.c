@@ -61,7 +61,7 @@ static void quantize(int64_t n_cols, const float *x, const float *weights, void 
     struct cn_block_mxfp4 *b = blocks;
     for (int64_t i = 0; i < n_cols; i += BLOCK, b++, x += BLOCK) {
         float w[BLOCK], top = 0, best = INFINITY;
-        cn_quant_weights(BLOCK, x, weights ? weights + i : NULL, CN_EVEN, w);
+        cn_quant_weights(BLOCK, x, weights ? weights + i : NULL, CN_WEIGHTS_STEEP, w);
         for (int e = 0; e < BLOCK; e++)
             top = fmaxf(top, fabsf(x[e]));
         int start = top > 0 && isfinite(top) ? ilogbf(top) - 2 + 127 : 0;

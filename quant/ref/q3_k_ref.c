@@ -63,7 +63,7 @@ static void quantize(int64_t n_cols, const float *x, const float *weights, void 
     for (int64_t i = 0; i < n_cols; i += BLOCK, b++, x += BLOCK) {
         float w[BLOCK];
         int8_t scale[N_GROUPS], code[BLOCK];
-        cn_quant_weights(BLOCK, x, weights ? weights + i : NULL, CN_EVEN, w);
+        cn_quant_weights(BLOCK, x, weights ? weights + i : NULL, CN_WEIGHTS_STEEP, w);
         b->d = cn_quant_scales(N_GROUPS, GROUP, x, w, &levels, SCALE_OFFSET, scale, code);
         memset(b->hi, 0, sizeof b->hi);
         memset(b->q, 0, sizeof b->q);

@@ -42,7 +42,7 @@ static void quantize(int64_t n_cols, const float *x, const float *weights, void 
     for (int64_t i = 0; i < n_cols; i += BLOCK, b++, x += BLOCK) {
         float w[BLOCK];
         int8_t code[BLOCK];
-        cn_quant_weights(BLOCK, x, weights ? weights + i : NULL, CN_EVEN, w);
+        cn_quant_weights(BLOCK, x, weights ? weights + i : NULL, CN_WEIGHTS_STEEP, w);
         b->d = cn_quant_f16(cn_fit_scale(BLOCK, x, w, &levels));
         cn_quant_codes(BLOCK, x, &levels, cn_f16_to_f32(b->d), 0, code);
         for (int e = 0; e < BLOCK; e++)

@@ -43,7 +43,7 @@ static void quantize(int64_t n_cols, const float *x, const float *weights, void 
     for (int64_t i = 0; i < n_cols; i += BLOCK, b++, x += BLOCK) {
         float w[BLOCK], scale, offset;
         int8_t code[BLOCK];
-        cn_quant_weights(BLOCK, x, weights ? weights + i : NULL, CN_EVEN, w);
+        cn_quant_weights(BLOCK, x, weights ? weights + i : NULL, CN_WEIGHTS_STEEP, w);
         cn_fit_scale_offset(BLOCK, x, w, LEVELS, &scale, &offset);
         b->d = cn_quant_f16(scale);
         b->m = cn_quant_f16(offset);

@@ -61,7 +61,7 @@ static void quantize(int64_t n_cols, const float *x, const float *weights, void 
         float w[BLOCK];
         uint8_t scale[N_GROUPS], min[N_GROUPS];
         int8_t code[BLOCK];
-        cn_quant_weights(BLOCK, x, weights ? weights + i : NULL, CN_EVEN, w);
+        cn_quant_weights(BLOCK, x, weights ? weights + i : NULL, CN_WEIGHTS_STEEP, w);
         cn_quant_scales_mins(N_GROUPS, GROUP, x, w, LEVELS, GRID, &b->d, &b->dmin, scale, min,
                              code);
         cn_k_scales_pack(scale, min, b->scales);

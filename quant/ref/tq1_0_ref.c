@@ -63,7 +63,7 @@ static void quantize(int64_t n_cols, const float *x, const float *weights, void 
         float w[BLOCK];
         int8_t code[BLOCK];
         int number[sizeof b->q] = { 0 };
-        cn_quant_weights(BLOCK, x, weights ? weights + i : NULL, CN_EVEN, w);
+        cn_quant_weights(BLOCK, x, weights ? weights + i : NULL, CN_WEIGHTS_STEEP, w);
         b->d = cn_quant_ternary(BLOCK, x, w, code);
         for (int e = 0; e < BLOCK; e++) {
             int n, byte = place(e, &n);

@@ -159,12 +159,12 @@ static void test_weights(void **state)
     (void)state;
     const float x[4] = { 1, -1, 1, -1 }, v[4] = { 0, 2, 0, 2 }, none[4] = { 0 };
     float w[4];
-    cn_quant_weights(4, x, v, CN_EVEN, w);
+    cn_quant_weights(4, x, v, CN_WEIGHTS_STEEP, w);
     for (int i = 0; i < 4; i++)
         assert_true(fabsf(w[i] - (i % 2 * 2 + 0.15f) * sqrtf(5)) < 1e-6f);
-    cn_quant_weights(4, x, NULL, CN_EVEN, w);
+    cn_quant_weights(4, x, NULL, CN_WEIGHTS_STEEP, w);
     assert_true(fabsf(w[0] - 1.15f * sqrtf(5)) < 1e-6f);
-    cn_quant_weights(4, x, none, CN_EVEN, w);
+    cn_quant_weights(4, x, none, CN_WEIGHTS_STEEP, w);
     assert_true(fabsf(w[0] - 1.15f * sqrtf(5)) < 1e-6f);
 }
 
