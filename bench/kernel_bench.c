@@ -75,7 +75,7 @@ static size_t lay_out(struct cn_kernel_bench *b, uint8_t *base)
         panel_bytes = n > panel_bytes ? n : panel_bytes;
         n = cn_gemm_scratch_bytes(kind, CN_BENCH_COLS);
         scratch_bytes = n > scratch_bytes ? n : scratch_bytes;
-        int64_t r = cn_gemm_rows(kind, CN_BENCH_COLS);
+        int64_t r = cn_gemm_rows(kind);
         rows = r > rows ? r : rows;
     }
     void *panel = carve(base, &at, panel_bytes);
@@ -181,7 +181,7 @@ static void set_gemm(struct cn_kernel_bench *b)
 {
     const enum cn_act_kind kind = cn_gemm_act_kind(b->set->ops.gemm, b->format->act, CN_BENCH_COLS,
                                                    b->job == CN_JOB_GEMM_FAST);
-    b->step_rows = cn_gemm_rows(kind, CN_BENCH_COLS);
+    b->step_rows = cn_gemm_rows(kind);
     cn_act_panel_init(&b->panel, kind, CN_BENCH_TOKENS, CN_BENCH_COLS, b->panel_memory);
     for (int64_t g = 0; g < CN_BENCH_TOKENS / 16; g++) /* one token for all */
         cn_act_panel_pack(&b->panel, &b->set->ops, g, b->act.x, 0);

@@ -626,6 +626,9 @@ static void check_gemm(struct cn_checker *c, const struct cn_format *f, const st
                            f->block_elems == 256 || fast ? 256 : 32 * 3, (enum cn_pattern)p,
                            (enum cn_place)i, result))
                 return;
+    /* More columns than are unpacked at a time. */
+    gemm_case(c, f, k, ops, fast, 18, 17, CN_GEMM_COLS + (f->block_elems == 256 || fast ? 256 : 96),
+              CN_PATTERN_RANDOM, CN_PLACE_END, result);
 }
 
 void cn_check_kernels(struct cn_checker *c, const struct cn_format *format,

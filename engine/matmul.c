@@ -131,7 +131,7 @@ static int64_t chunk_rows(const struct cn_session *s, const struct cn_product *p
 {
     const bool panel = p->in->n_tokens > CN_GEMV_TOKENS;
     int64_t rows = p->w->rows / (s->n_threads * CHUNKS_PER_THREAD);
-    int64_t most = panel ? cn_gemm_rows(panel_kind(s, p->w->format->act, p->w->cols), p->w->cols)
+    int64_t most = panel ? cn_gemm_rows(panel_kind(s, p->w->format->act, p->w->cols))
                          : MAX_CHUNK_BYTES / (int64_t)p->w->row_bytes;
     rows = rows > most ? most : rows;
     rows = rows < MIN_CHUNK_ROWS ? MIN_CHUNK_ROWS : rows;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * The panel GEMM's driver, the same for every tier: unpack a cache-sized block of rows once, then
- * run the tier's 16 x 16 tiles over every group of tokens. Layouts: quant.h; why: docs/KERNELS.md.
+ * The panel GEMM's driver, the same for every tier: unpack a cache-sized block of rows and columns
+ * once, then run the tier's 16 x 16 tiles over every group of tokens. Layouts: quant.h; why:
+ * docs/KERNELS.md.
  */
 #include "quant/gemm.h"
 
@@ -10,9 +11,7 @@
 
 enum {
     GROUP = 16,
-    /* Bytes of codes a row block may have: half a typical core's own L2. */
-    PANEL_BYTES = 128 * 1024,
-    MAX_ROWS = 64,
+    ROWS = 64, /* times CN_GEMM_COLS: 128 KiB of codes, half a typical core's own L2 */
     MAX_TOKEN_GROUPS = 2,
     OUT_BYTES = GROUP * GROUP * MAX_TOKEN_GROUPS * sizeof(float),
 };
@@ -131,45 +130,82 @@ void cn_act_panel_pack(const struct cn_act_panel *p, const struct cn_ops *ops, i
     }
 }
 
-int64_t cn_gemm_rows(enum cn_act_kind kind, int64_t n_cols)
+int64_t cn_gemm_rows(enum cn_act_kind kind)
 {
-    if (kind == CN_ACT_Q8_WIDE || kind == CN_ACT_BF16)
-        return CN_WAY_ROWS;
-    int64_t rows = PANEL_BYTES / n_cols / GROUP * GROUP;
-    return rows < GROUP ? GROUP : rows > MAX_ROWS ? MAX_ROWS : rows;
+    return kind == CN_ACT_Q8_WIDE || kind == CN_ACT_BF16 ? CN_WAY_ROWS : ROWS;
 }
 
-static int64_t padded_cols(int64_t n_cols)
+static int64_t at_most(int64_t n, int64_t most)
 {
-    return (n_cols + CN_CHUNK - 1) / CN_CHUNK * CN_CHUNK;
+    return n < most ? n : most;
+}
+
+/* Columns that a block's rows have room for. */
+static int64_t block_cols(int64_t n_cols)
+{
+    return (at_most(n_cols, CN_GEMM_COLS) + CN_CHUNK - 1) / CN_CHUNK * CN_CHUNK;
 }
 
 size_t cn_gemm_scratch_bytes(enum cn_act_kind kind, int64_t n_cols)
 {
     if (kind == CN_ACT_Q8_WIDE || kind == CN_ACT_BF16)
         return cn_gemm_way_scratch_bytes();
-    size_t rows = (size_t)cn_gemm_rows(kind, n_cols), cols = (size_t)padded_cols(n_cols);
     /* Float panels are the largest. Quantised ones have a byte of codes and one to spare per
      * column; scales and minima, at most one per 16 columns but room for 16, take less than the
      * rest. */
-    return round_up(rows * cols * sizeof(float)) + OUT_BYTES;
+    return round_up(ROWS * (size_t)block_cols(n_cols) * sizeof(float)) + OUT_BYTES;
 }
 
 void cn_gemm_store(const struct cn_gemm *gemm, const float *tile, int64_t tile_stride, int n_rows,
-                   int n_tokens, float *y, int64_t y_stride)
+                   int n_tokens, float *y, int64_t y_stride, bool add)
 {
     if (gemm->transpose && n_rows == GROUP && n_tokens == GROUP) {
-        gemm->transpose(tile, tile_stride, y, y_stride);
+        gemm->transpose(tile, tile_stride, y, y_stride, add);
         return;
     }
     for (int t = 0; t < n_tokens; t++)
-        for (int r = 0; r < n_rows; r++)
-            y[t * y_stride + r] = tile[r * tile_stride + t];
+        for (int r = 0; r < n_rows; r++) {
+            const float v = tile[r * tile_stride + t];
+            y[t * y_stride + r] = add ? y[t * y_stride + r] + v : v;
+        }
 }
 
-static int at_most(int64_t n, int most)
+/* One block of at most ROWS rows of the panel times all tokens; first: its columns are the first,
+ * y is overwritten. */
+static void multiply(const struct cn_gemm *gemm, const struct cn_panel_data *p, int64_t n_rows,
+                     const struct cn_act_panel *x, bool first, float *out, float *y,
+                     int64_t y_stride)
 {
-    return n < most ? (int)n : most;
+    const bool floats = !p->kind->sub;
+    const int groups = floats ? 1 : gemm->token_groups, step = groups * GROUP;
+    assert(groups == 1 || groups == 2);
+    for (int64_t t = 0; t < x->n_tokens; t += step) {
+        const int n_tokens = (int)at_most(x->n_tokens - t, step);
+        for (int64_t r = 0; r < n_rows; r += GROUP) {
+            /* Lines that are to be written, for they come from afar. */
+            for (int i = 0; i < n_tokens; i++)
+                __builtin_prefetch(y + (t + i) * y_stride + r, 1);
+            (floats ? gemm->tile_f32 : gemm->tile)(p, r / GROUP, x, t / GROUP, n_tokens, out);
+            for (int i = 0; i < n_tokens; i += GROUP)
+                cn_gemm_store(gemm, out + i, step, (int)at_most(n_rows - r, GROUP),
+                              (int)at_most(n_tokens - i, GROUP), y + (t + i) * y_stride + r,
+                              y_stride, !first);
+        }
+    }
+}
+
+/* The same activations from column c on. */
+static struct cn_act_panel from_column(const struct cn_act_panel *x, int64_t c)
+{
+    struct cn_act_panel part = *x;
+    if (x->kind == CN_ACT_F32) {
+        part.x += c * GROUP;
+    } else {
+        part.q += c * GROUP;
+        part.d += c / 32 * GROUP;
+        part.sum += c / 16 * GROUP;
+    }
+    return part;
 }
 
 void cn_gemm_run(const struct cn_gemm *gemm, const struct cn_kernels *kernels, int64_t n_rows,
@@ -182,42 +218,39 @@ void cn_gemm_run(const struct cn_gemm *gemm, const struct cn_kernels *kernels, i
         return;
     }
     const struct cn_panel *kind = &kernels->panel;
-    int64_t n_cols = x->n_cols, block = cn_gemm_rows(x->kind, n_cols), cols = padded_cols(n_cols);
-    int64_t per_row = kind->sub ? (n_cols / kind->sub + 15) / 16 * 16 : 0;
+    const int64_t n_cols = x->n_cols, cols = block_cols(n_cols);
+    const int64_t per_row = kind->sub ? (cols / kind->sub + 15) / 16 * 16 : 0;
     float *out = scratch;
     uint8_t *codes = (uint8_t *)scratch + OUT_BYTES;
     struct cn_panel_data p = {
         .kind = kind,
-        .n_cols = n_cols,
         .codes = codes,
         .group_stride = (size_t)cols * GROUP * (kind->sub ? 1 : sizeof(float)),
-        .scale = (float *)(void *)(codes + (size_t)block * (size_t)cols),
+        .scale = (float *)(void *)(codes + ROWS * (size_t)cols),
         .scale_stride = per_row,
     };
-    p.min = p.scale + block * per_row;
-    p.spare = codes + 3 * (size_t)block * (size_t)cols;
-    for (int64_t r0 = 0; r0 < n_rows; r0 += block) {
-        int64_t n = n_rows - r0 < block ? n_rows - r0 : block;
-        for (int64_t r = 0; r < n; r++) {
-            float *scale = p.scale + r * per_row, *min = p.min + r * per_row;
-            kernels->unpack(n_cols, (const uint8_t *)w + (size_t)(r0 + r) * row_bytes,
-                            codes + (size_t)(r / GROUP) * p.group_stride + r % GROUP * CN_CHUNK,
-                            GROUP * CN_CHUNK, scale, min);
-        }
-        /* Rows beyond n in the last group hold old numbers; their results are not stored. */
-        if (kind->sub && gemm->prepare)
-            gemm->prepare(&p, n_groups(n) * GROUP);
-        const int groups = kind->sub ? gemm->token_groups : 1, step = groups * GROUP;
-        assert(groups == 1 || groups == 2);
-        for (int64_t t = 0; t < x->n_tokens; t += step) {
-            const int n_tokens = at_most(x->n_tokens - t, step);
-            for (int64_t g = 0; g < n_groups(n); g++) {
-                (kind->sub ? gemm->tile : gemm->tile_f32)(&p, g, x, t / GROUP, n_tokens, out);
-                for (int i = 0; i < n_tokens; i += GROUP)
-                    cn_gemm_store(gemm, out + i, step, at_most(n - g * GROUP, GROUP),
-                                  at_most(n_tokens - i, GROUP),
-                                  y + (t + i) * y_stride + r0 + g * GROUP, y_stride);
+    p.min = p.scale + ROWS * per_row;
+    p.spare = codes + 3 * ROWS * (size_t)cols;
+    for (int64_t r0 = 0; r0 < n_rows; r0 += ROWS) {
+        const int64_t n = at_most(n_rows - r0, ROWS);
+        for (int64_t c = 0; c < n_cols; c += CN_GEMM_COLS) {
+            const struct cn_act_panel part = from_column(x, c);
+            /* These are whole blocks of every format. */
+            const uint8_t *from = (const uint8_t *)w + (size_t)r0 * row_bytes +
+                                  row_bytes * (size_t)c / (size_t)n_cols;
+            p.n_cols = at_most(n_cols - c, CN_GEMM_COLS);
+            const size_t n_bytes = row_bytes * (size_t)p.n_cols / (size_t)n_cols;
+            for (int64_t r = 0; r < n; r++, from += row_bytes) {
+                if (r + CN_GEMM_AHEAD < n)
+                    cn_gemm_prefetch(from + CN_GEMM_AHEAD * row_bytes, n_bytes);
+                kernels->unpack(p.n_cols, from,
+                                codes + (size_t)(r / GROUP) * p.group_stride + r % GROUP * CN_CHUNK,
+                                GROUP * CN_CHUNK, p.scale + r * per_row, p.min + r * per_row);
             }
+            /* Rows beyond n in the last group hold old numbers; their results are not stored. */
+            if (kind->sub && gemm->prepare)
+                gemm->prepare(&p, n_groups(n) * GROUP);
+            multiply(gemm, &p, n, &part, c == 0, out, y + r0, y_stride);
         }
     }
 }

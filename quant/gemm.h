@@ -11,7 +11,7 @@
 /* A panel in memory: rows in groups of CN_PANEL_ROWS, the last group zero-padded. */
 struct cn_panel_data {
     const struct cn_panel *kind;
-    int64_t n_cols;
+    int64_t n_cols;      /* may be fewer than the activations have: a block of columns */
     size_t group_stride; /* bytes from one row group's codes to the next */
     uint8_t *codes;
     float *scale; /* row r's at scale + r * scale_stride */
@@ -62,17 +62,27 @@ struct cn_gemm {
     int token_groups;
     /* One group of 16 rows times n_tokens tokens from group `token_group` on, n_tokens at most
      * 16 * token_groups: out[row * 16 * token_groups + token], overwritten (also beyond n_tokens).
-     * row_group counts groups of 16 rows. */
+     * row_group counts groups of 16 rows. x points to the panel's first column, x->n_cols is what
+     * lies from one group of tokens to the next. */
     void (*tile)(const struct cn_panel_data *p, int64_t row_group, const struct cn_act_panel *x,
                  int64_t token_group, int n_tokens, float *out);
     /* The same for float panels, always one group of 16 tokens: out[row * 16 + token]. */
     void (*tile_f32)(const struct cn_panel_data *p, int64_t row_group, const struct cn_act_panel *x,
                      int64_t token_group, int n_tokens, float *out);
-    /* y[i * y_stride + r] = tile[r * tile_stride + i] of 16 x 16; NULL: plain C does. */
-    void (*transpose)(const float *tile, int64_t tile_stride, float *y, int64_t y_stride);
+    /* y[i * y_stride + r] = tile[r * tile_stride + i] of 16 x 16, or += if `add`; NULL: plain C
+     * does. */
+    void (*transpose)(const float *tile, int64_t tile_stride, float *y, int64_t y_stride, bool add);
     const struct cn_gemm_way *fast;  /* NULL: this tier has no faster way */
     const struct cn_gemm_way *exact; /* replaces the tiles of formats with codes; NULL: none */
 };
+
+/* Asks for n_bytes of weights, CN_GEMM_AHEAD rows before they are unpacked. */
+enum { CN_GEMM_AHEAD = 4 };
+static inline void cn_gemm_prefetch(const uint8_t *p, size_t n_bytes)
+{
+    for (size_t i = 0; i < n_bytes; i += 64)
+        __builtin_prefetch(p + i);
+}
 
 /* gemm_way.c: cn_gemm_run by a way. */
 enum { CN_WAY_ROWS = 128 };
@@ -81,8 +91,8 @@ void cn_gemm_run_way(const struct cn_gemm *gemm, const struct cn_gemm_way *way,
                      const struct cn_kernels *kernels, int64_t n_rows, const void *w,
                      size_t row_bytes, const struct cn_act_panel *x, float *y, int64_t y_stride,
                      void *scratch);
-/* gemm.c: stores the n_rows x n_tokens corner of a 16 x 16 tile. */
+/* gemm.c: stores the n_rows x n_tokens corner of a 16 x 16 tile, or adds it to what y holds. */
 void cn_gemm_store(const struct cn_gemm *gemm, const float *tile, int64_t tile_stride, int n_rows,
-                   int n_tokens, float *y, int64_t y_stride);
+                   int n_tokens, float *y, int64_t y_stride, bool add);
 
 #endif

@@ -13,7 +13,6 @@ enum {
     ROWS = CN_WAY_ROWS,
     TOKENS = 512, /* with sums in the scratch; more tokens mean another unpacking */
     PER_ROW = CN_BLOCK_COLS / 16,
-    AHEAD = 4, /* rows whose weights are asked for before they are needed */
 };
 
 struct scratch {
@@ -30,12 +29,6 @@ size_t cn_gemm_way_scratch_bytes(void)
     return sizeof(struct scratch);
 }
 
-static void prefetch(const uint8_t *p, size_t n_bytes)
-{
-    for (size_t i = 0; i < n_bytes; i += 64)
-        __builtin_prefetch(p + i);
-}
-
 /* n_rows rows of n_cols columns to the panel. Rows that are missing in the last group are zeros. */
 static void fill(const struct cn_gemm_way *way, const struct cn_kernels *kernels, int64_t n_rows,
                  int64_t n_cols, const uint8_t *w, size_t row_bytes, size_t block_bytes,
@@ -46,8 +39,8 @@ static void fill(const struct cn_gemm_way *way, const struct cn_kernels *kernels
     const int64_t n_wide = n_cols / CN_WIDE;
     for (int64_t r = 0; r < n_rows; r++, w += row_bytes) {
         uint8_t *to = s->panel + (size_t)(r / GROUP) * group_bytes + r % GROUP * CN_CHUNK;
-        if (r + AHEAD < n_rows)
-            prefetch(w + AHEAD * row_bytes, block_bytes);
+        if (r + CN_GEMM_AHEAD < n_rows)
+            cn_gemm_prefetch(w + CN_GEMM_AHEAD * row_bytes, block_bytes);
         kernels->unpack(n_cols, w, s->codes, CN_CHUNK, s->scale, s->min);
         way->convert(&kernels->panel, n_cols, s->codes, s->scale, s->min, to,
                      s->scale256 + r / GROUP * n_wide * GROUP + r % GROUP);
@@ -96,7 +89,7 @@ static void block(const struct cn_gemm *gemm, const struct cn_gemm_way *way,
             cn_gemm_store(gemm, s->sums + (t * b.n_row_groups + g) * GROUP * GROUP, GROUP,
                           (int)(rows < GROUP ? rows : GROUP),
                           (int)(tokens < GROUP ? tokens : GROUP),
-                          y + t * GROUP * y_stride + g * GROUP, y_stride);
+                          y + t * GROUP * y_stride + g * GROUP, y_stride, false);
         }
 }
 

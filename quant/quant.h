@@ -245,7 +245,9 @@ void cn_gemm_run(const struct cn_gemm *gemm, const struct cn_kernels *kernels, i
                  int64_t y_stride, void *scratch);
 size_t cn_gemm_scratch_bytes(enum cn_act_kind kind, int64_t n_cols);
 /* Rows one cn_gemm_run call should be given at the most: their panel sits in a core's own cache. */
-int64_t cn_gemm_rows(enum cn_act_kind kind, int64_t n_cols);
+int64_t cn_gemm_rows(enum cn_act_kind kind);
+/* Columns it unpacks at a time, or fewer. */
+enum { CN_GEMM_COLS = 2048 };
 
 /* ---- what a machine's tiers give ------------------------------------------------------------ */
 

@@ -40,17 +40,18 @@ ALWAYS struct arm_tile tile_at(const struct cn_panel_data *p, int64_t row_group,
                                const struct cn_act_panel *x, int64_t token_group, int token,
                                float *out)
 {
-    const int64_t k = p->n_cols, first = (row_group * N + row) * p->scale_stride;
+    const int64_t scales = (row_group * N + row) * p->scale_stride;
+    const int64_t first = token_group * x->n_cols;
     return (struct arm_tile){
-        .k = k,
+        .k = p->n_cols,
         .offset = panel_offset(p->kind),
         .codes = p->codes + (size_t)row_group * p->group_stride + (size_t)row * CN_CHUNK,
-        .scale = p->scale + first,
-        .min = p->min + first,
+        .scale = p->scale + scales,
+        .min = p->min + scales,
         .scale_stride = p->scale_stride,
-        .q = x->q + token_group * N * k + token * 4,
-        .d = x->d + token_group * k / 32 * N + token,
-        .sum = x->sum + token_group * k / 16 * N + token,
+        .q = x->q + first * N + token * 4,
+        .d = x->d + first / 32 * N + token,
+        .sum = x->sum + first / 16 * N + token,
         .out = out + row * N + token,
     };
 }
@@ -104,7 +105,7 @@ static void tile_f32(const struct cn_panel_data *p, int64_t row_group, const str
                      int64_t token_group, int n_tokens, float *out)
 {
     const uint8_t *w = p->codes + (size_t)row_group * p->group_stride;
-    const float *in = x->x + token_group * N * p->n_cols;
+    const float *in = x->x + token_group * N * x->n_cols;
     for (int r = 0; r < N; r += 4) {
         if (n_tokens > 8)
             rows_f32(4, p->n_cols, w + r * CN_CHUNK, in, out + r * N);

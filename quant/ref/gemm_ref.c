@@ -15,10 +15,10 @@ static void tile(const struct cn_panel_data *p, int64_t row_group, const struct 
                  int64_t token_group, int n_tokens, float *out)
 {
     const int sub = p->kind->sub;
-    const int64_t k = p->n_cols;
-    const int8_t *q = x->q + token_group * N * k;
-    const float *d = x->d + token_group * k / 32 * N;
-    const int32_t *sum = x->sum + token_group * k / 16 * N;
+    const int64_t k = p->n_cols, first = token_group * x->n_cols;
+    const int8_t *q = x->q + first * N;
+    const float *d = x->d + first / 32 * N;
+    const int32_t *sum = x->sum + first / 16 * N;
     for (int r = 0; r < N; r++) {
         const uint8_t *codes = p->codes + (size_t)row_group * p->group_stride + r * CN_CHUNK;
         const float *scale = p->scale + (row_group * N + r) * p->scale_stride;
@@ -49,7 +49,7 @@ static void tile(const struct cn_panel_data *p, int64_t row_group, const struct 
 static void tile_f32(const struct cn_panel_data *p, int64_t row_group, const struct cn_act_panel *x,
                      int64_t token_group, int n_tokens, float *out)
 {
-    const float *in = x->x + token_group * N * p->n_cols;
+    const float *in = x->x + token_group * N * x->n_cols;
     for (int r = 0; r < N; r++) {
         const uint8_t *row = p->codes + (size_t)row_group * p->group_stride + r * CN_CHUNK;
         for (int t = 0; t < n_tokens; t++)

@@ -19,9 +19,9 @@
 
 enum { N = CN_PANEL_ROWS };
 
-static void transpose(const float *tile, int64_t tile_stride, float *y, int64_t y_stride)
+static void transpose(const float *tile, int64_t tile_stride, float *y, int64_t y_stride, bool add)
 {
-    transpose_tile(tile, tile_stride, y, y_stride);
+    transpose_tile(tile, tile_stride, y, y_stride, add);
 }
 
 /* ---- fast ------------------------------------------------------------------------------------ */

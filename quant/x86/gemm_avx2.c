@@ -183,13 +183,13 @@ static rows_fn *const rows_table[9][2][2][2] = {
 static void tile(const struct cn_panel_data *p, int64_t row_group, const struct cn_act_panel *x,
                  int64_t token_group, int n_tokens, float *out)
 {
-    const int64_t k = p->n_cols;
+    const int64_t k = p->n_cols, first = token_group * x->n_cols;
     const int klass = code_class(p->kind->code_max);
     rows_fn *rows = rows_table[klass][p->kind->sub == 32][p->kind->has_min][n_tokens > 8];
     const size_t group = (size_t)row_group * p->group_stride;
-    const int8_t *q = x->q + token_group * N * k;
-    const float *d = x->d + token_group * k / 32 * N;
-    const int32_t *sum = x->sum + token_group * k / 16 * N;
+    const int8_t *q = x->q + first * N;
+    const float *d = x->d + first / 32 * N;
+    const int32_t *sum = x->sum + first / 16 * N;
     for (int i = 0; i < N * N; i += 8)
         _mm256_storeu_ps(out + i, _mm256_setzero_ps());
     for (int64_t c = 0; c < k; c += COLUMNS)
@@ -258,7 +258,7 @@ static void tile_f32(const struct cn_panel_data *p, int64_t row_group, const str
                      int64_t token_group, int n_tokens, float *out)
 {
     const uint8_t *w = p->codes + (size_t)row_group * p->group_stride;
-    const float *in = x->x + token_group * N * p->n_cols;
+    const float *in = x->x + token_group * N * x->n_cols;
     for (int r = 0; r < N; r += ROWS) {
         if (n_tokens > 8)
             rows_f32(2, p->n_cols, w + r * CN_CHUNK, in, out + r * N);

@@ -12,85 +12,103 @@
 
 #include "quant/vec.h"
 
-enum { N = 16, ROWS = 8, TOKENS = 2 * N };
+enum {
+    N = 16,
+    ROWS = 4,
+    TOKENS = 2 * N,
+    COLUMNS = 512, /* at a time: their activations stay in L1 for all rows */
+    WIDE_ROWS = 8,
+};
 
-/* ROWS rows times 16 * nv tokens, all columns. What is marked const is a constant at each of the
- * places this is inlined to. group_q, _d, _sum: from one group of 16 tokens to the next. */
+/* Sums of a sub-block's activations. */
+ALWAYS __m512i sums_at(const int32_t *p, const int sub)
+{
+    return sub == 32 ? _mm512_add_epi32(load512(p), load512(p + N)) : load512(p);
+}
+
+/* ROWS rows times 16 * nv tokens, k columns, to out or added to it. What is marked const is a
+ * constant at each of the places this is inlined to. group_q, _d, _sum: from one group of 16 tokens
+ * to the next. */
 ALWAYS void rows_by_tokens(const int sub, const bool has_min, const int nv, int64_t k, int offset,
                            const uint8_t *codes, const float *scale, const float *min,
                            int64_t scale_stride, const int8_t *q, const float *d,
-                           const int32_t *sum, float *out)
+                           const int32_t *sum, int64_t act_stride, bool add, float *out)
 {
     /* Not in the loop: a division that a sanitizer checks keeps gcc from unrolling it. */
-    const int n_subs = 32 / sub;
-    const int64_t group_q = k * N, group_d = k / 32 * N, group_sum = k / 16 * N;
+    const int n_subs = 32 / sub, steps = sub / 4;
+    const int64_t group_q = act_stride * N, group_d = act_stride / 32 * N,
+                  group_sum = act_stride / 16 * N;
     const __m512i minus_offset = _mm512_set1_epi32(-offset);
-    for (int r = 0; r < ROWS; r++)
-        for (int v = 0; v < nv; v++)
-            _mm512_storeu_ps(out + r * TOKENS + v * N, _mm512_setzero_ps());
-
+    __m512 total[ROWS][2];
+    UNROLL for (int r = 0; r < ROWS; r++)
+    {
+        UNROLL for (int v = 0; v < nv; v++) total[r][v] =
+            _mm512_maskz_loadu_ps(add ? 0xffff : 0, out + r * TOKENS + v * N);
+    }
     for (int64_t c = 0; c < k; c += 32) {
-        __m512 group[ROWS][2];
+        const uint8_t *w = codes + c / CN_CHUNK * N * CN_CHUNK + c % CN_CHUNK;
+        const int8_t *qs = q + c * N;
+        const int32_t *sums = sum + c / 16 * N;
+        const float *sc = scale + c / sub, *mn = min + c / sub;
+        __m512i acc[2][ROWS][2];
         UNROLL for (int s = 0; s < n_subs; s++)
         {
-            const uint8_t *w = codes + c / CN_CHUNK * N * CN_CHUNK + c % CN_CHUNK + s * sub;
-            const int8_t *qs = q + (c + s * sub) * N;
-            __m512i acc[ROWS][2], sums[2];
             UNROLL for (int v = 0; v < nv; v++)
             {
-                const int32_t *p = sum + v * group_sum + (c / 16 + s) * N;
-                sums[v] = load512(p);
-                if (sub == 32)
-                    sums[v] = _mm512_add_epi32(sums[v], load512(p + N));
-                __m512i start =
-                    has_min ? _mm512_setzero_si512() : _mm512_mullo_epi32(sums[v], minus_offset);
-                UNROLL for (int r = 0; r < ROWS; r++) acc[r][v] = start;
+                __m512i start = _mm512_setzero_si512();
+                if (!has_min)
+                    start = _mm512_mullo_epi32(sums_at(sums + v * group_sum + s * N, sub),
+                                               minus_offset);
+                UNROLL for (int r = 0; r < ROWS; r++) acc[s][r][v] = start;
             }
-            UNROLL for (int i = 0; i < sub / 4; i++)
+            UNROLL for (int i = s * steps; i < (s + 1) * steps; i++)
             {
                 __m512i x[2];
                 UNROLL for (int v = 0; v < nv; v++) x[v] = load512(qs + v * group_q + i * N * 4);
                 UNROLL for (int r = 0; r < ROWS; r++)
                 {
                     __m512i b = broadcast4(w + r * CN_CHUNK + i * 4);
-                    UNROLL for (int v = 0; v < nv; v++) acc[r][v] =
-                        _mm512_dpbusd_epi32(acc[r][v], b, x[v]);
-                }
-            }
-            UNROLL for (int r = 0; r < ROWS; r++)
-            {
-                __m512 sc = _mm512_set1_ps(scale[r * scale_stride + c / sub + s]);
-                UNROLL for (int v = 0; v < nv; v++)
-                {
-                    __m512 f = _mm512_cvtepi32_ps(acc[r][v]);
-                    f = s == 0 ? _mm512_mul_ps(f, sc) : _mm512_fmadd_ps(f, sc, group[r][v]);
-                    if (has_min)
-                        f = _mm512_fnmadd_ps(_mm512_set1_ps(min[r * scale_stride + c / sub + s]),
-                                             _mm512_cvtepi32_ps(sums[v]), f);
-                    group[r][v] = f;
+                    UNROLL for (int v = 0; v < nv; v++) acc[s][r][v] =
+                        _mm512_dpbusd_epi32(acc[s][r][v], b, x[v]);
                 }
             }
         }
         UNROLL for (int v = 0; v < nv; v++)
         {
-            __m512 dv = _mm512_loadu_ps(d + v * group_d + c / 32 * N);
+            const __m512 dv = _mm512_loadu_ps(d + v * group_d + c / 32 * N);
+            __m512 fsum[2];
+            UNROLL for (int s = 0; s < n_subs && has_min; s++) fsum[s] =
+                _mm512_cvtepi32_ps(sums_at(sums + v * group_sum + s * N, sub));
             UNROLL for (int r = 0; r < ROWS; r++)
             {
-                float *o = out + r * TOKENS + v * N;
-                _mm512_storeu_ps(o, _mm512_fmadd_ps(group[r][v], dv, _mm512_loadu_ps(o)));
+                __m512 f;
+                UNROLL for (int s = 0; s < n_subs; s++)
+                {
+                    const __m512 by = _mm512_set1_ps(sc[r * scale_stride + s]),
+                                 part = _mm512_cvtepi32_ps(acc[s][r][v]);
+                    f = s == 0 ? _mm512_mul_ps(part, by) : _mm512_fmadd_ps(part, by, f);
+                    if (has_min)
+                        f = _mm512_fnmadd_ps(_mm512_set1_ps(mn[r * scale_stride + s]), fsum[s], f);
+                }
+                total[r][v] = _mm512_fmadd_ps(f, dv, total[r][v]);
             }
         }
+    }
+    UNROLL for (int r = 0; r < ROWS; r++)
+    {
+        UNROLL for (int v = 0; v < nv; v++) _mm512_storeu_ps(out + r * TOKENS + v * N, total[r][v]);
     }
 }
 
 #define ROWS_PARAMETERS                                                                \
     int64_t k, int offset, const uint8_t *codes, const float *scale, const float *min, \
-        int64_t scale_stride, const int8_t *q, const float *d, const int32_t *sum, float *out
+        int64_t scale_stride, const int8_t *q, const float *d, const int32_t *sum,     \
+        int64_t act_stride, bool add, float *out
 #define ROWS_FN(sub, has_min, nv)                                                               \
     static __attribute__((noinline)) void rows_##sub##_##has_min##_##nv(ROWS_PARAMETERS)        \
     {                                                                                           \
         rows_by_tokens(sub, has_min, nv, k, offset, codes, scale, min, scale_stride, q, d, sum, \
-                       out);                                                                    \
+                       act_stride, add, out);                                                   \
     }
 ROWS_FN(16, 0, 1)
 ROWS_FN(16, 0, 2)
@@ -110,22 +128,24 @@ static rows_fn *const rows_table[2][2][2] = {
 static void tile(const struct cn_panel_data *p, int64_t row_group, const struct cn_act_panel *x,
                  int64_t token_group, int n_tokens, float *out)
 {
-    const int64_t k = p->n_cols;
-    rows_fn *rows = rows_table[p->kind->sub == 32][p->kind->has_min][n_tokens > N];
-    for (int r = 0; r < N; r += ROWS)
-        rows(k, p->kind->offset,
-             p->codes + (size_t)row_group * p->group_stride + (size_t)r * CN_CHUNK,
-             p->scale + (row_group * N + r) * p->scale_stride,
-             p->min + (row_group * N + r) * p->scale_stride, p->scale_stride,
-             x->q + token_group * N * k, x->d + token_group * k / 32 * N,
-             x->sum + token_group * k / 16 * N, out + r * TOKENS);
+    const int64_t k = p->n_cols, first = token_group * x->n_cols, sub = p->kind->sub;
+    rows_fn *rows = rows_table[sub == 32][p->kind->has_min][n_tokens > N];
+    for (int64_t c = 0; c < k; c += COLUMNS)
+        for (int r = 0; r < N; r += ROWS) {
+            const int64_t scales = (row_group * N + r) * p->scale_stride + c / sub;
+            rows(k - c < COLUMNS ? k - c : COLUMNS, p->kind->offset,
+                 p->codes + (size_t)row_group * p->group_stride + (size_t)(c * N + r * CN_CHUNK),
+                 p->scale + scales, p->min + scales, p->scale_stride, x->q + (first + c) * N,
+                 x->d + (first + c) / 32 * N, x->sum + (first + c) / 16 * N, x->n_cols, c > 0,
+                 out + r * TOKENS);
+        }
 }
 
 /* 16 rows x 16 tokens: 16 accumulators, no spill. */
 static void tile_f32(const struct cn_panel_data *p, int64_t row_group, const struct cn_act_panel *x,
                      int64_t token_group, int n_tokens, float *out)
 {
-    const float *in = x->x + token_group * N * p->n_cols;
+    const float *in = x->x + token_group * N * x->n_cols;
     const uint8_t *codes = p->codes + (size_t)row_group * p->group_stride;
     __m512 acc[N];
     (void)n_tokens;
@@ -142,16 +162,16 @@ static void tile_f32(const struct cn_panel_data *p, int64_t row_group, const str
     UNROLL for (int r = 0; r < N; r++) _mm512_storeu_ps(out + r * N, acc[r]);
 }
 
-static void transpose(const float *tile, int64_t tile_stride, float *y, int64_t y_stride)
+static void transpose(const float *tile, int64_t tile_stride, float *y, int64_t y_stride, bool add)
 {
-    transpose_tile(tile, tile_stride, y, y_stride);
+    transpose_tile(tile, tile_stride, y, y_stride, add);
 }
 
 /* ---- the fast way ---------------------------------------------------------------------------- */
 
 enum { ZERO = 128 };
 
-/* ROWS rows times nv groups of tokens, n_cols columns. `act`: from one group's to the next, in
+/* WIDE_ROWS rows times nv groups of tokens, n_cols columns. `act`: from one group's to the next, in
  * bytes and in floats; `out`: from one group's sums to the next. */
 ALWAYS void wide_rows(const int nv, int64_t n_cols, const uint8_t *codes, const float *scale,
                       const int8_t *q, const float *d, const int32_t *sum, int64_t act_stride,
@@ -159,19 +179,19 @@ ALWAYS void wide_rows(const int nv, int64_t n_cols, const uint8_t *codes, const 
 {
     const int64_t q_stride = n_cols * N;
     for (int64_t c = 0; c < n_cols; c += CN_WIDE, scale += N, d += N, sum += N) {
-        __m512i acc[ROWS][2];
+        __m512i acc[WIDE_ROWS][2];
         UNROLL for (int v = 0; v < nv; v++)
         {
             const __m512i start =
                 _mm512_mullo_epi32(load512(sum + v * act_stride), _mm512_set1_epi32(-ZERO));
-            UNROLL for (int r = 0; r < ROWS; r++) acc[r][v] = start;
+            UNROLL for (int r = 0; r < WIDE_ROWS; r++) acc[r][v] = start;
         }
         for (int chunk = 0; chunk < CN_WIDE / CN_CHUNK; chunk++) {
             UNROLL for (int i = 0; i < CN_CHUNK / 4; i++)
             {
                 __m512i x[2];
                 UNROLL for (int v = 0; v < nv; v++) x[v] = load512(q + v * q_stride + i * N * 4);
-                UNROLL for (int r = 0; r < ROWS; r++)
+                UNROLL for (int r = 0; r < WIDE_ROWS; r++)
                 {
                     __m512i b = broadcast4(codes + r * CN_CHUNK + i * 4);
                     UNROLL for (int v = 0; v < nv; v++) acc[r][v] =
@@ -184,7 +204,7 @@ ALWAYS void wide_rows(const int nv, int64_t n_cols, const uint8_t *codes, const 
         UNROLL for (int v = 0; v < nv; v++)
         {
             const __m512 dv = _mm512_loadu_ps(d + v * act_stride);
-            UNROLL for (int r = 0; r < ROWS; r++)
+            UNROLL for (int r = 0; r < WIDE_ROWS; r++)
             {
                 float *o = out + v * out_stride + r * N;
                 const __m512 by = _mm512_mul_ps(dv, _mm512_set1_ps(scale[r]));
@@ -199,7 +219,7 @@ static void multiply(const struct cn_gemm_block *b)
 {
     const int64_t k = b->n_cols, out_stride = b->n_row_groups * N * N;
     for (int64_t g = 0; g < b->n_token_groups; g += 2)
-        for (int64_t r = 0; r < b->n_row_groups * N; r += ROWS) {
+        for (int64_t r = 0; r < b->n_row_groups * N; r += WIDE_ROWS) {
             const uint8_t *codes = b->codes + r / N * k * N + r % N * CN_CHUNK;
             const float *scale = b->scale + r / N * (k / CN_WIDE) * N + r % N;
             const int8_t *q = (const int8_t *)b->acts + g * k * N;

@@ -46,12 +46,18 @@ ALWAYS void transpose16(__m512i r[16])
 }
 
 /* cn_gemm.transpose */
-ALWAYS void transpose_tile(const float *tile, int64_t tile_stride, float *y, int64_t y_stride)
+ALWAYS void transpose_tile(const float *tile, int64_t tile_stride, float *y, int64_t y_stride,
+                           bool add)
 {
     __m512i r[16];
     UNROLL for (int i = 0; i < 16; i++) r[i] = load512(tile + i * tile_stride);
     transpose16(r);
-    UNROLL for (int i = 0; i < 16; i++) store512(y + i * y_stride, r[i]);
+    UNROLL for (int i = 0; i < 16; i++)
+    {
+        float *to = y + i * y_stride;
+        const __m512 v = _mm512_castsi512_ps(r[i]);
+        _mm512_storeu_ps(to, add ? _mm512_add_ps(_mm512_loadu_ps(to), v) : v);
+    }
 }
 
 /* 256 columns of a token to q[256]; returns d. */
