@@ -214,7 +214,8 @@ enum cn_status cn_score_parse(enum cn_score_kind kind, const char *text, size_t 
                               const char *name, size_t max_tasks, struct cn_score_tasks *tasks,
                               struct cn_error *err)
 {
-    struct cn_score_tasks to = { .kind = kind, .strings = malloc(n_bytes + 1) };
+    /* The texts have no ends of their own; the last one's is for what looks beyond it. */
+    struct cn_score_tasks to = { .kind = kind, .strings = calloc(n_bytes + 1, 1) };
     struct reader r = { .at = text, .end = text + n_bytes, .name = name, .to = &to, .err = err };
     CN_RETURN_IF(!to.strings, CN_ERR_MEMORY, err, "%s: out of memory", name);
     enum cn_status status = read_all(&r, max_tasks);
