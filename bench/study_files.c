@@ -54,7 +54,7 @@ static enum cn_status hash_source(const struct cn_study *s, const char *path, st
 
 static void in_models(const struct cn_study *s, const char *name, char path[PATH_MAX])
 {
-    snprintf(path, PATH_MAX, "%.3000s/models/%s", s->work, name);
+    snprintf(path, PATH_MAX, "%.3000s/models/%.1000s", s->work, name);
 }
 
 /* Where the quantised file goes. Its name tells of what it is made, so that one that is there can
