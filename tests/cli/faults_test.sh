@@ -82,6 +82,35 @@ for signal in HUP TERM; do
     [ ! -e "$scratch/base" ] || fail "half a file after SIG$signal"
 done
 
+
+# The terminal itself goes, as when its window is closed: the kernel says HUP to who leads the session.
+if command -v script >/dev/null; then
+    ran="a program whose terminal goes"
+    cat >"$scratch/leader" <<END
+echo \$\$ >"$scratch/leader.pid"
+exec env --default-signal=HUP "$CARNOT" perplexity -f "$text" -c 64 --save-base "$scratch/base" -t 1
+END
+    script -qfec "exec sh $scratch/leader" /dev/null </dev/null >"$scratch/out" 2>"$scratch/err" &
+    pid=$!
+    while [ -z "$(find "$scratch" -name 'base.tmp-*' -size +1)" ] && kill -0 $pid 2>/dev/null; do
+        sleep 0.02
+    done
+    leader=$(cat "$scratch/leader.pid")
+    kill -0 "$leader" 2>/dev/null || fail "ended with its terminal there"
+    kill -s KILL $pid
+    wait $pid
+    tries=0
+    while grep -q '^State:[[:space:]]*[^[:space:]ZX]' "/proc/$leader/status" 2>/dev/null && [ $tries -lt 1000 ]; do
+        sleep 0.02
+        tries=$((tries + 1))
+    done
+    [ $tries -lt 1000 ] || fail "runs on without a terminal"
+    nothing_left
+    [ ! -e "$scratch/base" ] || fail "half a file after the terminal went"
+else
+    echo "SKIPPED a terminal that goes: no script(1)"
+fi
+
 # ---- where it may not write ---------------------------------------------------------------------------
 
 expect 1 "$CARNOT" quantize $model /proc/new.gguf Q8_0
