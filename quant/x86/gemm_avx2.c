@@ -11,6 +11,9 @@
  * accumulator (vpsignb and vpabsb would wait for the ports of the products). All integer sums are
  * exact. A constant offset is taken out in integers (the accumulators start at -offset * sum).
  *
+ * Where codes without their offset are small enough that twice as many products last in 16 bits,
+ * the offset is taken out there: sums may wrap around in between, the difference is exact.
+ *
  * Measured gain: docs/SPEED.md. Error: float rounding of the group sums only.
  */
 #include "quant/x86/simd_avx2.h"
@@ -25,30 +28,62 @@ enum {
     WIDE = 0,
 };
 
-/* How many products of a format with this largest code may be added in 16 bits; WIDE: none. */
-static int code_class(int code_max)
+/* How many products of codes up to `most` may be added in 16 bits; WIDE: none. */
+static int code_class(int most)
 {
-    return code_max <= 16    ? 8
-           : code_max <= 32  ? 4
-           : code_max <= 64  ? 2
-           : code_max <= 129 ? 1
-                             : WIDE;
+    return most <= 16 ? 8 : most <= 32 ? 4 : most <= 64 ? 2 : most <= 129 ? 1 : WIDE;
+}
+
+/* How many of the steps of a sub-block. */
+static int run_of(int klass, int sub)
+{
+    return klass == WIDE ? 1 : klass < sub / 4 ? klass : sub / 4;
+}
+
+/* Where an offset is taken out: of the sums of 32 bits, or of 16 bits (WORDS). */
+enum { IN_SUMS, HAS_MIN, IN_WORDS, N_MODES };
+
+static int mode_of(const struct cn_panel *kind, int *klass)
+{
+    const int above = kind->code_max - kind->offset, below = kind->offset;
+    const int centred = code_class(above > below ? above : below);
+    *klass = code_class(kind->code_max);
+    if (kind->has_min || *klass == WIDE || run_of(centred, kind->sub) <= run_of(*klass, kind->sub))
+        return kind->has_min ? HAS_MIN : IN_SUMS;
+    *klass = centred;
+    return IN_WORDS;
+}
+
+ALWAYS __m256i broadcast4(const uint8_t *p)
+{
+    return _mm256_set1_epi32((int)load32(p));
+}
+
+/* A run's sums of 16 bits to those of 32. */
+ALWAYS __m256i add_run(const int mode, const bool first, __m256i acc, __m256i part,
+                       const uint8_t *words)
+{
+    if (mode == IN_WORDS)
+        part = _mm256_sub_epi16(part, load256(words));
+    part = _mm256_madd_epi16(part, _mm256_set1_epi16(1));
+    return mode != IN_SUMS && first ? part : _mm256_add_epi32(acc, part);
 }
 
 /* ROWS rows times 8 * nv tokens, k columns, added to out. What is marked const is a constant at
  * each of the places this is inlined to. `codes`: first row; rows are CN_CHUNK bytes apart; `signs`
- * likewise.
+ * likewise, or, IN_WORDS, what is taken from each run of products, [run][16 tokens][2].
  */
-ALWAYS void rows_by_tokens(const int klass, const int sub, const bool has_min, const int nv,
-                           int64_t k, int offset, const uint8_t *codes, const uint8_t *signs,
+ALWAYS void rows_by_tokens(const int klass, const int sub, const int mode, const int nv, int64_t k,
+                           int offset, const uint8_t *codes, const uint8_t *signs,
                            const float *scale, const float *min, int64_t scale_stride,
                            const int8_t *q, const float *d, const int32_t *sum, float *out)
 {
     const int steps = sub / 4; /* of four columns */
     /* Not in the loop: a division that a sanitizer checks keeps gcc from unrolling it. */
     const int n_subs = 32 / sub;
-    const int run = klass == WIDE ? 1 : klass < steps ? klass : steps;
-    const __m256i ones = _mm256_set1_epi16(1), minus_offset = _mm256_set1_epi32(-offset);
+    const int run = run_of(klass, sub);
+    const bool has_min = mode == HAS_MIN, no_start = mode != IN_SUMS;
+    const __m256i minus_offset = _mm256_set1_epi32(-offset);
     for (int64_t c = 0; c < k; c += 32) {
         __m256 group[ROWS][2];
         UNROLL for (int s = 0; s < n_subs; s++)
@@ -66,41 +101,58 @@ ALWAYS void rows_by_tokens(const int klass, const int sub, const bool has_min, c
                 UNROLL for (int r = 0; r < ROWS; r++) acc[r][v] =
                     klass == WIDE ? _mm256_castps_si256(
                                         _mm256_broadcast_ss(min + r * scale_stride + c / sub + s))
-                    : has_min ? _mm256_setzero_si256()
-                              : _mm256_mullo_epi32(sums, minus_offset);
+                    : no_start ? _mm256_setzero_si256()
+                               : _mm256_mullo_epi32(sums, minus_offset);
             }
             UNROLL for (int i0 = 0; i0 < steps; i0 += run)
             {
+                const uint8_t *words = signs + ((c + s * sub) / 4 + i0) / run * N * 4;
                 __m256i part[ROWS][2];
-                UNROLL for (int i = i0; i < i0 + run; i++)
-                {
-                    __m256i x[2];
-                    UNROLL for (int v = 0; v < nv; v++) x[v] = load256(qs + i * N * 4 + v * 32);
+                if (run <= 2) {
+                    /* Row by row, or else 16 registers would be waiting. */
+                    __m256i x[2][2];
+                    UNROLL for (int i = 0; i < run; i++)
+                    {
+                        UNROLL for (int v = 0; v < nv; v++) x[i][v] =
+                            load256(qs + (i0 + i) * N * 4 + v * 32);
+                    }
                     UNROLL for (int r = 0; r < ROWS; r++)
                     {
-                        __m256i b = _mm256_set1_epi32((int)load32(w + r * CN_CHUNK + i * 4));
-                        __m256i sign = b;
-                        if (klass == WIDE)
-                            sign = _mm256_set1_epi32((int)load32(below + r * CN_CHUNK + i * 4));
-                        UNROLL for (int v = 0; v < nv; v++)
+                        UNROLL for (int i = 0; i < run; i++)
                         {
-                            __m256i m = _mm256_maddubs_epi16(
-                                b, klass == WIDE ? _mm256_xor_si256(x[v], sign) : x[v]);
-                            m = i == i0 ? m : _mm256_add_epi16(part[r][v], m);
-                            /* Sums of 32 bits at once where 16 do not last, or else 16 registers
-                             * would be waiting. */
-                            part[r][v] = run == 1 ? _mm256_madd_epi16(m, ones) : m;
-                            if (run == 1)
-                                acc[r][v] = _mm256_add_epi32(acc[r][v], part[r][v]);
+                            const int64_t at = r * CN_CHUNK + (i0 + i) * 4;
+                            __m256i b = broadcast4(w + at), sign = b;
+                            if (klass == WIDE)
+                                sign = broadcast4(below + at);
+                            UNROLL for (int v = 0; v < nv; v++)
+                            {
+                                __m256i m = _mm256_maddubs_epi16(
+                                    b, klass == WIDE ? _mm256_xor_si256(x[i][v], sign) : x[i][v]);
+                                part[r][v] = i == 0 ? m : _mm256_add_epi16(part[r][v], m);
+                            }
+                        }
+                        UNROLL for (int v = 0; v < nv; v++) acc[r][v] =
+                            add_run(mode, i0 == 0, acc[r][v], part[r][v], words + v * 32);
+                    }
+                } else {
+                    UNROLL for (int i = i0; i < i0 + run; i++)
+                    {
+                        __m256i x[2];
+                        UNROLL for (int v = 0; v < nv; v++) x[v] = load256(qs + i * N * 4 + v * 32);
+                        UNROLL for (int r = 0; r < ROWS; r++)
+                        {
+                            __m256i b = broadcast4(w + r * CN_CHUNK + i * 4);
+                            UNROLL for (int v = 0; v < nv; v++)
+                            {
+                                __m256i m = _mm256_maddubs_epi16(b, x[v]);
+                                part[r][v] = i == i0 ? m : _mm256_add_epi16(part[r][v], m);
+                            }
                         }
                     }
-                }
-                UNROLL for (int r = 0; r < ROWS && run > 1; r++)
-                {
                     UNROLL for (int v = 0; v < nv; v++)
                     {
-                        __m256i m = _mm256_madd_epi16(part[r][v], ones);
-                        acc[r][v] = has_min && i0 == 0 ? m : _mm256_add_epi32(acc[r][v], m);
+                        UNROLL for (int r = 0; r < ROWS; r++) acc[r][v] =
+                            add_run(mode, i0 == 0, acc[r][v], part[r][v], words + v * 32);
                     }
                 }
             }
@@ -141,65 +193,97 @@ ALWAYS void rows_by_tokens(const int klass, const int sub, const bool has_min, c
     int64_t k, int offset, const uint8_t *codes, const uint8_t *signs, const float *scale, \
         const float *min, int64_t scale_stride, const int8_t *q, const float *d,           \
         const int32_t *sum, float *out
-#define ROWS_FN(klass, sub, has_min, nv)                                                           \
-    static __attribute__((noinline)) void rows_##klass##_##sub##_##has_min##_##nv(ROWS_PARAMETERS) \
+#define ROWS_FN(klass, sub, mode, nv)                                                              \
+    static __attribute__((noinline)) void rows_##klass##_##sub##_##mode##_##nv(ROWS_PARAMETERS)    \
     {                                                                                              \
-        rows_by_tokens(klass, sub, has_min, nv, k, offset, codes, signs, scale, min, scale_stride, \
-                       q, d, sum, out);                                                            \
+        rows_by_tokens(klass, sub, mode, nv, k, offset, codes, signs, scale, min, scale_stride, q, \
+                       d, sum, out);                                                               \
     }
-#define ROWS_FNS(klass)      \
-    ROWS_FN(klass, 16, 0, 1) \
-    ROWS_FN(klass, 16, 0, 2) \
-    ROWS_FN(klass, 16, 1, 1) \
-    ROWS_FN(klass, 16, 1, 2) \
-    ROWS_FN(klass, 32, 0, 1) \
-    ROWS_FN(klass, 32, 0, 2) ROWS_FN(klass, 32, 1, 1) ROWS_FN(klass, 32, 1, 2)
+#define ROWS_MODE(klass, mode)  \
+    ROWS_FN(klass, 16, mode, 1) \
+    ROWS_FN(klass, 16, mode, 2) \
+    ROWS_FN(klass, 32, mode, 1) \
+    ROWS_FN(klass, 32, mode, 2)
+#define ROWS_FNS(klass) ROWS_MODE(klass, 0) ROWS_MODE(klass, 1) ROWS_MODE(klass, 2)
 ROWS_FNS(8)
 ROWS_FNS(4)
 ROWS_FNS(2)
-ROWS_FNS(1)
+ROWS_MODE(1, 0)
+ROWS_MODE(1, 1)
 /* No format of 8-bit codes has a minimum: its place is taken (see prepare). */
-ROWS_FN(0, 16, 0, 1)
-ROWS_FN(0, 16, 0, 2)
-ROWS_FN(0, 32, 0, 1)
-ROWS_FN(0, 32, 0, 2)
+ROWS_MODE(0, 0)
 
 typedef void rows_fn(ROWS_PARAMETERS);
-#define ROWS_ENTRY(klass)                                     \
-    [klass] = {                                               \
-        {{ rows_##klass##_16_0_1, rows_##klass##_16_0_2 },   \
-         { rows_##klass##_16_1_1, rows_##klass##_16_1_2 }}, \
-        { { rows_##klass##_32_0_1, rows_##klass##_32_0_2 },   \
-         { rows_##klass##_32_1_1, rows_##klass##_32_1_2 }}  \
-    }
-static rows_fn *const rows_table[9][2][2][2] = {
-    [0] = {{ { rows_0_16_0_1, rows_0_16_0_2 } }, { { rows_0_32_0_1, rows_0_32_0_2 } }},
-    ROWS_ENTRY(1),
-    ROWS_ENTRY(2),
-    ROWS_ENTRY(4),
-    ROWS_ENTRY(8)
+/* clang-format off */
+#define ROWS_ENTRY(klass, mode) \
+    [mode] = { { rows_##klass##_16_##mode##_1, rows_##klass##_16_##mode##_2 }, \
+               { rows_##klass##_32_##mode##_1, rows_##klass##_32_##mode##_2 } }
+/* [class][mode][sub == 32][nv - 1] */
+static rows_fn *const rows_table[9][N_MODES][2][2] = {
+    [0] = { ROWS_ENTRY(0, 0) },
+    [1] = { ROWS_ENTRY(1, 0), ROWS_ENTRY(1, 1) },
+    [2] = { ROWS_ENTRY(2, 0), ROWS_ENTRY(2, 1), ROWS_ENTRY(2, 2) },
+    [4] = { ROWS_ENTRY(4, 0), ROWS_ENTRY(4, 1), ROWS_ENTRY(4, 2) },
+    [8] = { ROWS_ENTRY(8, 0), ROWS_ENTRY(8, 1), ROWS_ENTRY(8, 2) },
 };
+/* clang-format on */
+
+/* What has to be taken from each run of products of codes with an offset. */
+ALWAYS void words_of_runs(const int run, int offset, int64_t k, const int8_t *q, uint8_t *words)
+{
+    const __m256i by = _mm256_set1_epi8((char)offset);
+    for (int64_t c = 0; c < k; c += 4 * run, q += 4 * run * N, words += N * 4) {
+        __m256i total[2];
+        UNROLL for (int i = 0; i < run; i++)
+        {
+            UNROLL for (int v = 0; v < 2; v++)
+            {
+                const __m256i m = _mm256_maddubs_epi16(by, load256(q + i * N * 4 + v * 32));
+                total[v] = i == 0 ? m : _mm256_add_epi16(total[v], m);
+            }
+        }
+        store256(words, total[0]);
+        store256(words + 32, total[1]);
+    }
+}
+
+static __attribute__((noinline)) void offset_words(int run, int offset, int64_t k, const int8_t *q,
+                                                   uint8_t *words)
+{
+    if (run == 2)
+        words_of_runs(2, offset, k, q, words);
+    else if (run == 4)
+        words_of_runs(4, offset, k, q, words);
+    else
+        words_of_runs(8, offset, k, q, words);
+}
 
 static void tile(const struct cn_panel_data *p, int64_t row_group, const struct cn_act_panel *x,
                  int64_t token_group, int n_tokens, float *out)
 {
     const int64_t k = p->n_cols, first = token_group * x->n_cols;
-    const int klass = code_class(p->kind->code_max);
-    rows_fn *rows = rows_table[klass][p->kind->sub == 32][p->kind->has_min][n_tokens > 8];
+    int klass;
+    const int mode = mode_of(p->kind, &klass);
+    rows_fn *rows = rows_table[klass][mode][p->kind->sub == 32][n_tokens > 8];
+    _Alignas(32) uint8_t words[COLUMNS / 4 / 2 * N * 4];
     const size_t group = (size_t)row_group * p->group_stride;
     const int8_t *q = x->q + first * N;
     const float *d = x->d + first / 32 * N;
     const int32_t *sum = x->sum + first / 16 * N;
     for (int i = 0; i < N * N; i += 8)
         _mm256_storeu_ps(out + i, _mm256_setzero_ps());
-    for (int64_t c = 0; c < k; c += COLUMNS)
+    for (int64_t c = 0; c < k; c += COLUMNS) {
+        const int64_t here = k - c < COLUMNS ? k - c : COLUMNS;
+        if (mode == IN_WORDS)
+            offset_words(run_of(klass, p->kind->sub), p->kind->offset, here, q + c * N, words);
         for (int r = 0; r < N; r += ROWS) {
             const size_t place = group + (size_t)(c * N + r * CN_CHUNK);
             const int64_t scales = (row_group * N + r) * p->scale_stride + c / p->kind->sub;
-            rows(k - c < COLUMNS ? k - c : COLUMNS, p->kind->offset, p->codes + place,
-                 p->spare + place, p->scale + scales, p->min + scales, p->scale_stride, q + c * N,
-                 d + c / 32 * N, sum + c / 16 * N, out + r * N);
+            rows(here, p->kind->offset, p->codes + place,
+                 mode == IN_WORDS ? words : p->spare + place, p->scale + scales, p->min + scales,
+                 p->scale_stride, q + c * N, d + c / 32 * N, sum + c / 16 * N, out + r * N);
         }
+    }
 }
 
 /* Codes above 129 become magnitudes, and masks where they are negative; the place of the minimum,
