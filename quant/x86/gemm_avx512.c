@@ -4,8 +4,9 @@
  * meets four columns of 32 tokens. vpdpbusd takes unsigned codes of any size and sums in 32 bits,
  * so there is one kernel for all formats; a constant offset is where the accumulators start.
  *
- * 8 rows x 32 tokens: 16 accumulators; 10 loads feed 16 products. (16 rows x 16 tokens need 17.)
- * The fast way has the same shape, but works on unsigned codes with one scale per 256 columns.
+ * 4 rows x 32 tokens: the integer sums of 32 columns, 16 with scales per 16, and 8 float sums stay
+ * in registers. The fast way works on unsigned codes with one scale per 256 columns, so it has
+ * registers for 8 rows: 10 loads feed 16 products.
  * Serves Ice Lake, Zen 4 and later. Error: float rounding of the group sums only.
  */
 #include "quant/x86/wide_avx512.h"
