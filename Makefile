@@ -132,9 +132,9 @@ $(TESTS_BIN): $(BUILD)/%: $(BUILD)/%.o $(TEST_OBJ) $(BUILD)/libcarnot.a
 $(BUILD)/tests/model/alloc_test: WRAP := malloc calloc realloc aligned_alloc free strdup strndup asprintf \
     fopen fdopen fclose mmap munmap pthread_create regcomp
 
-# What scripts of tests/cli start: a device for adb, and what its shell preloads.
-HELPERS := $(BUILD)/tests/cli/adb_device $(BUILD)/tests/cli/arm64_exec.so
-$(BUILD)/tests/cli/adb_device: %: %.o
+# What scripts of tests/cli start: a device for adb, and what its shell preloads; a machine with a meter.
+HELPERS := $(BUILD)/tests/cli/adb_device $(BUILD)/tests/cli/arm64_exec.so $(BUILD)/tests/simulated_machine
+$(BUILD)/tests/cli/adb_device $(BUILD)/tests/simulated_machine: %: %.o
 	@echo "  LD    $@"
 	$(Q)$(CC) $(CFLAGS) $(SANFLAGS) -o $@ $^ $(LDFLAGS)
 $(BUILD)/tests/cli/arm64_exec.so: tests/cli/arm64_exec.c

@@ -92,6 +92,7 @@ static bool put_study(struct cursor *c)
     s->n_done = next_integer(c);
     s->n_failed = next_integer(c);
     s->n_skipped = next_integer(c);
+    s->n_other_root = next_integer(c);
     s->n_open = s->n_planned - s->n_done - s->n_failed - s->n_skipped;
     return true;
 }
@@ -388,6 +389,8 @@ static void name_number(char *name, size_t n_bytes, double v, const char *what, 
 {
     if (isnan(v))
         append(name, n_bytes, "%s", unknown);
+    else if (v == 1 && strncmp(what, "threads", 7) == 0)
+        append(name, n_bytes, "1 thread%s", what + 7);
     else
         append(name, n_bytes, "%.0f %s", v, what);
 }
@@ -465,7 +468,8 @@ enum cn_status cn_report_load(struct cn_report *r, struct cn_error *err)
                 "SELECT name, plan, seed, n_blocks, created_s, (SELECT count(*) FROM runs), "
                 "(SELECT count(*) FROM runs WHERE status = 'done'), "
                 "(SELECT count(*) FROM runs WHERE status = 'failed'), "
-                "(SELECT count(*) FROM runs WHERE status = 'skipped') FROM study"));
+                "(SELECT count(*) FROM runs WHERE status = 'skipped'), (SELECT count(*) FROM runs "
+                "WHERE status = 'done' AND command LIKE '% --root %') FROM study"));
     CN_TRY(each(r, err, put_file,
                 "SELECT file, model, quant, architecture, sha256, tensor_types, status, reason, "
                 "bpw, n_params, n_active_params, file_bytes, tensor_bytes, decode_bytes, "

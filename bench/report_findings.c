@@ -107,18 +107,35 @@ static void fit_columns(const struct cn_report *r, struct cn_table *t)
     cn_table_column(t, "normal", "p (residuals not normal)", -1);
 }
 
+static void size_columns(struct cn_table *t)
+{
+    cn_table_column(t, "bytes", "bytes", -1);
+    cn_table_column(t, "model", "model", -1);
+    cn_table_column(t, "quant", "type", -1);
+    cn_table_column(t, "bpw", "bpw", 2);
+    cn_table_column(t, "mib", "MiB", 2);
+    cn_table_column(t, "quality", "quality", 3);
+    cn_table_column(t, "rival", "against", -1);
+    cn_table_column(t, "rival_quant", "type", -1);
+    cn_table_column(t, "rival_bpw", "bpw", 2);
+    cn_table_column(t, "rival_mib", "MiB", 2);
+    cn_table_column(t, "rival_quality", "quality", 3);
+    cn_table_column(t, "better", "better", -1);
+}
+
 static void find(struct cn_findings *j)
 {
     static const struct {
         const char *heading;
         void (*step)(struct cn_findings *j);
     } questions[] = {
-        {"K against IQ at equal bits",        cn_find_k_against_iq    },
-        { "The format or the kernel?",        cn_find_format_or_kernel},
-        { "Near-linear in bits per weight?",  cn_find_near_linear     },
-        { "Where quality breaks",             cn_find_threshold       },
-        { "The place of mixtures of experts", cn_find_experts         },
-        { "How many threads?",                cn_find_threads         },
+        {"K against IQ at equal bits",                          cn_find_k_against_iq    },
+        { "The format or the kernel?",                          cn_find_format_or_kernel},
+        { "Near-linear in bits per weight?",                    cn_find_near_linear     },
+        { "Where quality breaks",                               cn_find_threshold       },
+        { "A large model in few bits, or a small one in many?", cn_find_sizes           },
+        { "The place of mixtures of experts",                   cn_find_experts         },
+        { "How many threads?",                                  cn_find_threads         },
     };
     for (size_t i = 0; j->ok && i < sizeof questions / sizeof *questions; i++) {
         j->heading = questions[i].heading;
@@ -139,10 +156,12 @@ bool cn_report_findings(struct cn_report *r)
     j->r = r;
     j->comparisons = cn_table_create("comparisons");
     j->fits = cn_table_create("fits");
-    j->ok = j->comparisons && j->fits;
+    j->sizes = cn_table_create("sizes");
+    j->ok = j->comparisons && j->fits && j->sizes;
     if (j->ok) {
         comparison_columns(r, j->comparisons);
         fit_columns(r, j->fits);
+        size_columns(j->sizes);
         cn_page_section(r->page, "findings", "Findings");
         find(j);
     }
@@ -150,9 +169,11 @@ bool cn_report_findings(struct cn_report *r)
     if (ok) {
         cn_report_table(r, j->comparisons, "All comparisons of IQ with K");
         cn_report_table(r, j->fits, "All fits against bits per weight");
+        cn_report_table(r, j->sizes, "Models in the same bytes");
     } else {
         cn_table_free(j->comparisons);
         cn_table_free(j->fits);
+        cn_table_free(j->sizes);
     }
     free(j);
     return ok;

@@ -12,7 +12,7 @@ enum { CN_GAPS = 16 };
 
 struct cn_findings {
     struct cn_report *r;
-    struct cn_table *comparisons, *fits;
+    struct cn_table *comparisons, *fits, *sizes;
     const char *heading; /* of the question; appended before its first answer */
     struct {
         struct cn_say what, why;
@@ -47,6 +47,8 @@ void cn_find_format_or_kernel(struct cn_findings *j);
 /* report_bits.c */
 void cn_find_near_linear(struct cn_findings *j);
 void cn_find_threshold(struct cn_findings *j);
+/* report_sizes.c */
+void cn_find_sizes(struct cn_findings *j);
 /* report_threads.c */
 void cn_find_threads(struct cn_findings *j);
 /* report_experts.c */

@@ -4,7 +4,7 @@
  * 2009) and the front of what nothing beats on all counts.
  */
 #include "bench/plot.h"
-#include "bench/report_part.h"
+#include "bench/report_findings.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -155,15 +155,21 @@ bool cn_report_roofline(struct cn_report *r)
 
 enum { AXES = 4 };
 
-/* What quality is judged by: accuracy, else perplexity, else divergence. NULL: nothing. */
-static const struct cn_quality_axis *best_axis(const struct cn_quality_axis *axes, int n)
+/* What quality is judged by: accuracy, else perplexity, else divergence, which says nothing of one
+ * model against another. NULL: nothing. */
+static const struct cn_quality_axis *best_axis(const struct cn_report *r,
+                                               const struct cn_quality_axis *axes, int n)
 {
     const struct cn_quality_axis *best = NULL;
     static const int order[] = {
         [CN_QUALITY_PPL] = 1, [CN_QUALITY_KLD] = 2, [CN_QUALITY_ACCURACY] = 0
     };
+    bool one_model = true;
+    for (int f = 1; f < r->n_files; f++)
+        one_model &= !cn_first_of_model(r, f);
     for (int i = 0; i < n; i++)
-        if (!best || order[axes[i].kind] < order[best->kind])
+        if ((one_model || axes[i].kind != CN_QUALITY_KLD) &&
+            (!best || order[axes[i].kind] < order[best->kind]))
             best = &axes[i];
     return best;
 }
@@ -217,7 +223,10 @@ static void front_plot(struct cn_report *r, const struct front *f)
                               f->points[g * f->n_axes + (f->q >= 0 ? f->q : 1)], (double)NAN,
                               (double)NAN, on ? r->files[r->groups[g].file].name : NULL);
     }
-    cn_report_plot(r, p, f->j >= 0 ? "Quality against joules" : "Quality against time");
+    char title[64];
+    snprintf(title, sizeof title, "%s against %s", f->quality ? "Quality" : "Memory",
+             f->j >= 0 ? "joules" : "time");
+    cn_report_plot(r, p, title);
 }
 
 static void front_table(struct cn_report *r, const struct front *f)
@@ -270,7 +279,7 @@ bool cn_report_front(struct cn_report *r)
     cn_page_note(r->page, "What no other configuration beats on every count: decode speed, peak "
                           "memory, and, where known, joules per token and quality.");
     for (int s = 0; ok && s < (r->n_sources ? r->n_sources : 1); s++) {
-        struct front f = { .quality = best_axis(axes, n_axes), .source = r->n_sources ? s : -1 };
+        struct front f = { .quality = best_axis(r, axes, n_axes), .source = r->n_sources ? s : -1 };
         if (r->n_sources && !cn_report_has(r, (struct cn_metric){ CN_METRIC_DECODE_J, s }))
             continue;
         if (r->n_sources > 1)

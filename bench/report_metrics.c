@@ -183,7 +183,7 @@ bool cn_quality_axes(const struct cn_report *r, struct cn_quality_axis **out, in
             struct cn_quality_axis a = { (enum cn_quality_kind)kind, q->measure, q->text, "" };
             double lo, hi;
             /* Perplexity on text that the base wrote itself says less than the divergence there. */
-            bool own_text = kind == CN_QUALITY_PPL && !isnan(q->kld_mean);
+            bool own_text = kind == CN_QUALITY_PPL && !*q->text;
             if (own_text || isnan(quality_value(q, a.kind, &lo, &hi)) || known(axes, *n, &a))
                 continue;
             const char *slash = strrchr(q->text, '/');

@@ -94,6 +94,7 @@ struct cn_report_study_info {
     int64_t seed, n_blocks;
     double created_s;
     int64_t n_planned, n_done, n_failed, n_skipped, n_open;
+    int64_t n_other_root; /* done; their meters were read below a folder that stood for / */
 };
 
 struct cn_report {

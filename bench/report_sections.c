@@ -3,7 +3,7 @@
  * Chapters of medians: speed, memory, quality.
  */
 #include "bench/plot.h"
-#include "bench/report_part.h"
+#include "bench/report_findings.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -11,7 +11,7 @@
 
 enum {
     MAX_ROWS = 48,  /* files in one plot */
-    MAX_PLOTS = 6,  /* of one kind, one per setting */
+    MAX_PLOTS = 6,  /* of one kind: settings */
     TALL_TABLE = 16 /* rows from which a table is folded up */
 };
 
@@ -36,8 +36,30 @@ static bool used(const struct cn_report *r, int file)
     return false;
 }
 
-/* A metric of every file, one colour per setting. */
-static bool dots(struct cn_report *r, struct cn_metric m, const char *title)
+/* Where the files end that share a plot with file `first`: all, or if these are too many, those of
+ * its model. */
+static int plot_end(const struct cn_report *r, int first)
+{
+    if (r->n_files <= MAX_ROWS)
+        return r->n_files;
+    int end = first + 1;
+    while (end < r->n_files && !cn_first_of_model(r, end))
+        end++;
+    return end;
+}
+
+/* The title of such a plot; where there is one for each model, with its name. Returns buf. */
+static const char *plot_title(const struct cn_report *r, int first, const char *title, char *buf,
+                              size_t n)
+{
+    bool all = plot_end(r, 0) == r->n_files;
+    snprintf(buf, n, "%s%s%s", title, all ? "" : ", ", all ? "" : r->files[first].model);
+    return buf;
+}
+
+/* A metric of the files from `first` to `end`, one colour per setting. */
+static bool some_dots(struct cn_report *r, struct cn_metric m, const char *title, int first,
+                      int end)
 {
     char label[160];
     struct cn_plot *p = cn_plot_create(cn_metric_label(r, m, label, sizeof label), "");
@@ -47,7 +69,9 @@ static bool dots(struct cn_report *r, struct cn_metric m, const char *title)
     int row = 0, *rows = calloc((size_t)r->n_files + 1, sizeof *rows);
     bool ok = rows;
     for (int f = 0; ok && f < r->n_files; f++)
-        rows[f] = row < MAX_ROWS && used(r, f) ? (row++, cn_plot_row(p, r->files[f].name)) : -1;
+        rows[f] = f >= first && f < end && row < MAX_ROWS && used(r, f)
+                      ? (row++, cn_plot_row(p, r->files[f].name))
+                      : -1;
     for (int s = 0; ok && s < r->n_settings && s < CN_PLOT_SERIES; s++) {
         cn_plot_series(p, CN_PLOT_DOTS, setting_title(r, s), NULL);
         for (int g = 0; ok && g < r->n_groups; g++) {
@@ -64,6 +88,17 @@ static bool dots(struct cn_report *r, struct cn_metric m, const char *title)
     }
     free(rows);
     cn_report_plot(r, p, title);
+    return ok;
+}
+
+static bool dots(struct cn_report *r, struct cn_metric m, const char *title)
+{
+    char full[320];
+    bool ok = true;
+    for (int first = 0, end; ok && first < r->n_files; first = end) {
+        end = plot_end(r, first);
+        ok = some_dots(r, m, plot_title(r, first, title, full, sizeof full), first, end);
+    }
     return ok;
 }
 
@@ -185,46 +220,57 @@ static double part_median(const struct cn_report *r, int group, const struct par
     return median;
 }
 
+/* Of the files from `first` to `end` in a setting. */
+static bool some_stacks(struct cn_report *r, const struct part *parts, int n_parts, int source,
+                        const char *label, const char *title, int setting, int first, int end)
+{
+    struct cn_plot *p = cn_plot_create(label, "");
+    double *edge = calloc((size_t)r->n_files + 1, sizeof *edge);
+    if (!p || !edge) {
+        cn_plot_free(p);
+        free(edge);
+        return false;
+    }
+    cn_plot_from_zero(p);
+    int row = 0;
+    for (int f = first; f < end && row < MAX_ROWS; f++)
+        if (cn_report_group_of(r, f, setting) >= 0)
+            row = cn_plot_row(p, r->files[f].name) + 1;
+    for (int k = 0; k < n_parts; k++) {
+        cn_plot_series(p, CN_PLOT_BARS, parts[k].name, NULL);
+        row = 0;
+        for (int f = first; f < end && row < MAX_ROWS; f++) {
+            int g = cn_report_group_of(r, f, setting);
+            if (g < 0)
+                continue;
+            double v = part_median(r, g, &parts[k], source, k);
+            if (isfinite(v)) {
+                cn_plot_point(p, 0, row, edge[f], edge[f] + v, NULL);
+                edge[f] += v;
+            }
+            row++;
+        }
+    }
+    free(edge);
+    cn_report_plot(r, p, title);
+    return true;
+}
+
 static bool stacks(struct cn_report *r, const struct part *parts, int n_parts, int source,
                    const char *label, const char *title)
 {
-    int drawn = 0;
-    for (int s = 0; s < r->n_settings && drawn < MAX_PLOTS; s++) {
-        struct cn_plot *p = cn_plot_create(label, "");
-        double *edge = calloc((size_t)r->n_files + 1, sizeof *edge);
-        if (!p || !edge) {
-            cn_plot_free(p);
-            free(edge);
-            return false;
+    char with_model[320], full[512];
+    bool ok = true;
+    for (int s = 0; ok && s < r->n_settings && s < MAX_PLOTS; s++)
+        for (int first = 0, end; ok && first < r->n_files; first = end) {
+            const char *name = r->settings[s].name;
+            end = plot_end(r, first);
+            snprintf(full, sizeof full, "%s%s%s",
+                     plot_title(r, first, title, with_model, sizeof with_model), *name ? ": " : "",
+                     name);
+            ok = some_stacks(r, parts, n_parts, source, label, full, s, first, end);
         }
-        cn_plot_from_zero(p);
-        int row = 0;
-        for (int f = 0; f < r->n_files && row < MAX_ROWS; f++)
-            if (cn_report_group_of(r, f, s) >= 0)
-                row = cn_plot_row(p, r->files[f].name) + 1;
-        for (int k = 0; k < n_parts; k++) {
-            cn_plot_series(p, CN_PLOT_BARS, parts[k].name, NULL);
-            row = 0;
-            for (int f = 0; f < r->n_files && row < MAX_ROWS; f++) {
-                int g = cn_report_group_of(r, f, s);
-                if (g < 0)
-                    continue;
-                double v = part_median(r, g, &parts[k], source, k);
-                if (isfinite(v)) {
-                    cn_plot_point(p, 0, row, edge[f], edge[f] + v, NULL);
-                    edge[f] += v;
-                }
-                row++;
-            }
-        }
-        free(edge);
-        char full[320];
-        const char *name = r->settings[s].name;
-        snprintf(full, sizeof full, "%s%s%s", title, *name ? ": " : "", name);
-        drawn += cn_plot_count(p) > 0;
-        cn_report_plot(r, p, full);
-    }
-    return true;
+    return ok;
 }
 
 static double memory_part(const struct cn_report *r, int run, int source, int part)
@@ -413,26 +459,40 @@ bool cn_report_energy_chapter(struct cn_report *r)
  * -------------------------------------------------------------------------------------
  */
 
-static void quality_plot(struct cn_report *r, const struct cn_quality_axis *axis)
+enum against { BITS, SIZE, READ_SIZE };
+
+static void quality_plot(struct cn_report *r, const struct cn_quality_axis *axis,
+                         enum against against)
 {
-    struct cn_plot *p = cn_plot_create("effective bits per weight",
-                                       axis->kind == CN_QUALITY_PPL   ? "perplexity"
-                                       : axis->kind == CN_QUALITY_KLD ? "KL divergence, nats"
-                                                                      : "accuracy, share of tasks");
+    static const char *const labels[] = { "effective bits per weight", "weights, MiB",
+                                          "weights read for a token, MiB" };
+    static const char *const titles[] = { "", " against size", " against what a token reads" };
+    char title[256];
+    struct cn_plot *p = cn_plot_create(labels[against], axis->kind == CN_QUALITY_PPL ? "perplexity"
+                                                        : axis->kind == CN_QUALITY_KLD
+                                                            ? "KL divergence, nats"
+                                                            : "accuracy, share of tasks");
     if (!p)
         return;
-    cn_plot_log(p, false, axis->kind != CN_QUALITY_ACCURACY);
+    cn_plot_log(p, against != BITS, axis->kind != CN_QUALITY_ACCURACY);
     for (int f = 0; f < r->n_files; f++) {
+        const struct cn_report_file *file = &r->files[f];
         double lo, hi, v = cn_quality_of(r, f, axis, &lo, &hi);
-        if (f == 0 || strcmp(r->files[f].model, r->files[f - 1].model) != 0)
-            cn_plot_series(p, CN_PLOT_POINTS, r->files[f].model, NULL);
+        double x = against == BITS   ? file->bpw
+                   : against == SIZE ? file->tensor_bytes / (1 << 20)
+                                     : file->decode_bytes / (1 << 20);
+        if (cn_first_of_model(r, f))
+            cn_plot_series(p, CN_PLOT_POINTS, file->model, NULL);
         /* A base held against itself is noise that would stretch the axis by decades. */
         if (axis->kind != CN_QUALITY_KLD || v >= 1e-5)
-            cn_plot_point(p, r->files[f].bpw, v, lo, hi, r->files[f].quant);
+            cn_plot_point(p, x, v, lo, hi, file->quant);
     }
-    cn_plot_series(p, CN_PLOT_VERTICAL, "3.5 bits", NULL);
-    cn_plot_point(p, 3.5, 0, (double)NAN, (double)NAN, NULL);
-    cn_report_plot(r, p, axis->name);
+    if (against == BITS) {
+        cn_plot_series(p, CN_PLOT_VERTICAL, "3.5 bits", NULL);
+        cn_plot_point(p, 3.5, 0, (double)NAN, (double)NAN, NULL);
+    }
+    snprintf(title, sizeof title, "%s%s", axis->name, titles[against]);
+    cn_report_plot(r, p, title);
 }
 
 bool cn_report_quality_chapter(struct cn_report *r)
@@ -451,8 +511,19 @@ bool cn_report_quality_chapter(struct cn_report *r)
         cn_page_note(r->page, "Intervals: 95%%. Perplexities compare models only where the "
                               "tokenizer is the same; KL divergence is from the model's own base; "
                               "below 1e-5 nats it is not drawn.");
-    for (int a = 0; a < n_axes; a++)
-        quality_plot(r, &axes[a]);
+    bool several = false, experts = false;
+    for (int f = 0; f < r->n_files; f++) {
+        several |= f > 0 && cn_first_of_model(r, f);
+        experts |= r->files[f].experts;
+    }
+    for (int a = 0; a < n_axes; a++) {
+        quality_plot(r, &axes[a], BITS);
+        /* Divergence is from each model's own base, so models cannot be compared by it. */
+        if (several && axes[a].kind != CN_QUALITY_KLD)
+            quality_plot(r, &axes[a], SIZE);
+        if (several && experts && axes[a].kind != CN_QUALITY_KLD)
+            quality_plot(r, &axes[a], READ_SIZE);
+    }
     free(axes);
     bool ppl = false, kld = false, accuracy = false;
     for (int i = 0; i < r->n_quality; i++) {

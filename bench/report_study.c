@@ -137,6 +137,12 @@ static void put_head(struct cn_report *r)
         (long long)s->n_done, (long long)s->n_failed, (long long)s->n_skipped, (long long)s->n_open,
         r->n_files, r->n_settings, r->n_settings == 1 ? "" : "s", r->n_devices,
         r->n_devices == 1 ? "" : "s");
+    if (s->n_other_root)
+        cn_page_text(r->page,
+                     "In %lld of these runs the meters were read below a folder that stood for / "
+                     "(--root): their joules are of whatever wrote there, a simulated machine "
+                     "perhaps, and need not be of this device.",
+                     (long long)s->n_other_root);
 }
 
 static enum cn_status chapters(struct cn_report *r, struct cn_error *err)

@@ -42,7 +42,7 @@ static enum cn_status ask_version(const struct cn_study *s, struct cn_study_site
 }
 
 static enum cn_status put_limits(const struct cn_study *s, const struct cn_study_site *site,
-                                 const struct cn_study_outcome *outcome)
+                                 const struct cn_study_outcome *outcome, bool timed)
 {
     size_t n;
     char *text = cn_study_job_text(outcome, "stdout", &n), *rest = text;
@@ -59,17 +59,17 @@ static enum cn_status put_limits(const struct cn_study *s, const struct cn_study
         const struct cn_json_value *threads = cn_json_get(row, "threads");
         const struct cn_json_value *tier = cn_json_get(row, "tier");
         status = cn_study_store(s, "devices", "cpu", site->id, row);
-        bool timed = s->plan.limits_s > 0 && threads && threads->type == CN_JSON_NUMBER && tier &&
-                     tier->type == CN_JSON_STRING;
-        if (status == CN_OK && timed)
+        bool put = timed && threads && threads->type == CN_JSON_NUMBER && tier &&
+                   tier->type == CN_JSON_STRING;
+        if (status == CN_OK && put)
             status = cn_study_exec(
                 s->db, s->err,
                 "INSERT OR REPLACE INTO limits (device, threads, tier) VALUES (?1, ?2, ?3)", "ids",
                 site->id, threads->number, tier->string);
         double rowid;
-        if (status == CN_OK && timed)
+        if (status == CN_OK && put)
             status = cn_study_number(s->db, &rowid, s->err, "SELECT last_insert_rowid()", "");
-        if (status == CN_OK && timed)
+        if (status == CN_OK && put)
             status = cn_study_store(s, "limits", "read_gbps", (int64_t)rowid, row);
         cn_json_free(json);
     }
@@ -77,36 +77,40 @@ static enum cn_status put_limits(const struct cn_study *s, const struct cn_study
     return status;
 }
 
-/* Thread counts of the plan that are numbers; "every core" is what `machine` knows by itself. */
-static void thread_list(const struct cn_study_plan *plan, char *text, size_t n_bytes)
+/* Thread counts of the plan that the device has; "" with *every: every core is asked for too, and
+ * which counts those are the device knows best. */
+static void thread_list(const struct cn_study_plan *plan, double cpus, char *text, size_t n_bytes,
+                        bool *every)
 {
     size_t n = 0;
     text[0] = 0;
+    *every = false;
     for (size_t i = 0; i < plan->n_threads; i++) {
-        if (!plan->threads[i].decode) {
-            text[0] = 0;
-            return;
-        }
-        n += (size_t)snprintf(text + n, n < n_bytes ? n_bytes - n : 0, "%s%d", i ? "," : "",
-                              plan->threads[i].decode);
+        const int count = plan->threads[i].decode;
+        *every |= !count;
+        if (count && count <= cpus)
+            n += (size_t)snprintf(text + n, n < n_bytes ? n_bytes - n : 0, "%s%d", n ? "," : "",
+                                  count);
     }
+    if (*every)
+        text[0] = 0;
 }
 
-static enum cn_status ask_machine(const struct cn_study *s, const struct cn_study_site *site)
+/* `carnot machine` there; its rows into devices and, if timed, limits. threads "": its own choice.
+ */
+static enum cn_status ask_machine(const struct cn_study *s, const struct cn_study_site *site,
+                                  bool timed, const char *threads)
 {
     struct cn_study_args args = { .n = 0 };
     struct cn_study_outcome outcome;
-    char threads[512];
-    bool timed = s->plan.limits_s > 0;
-    thread_list(&s->plan, threads, sizeof threads);
     cn_study_arg(&args, "machine");
     cn_study_arg(&args, "-o");
     cn_study_arg(&args, "jsonl");
     cn_study_arg(&args, "--seconds");
     cn_study_arg(&args, "%g", timed ? s->plan.limits_s : 0.0);
-    if (!timed || threads[0]) {
+    if (threads[0]) {
         cn_study_arg(&args, "-t");
-        cn_study_arg(&args, "%s", timed ? threads : "1");
+        cn_study_arg(&args, "%s", threads);
     }
     if (!timed) {
         cn_study_arg(&args, "--tiers");
@@ -115,15 +119,35 @@ static enum cn_status ask_machine(const struct cn_study *s, const struct cn_stud
     CN_TRY(ask(s, site, "machine", &args, &outcome));
     enum cn_status status = cn_study_begin(s->db, s->err);
     if (status == CN_OK) {
-        status = put_limits(s, site, &outcome);
-        if (status == CN_OK)
-            status = cn_study_exec(s->db, s->err, "UPDATE devices SET tiers = ?2 WHERE device = ?1",
-                                   "is", site->id, site->tiers);
+        status = put_limits(s, site, &outcome, timed);
+        if (status == CN_OK) /* set when all is known */
+            status = cn_study_exec(
+                s->db, s->err, "UPDATE devices SET tiers = NULL WHERE device = ?1", "i", site->id);
         enum cn_status ended = cn_study_end(s->db, status == CN_OK, s->err);
         status = status == CN_OK ? ended : status;
     }
     cn_study_job_forget(&outcome);
     return status;
+}
+
+static enum cn_status count_cpus(const struct cn_study *s, struct cn_study_site *site)
+{
+    return cn_study_number(s->db, &site->cpus, s->err, "SELECT cpus FROM devices WHERE device = ?1",
+                           "i", site->id);
+}
+
+/* What it is first, then how fast: with as many threads as it has CPUs at most. */
+static enum cn_status learn(const struct cn_study *s, struct cn_study_site *site)
+{
+    char threads[512];
+    bool every;
+    CN_TRY(ask_machine(s, site, false, "1"));
+    CN_TRY(count_cpus(s, site));
+    thread_list(&s->plan, site->cpus, threads, sizeof threads, &every);
+    if (s->plan.limits_s > 0 && (every || threads[0]))
+        CN_TRY(ask_machine(s, site, true, threads));
+    return cn_study_exec(s->db, s->err, "UPDATE devices SET tiers = ?2 WHERE device = ?1", "is",
+                         site->id, site->tiers);
 }
 
 enum cn_status cn_study_describe(const struct cn_study *s, struct cn_study_site *site)
@@ -144,7 +168,6 @@ enum cn_status cn_study_describe(const struct cn_study *s, struct cn_study_site 
                            "SELECT count(*) FROM devices WHERE device = ?1 AND tiers IS NOT NULL",
                            "i", site->id));
     if (known < 1)
-        CN_TRY(ask_machine(s, site));
-    return cn_study_number(s->db, &site->cpus, s->err, "SELECT cpus FROM devices WHERE device = ?1",
-                           "i", site->id);
+        CN_TRY(learn(s, site));
+    return count_cpus(s, site);
 }

@@ -24,9 +24,10 @@ struct file {
     int64_t bytes;
 };
 
-/* The hash of the source made last: the quantisations of a model follow each other. */
+/* Of the source looked at last: the quantisations of a model follow each other. */
 struct hashed {
     char path[PATH_MAX], sha256[CN_SHA256_HEX];
+    char said[PATH_MAX]; /* why nothing could be made of it; not to be told for each once more */
 };
 
 static void copy(char *to, size_t n_bytes, const char *text)
@@ -285,7 +286,9 @@ static enum cn_status prepare_file(const struct cn_study *s, const struct cn_stu
         return status;
     char reason[sizeof s->err->text];
     copy(reason, sizeof reason, s->err->text);
-    cn_study_note(s, "%s %s: %s", f->model, f->quant, reason);
+    if (strcmp(reason, source->said) != 0)
+        cn_study_note(s, "%s %s: %s", f->model, f->quant, reason);
+    copy(source->said, sizeof source->said, reason);
     CN_TRY(cn_study_exec(s->db, s->err,
                          "UPDATE files SET status = 'failed', reason = ?2 WHERE file = ?1", "is",
                          f->id, reason));

@@ -480,6 +480,11 @@ static enum cn_status line_checks(struct parser *p)
     return wrong(p, "warn, refuse or off expected, '%s' found", p->words[1]);
 }
 
+static bool is_quality_option(const char *word)
+{
+    return !strcmp(word, "chunks") || !strcmp(word, "tasks") || !strcmp(word, "ctx");
+}
+
 static enum cn_status line_quality(struct parser *p)
 {
     static const char *const measures[] = { "perplexity", "hellaswag", "choice", "generate" };
@@ -492,19 +497,21 @@ static enum cn_status line_quality(struct parser *p)
             q.measure = measures[i];
     if (q.measure && p->n_words > 2)
         CN_TRY(path(p, p->words[at++], &q.path));
-    else if (strcmp(p->words[1], "divergence") == 0)
+    else if (strcmp(p->words[1], "divergence") == 0) {
         q.measure = "divergence";
-    else
+        if (p->n_words > 2 && !is_quality_option(p->words[2]))
+            CN_TRY(path(p, p->words[at++], &q.path));
+    } else
         return wrong(p, "perplexity, hellaswag, choice or generate with a file, or divergence "
                         "expected");
     for (; at + 1 < p->n_words; at += 2) {
         const char *what = p->words[at];
-        if (!strcmp(what, "chunks") || !strcmp(what, "tasks"))
-            CN_TRY(whole(p, p->words[at + 1], 1, 1 << 20, &q.count));
-        else if (!strcmp(what, "ctx"))
+        if (!is_quality_option(what))
+            break;
+        if (!strcmp(what, "ctx"))
             CN_TRY(whole(p, p->words[at + 1], 8, 1 << 20, &q.ctx));
         else
-            break;
+            CN_TRY(whole(p, p->words[at + 1], 1, 1 << 20, &q.count));
     }
     if (at < p->n_words)
         return wrong(p, "chunks N, tasks N or ctx N expected, '%s' found", p->words[at]);

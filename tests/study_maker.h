@@ -85,7 +85,7 @@ static inline double study_ppl(const struct study_shape *s, int model, int quant
 {
     double bpw = study_quants[quant].bpw;
     if (s->smooth)
-        return 28 * exp(5 * exp(-bpw));
+        return (model ? 25.2 : 28) * exp(5 * exp(-bpw));
     return (model ? 20 : 28) * exp(0.004 * (16 - bpw) + 0.3 * fmax(0, 4 - bpw));
 }
 

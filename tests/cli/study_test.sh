@@ -134,6 +134,33 @@ err_has "none.gguf"
 [ "$(grep -c ',failed,.*context' bad.csv)" = 12 ] || fail "12 runs failed expected"
 [ "$(grep -c ',done,' bad.csv)" = 12 ] || fail "12 runs done expected"
 
+# More threads than there are CPUs: these are skipped, and the limits are of what there is. Divergence on
+# a text that is given tells the perplexity there as well.
+cat >wide.plan <<END
+name wide
+repetitions 1
+model tiny "$model"
+quant F32 Q8_0
+threads 1 1000
+ids p 5 9 3 7
+output 4
+meter none
+idle 0
+limits 0.01
+checks off
+quality divergence text.txt ctx 16 chunks 2
+END
+yes "a b c" | head -n 400 >text.txt
+expect 0 "$CARNOT" study run wide.plan --db wide.db --work work
+"$CARNOT" study export wide.db -o csv >wide.csv
+[ "$(grep -c ',skipped,.*CPUs' wide.csv)" = 2 ] || fail "2 runs skipped expected"
+[ "$(grep -c ',done,' wide.csv)" = 2 ] || fail "2 runs done expected"
+"$CARNOT" study export wide.db --table limits -o csv >limits.csv
+grep -q '^1,1,' limits.csv || fail "no limits of 1 thread"
+grep -q '^1,1000,' limits.csv && fail "limits of 1000 threads"
+"$CARNOT" study export wide.db --table quality -o jsonl >quality.jsonl
+[ "$(grep -c '"text": "[^"]*text.txt", .*"status": "done".*"ppl": [0-9].*"kld_mean": -\{0,1\}[0-9]' quality.jsonl)" = 2 ] || fail "perplexity and divergence expected"
+
 # Energy of a tree that stands still: unresolved, and never 0.
 zone=root/sys/class/powercap/intel-rapl:0
 mkdir -p $zone

@@ -111,6 +111,8 @@ static void test_findings(void **state)
     has(html, "dense-29m, perplexity (prose.txt) against bits per weight: breaks at 4.00 bits");
     has(html, "+35.5% below"); /* exp(0.304) - 1 */
     has(html, "A smooth exponential fits worse.");
+    has(html, "dense-29m against dense-8m in the same bytes stored: better in 10 of 10 types.");
+    has(html, "moe-29m against dense-8m in the same bytes read for a token: better in ");
     has(html, "Decode time of moe-29m (29.0 M parameters, 12.0 M active per token)");
     has(html, "That is the place of a dense model of 12.0 M parameters.");
     has(html, "J = 6 \u00b1 ");
@@ -191,6 +193,30 @@ static void test_threads(void **state)
     has(html, "Decode speed is best with 2 threads. Of that, 1 thread: 0.56 (90% interval 0.5");
     has(html, "Decode energy (package by powercap:package, measured) is best with 2 threads.");
     has(html, "Pairs of one file and block, Wilcoxon signed-rank after Holm: p");
+    free(html);
+}
+
+/* 8 M parameters in 8.5 bits are better than 29 M in 3.6; in 4.25 they are not. */
+static void test_sizes(void **state)
+{
+    (void)state;
+    make(&(struct study_shape){
+        .n_models = 2,
+        .n_quants = 10,
+        .n_tiers = 1,
+        .n_blocks = 1,
+        .quality = true,
+        .smooth = true,
+        .iq_slow = {1, 1}
+    });
+    char *html = report();
+    has(html,
+        "dense-29m against dense-8m in the same bytes stored: better in 8 of 10 types, in all "
+        "down to IQ3_S (4.25 bits, 14.7 MiB). In Q2_K (3.60 bits, 12.4 MiB) it is no better "
+        "than dense-8m in Q8_0 (8.52 bits, 8.1 MiB).");
+    has(html, "Models in the same bytes");
+    if (!cn_plot_missing())
+        has(html, ">weights, MiB<");
     free(html);
 }
 
@@ -389,17 +415,12 @@ static void test_tables(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_findings),
-        cmocka_unit_test(test_gaps),
-        cmocka_unit_test(test_one_comparison),
-        cmocka_unit_test(test_threads),
-        cmocka_unit_test(test_bend),
-        cmocka_unit_test(test_two_sources),
-        cmocka_unit_test(test_hostile_texts),
-        cmocka_unit_test(test_nothing_ran),
-        cmocka_unit_test(test_without_gnuplot),
-        cmocka_unit_test(test_not_a_study),
-        cmocka_unit_test(test_two_thousand_runs),
+        cmocka_unit_test(test_findings),       cmocka_unit_test(test_gaps),
+        cmocka_unit_test(test_one_comparison), cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_sizes),          cmocka_unit_test(test_bend),
+        cmocka_unit_test(test_two_sources),    cmocka_unit_test(test_hostile_texts),
+        cmocka_unit_test(test_nothing_ran),    cmocka_unit_test(test_without_gnuplot),
+        cmocka_unit_test(test_not_a_study),    cmocka_unit_test(test_two_thousand_runs),
         cmocka_unit_test(test_tables),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -50,7 +50,8 @@ static void what_is_said(void **state)
                            "limits none\n"
                            "traces keep\n"
                            "quality perplexity t.txt chunks 4 ctx 128\n"
-                           "quality divergence\n",
+                           "quality divergence\n"
+                           "quality divergence t.txt tasks 5\n",
                            &p, &err),
                      CN_OK);
     assert_string_equal(p.name, "n");
@@ -85,11 +86,14 @@ static void what_is_said(void **state)
     assert_true(p.cooldown_celsius == 2.5 && p.cooldown_s == 90);
     assert_int_equal(p.checks, CN_CHECKS_REFUSE);
     assert_true(p.limits_s == 0);
-    assert_int_equal(p.n_quality, 2);
+    assert_int_equal(p.n_quality, 3);
     assert_string_equal(p.quality[0].path, "/plans/t.txt");
     assert_int_equal(p.quality[0].count, 4);
     assert_int_equal(p.quality[0].ctx, 128);
     assert_string_equal(p.quality[1].path, "");
+    assert_string_equal(p.quality[2].measure, "divergence");
+    assert_string_equal(p.quality[2].path, "/plans/t.txt");
+    assert_int_equal(p.quality[2].count, 5);
     cn_study_plan_free(&p);
 }
 
@@ -173,10 +177,10 @@ static void limits(void **state)
 static void ready_plans(void **state)
 {
     (void)state;
-    static const char *const names[] = {
-        "smoke", "paradox", "bpw", "moe", "threads", "phone-study"
-    };
+    static const char *const names[] = { "smoke",   "paradox",     "bpw",  "moe",
+                                         "threads", "phone-study", "prose" };
     setenv("MODELS", "/m", 1);
+    setenv("TEXTS", "/t", 1);
     setenv("MOE", "/m/a", 1);
     setenv("SAME_TOTAL", "/m/b", 1);
     setenv("SAME_ACTIVE", "/m/c", 1);
