@@ -8,6 +8,7 @@
 #include "bench/study_run.h"
 #include "bench/table.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <math.h>
 #include <stdio.h>
@@ -54,7 +55,7 @@ static int print_status(const char *path, enum cn_table_format format);
 static int run(const struct arguments *a)
 {
     struct cn_error err = { "" };
-    char program[PATH_MAX], model[PATH_MAX];
+    char program[PATH_MAX], model[PATH_MAX], root[PATH_MAX];
     ssize_t n = readlink("/proc/self/exe", program, sizeof program - 1);
     struct cn_study_options o = { .plan = a->words.n > 1 ? a->words.items[1] : NULL,
                                   .db = a->db,
@@ -73,6 +74,11 @@ static int run(const struct arguments *a)
         return cn_die("cannot find this program's own file");
     program[n] = 0;
     o.default_model = realpath(cn_default_model(), model) ? model : cn_default_model();
+    if (o.root && *o.root != '/') { /* runs have folders of their own */
+        if (!realpath(o.root, root))
+            return cn_die("%s: %s", o.root, strerror(errno));
+        o.root = root;
+    }
     char end;
     if (a->shard && (sscanf(a->shard, "%d/%d%c", &o.shard.i, &o.shard.n, &end) != 2 ||
                      o.shard.i < 1 || o.shard.i > o.shard.n || o.shard.n > 100000))

@@ -29,7 +29,7 @@ checks off
 END
 
 # Busy or not it takes 7 W: then the joules of each run are 7 times its seconds, and net nothing is left.
-expect 0 "$machine" rest 7 0 -- "$CARNOT" study run energy.plan --db rest.db --root "$PWD/rest"
+expect 0 "$machine" rest 7 0 -- "$CARNOT" study run energy.plan --db rest.db --root rest
 "$CARNOT" study export rest.db -o jsonl >rest.jsonl
 # shellcheck disable=SC2016
 value='function value(key) { return match($0, "\"" key "\": -?[0-9.e-]+") ? substr($0, RSTART + length(key) + 4, RLENGTH - length(key) - 4) + 0 : "none" }'
