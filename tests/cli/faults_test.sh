@@ -82,7 +82,6 @@ for signal in HUP TERM; do
     [ ! -e "$scratch/base" ] || fail "half a file after SIG$signal"
 done
 
-
 # The terminal itself goes, as when its window is closed: the kernel says HUP to who leads the session.
 if command -v script >/dev/null; then
     ran="a program whose terminal goes"
