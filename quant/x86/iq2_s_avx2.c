@@ -7,7 +7,7 @@
  *
  * The 10-bit indices are put together 16 at a time, in memory, a block ahead; a group of 32 then
  * takes four loads from the grid, and its signs go to the activations. The scales of its two
- * halves, as 16-bit numbers, are the factors of vpmaddwd.
+ * halves, as 16-bit numbers, are the factors of vpmaddwd (gemv_by_quads).
  *
  * Serves every x86 CPU with AVX2; no gathers, which AMD's CPUs are slow at. Error: float rounding,
  * eight terms a block.
@@ -43,38 +43,37 @@ ALWAYS __m256i magnitudes_of(const uint16_t *i)
     return four_rows(cn_iq2_s_grid, i[0], i[1], i[2], i[3]);
 }
 
+/* Of four. One load and shifts instead of four loads: loads are the scarcer. */
+ALWAYS size_t index_of(const uint16_t *four, const int i)
+{
+    return load64(four) >> 16 * i & 0xffff;
+}
+
+ALWAYS struct quad_block ahead(const uint8_t *block, uint16_t *index)
+{
+    const struct cn_block_iq2_s *b = (const void *)block;
+    struct quad_block to;
+    indices_of(b, index);
+    quad_signs(load256(b->signs), to.signs);
+    to.scale16 = odd_scales(b->scale);
+    to.scale[0] = to.scale[1] = _mm256_set1_ps(half_at(&b->d) * 0.125f);
+    return to;
+}
+
+ALWAYS __m256i codes(const uint8_t *block, const uint16_t *index, const int h, const int l)
+{
+    const struct cn_block_iq2_s *b = (const void *)block;
+    (void)b;
+    const uint16_t *i = index + 8 * h;
+    return four_rows(cn_iq2_s_grid, index_of(i, l), index_of(i + 4, l), index_of(i + 16, l),
+                     index_of(i + 20, l));
+}
+
 static void gemv(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
                  const struct cn_act *x, float *y)
 {
-    for (int64_t r = 0; r < n_rows; r++) {
-        const struct cn_block_iq2_s *b = row_at(w, r, row_bytes);
-        __m256 total = _mm256_setzero_ps();
-        uint16_t ahead[2][32]; /* the indices of this block, and of the next */
-        if (n_cols > 0)
-            indices_of(b, ahead[0]);
-        for (int64_t c = 0; c < n_cols; c += 256, b++) {
-            prefetch((const uint8_t *)b, sizeof *b);
-            const uint16_t *index = ahead[c / 256 % 2];
-            indices_of(c + 256 < n_cols ? b + 1 : b, ahead[(c / 256 + 1) % 2]);
-            through_memory(ahead);
-            const __m256i scale16 = odd_scales(b->scale);
-            const __m256i scale_lo = both_halves(scale16, 0), scale_hi = both_halves(scale16, 1);
-            __m256 acc[2] = { _mm256_setzero_ps(), _mm256_setzero_ps() };
-            UNROLL for (int g = 0; g < 8; g++)
-            {
-                const __m256i q =
-                    negate(load256(x->q + c + 32 * g), sign_mask_at(b->signs + 4 * g));
-                __m256i dot = _mm256_madd_epi16(
-                    _mm256_maddubs_epi16(magnitudes_of(index + 4 * g), q),
-                    _mm256_shuffle_epi8(g < 4 ? scale_lo : scale_hi, pair_of_words(g % 4)));
-                acc[g % 2] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot),
-                                             _mm256_broadcast_ss(x->d + c / 32 + g), acc[g % 2]);
-            }
-            total = _mm256_fmadd_ps(_mm256_set1_ps(half_at(&b->d) * 0.125f),
-                                    _mm256_add_ps(acc[0], acc[1]), total);
-        }
-        y[r] = sum_ps(total);
-    }
+    gemv_by_quads(ahead, codes, 16, sizeof(struct cn_block_iq2_s), n_rows, n_cols, w, row_bytes, x,
+                  y);
 }
 
 static void unpack(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk_stride,

@@ -4,9 +4,9 @@
  *
  *   | d f16 | 8 x (4 bytes: indices of runs of 8 | u32: 4 x 7-bit sign code, 4-bit scale) |
  *
- * The sign codes of all eight groups are spread to bytes and completed by their parity at once, a
- * block ahead; a group then takes four loads from the grid, and its signs go to the activations.
- * Scales are made for eight groups at once.
+ * Scales and sign codes, spread to bytes and completed by their parity, are made for all eight
+ * groups at once, a block ahead; a group then takes four loads from the grid, and its signs go to
+ * the activations (gemv_by_quads).
  *
  * Serves every x86 CPU with AVX2; no gathers, which AMD's CPUs are slow at. Error: float rounding,
  * eight terms a block.
@@ -39,41 +39,31 @@ ALWAYS __m256i magnitudes_of(const struct cn_block_iq2_xxs *b, const int g)
     return four_rows(cn_iq2_xxs_grid, i[0], i[1], i[2], i[3]);
 }
 
-ALWAYS void signs_of(const struct cn_block_iq2_xxs *b, uint8_t *signs)
+ALWAYS struct quad_block ahead(const uint8_t *block, uint16_t *index)
 {
-    store256(signs, even_signs(seven_bit_fields(words_of(b))));
+    const struct cn_block_iq2_xxs *b = (const void *)block;
+    struct quad_block to;
+    const __m256i words = words_of(b);
+    (void)index;
+    quad_signs(even_signs(seven_bit_fields(words)), to.signs);
+    to.scale16 = _mm256_set1_epi16(1);
+    quad_floats(_mm256_mul_ps(scales_of(words), _mm256_set1_ps(half_at(&b->d) * 0.25f)), to.scale);
+    return to;
+}
+
+ALWAYS __m256i codes(const uint8_t *block, const uint16_t *index, const int h, const int l)
+{
+    const struct cn_block_iq2_xxs *b = (const void *)block;
+    (void)index;
+    return four_rows(cn_iq2_xxs_grid, b->group[2 * h].index[l], b->group[2 * h + 1].index[l],
+                     b->group[2 * h + 4].index[l], b->group[2 * h + 5].index[l]);
 }
 
 static void gemv(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
                  const struct cn_act *x, float *y)
 {
-    for (int64_t r = 0; r < n_rows; r++) {
-        const struct cn_block_iq2_xxs *b = row_at(w, r, row_bytes);
-        __m256 total = _mm256_setzero_ps();
-        uint8_t ahead[2][32]; /* the signs of this block, and of the next */
-        if (n_cols > 0)
-            signs_of(b, ahead[0]);
-        for (int64_t c = 0; c < n_cols; c += 256, b++) {
-            prefetch((const uint8_t *)b, sizeof *b);
-            const uint8_t *signs = ahead[c / 256 % 2];
-            signs_of(c + 256 < n_cols ? b + 1 : b, ahead[(c / 256 + 1) % 2]);
-            through_memory(ahead);
-            const __m256i words = words_of(b);
-            float scale[8];
-            _mm256_storeu_ps(scale,
-                             _mm256_mul_ps(scales_of(words), _mm256_loadu_ps(x->d + c / 32)));
-            __m256 acc[2] = { _mm256_setzero_ps(), _mm256_setzero_ps() };
-            UNROLL for (int g = 0; g < 8; g++)
-            {
-                const __m256i q = negate(load256(x->q + c + 32 * g), sign_mask_at(signs + 4 * g));
-                acc[g % 2] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot_u8(magnitudes_of(b, g), q)),
-                                             _mm256_broadcast_ss(scale + g), acc[g % 2]);
-            }
-            total = _mm256_fmadd_ps(_mm256_set1_ps(half_at(&b->d) * 0.25f),
-                                    _mm256_add_ps(acc[0], acc[1]), total);
-        }
-        y[r] = sum_ps(total);
-    }
+    gemv_by_quads(ahead, codes, 32, sizeof(struct cn_block_iq2_xxs), n_rows, n_cols, w, row_bytes,
+                  x, y);
 }
 
 static void unpack(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk_stride,

@@ -5,9 +5,9 @@
  *   | d f16 | 64 bytes: low index bits | 8 bytes: ninth index bits | 32 bytes: signs |
  *   | 4 bytes: 8 x 4-bit scale |
  *
- * The 9-bit indices are put together 16 at a time, in memory, a block ahead; a group then takes
- * eight loads from the grid, and its signs go to the activations. Scales are made for eight groups
- * at once.
+ * The 9-bit indices are put together 32 at a time, in memory, a block ahead, as are the signs and
+ * the scales; a group then takes eight loads from the grid, and its signs go to the activations
+ * (gemv_by_quads).
  *
  * Serves every x86 CPU with AVX2; no gathers, which AMD's CPUs are slow at. Error: float rounding,
  * eight terms a block.
@@ -29,59 +29,63 @@ ALWAYS __m256 scales_of(const struct cn_block_iq3_s *b)
     return _mm256_cvtepi32_ps(_mm256_add_epi32(_mm256_add_epi32(n, n), _mm256_set1_epi32(1)));
 }
 
-/* Bit k % 8 of byte k / 8 of index_hi goes to bit 8 of index k: the byte is put in the upper half
- * of a word and shifted so by a product that bit k % 8 lands in bit 15. */
+/* Bit k % 8 of byte k / 8 of index_hi is bit 8 of index k. The eight indices of group g come to lie
+ * at place_of(g): neighbouring bytes are put side by side in each half of a vector. */
 ALWAYS void indices_of(const struct cn_block_iq3_s *b, uint16_t *index)
 {
     const __m256i hi = _mm256_set1_epi64x((long long)load64(b->index_hi));
-    const __m256i shift = _mm256_broadcastsi128_si256(
-        _mm_setr_epi16((short)0x8000, 0x4000, 0x2000, 0x1000, 0x800, 0x400, 0x200, 0x100));
-    UNROLL for (int i = 0; i < 4; i++)
+    const __m256i bit = _mm256_set1_epi64x((long long)0x8040201008040201u);
+    UNROLL for (int i = 0; i < 2; i++)
     {
-        const __m256i spread = _mm256_setr_m128i(_mm_set1_epi16((short)(0x8000 + 2 * i)),
-                                                 _mm_set1_epi16((short)(0x8001 + 2 * i)));
-        __m256i v = _mm256_mullo_epi16(_mm256_shuffle_epi8(hi, spread), shift);
-        v = _mm256_and_si256(_mm256_srli_epi16(v, 7), _mm256_set1_epi16(0x100));
-        store256(index + 16 * i,
-                 _mm256_or_si256(v, _mm256_cvtepu8_epi16(load128(b->index + 16 * i))));
+        const long long first = 0x0404040404040404 * i, step = 0x0101010101010101;
+        const __m256i spread =
+            _mm256_setr_epi64x(first, first + step, first + 2 * step, first + 3 * step);
+        const __m256i top = _mm256_min_epu8(_mm256_and_si256(_mm256_shuffle_epi8(hi, spread), bit),
+                                            _mm256_set1_epi8(1));
+        const __m256i low = load256(b->index + 32 * i);
+        store256(index + 32 * i, _mm256_unpacklo_epi8(low, top));
+        store256(index + 32 * i + 16, _mm256_unpackhi_epi8(low, top));
     }
 }
 
-ALWAYS __m256i magnitudes_of(const uint16_t *i)
+ALWAYS int place_of(const int g)
 {
+    return g / 4 * 32 + g % 2 * 16 + g / 2 % 2 * 8;
+}
+
+ALWAYS __m256i magnitudes_of(const uint16_t *index, const int g)
+{
+    const uint16_t *i = index + place_of(g);
     return eight_rows(cn_iq3_s_grid, i[0], i[1], i[2], i[3], i[4], i[5], i[6], i[7]);
+}
+
+ALWAYS struct quad_block ahead(const uint8_t *block, uint16_t *index)
+{
+    const struct cn_block_iq3_s *b = (const void *)block;
+    struct quad_block to;
+    indices_of(b, index);
+    quad_signs(load256(b->signs), to.signs);
+    to.scale16 = _mm256_set1_epi16(1);
+    quad_floats(_mm256_mul_ps(scales_of(b), _mm256_set1_ps(half_at(&b->d))), to.scale);
+    return to;
+}
+
+ALWAYS __m256i codes(const uint8_t *block, const uint16_t *index, const int h, const int l)
+{
+    const struct cn_block_iq3_s *b = (const void *)block;
+    (void)b;
+    const uint16_t *i = index + place_of(2 * h) + 2 * l;
+    /* Two indices a load: loads are the scarcer. */
+    const uint32_t p = load32(i), q = load32(i + 16), r = load32(i + 32), s = load32(i + 48);
+    return eight_rows(cn_iq3_s_grid, p & 0xffff, p >> 16, q & 0xffff, q >> 16, r & 0xffff, r >> 16,
+                      s & 0xffff, s >> 16);
 }
 
 static void gemv(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
                  const struct cn_act *x, float *y)
 {
-    for (int64_t r = 0; r < n_rows; r++) {
-        const struct cn_block_iq3_s *b = row_at(w, r, row_bytes);
-        __m256 total = _mm256_setzero_ps();
-        uint16_t ahead[2][64]; /* the indices of this block, and of the next */
-        if (n_cols > 0)
-            indices_of(b, ahead[0]);
-        for (int64_t c = 0; c < n_cols; c += 256, b++) {
-            prefetch((const uint8_t *)b, sizeof *b);
-            const uint16_t *index = ahead[c / 256 % 2];
-            indices_of(c + 256 < n_cols ? b + 1 : b, ahead[(c / 256 + 1) % 2]);
-            through_memory(ahead);
-            __m256 scale[2];
-            split_halves(_mm256_mul_ps(scales_of(b), _mm256_loadu_ps(x->d + c / 32)), scale);
-            __m256 acc[2] = { _mm256_setzero_ps(), _mm256_setzero_ps() };
-            UNROLL for (int g = 0; g < 8; g++)
-            {
-                const __m256i q =
-                    negate(load256(x->q + c + 32 * g), sign_mask_at(b->signs + 4 * g));
-                acc[g % 2] =
-                    _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot_u8(magnitudes_of(index + 8 * g), q)),
-                                    element(scale, g), acc[g % 2]);
-            }
-            total = _mm256_fmadd_ps(_mm256_set1_ps(half_at(&b->d)), _mm256_add_ps(acc[0], acc[1]),
-                                    total);
-        }
-        y[r] = sum_ps(total);
-    }
+    gemv_by_quads(ahead, codes, 32, sizeof(struct cn_block_iq3_s), n_rows, n_cols, w, row_bytes, x,
+                  y);
 }
 
 static void unpack(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk_stride,
@@ -95,7 +99,7 @@ static void unpack(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk
         indices_of(b, index);
         UNROLL for (int g = 0; g < 8; g++) put_codes(
             codes, chunk_stride, c + 32 * g,
-            _mm256_add_epi8(negate(magnitudes_of(index + 8 * g), sign_mask_at(b->signs + 4 * g)),
+            _mm256_add_epi8(negate(magnitudes_of(index, g), sign_mask_at(b->signs + 4 * g)),
                             _mm256_set1_epi8(OFFSET)));
     }
 }

@@ -4,9 +4,9 @@
  *
  *   | d f16 | 64 bytes: indices of runs of 4 | 8 x u32: 4 x 7-bit sign code, 4-bit scale |
  *
- * The sign codes of all eight groups are spread to bytes and completed by their parity at once; a
- * group then takes eight loads from the grid, and its signs go to the activations. Scales are made
- * for eight groups at once. Panels hold half of the (even) magnitudes.
+ * Scales and sign codes, spread to bytes and completed by their parity, are made for all eight
+ * groups at once, a block ahead; a group then takes eight loads from the grid, and its signs go to
+ * the activations (gemv_by_quads). Panels hold half of the (even) magnitudes.
  *
  * Serves every x86 CPU with AVX2; no gathers, which AMD's CPUs are slow at. Error: float rounding,
  * eight terms a block.
@@ -32,31 +32,30 @@ ALWAYS __m256i magnitudes_of(const struct cn_block_iq3_xxs *b, const int g)
     return eight_rows(cn_iq3_xxs_grid, i[0], i[1], i[2], i[3], i[4], i[5], i[6], i[7]);
 }
 
+ALWAYS struct quad_block ahead(const uint8_t *block, uint16_t *index)
+{
+    const struct cn_block_iq3_xxs *b = (const void *)block;
+    struct quad_block to;
+    (void)index;
+    quad_signs(even_signs(seven_bit_fields(load256(b->rest))), to.signs);
+    to.scale16 = _mm256_set1_epi16(1);
+    quad_floats(_mm256_mul_ps(scales_of(b), _mm256_set1_ps(half_at(&b->d) * 0.5f)), to.scale);
+    return to;
+}
+
+ALWAYS __m256i codes(const uint8_t *block, const uint16_t *index, const int h, const int l)
+{
+    const struct cn_block_iq3_xxs *b = (const void *)block;
+    (void)index;
+    const uint8_t *i = b->index + 16 * h + 2 * l;
+    return eight_rows(cn_iq3_xxs_grid, i[0], i[1], i[8], i[9], i[32], i[33], i[40], i[41]);
+}
+
 static void gemv(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
                  const struct cn_act *x, float *y)
 {
-    for (int64_t r = 0; r < n_rows; r++) {
-        const struct cn_block_iq3_xxs *b = row_at(w, r, row_bytes);
-        __m256 total = _mm256_setzero_ps();
-        for (int64_t c = 0; c < n_cols; c += 256, b++) {
-            prefetch((const uint8_t *)b, sizeof *b);
-            __m256 scale[2];
-            split_halves(_mm256_mul_ps(scales_of(b), _mm256_loadu_ps(x->d + c / 32)), scale);
-            const __m256i signs = even_signs(seven_bit_fields(load256(b->rest)));
-            const __m256i signs_lo = both_halves(signs, 0), signs_hi = both_halves(signs, 1);
-            __m256 acc[2] = { _mm256_setzero_ps(), _mm256_setzero_ps() };
-            UNROLL for (int g = 0; g < 8; g++)
-            {
-                const __m256i q = negate(load256(x->q + c + 32 * g),
-                                         sign_mask(g < 4 ? signs_lo : signs_hi, g % 4));
-                acc[g % 2] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot_u8(magnitudes_of(b, g), q)),
-                                             element(scale, g), acc[g % 2]);
-            }
-            total = _mm256_fmadd_ps(_mm256_set1_ps(half_at(&b->d) * 0.5f),
-                                    _mm256_add_ps(acc[0], acc[1]), total);
-        }
-        y[r] = sum_ps(total);
-    }
+    gemv_by_quads(ahead, codes, 32, sizeof(struct cn_block_iq3_xxs), n_rows, n_cols, w, row_bytes,
+                  x, y);
 }
 
 static void unpack(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk_stride,
