@@ -7,6 +7,8 @@
 #   musl-gcc     no cmocka there: the kernel tests, and tests/cli with the static program
 #   aarch64-...  every test but those of NOT_EMULATED, under qemu, with cmocka and SQLite of Debian's archive
 #                for that machine (unpacked, not installed); without an archive the kernel tests alone
+#
+# The whole output of each lies in build/matrix.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 : "${CARNOT_SHARED:=$PWD/../shared}"
@@ -21,9 +23,11 @@ trap 'rm -rf "$tmp"' EXIT
 trap 'exit 130' INT TERM
 failed=0
 
-# Scripts that start the program from the program (the kernel would have to call qemu), that build with
-# this machine's compiler, or that limit memory to less than qemu itself needs.
-NOT_EMULATED="study study_adb study_ssh install check bad_models faults"
+# Tests that start the program from the program (the kernel would have to call qemu), that are told by
+# exec that there is no such program (qemu's fork does not tell), that build with this machine's compiler,
+# that limit memory to less than qemu itself needs, or that fit energies to times (emulation is not
+# steady enough).
+NOT_EMULATED="study study_adb study_ssh install check bad_models faults child defaults energy_sweep"
 
 arm64_libraries() { # folder: what unit tests are linked with, below it
     mkdir -p "$1/lists/partial" "$1/debs"
@@ -70,8 +74,10 @@ try() { # compiler, level; in a fresh clone
         libraries=$tmp/arm64/root/usr/lib/aarch64-linux-gnu
         make -s -j"$(nproc)" CROSS=aarch64-linux-gnu- STATIC= CFLAGS="-$2 -g" \
             LDFLAGS="-L$libraries -Wl,-rpath,$libraries" tests || return 1
+        for name in $NOT_EMULATED; do
+            rm "tests/cli/${name}_test.sh" 2>/dev/null || rm "build/aarch64-linux-gnu/tests/unit/${name}_test"
+        done
         emulated build/aarch64-linux-gnu
-        for name in $NOT_EMULATED; do rm "tests/cli/${name}_test.sh"; done
         TEST_TIMEOUT=1800 tests/run.sh build/aarch64-linux-gnu
         ;;
     *)
@@ -81,16 +87,18 @@ try() { # compiler, level; in a fresh clone
     esac
 }
 
+mkdir -p build/matrix
 for combination in "$@"; do
     cc=${combination%:*} level=${combination#*:}
     command -v "$cc" >/dev/null 2>&1 || { echo "SKIPPED $combination: no $cc"; continue; }
     mkdir "$tmp/$cc-$level"
-    if (cd "$tmp/$cc-$level" && try "$cc" "$level") >"$tmp/log" 2>&1; then
-        echo "ok      $combination: $(grep -E '^[0-9]+ passed' "$tmp/log" | tail -n 1)"
+    log=$PWD/build/matrix/$cc-$level.log
+    if (cd "$tmp/$cc-$level" && try "$cc" "$level") >"$log" 2>&1; then
+        echo "ok      $combination: $(grep -E '^[0-9]+ passed' "$log" | tail -n 1)"
     else
         failed=1
-        echo "FAILED  $combination"
-        grep -E 'FAILED|error:|^    \|' "$tmp/log" | head -n 40 | sed 's/^/    | /'
+        echo "FAILED  $combination: build/matrix/$cc-$level.log"
+        grep -E '^FAILED|error:' "$log" | head -n 40 | sed 's/^/    | /'
     fi
     rm -rf "${tmp:?}/$cc-$level"
 done
