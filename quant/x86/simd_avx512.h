@@ -96,10 +96,37 @@ ALWAYS __m512 halves_at(const void *p)
     return _mm512_cvtph_ps(_mm256_set1_epi16((short)load16(p)));
 }
 
+/* Adds the products of the last 256 columns of rows to y, for steps of two blocks whose products
+ * are in lanes 0 to 7 and 8 to 15: two rows at a time. `w`: those columns of the first row; x: the
+ * lanes of them twice. */
+ALWAYS void add_half_steps(__m512 (*step)(const uint8_t *b, const struct lanes *x, __m512 total),
+                           const int block_bytes, int64_t n_rows, const uint8_t *w,
+                           size_t row_bytes, const struct lanes *x, float *y)
+{
+    uint8_t blocks[2 * 82] = { 0 };
+    for (int64_t r = 0; r < n_rows; r += 2) {
+        const uint8_t *b = row_at(w, r, row_bytes);
+        const bool both = r + 1 < n_rows;
+        prefetch(b, block_bytes);
+        prefetch(b + row_bytes, block_bytes);
+        if (!both || row_bytes != (size_t)block_bytes) {
+            memcpy(blocks, b, (size_t)block_bytes);
+            if (both)
+                memcpy(blocks + block_bytes, b + row_bytes, (size_t)block_bytes);
+            b = blocks;
+        }
+        const __m512 total = step(b, x, _mm512_setzero_ps());
+        y[r] += sum_ps(_mm512_castps512_ps256(total));
+        if (both)
+            y[r + 1] += sum_ps(_mm512_extractf32x8_ps(total, 1));
+    }
+}
+
 /* y = W x of a format whose blocks are block_elems columns in block_bytes bytes. arrange() makes
- * the lanes of step_cols (256 or 512: one or two structs) columns from column c on; step() adds
- * their products to the 16 sums `total`. Blocks of zeros make up for what the last step of a row
- * lacks: they lie in a copy, so nothing is read beyond the row. */
+ * the lanes of step_cols (256, or 512 of blocks of 256: one or two structs) columns from column c
+ * on; step() adds their products to the 16 sums `total`. What the last step of 256 of a row lacks,
+ * blocks of zeros make up for: they lie in a copy, so nothing is read beyond the row. Half a step
+ * of 512 is done for two rows at once. */
 ALWAYS void gemv_by_strips(void (*arrange)(const struct cn_act *x, int64_t c, struct lanes *to),
                            __m512 (*step)(const uint8_t *b, const struct lanes *x, __m512 total),
                            const int block_elems, const int block_bytes, const int step_cols,
@@ -113,6 +140,7 @@ ALWAYS void gemv_by_strips(void (*arrange)(const struct cn_act *x, int64_t c, st
         const int64_t n = n_cols - c0 < STRIP_COLS ? n_cols - c0 : STRIP_COLS;
         const int64_t whole = n / step_cols;
         const size_t rest = (size_t)(n % step_cols);
+        const uint8_t *const first = (const uint8_t *)w + c0 / block_elems * block_bytes;
         for (int64_t i = 0; i < whole; i++)
             arrange(x, c0 + i * step_cols, strip + i * structs);
         if (rest) {
@@ -120,28 +148,32 @@ ALWAYS void gemv_by_strips(void (*arrange)(const struct cn_act *x, int64_t c, st
             int8_t q[512] = { 0 };
             float d[16] = { 0 }, sum32[16] = { 0 };
             int16_t sum16[32] = { 0 };
-            memcpy(q, x->q + c, rest);
-            memcpy(d, x->d + c / 32, rest / 32 * sizeof *d);
-            memcpy(sum32, x->sum32 + c / 32, rest / 32 * sizeof *sum32);
-            memcpy(sum16, x->sum16 + c / 16, rest / 16 * sizeof *sum16);
+            for (int i = 0; i < structs; i++) {
+                memcpy(q + 256 * i, x->q + c, rest);
+                memcpy(d + 8 * i, x->d + c / 32, rest / 32 * sizeof *d);
+                memcpy(sum32 + 8 * i, x->sum32 + c / 32, rest / 32 * sizeof *sum32);
+                memcpy(sum16 + 16 * i, x->sum16 + c / 16, rest / 16 * sizeof *sum16);
+            }
             const struct cn_act padded = { .q = q, .d = d, .sum32 = sum32, .sum16 = sum16 };
             arrange(&padded, 0, strip + whole * structs);
         }
         for (int64_t r = 0; r < n_rows; r++) {
-            const uint8_t *b = row_at(w, r, row_bytes);
-            b += c0 / block_elems * block_bytes;
+            const uint8_t *b = row_at(first, r, row_bytes);
             __m512 total = _mm512_setzero_ps();
             for (int64_t i = 0; i < whole; i++, b += step_bytes) {
                 prefetch(b, step_bytes);
                 total = step(b, strip + i * structs, total);
             }
-            if (rest) {
+            if (rest && structs == 1) {
                 memcpy(blocks, b, rest / (size_t)block_elems * (size_t)block_bytes);
                 total = step(blocks, strip + whole * structs, total);
             }
             const float sum = _mm512_reduce_add_ps(total);
             y[r] = c0 ? y[r] + sum : sum;
         }
+        if (rest && structs == 2)
+            add_half_steps(step, block_bytes, n_rows, first + whole * step_bytes, row_bytes,
+                           strip + whole * structs, y);
     }
 }
 
