@@ -58,14 +58,16 @@ try() { # compiler, level; in a fresh clone
         make -s -j"$(nproc)" CC="$1" CFLAGS="-$2 -g" all test-kernels || return 1
         CARNOT=$PWD/$(make -s CC="$1" print-BUILD)/carnot
         export CARNOT
-        wrong=0
+        right=0 wrong=0 skipped=0
         for script in tests/cli/*_test.sh; do
             timeout 600 "$script" </dev/null
             case $? in
-            0 | 77) ;;
+            0) right=$((right + 1)) ;;
+            77) skipped=$((skipped + 1)) ;;
             *) echo "FAILED $script"; wrong=$((wrong + 1)) ;;
             esac
         done
+        echo "$right passed, $wrong failed, $skipped skipped"
         return $wrong
         ;;
     aarch64-linux-gnu-gcc)
