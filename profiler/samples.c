@@ -41,6 +41,10 @@ static const struct {
 };
 /* clang-format on */
 
+/* Times lie within this of 0 (1970 to 2065): differences of two, and sums with the offsets that
+ * traces and users may give, stay in range. */
+static const int64_t LAST_NS = INT64_C(3000000000000000000);
+
 struct row {
     int64_t t_ns;
     double value; /* uW or uJ; of logcat uA times V; NaN: missing */
@@ -103,11 +107,12 @@ static void put(struct cells *c, enum role role, double scale, double number, in
         if (scale <= 0)
             scale = guess_scale(number);
         double ns = number * scale;
-        c->bad = c->bad || !(fabs(ns) < 9e18);
+        c->bad = c->bad || !(fabs(ns) < (double)LAST_NS);
         if (!c->bad)
             /* Integers of nanoseconds since 1970 do not fit a double. */
-            c->t_ns = is_integer && fabs((double)integer * scale) < 9e18 ? integer * (int64_t)scale
-                                                                         : (int64_t)ns;
+            c->t_ns = is_integer && fabs((double)integer * scale) < (double)LAST_NS
+                          ? integer * (int64_t)scale
+                          : (int64_t)ns;
         c->has_time = true;
     } else if (role != NOTHING) {
         c->of[role] = number * scale;
@@ -266,7 +271,7 @@ static int logcat_line(struct loader *l, const char *line)
     if (!s)
         return 0;
     if (sscanf(s + 8, " %lld , %lf , %lf", &ts, &current, &mv) != 3 || !isfinite(current) ||
-        !isfinite(mv) || ts < 0 || ts > INT64_MAX / 1000000)
+        !isfinite(mv) || ts < 0 || ts > LAST_NS / 1000000)
         return fault(l, "expected stats => ts_ms,uA,mV,...");
     return add_row(l, (struct row){ ts * 1000000, fabs(current) * mv * 1e-3, current });
 }

@@ -143,6 +143,8 @@ static void test_bad_files(void **state)
     refused("t_ms,power_w\n", "no samples");
     refused("colour,taste\n1,2\n", "line 1: expected a header");
     refused("t_ms,power_w\n10,5\n5,5\n", "line 3: time goes back");
+    refused("t_ns,power_w\n-2666666666616666666,5\n6666616666666666666,5\n",
+            "line 3: expected a time, found none in range");
     refused("t_ms,power_w\n10,five\n", "line 2: expected a number in column 2, found \"five\"");
     refused("t_ms,power_w\n10,inf\n", "line 2");
     refused("t_ms,power_w\n1e300,5\n", "line 2: expected a time");
