@@ -19,7 +19,7 @@
 #include "tests/arch_fixture.h"
 #include "tests/sysfs_tree.h"
 
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__) || !defined(__OPTIMIZE__)
 enum { SLOWER = 5 };
 #else
 enum { SLOWER = 1 };
