@@ -42,27 +42,7 @@ static int level_at(const struct cn_block_iq1_m *b, int e)
     return 8 * value + (rest & 8 ? -1 : 1);
 }
 
-static void dequantize(int64_t n_cols, const void *blocks, float *x)
-{
-    const struct cn_block_iq1_m *b = blocks;
-    for (int64_t i = 0; i < n_cols / BLOCK; i++, b++, x += BLOCK)
-        for (int e = 0; e < BLOCK; e++)
-            x[e] = scale_at(b, e / GROUP) * (float)level_at(b, e);
-}
-
-static void unpack(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk_stride,
-                   float *scale, float *min)
-{
-    const struct cn_block_iq1_m *b = row;
-    (void)min;
-    for (int64_t i = 0; i < n_cols; i += BLOCK, b++) {
-        for (int g = 0; g < N_GROUPS; g++)
-            *scale++ = scale_at(b, g);
-        for (int e = 0; e < BLOCK; e++)
-            cn_ref_put_code(codes, chunk_stride, i + e, level_at(b, e) + OFFSET);
-    }
-}
-
+CN_REF_LEVELS(iq1_m, 1)
 CN_REF_GEMV(iq1_m)
 
 static const struct cn_grid_kind kind = {
