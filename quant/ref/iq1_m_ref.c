@@ -18,7 +18,7 @@
 
 extern const struct cn_reference cn_iq1_m_ref;
 
-enum { BLOCK = 256, GROUP = 16, N_GROUPS = BLOCK / GROUP, OFFSET = 9 };
+enum { BLOCK = 256, GROUP = 16, OFFSET = 9 };
 
 static uint32_t scale_word(const struct cn_block_iq1_m *b, int k)
 {

@@ -62,8 +62,7 @@ ALWAYS struct quad_block ahead(const uint8_t *block, uint16_t *index)
 
 ALWAYS __m256i codes(const uint8_t *block, const uint16_t *index, const int h, const int l)
 {
-    const struct cn_block_iq2_s *b = (const void *)block;
-    (void)b;
+    (void)block;
     const uint16_t *i = index + 8 * h;
     return four_rows(cn_iq2_s_grid, index_of(i, l), index_of(i + 4, l), index_of(i + 16, l),
                      index_of(i + 20, l));

@@ -72,8 +72,7 @@ ALWAYS struct quad_block ahead(const uint8_t *block, uint16_t *index)
 
 ALWAYS __m256i codes(const uint8_t *block, const uint16_t *index, const int h, const int l)
 {
-    const struct cn_block_iq3_s *b = (const void *)block;
-    (void)b;
+    (void)block;
     const uint16_t *i = index + place_of(2 * h) + 2 * l;
     /* Two indices a load: loads are the scarcer. */
     const uint32_t p = load32(i), q = load32(i + 16), r = load32(i + 32), s = load32(i + 48);

@@ -103,7 +103,7 @@ ALWAYS void add_half_steps(__m512 (*step)(const uint8_t *b, const struct lanes *
                            const int block_bytes, int64_t n_rows, const uint8_t *w,
                            size_t row_bytes, const struct lanes *x, float *y)
 {
-    uint8_t blocks[2 * 82] = { 0 };
+    uint8_t blocks[2 * 82] = { 0 }; /* of IQ2_S, the largest of those formats */
     for (int64_t r = 0; r < n_rows; r += 2) {
         const uint8_t *b = row_at(w, r, row_bytes);
         const bool both = r + 1 < n_rows;
