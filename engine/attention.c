@@ -235,7 +235,7 @@ static int64_t padded(int64_t d)
 /* Buffers of a chunk of the many-token form, floats. */
 struct layout {
     int64_t n_tiles; /* of 16 queries: (heads of the group) x (QUERY_TOKENS / 16) */
-    size_t q, k, v, p, o, out, row, run, total;
+    size_t q, k, v, p, o, out, rows, run, total;
 };
 
 static struct layout layout_of(const struct cn_hparams *hp)
@@ -248,8 +248,8 @@ static struct layout layout_of(const struct cn_hparams *hp)
     l.p = l.v + KEYS * dv;
     l.o = l.p + TILE * KEYS;
     l.out = l.o + tiles * TILE * dv;
-    l.row = l.out + TILE * TILE;
-    l.run = l.row + (dk > dv ? dk : dv);
+    l.rows = l.out + TILE * TILE;
+    l.run = l.rows + (TILE * dk > dv ? TILE * dk : dv);
     l.total = l.run + tiles * 2 * TILE;
     return l;
 }
@@ -274,6 +274,53 @@ static void mask(const struct job *job, int64_t position, int64_t t0, int64_t ke
             row[t / TILE * TILE * TILE + t % TILE] = -INFINITY;
 }
 
+/* A row of n floats in runs of 16, `stride` floats from one to the next. */
+static void store_runs(int64_t n, const float *row, float *to, int64_t stride)
+{
+    int64_t c = 0;
+    for (; c + TILE <= n; c += TILE, to += stride)
+        memcpy(to, row + c, TILE * sizeof *row);
+    memcpy(to, row + c, (size_t)(n - c) * sizeof *row);
+}
+
+/* The way back, times a factor. */
+static void load_runs(int64_t n, float factor, const float *from, int64_t stride, float *row)
+{
+    int64_t c = 0;
+    for (; c + TILE <= n; c += TILE, from += stride)
+        for (int64_t i = 0; i < TILE; i++)
+            row[c + i] = factor * from[i];
+    for (int64_t i = 0; c + i < n; i++)
+        row[c + i] = factor * from[i];
+}
+
+/* n keys and values from position t0 on, those beyond n zero. Keys: [group of 16][d][16 keys];
+ * values: [16 dims][key][16]. rows: room for 16 keys or one value. */
+static void load_block(const struct job *job, int64_t kv_head, int64_t t0, int64_t n, float *rows,
+                       float *keys, float *values)
+{
+    const struct cn_session *s = job->s;
+    const int64_t dk = s->model->hp.d_k, dv = s->model->hp.d_v, dkp = padded(dk), dvp = padded(dv);
+    memset(values, 0, (size_t)(KEYS * dvp) * sizeof *values);
+    for (int64_t t = 0; t < n; t += TILE) {
+        const int here = (int)(n - t < TILE ? n - t : TILE);
+        float *to = keys + t * dkp;
+        memset(rows, 0, (size_t)(TILE * dkp) * sizeof *rows);
+        for (int64_t i = 0; i < here; i++) {
+            const uint8_t *row = k_row(s, job->layer, kv_head, t0 + t + i);
+            const float *k = load_row(s, dk, row, rows + i * dkp);
+            if (k != rows + i * dkp)
+                memcpy(rows + i * dkp, k, (size_t)dk * sizeof *k);
+        }
+        for (int64_t c = 0; c < dkp; c += TILE)
+            cn_gemm_store(s->model->ops.gemm, rows + c, dkp, TILE, TILE, to + c * TILE, TILE,
+                          false);
+    }
+    for (int64_t t = 0; t < n; t++)
+        store_runs(dv, load_row(s, dv, v_row(s, job->layer, kv_head, t0 + t), rows),
+                   values + t * TILE, KEYS * TILE);
+}
+
 /* QUERY_TOKENS tokens and one KV head. */
 static void tiled_chunk(void *context, int chunk, int thread)
 {
@@ -292,7 +339,7 @@ static void tiled_chunk(void *context, int chunk, int thread)
     const int64_t stride = hp->n_head * hp->d_k + hp->n_head_kv * (hp->d_k + hp->d_v);
     const int64_t dk = hp->d_k, dv = hp->d_v, dkp = padded(dk), dvp = padded(dv);
     float *qp = base + l.q, *kp = base + l.k, *vp = base + l.v, *pp = base + l.p, *op = base + l.o;
-    float *out = base + l.out, *row = base + l.row;
+    float *out = base + l.out, *rows = base + l.rows;
     float *run = base + l.run; /* [tile][2][16]: running maximum and sum of each query */
 
     /* Queries as panels: [d / 16][16 tokens][16]. Rows past the last token are zero. */
@@ -307,33 +354,22 @@ static void tiled_chunk(void *context, int chunk, int thread)
                 continue;
             const float *q =
                 s->qkv + (first + token) * stride + (kv_head * group + tile / tiles_per_head) * dk;
-            for (int64_t c = 0; c < dk; c += TILE)
-                memcpy(qp + tile * TILE * dkp + (c / TILE * TILE + i) * TILE, q + c,
-                       (size_t)(dk - c < TILE ? dk - c : TILE) * sizeof *q);
+            store_runs(dk, q, qp + tile * TILE * dkp + i * TILE, TILE * TILE);
         }
 
     const int64_t last = s->position + first + n - 1;
     for (int64_t t0 = first_key(job, s->position + first) / KEYS * KEYS; t0 <= last; t0 += KEYS) {
         int64_t keys = last + 1 - t0 < KEYS ? last + 1 - t0 : KEYS;
-        int64_t key_groups = (keys + TILE - 1) / TILE;
-        /* Keys: [16-group][d][16 keys]; values: [16 dims][key][16]. */
-        memset(kp, 0, (size_t)(key_groups * TILE * dkp) * sizeof *kp);
-        memset(vp, 0, (size_t)(KEYS * dvp) * sizeof *vp);
-        for (int64_t t = 0; t < keys; t++) {
-            const float *k = load_row(s, dk, k_row(s, job->layer, kv_head, t0 + t), row);
-            float *to = kp + t / TILE * TILE * dkp + t % TILE;
-            for (int64_t c = 0; c < dk; c++)
-                to[c * TILE] = k[c];
-            const float *v = load_row(s, dv, v_row(s, job->layer, kv_head, t0 + t), row);
-            for (int64_t c = 0; c < dv; c += TILE)
-                memcpy(vp + (c * KEYS) + t * TILE, v + c,
-                       (size_t)(dv - c < TILE ? dv - c : TILE) * sizeof *v);
-        }
+        load_block(job, kv_head, t0, keys, rows, kp, vp);
         for (int64_t tile = 0; tile < n_tiles; tile++) {
             const int64_t token0 = tile % tiles_per_head * TILE;
             const int tokens = (int)(n - token0 < TILE ? n - token0 : TILE);
-            if (t0 > s->position + first + token0 + tokens - 1)
-                continue; /* the whole block lies in the future of these queries */
+            const int64_t position0 = s->position + first + token0;
+            /* What lies in the future of all these queries is left out. */
+            const int64_t seen = position0 + tokens - t0;
+            if (seen <= 0)
+                continue;
+            const int64_t key_groups = ((seen < keys ? seen : keys) + TILE - 1) / TILE;
             static const struct cn_panel floats = { 0 };
             struct cn_panel_data queries = { .kind = &floats,
                                              .n_cols = dk,
@@ -345,7 +381,6 @@ static void tiled_chunk(void *context, int chunk, int thread)
             }
             cap_scores(hp, key_groups * TILE * TILE, pp);
             /* Most blocks are seen whole by every query of the tile. */
-            const int64_t position0 = s->position + first + token0;
             if (t0 + key_groups * TILE - 1 > position0 ||
                 t0 < first_key(job, position0 + tokens - 1))
                 for (int64_t i = 0; i < tokens; i++)
@@ -377,9 +412,8 @@ static void tiled_chunk(void *context, int chunk, int thread)
             int64_t token = first + tile % tiles_per_head * TILE + i;
             float *to =
                 s->attn + (token * hp->n_head + kv_head * group + tile / tiles_per_head) * dv;
-            for (int64_t c = 0; c < dv; c++)
-                to[c] = op[(tile * dvp + c / TILE * TILE) * TILE + i * TILE + c % TILE] /
-                        run[tile * 2 * TILE + TILE + i];
+            load_runs(dv, 1 / run[tile * 2 * TILE + TILE + i], op + (tile * dvp + i) * TILE,
+                      TILE * TILE, to);
         }
 }
 

@@ -172,7 +172,7 @@ void cn_gemm_store(const struct cn_gemm *gemm, const float *tile, int64_t tile_s
 
 /* One block of at most ROWS rows of the panel times all tokens; first: its columns are the first,
  * y is overwritten. */
-static void multiply(const struct cn_gemm *gemm, const struct cn_panel_data *p, int64_t n_rows,
+static void multiply(const struct cn_gemm *gemm, struct cn_panel_data *p, int64_t n_rows,
                      const struct cn_act_panel *x, bool first, float *out, float *y,
                      int64_t y_stride)
 {
@@ -181,6 +181,8 @@ static void multiply(const struct cn_gemm *gemm, const struct cn_panel_data *p, 
     assert(groups == 1 || groups == 2);
     for (int64_t t = 0; t < x->n_tokens; t += step) {
         const int n_tokens = (int)at_most(x->n_tokens - t, step);
+        if (!floats && gemm->prepare_tokens)
+            gemm->prepare_tokens(p, x, t / GROUP);
         for (int64_t r = 0; r < n_rows; r += GROUP) {
             /* Lines that are to be written, for they come from afar. */
             for (int i = 0; i < n_tokens; i++)

@@ -17,7 +17,7 @@ struct cn_panel_data {
     float *scale; /* row r's at scale + r * scale_stride */
     float *min;   /* only if kind->has_min */
     int64_t scale_stride;
-    uint8_t *spare; /* for `prepare`: as large as codes */
+    uint8_t *spare; /* for `prepare` and `prepare_tokens`: as large as codes */
 };
 
 /* A block of the other way to a product: rows times columns times tokens that caches hold. Weights
@@ -58,6 +58,10 @@ struct cn_gemm {
     /* May rewrite the unpacked panel to what `tile` likes best; NULL: nothing to do. n_rows is a
      * multiple of CN_PANEL_ROWS. */
     void (*prepare)(struct cn_panel_data *p, int64_t n_rows);
+    /* May leave in p->spare what the tiles of group `token_group` need, which are next; NULL:
+     * nothing to do. x as for `tile`. */
+    void (*prepare_tokens)(struct cn_panel_data *p, const struct cn_act_panel *x,
+                           int64_t token_group);
     /* How many groups of 16 tokens `tile` takes at once, 1 or 2. */
     int token_groups;
     /* One group of 16 rows times n_tokens tokens from group `token_group` on, n_tokens at most

@@ -246,13 +246,14 @@ static void rms_norm(int64_t n, const float *x, const float *w, float eps, float
         y[i] = x[i] * scale * w[i];
 }
 
-/* e^x by 2^k * p(r), |r| <= ln2 / 2, p of degree 6 (Taylor, whose last term is below 2^-24 there).
- * Below -87.3 the result is 0, above 88.7 infinity; NaN stays NaN. */
-ALWAYS __m256 exp8(__m256 x)
+#define LOG2_E      1.44269504088896341f
+#define EXP_LOWEST  -87.33654f
+#define EXP_HIGHEST 88.72283f
+
+/* e^x is 2^k times this, k = x / ln 2 to the nearest integer: a polynomial of degree 6 (Taylor,
+ * whose last term is below 2^-24 for what is left of x, at most ln 2 / 2). */
+ALWAYS __m256 exp_rest(__m256 x, __m256 k)
 {
-    const __m256 lowest = _mm256_set1_ps(-87.33654f), highest = _mm256_set1_ps(88.72283f);
-    __m256 k = _mm256_round_ps(_mm256_mul_ps(x, _mm256_set1_ps(1.44269504088896341f)),
-                               _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
     __m256 r = _mm256_fnmadd_ps(k, _mm256_set1_ps(0.693359375f), x);
     r = _mm256_fnmadd_ps(k, _mm256_set1_ps(-2.12194440e-4f), r);
     __m256 p = _mm256_set1_ps(1.0f / 720);
@@ -261,14 +262,22 @@ ALWAYS __m256 exp8(__m256 x)
     p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(1.0f / 6));
     p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(0.5f));
     p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(1));
-    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(1));
+    return _mm256_fmadd_ps(p, r, _mm256_set1_ps(1));
+}
+
+/* Below -87.3 the result is 0, above 88.7 infinity; NaN stays NaN. */
+ALWAYS __m256 exp8(__m256 x)
+{
+    const __m256 lowest = _mm256_set1_ps(EXP_LOWEST), highest = _mm256_set1_ps(EXP_HIGHEST);
+    const __m256 k = _mm256_round_ps(_mm256_mul_ps(x, _mm256_set1_ps(LOG2_E)),
+                                     _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
     /* 2^k in two factors, so that k = 128 does not overflow the exponent field. */
     __m256i ki = _mm256_cvtps_epi32(k), half = _mm256_srai_epi32(ki, 1);
     const __m256i bias = _mm256_set1_epi32(127);
     __m256 f0 = _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(half, bias), 23));
     __m256 f1 = _mm256_castsi256_ps(
         _mm256_slli_epi32(_mm256_add_epi32(_mm256_sub_epi32(ki, half), bias), 23));
-    __m256 y = _mm256_mul_ps(_mm256_mul_ps(p, f0), f1);
+    __m256 y = _mm256_mul_ps(_mm256_mul_ps(exp_rest(x, k), f0), f1);
     y = _mm256_andnot_ps(_mm256_cmp_ps(x, lowest, _CMP_LT_OQ), y);
     y = _mm256_blendv_ps(y, _mm256_set1_ps(INFINITY), _mm256_cmp_ps(x, highest, _CMP_GT_OQ));
     return _mm256_blendv_ps(y, x, _mm256_cmp_ps(x, x, _CMP_UNORD_Q));
@@ -372,26 +381,45 @@ ALWAYS float max_ps(__m256 v)
     return _mm_cvtss_f32(_mm_max_ss(m, _mm_movehdup_ps(m)));
 }
 
+/* e^x for x <= 0 or NaN; below -87.3 it is 0. */
+ALWAYS __m256 exp_below(__m256 x)
+{
+    const __m256 k = _mm256_round_ps(_mm256_mul_ps(x, _mm256_set1_ps(LOG2_E)),
+                                     _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+    const __m256i exponent = _mm256_slli_epi32(_mm256_cvtps_epi32(k), 23);
+    const __m256 y =
+        _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(exp_rest(x, k)), exponent));
+    return _mm256_and_ps(_mm256_cmp_ps(x, _mm256_set1_ps(EXP_LOWEST), _CMP_NLT_UQ), y);
+}
+
 static void softmax_tile(int64_t n_groups, float *p, float *max, float *sum, float *factor)
 {
     enum { N = 16 };
+    float top[N];
     for (int row = 0; row < N; row++) {
-        float *first = p + row * N;
         __m256 m = _mm256_set1_ps(max[row]);
         for (int64_t g = 0; g < n_groups; g++) {
-            const float *x = first + g * N * N;
+            const float *x = p + (g * N + row) * N;
             m = _mm256_max_ps(m, _mm256_max_ps(_mm256_loadu_ps(x), _mm256_loadu_ps(x + 8)));
         }
-        const float top = max_ps(m);
-        factor[row] = top > max[row] ? expf(max[row] - top) : 1;
-        max[row] = top;
+        top[row] = max_ps(m);
+    }
+    for (int row = 0; row < N; row += 8) {
+        const __m256 before = _mm256_loadu_ps(max + row), after = _mm256_loadu_ps(top + row);
+        /* Where both are -infinity their difference is NaN. */
+        const __m256 same = _mm256_cmp_ps(before, after, _CMP_EQ_OQ);
+        const __m256 by = exp_below(_mm256_andnot_ps(same, _mm256_sub_ps(before, after)));
+        _mm256_storeu_ps(factor + row, by);
+        _mm256_storeu_ps(max + row, after);
+    }
+    for (int row = 0; row < N; row++) {
         /* -infinity less 0 stays that, and its exponential is 0. */
-        const __m256 base = _mm256_set1_ps(top == -INFINITY ? 0 : top);
+        const __m256 base = _mm256_set1_ps(top[row] == -INFINITY ? 0 : top[row]);
         __m256 more = _mm256_setzero_ps();
         for (int64_t g = 0; g < n_groups; g++) {
-            float *x = first + g * N * N;
-            __m256 lo = exp8(_mm256_sub_ps(_mm256_loadu_ps(x), base));
-            __m256 hi = exp8(_mm256_sub_ps(_mm256_loadu_ps(x + 8), base));
+            float *x = p + (g * N + row) * N;
+            const __m256 lo = exp_below(_mm256_sub_ps(_mm256_loadu_ps(x), base));
+            const __m256 hi = exp_below(_mm256_sub_ps(_mm256_loadu_ps(x + 8), base));
             _mm256_storeu_ps(x, lo);
             _mm256_storeu_ps(x + 8, hi);
             more = _mm256_add_ps(more, _mm256_add_ps(lo, hi));

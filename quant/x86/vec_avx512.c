@@ -62,13 +62,17 @@ static void quantize_q8(int64_t n, const float *x, int8_t *q, float *d, float *s
     }
 }
 
-/* e^x by 2^k * p(r), |r| <= ln2 / 2, p of degree 6 (Taylor, whose last term is below 2^-24 there).
- * Below -87.3 the result is 0, above 88.7 infinity; NaN stays NaN. */
-ALWAYS __m512 exp16(__m512 x)
+/* x / ln 2 to the nearest integer. */
+ALWAYS __m512 log2_e_times(__m512 x)
 {
-    const __m512 lowest = _mm512_set1_ps(-87.33654f), highest = _mm512_set1_ps(88.72283f);
-    const __m512 k = _mm512_roundscale_ps(_mm512_mul_ps(x, _mm512_set1_ps(1.44269504088896341f)),
-                                          _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+    return _mm512_roundscale_ps(_mm512_mul_ps(x, _mm512_set1_ps(1.44269504088896341f)),
+                                _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+
+/* e^x is 2^k times this, k = log2_e_times(x): a polynomial of degree 6 (Taylor, whose last term is
+ * below 2^-24 for what is left of x, at most ln 2 / 2). */
+ALWAYS __m512 exp_rest(__m512 x, __m512 k)
+{
     __m512 r = _mm512_fnmadd_ps(k, _mm512_set1_ps(0.693359375f), x);
     r = _mm512_fnmadd_ps(k, _mm512_set1_ps(-2.12194440e-4f), r);
     __m512 p = _mm512_set1_ps(1.0f / 720);
@@ -77,11 +81,56 @@ ALWAYS __m512 exp16(__m512 x)
     p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(1.0f / 6));
     p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(0.5f));
     p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(1));
-    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(1));
-    __m512 y = _mm512_scalef_ps(p, k);
-    y = _mm512_mask_mov_ps(y, _mm512_cmp_ps_mask(x, lowest, _CMP_LT_OQ), _mm512_setzero_ps());
-    y = _mm512_mask_mov_ps(y, _mm512_cmp_ps_mask(x, highest, _CMP_GT_OQ), _mm512_set1_ps(INFINITY));
-    return _mm512_mask_mov_ps(y, _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q), x);
+    return _mm512_fmadd_ps(p, r, _mm512_set1_ps(1));
+}
+
+/* e^x for x <= 0 or NaN; below -87.3 it is 0. */
+ALWAYS __m512 exp_below(__m512 x)
+{
+    const __m512 k = log2_e_times(x);
+    const __mmask16 some = _mm512_cmp_ps_mask(x, _mm512_set1_ps(-87.33654f), _CMP_NLT_UQ);
+    return _mm512_maskz_scalef_ps(some, exp_rest(x, k), k);
+}
+
+/* Below -87.3 the result is 0, above 88.7 infinity; NaN stays NaN. */
+ALWAYS __m512 exp16(__m512 x)
+{
+    const __mmask16 high = _mm512_cmp_ps_mask(x, _mm512_set1_ps(88.72283f), _CMP_GT_OQ);
+    return _mm512_mask_mov_ps(exp_below(x), high, _mm512_set1_ps(INFINITY));
+}
+
+ALWAYS __m512 silu16(__m512 g, __m512 u)
+{
+    const __m512 e = exp16(_mm512_sub_ps(_mm512_setzero_ps(), g));
+    return _mm512_mul_ps(_mm512_div_ps(g, _mm512_add_ps(_mm512_set1_ps(1), e)), u);
+}
+
+static void silu_mul(int64_t n, const float *gate, const float *up, float *y)
+{
+    for (int64_t i = 0; i < n; i += 16) {
+        const __mmask16 k = n - i < 16 ? last_lanes(n - i) : (__mmask16)-1;
+        _mm512_mask_storeu_ps(
+            y + i, k, silu16(_mm512_maskz_loadu_ps(k, gate + i), _mm512_maskz_loadu_ps(k, up + i)));
+    }
+}
+
+/* 0.5 x (1 + tanh(z)) = x / (1 + e^(-2z)) */
+ALWAYS __m512 gelu16(__m512 x, __m512 u)
+{
+    const __m512 x2 = _mm512_mul_ps(x, x);
+    const __m512 z2 =
+        _mm512_mul_ps(_mm512_mul_ps(x, _mm512_set1_ps(-2 * 0.79788456080286535588f)),
+                      _mm512_fmadd_ps(x2, _mm512_set1_ps(0.044715f), _mm512_set1_ps(1)));
+    return _mm512_mul_ps(_mm512_div_ps(x, _mm512_add_ps(_mm512_set1_ps(1), exp16(z2))), u);
+}
+
+static void gelu_mul(int64_t n, const float *gate, const float *up, float *y)
+{
+    for (int64_t i = 0; i < n; i += 16) {
+        const __mmask16 k = n - i < 16 ? last_lanes(n - i) : (__mmask16)-1;
+        const __m512 u = up ? _mm512_maskz_loadu_ps(k, up + i) : _mm512_set1_ps(1);
+        _mm512_mask_storeu_ps(y + i, k, gelu16(_mm512_maskz_loadu_ps(k, gate + i), u));
+    }
 }
 
 static float exp_sum(int64_t n, float max, float *x)
@@ -101,6 +150,36 @@ static float exp_sum(int64_t n, float max, float *x)
         acc = _mm512_mask_add_ps(acc, k, acc, e);
     }
     return _mm512_reduce_add_ps(acc);
+}
+
+static void softmax_tile(int64_t n_groups, float *p, float *max, float *sum, float *factor)
+{
+    enum { N = 16 };
+    float top[N];
+    for (int row = 0; row < N; row++) {
+        __m512 m = _mm512_set1_ps(max[row]);
+        for (int64_t g = 0; g < n_groups; g++)
+            m = _mm512_max_ps(m, _mm512_loadu_ps(p + (g * N + row) * N));
+        top[row] = _mm512_reduce_max_ps(m);
+    }
+    const __m512 before = _mm512_loadu_ps(max), after = _mm512_loadu_ps(top);
+    /* Where both are -infinity their difference is NaN; it is not taken. */
+    const __mmask16 other = _mm512_cmp_ps_mask(before, after, _CMP_NEQ_UQ);
+    const __m512 by = exp_below(_mm512_maskz_sub_ps(other, before, after));
+    _mm512_storeu_ps(factor, by);
+    _mm512_storeu_ps(max, after);
+    for (int row = 0; row < N; row++) {
+        /* -infinity less 0 stays that, and its exponential is 0. */
+        const __m512 base = _mm512_set1_ps(top[row] == -INFINITY ? 0 : top[row]);
+        __m512 more = _mm512_setzero_ps();
+        for (int64_t g = 0; g < n_groups; g++) {
+            float *x = p + (g * N + row) * N;
+            const __m512 e = exp_below(_mm512_sub_ps(_mm512_loadu_ps(x), base));
+            _mm512_storeu_ps(x, e);
+            more = _mm512_add_ps(more, e);
+        }
+        sum[row] = sum[row] * factor[row] + _mm512_reduce_add_ps(more);
+    }
 }
 
 /* ---- attention: rows of f16, several vectors of floats
@@ -251,7 +330,10 @@ static void sums_f16(int64_t n_vecs, int64_t n_rows, int64_t n, const float *w, 
 
 const struct cn_vec cn_vec_avx512 = {
     .quantize_q8 = quantize_q8,
+    .silu_mul = silu_mul,
+    .gelu_mul = gelu_mul,
     .exp_sum = exp_sum,
+    .softmax_tile = softmax_tile,
     .dots_f16 = dots_f16,
     .sums_f16 = sums_f16,
 };
