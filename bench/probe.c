@@ -160,3 +160,25 @@ size_t cn_available_memory_bytes(void)
         fclose(f);
     return (size_t)(kib * 1024);
 }
+
+double cn_huge_page_share(size_t n_bytes)
+{
+    double resident = 0, huge = 0;
+    bool counts = false, told = false;
+    char line[512];
+    FILE *f = fopen("/proc/self/smaps", "r");
+    while (f && fgets(line, sizeof line, f)) {
+        unsigned long long from, to, inode, kib;
+        if (sscanf(line, "%llx-%llx %*s %*s %*s %llu", &from, &to, &inode) == 3) {
+            counts = inode && to - from >= n_bytes;
+        } else if (counts && sscanf(line, "Rss: %llu", &kib) == 1) {
+            resident += (double)kib;
+        } else if (counts && sscanf(line, "FilePmdMapped: %llu", &kib) == 1) {
+            huge += (double)kib;
+            told = true;
+        }
+    }
+    if (f)
+        fclose(f);
+    return told && resident > 0 ? huge / resident : (double)NAN;
+}

@@ -34,6 +34,10 @@ void cn_big_free(void *p, size_t n_bytes);
 size_t cn_last_cache_bytes(void);
 size_t cn_available_memory_bytes(void);
 
+/* What share of the memory that this process has mapped from files of at least n_bytes lies in huge
+ * pages, of what is resident. NaN if there is none, or the kernel does not tell. */
+double cn_huge_page_share(size_t n_bytes);
+
 /* Seconds, monotonic. */
 double cn_seconds(void);
 

@@ -7,6 +7,7 @@
 #include "cli/tokens.h"
 
 #include "bench/generate.h"
+#include "bench/probe.h"
 
 #include <errno.h>
 #include <math.h>
@@ -162,6 +163,7 @@ static enum cn_status bench_one(struct cn_bench *b, const struct cn_model *model
         if (status == CN_OK && b->a->explain)
             status = explain(b, model, &o, row);
     }
+    row->huge_pages = cn_huge_page_share(CN_BENCH_SMALL);
     if (status == CN_OK)
         b->n_rows++;
     else

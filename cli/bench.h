@@ -14,7 +14,10 @@
 #include "bench/quality.h"
 #include "bench/table.h"
 
-enum { CN_BENCH_LIST = 32 };
+enum {
+    CN_BENCH_LIST = 32,
+    CN_BENCH_SMALL = 64 << 20, /* models of fewer bytes stay in the CPU's caches */
+};
 
 struct cn_int_list {
     int32_t values[CN_BENCH_LIST];
@@ -38,6 +41,7 @@ struct cn_bench_row {
     bool decode;
     struct cn_bench_result result;
     double kld_mean, kld_p99, top1;
+    double huge_pages;              /* share of the weights in them; NaN if unknown */
     struct cn_spans spans;          /* with --split */
     struct cn_explain *explain;     /* with --explain */
     struct cn_machine_rates limits; /* with --explain */

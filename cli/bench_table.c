@@ -148,6 +148,23 @@ const char *cn_bench_model_name(const struct cn_bench *b, const char *path)
     return b->a->format == CN_TABLE_MD && slash ? slash + 1 : path;
 }
 
+/* Models whose weights the system holds in small pages. */
+static void small_pages(const struct cn_bench *b)
+{
+    const char *last = NULL;
+    for (size_t i = 0; i < b->n_rows; i++) {
+        const struct cn_bench_row *row = &b->rows[i];
+        if (!row->decode || !(row->huge_pages < 0.5) || (last && strcmp(last, row->model) == 0))
+            continue;
+        last = row->model;
+        printf(
+            "%s: %.0f%% of the weights in huge pages, for want of which decode is up to a tenth "
+            "slower. Where\nthe file system has them, a file that was dropped from the cache comes "
+            "back in them: dd if=%s iflag=nocache count=0\n",
+            cn_bench_model_name(b, last), 100 * row->huge_pages, last);
+    }
+}
+
 void cn_bench_notes(const struct cn_bench *b)
 {
     if (b->a->format != CN_TABLE_MD)
@@ -174,11 +191,12 @@ void cn_bench_notes(const struct cn_bench *b)
                 "The share of the int8 peak counts two operations for each weight and token, the "
                 "output layer's too,\nas if every token's logits were made: only the last one's "
                 "are. --explain counts what is done.\n");
-        if (row->info.tensor_bytes < 64 << 20)
+        if (row->info.tensor_bytes < CN_BENCH_SMALL)
             printf("Models this small stay in the CPU's caches: shares of the memory's read "
                    "bandwidth can "
                    "pass 1.\n");
     }
+    small_pages(b);
     if (!meter->ok)
         printf("J/token unsupported: %s%s%s.\n", meter->reason,
                meter->remedy[0] ? ". Remedy: " : "", meter->remedy);

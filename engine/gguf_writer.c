@@ -16,7 +16,9 @@
 enum {
     VERSION = 3,
     DEFAULT_ALIGNMENT = 32,
-    BUFFER_BYTES = 1 << 18, /* small pieces are gathered to this */
+    /* Small pieces are gathered to this: the size of a huge page, in which the page cache then
+     * keeps what is written, and the model that maps the file later finds it. */
+    BUFFER_BYTES = 1 << 21,
 };
 
 /* Bytes that grow. */

@@ -7,8 +7,11 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -62,6 +65,30 @@ static void test_big_memory(void **state)
 }
 
 /* Every bit of what is read reaches the result, whatever the pattern: nothing is skipped. */
+/* Whether a file comes in huge pages is up to its file system: what is told must make sense. */
+static void test_huge_page_share(void **state)
+{
+    (void)state;
+    const size_t n = (size_t)1 << 29, touched = 4 << 20;
+    assert_true(isnan(cn_huge_page_share(n)));
+    FILE *f = tmpfile();
+    assert_non_null(f);
+    assert_int_equal(ftruncate(fileno(f), (off_t)n), 0);
+    const uint8_t *p = mmap(NULL, n, PROT_READ, MAP_PRIVATE, fileno(f), 0);
+    assert_true(p != MAP_FAILED);
+    unsigned sum = 0;
+    for (size_t i = 0; i < touched; i += 4096)
+        sum += p[i];
+    assert_int_equal(sum, 0);
+    const double share = cn_huge_page_share(n);
+    print_message("%g of a file's pages are huge\n", share);
+    assert_true(isnan(share) || (share >= 0 && share <= 1));
+    assert_true(isnan(cn_huge_page_share(n + 1)));
+    munmap((void *)(uintptr_t)p, n);
+    assert_true(isnan(cn_huge_page_share(n)));
+    fclose(f);
+}
+
 static void test_reads_everything(void **state)
 {
     (void)state;
@@ -127,6 +154,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rate),
         cmocka_unit_test(test_big_memory),
+        cmocka_unit_test(test_huge_page_share),
         cmocka_unit_test(test_reads_everything),
         cmocka_unit_test(test_operations),
         cmocka_unit_test(test_measure),
