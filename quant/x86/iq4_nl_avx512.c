@@ -4,11 +4,11 @@
  *
  *   | d f16 | 16 bytes: 32 x 4-bit code |        w = d * level[code]
  *
- * Eight bytes of codes of eight blocks meet in one vector (vpermt2w of two loads), so a qword of
- * the sums is a block. vpermb makes them levels plus 128, unsigned; it ignores what is above six
- * bits, and the table does not mind the other two. The offset is where the sums start.
+ * The codes of four blocks meet in one vector, so 128 bits of the sums are a block. vpermb
+ * makes them levels plus 128, unsigned; it ignores what is above six bits, and the table does not
+ * mind the other two. The offset is where the sums start.
  *
- * Serves Ice Lake, Zen 4 and later. Error: float rounding, two terms a block.
+ * Serves Ice Lake, Zen 4 and later. Error: float rounding, three terms a block.
  */
 #include "quant/x86/simd_avx512.h"
 
@@ -19,41 +19,28 @@ extern const struct cn_kernels cn_iq4_nl_avx512;
 
 enum { OFFSET = 128 };
 
-/* Of eight blocks, 9 words apart: words for the first or last 8 bytes of codes, from two loads, and
- * for the scales, twice each. */
-/* clang-format off */
-static const int16_t code_words[32] = {
-    EVERY4(1, 0),  EVERY4(1, 9),  EVERY4(1, 18), EVERY4(1, 27),
-    EVERY4(1, 33), EVERY4(1, 42), EVERY4(1, 51), EVERY4(1, 60),
-};
-static const int16_t scale_words[32] = {
-    0, 0, 9, 9, 18, 18, 27, 27, 32, 32, 41, 41, 50, 50, 59, 59,
-};
-/* Runs of columns, by vector. */
-static const uint8_t order[256] = { RUN(0), RUN(2), RUN(1), RUN(3) };
-/* clang-format on */
-
 static void arrange(const struct cn_act *x, int64_t c, struct lanes *to)
 {
-    arrange_runs(order, x, c, OFFSET, to);
+    arrange_fours(x, c, OFFSET, to);
 }
 
 ALWAYS __m512 step(const uint8_t *b, const struct lanes *x, __m512 total)
 {
     const __m512i levels =
         _mm512_xor_si512(nibble_table(cn_iq4_levels), _mm512_set1_epi8((char)OFFSET));
-    const __m512i first = words_of(load512(b + 2), code_words, load512(b + 72)),
-                  last = words_of(load512(b + 10), code_words, load512(b + 80));
-    __m512i acc = load512(x->start[0]);
-    acc = _mm512_dpbusd_epi32(acc, _mm512_permutexvar_epi8(first, levels), load512(x->q));
-    acc = _mm512_dpbusd_epi32(acc, _mm512_permutexvar_epi8(_mm512_srli_epi16(first, 4), levels),
-                              load512(x->q + 64));
-    acc = _mm512_dpbusd_epi32(acc, _mm512_permutexvar_epi8(last, levels), load512(x->q + 128));
-    acc = _mm512_dpbusd_epi32(acc, _mm512_permutexvar_epi8(_mm512_srli_epi16(last, 4), levels),
-                              load512(x->q + 192));
-    const __m512 scale = halves_of(words_of(load512(b), scale_words, load512(b + 72)));
-    return _mm512_fmadd_ps(_mm512_cvtepi32_ps(acc), _mm512_mul_ps(scale, _mm512_load_ps(x->d[0])),
-                           total);
+    UNROLL for (int i = 0; i < 2; i++, b += 4 * sizeof(struct cn_block_iq4_nl))
+    {
+        __m512 scale;
+        const __m512i code = four_of_18(b, &scale),
+                      *q = (const __m512i *)(const void *)x->q + 2 * i;
+        __m512i acc =
+            _mm512_dpbusd_epi32(load512(x->start[i]), _mm512_permutexvar_epi8(code, levels), q[0]);
+        acc = _mm512_dpbusd_epi32(acc, _mm512_permutexvar_epi8(_mm512_srli_epi16(code, 4), levels),
+                                  q[1]);
+        total = _mm512_fmadd_ps(_mm512_cvtepi32_ps(acc),
+                                _mm512_mul_ps(scale, _mm512_load_ps(x->d[i])), total);
+    }
+    return total;
 }
 
 static void gemv(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,

@@ -18,11 +18,11 @@ extern const struct cn_kernels cn_mxfp4_avx512;
 
 enum { OFFSET = 12 };
 
-/* Of four blocks, 17 bytes apart, in two loads: bytes of the codes, and of the exponents, to four
- * lanes each. */
+/* Of four blocks, 17 bytes apart, in two loads that do not overlap (see load_once): bytes of the
+ * codes, and of the exponents, to four lanes each. */
 /* clang-format off */
 static const uint8_t code_bytes[64] = {
-    EVERY16(1, 1), EVERY16(1, 18), EVERY16(1, 35), EVERY16(1, 64 + 48),
+    EVERY16(1, 1), EVERY16(1, 18), EVERY16(1, 35), EVERY16(1, 52),
 };
 #define LANE(i) (i), (i), (i), (i)
 #define LANES4(i) LANE(i), LANE(i), LANE(i), LANE(i)
@@ -48,8 +48,9 @@ ALWAYS __m512 step(const uint8_t *b, const struct lanes *x, __m512 total)
     const __m512i levels = _mm512_add_epi8(nibble_table(cn_mxfp4_levels), _mm512_set1_epi8(OFFSET));
     UNROLL for (int i = 0; i < 2; i++, b += 4 * sizeof(struct cn_block_mxfp4))
     {
-        const __m512i v = load512(b);
-        const __m512i code = _mm512_permutex2var_epi8(v, load512(code_bytes), load512(b + 4));
+        const __m512i v = load_once(b);
+        const __m512i last = _mm512_castsi128_si512(_mm_cvtsi32_si128((int)load32(b + 64)));
+        const __m512i code = _mm512_permutex2var_epi8(v, load512(code_bytes), last);
         __m512i acc = load512(x->start[i]);
         acc = _mm512_dpbusd_epi32(acc, _mm512_permutexvar_epi8(code, levels),
                                   load512(x->q + 128 * i));
