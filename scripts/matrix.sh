@@ -28,7 +28,7 @@ failed=0
 # that limit memory to less than qemu itself needs, or that fit energies to times (emulation is not
 # steady enough).
 NOT_EMULATED="study study_adb study_ssh install check bad_models faults child defaults energy_sweep \
-    op_watts"
+    op_watts study_energy"
 
 arm64_libraries() { # folder: what unit tests are linked with, below it
     mkdir -p "$1/lists/partial" "$1/debs"
