@@ -6,8 +6,7 @@
  *   | 128 bytes: low 4 bits |
  *
  * 32 bytes of low bits are two groups (low and high nibbles); bit g of the fifth bits is shifted to
- * bit 4 for group g. The product scale * activation scale is made for eight groups at once; the
- * minima meet the sums of the activations likewise, lane = group.
+ * bit 4 for group g. See gemv_by_halves.
  *
  * Serves every x86 CPU with AVX2. Error: float rounding, nine terms a block.
  */
@@ -29,38 +28,23 @@ ALWAYS void codes_of(const struct cn_block_q5_k *b, const int i, __m256i *even, 
                            _mm256_and_si256(hi_odd, bit));
 }
 
+/* See gemv_by_halves. Bit g of the fifth bits, in the high half g + 4, goes to bit 4. */
+ALWAYS __m256i codes(const uint8_t *bytes, const int g, const int h)
+{
+    const struct cn_block_q5_k *b = (const struct cn_block_q5_k *)(const void *)bytes;
+    const uint8_t *q = b->q + g / 2 * 32 + 16 * h;
+    const __m256i v = load_pair(q, q + 64);
+    const __m256i fifth = _mm256_srlv_epi64(_mm256_broadcastsi128_si256(load128(b->hi + 16 * h)),
+                                            _mm256_setr_epi64x(0, 0, 4, 4));
+    return _mm256_or_si256(
+        _mm256_and_si256(g % 2 ? _mm256_srli_epi16(v, 4) : v, _mm256_set1_epi8(15)),
+        _mm256_and_si256(_mm256_slli_epi16(fifth, 4 - g), _mm256_set1_epi8(16)));
+}
+
 static void gemv(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
                  const struct cn_act *x, float *y)
 {
-    for (int64_t r = 0; r < n_rows; r++) {
-        const struct cn_block_q5_k *b = row_at(w, r, row_bytes);
-        __m256 total = _mm256_setzero_ps();
-        for (int64_t c = 0; c < n_cols; c += 256, b++) {
-            prefetch((const uint8_t *)b, sizeof *b);
-            const __m128i scales = k_scales(b->scales);
-            float scale[8];
-            _mm256_storeu_ps(scale,
-                             _mm256_mul_ps(floats_of_u8(scales), _mm256_loadu_ps(x->d + c / 32)));
-            __m256 acc[2] = { _mm256_setzero_ps(), _mm256_setzero_ps() };
-            UNROLL for (int i = 0; i < 4; i++)
-            {
-                __m256i even, odd;
-                codes_of(b, i, &even, &odd);
-                even = dot_u8(even, load256(x->q + c + 64 * i));
-                odd = dot_u8(odd, load256(x->q + c + 64 * i + 32));
-                acc[0] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(even),
-                                         _mm256_broadcast_ss(scale + 2 * i), acc[0]);
-                acc[1] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(odd),
-                                         _mm256_broadcast_ss(scale + 2 * i + 1), acc[1]);
-            }
-            total = _mm256_fmadd_ps(_mm256_set1_ps(half_at(&b->d)), _mm256_add_ps(acc[0], acc[1]),
-                                    total);
-            const __m256 mins = _mm256_mul_ps(floats_of_u8(_mm_srli_si128(scales, 8)),
-                                              _mm256_loadu_ps(x->sum32 + c / 32));
-            total = _mm256_fnmadd_ps(_mm256_set1_ps(half_at(&b->dmin)), mins, total);
-        }
-        y[r] = sum_ps(total);
-    }
+    gemv_by_halves(codes, sizeof(struct cn_block_q5_k), n_rows, n_cols, w, row_bytes, x, y);
 }
 
 static void unpack(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk_stride,
