@@ -4,8 +4,8 @@
  *
  *   | d f16 | 16 bytes: 32 x 4-bit code |        w = d * (code - 8)
  *
- * The codes of four blocks meet in one vector, so 128 bits of the sums are a block. The
- * offset is where the sums start.
+ * The codes of four blocks meet in one vector, so 128 bits of the sums are a block. The offset is
+ * where the sums start.
  *
  * Serves Ice Lake, Zen 4 and later. Error: float rounding, three terms a block.
  */
@@ -28,11 +28,11 @@ ALWAYS __m512 step(const uint8_t *b, const struct lanes *x, __m512 total)
     UNROLL for (int i = 0; i < 2; i++, b += 4 * sizeof(struct cn_block_q4_0))
     {
         __m512 scale;
-        const __m512i code = four_of_18(b, &scale),
-                      *q = (const __m512i *)(const void *)x->q + 2 * i;
-        __m512i acc =
-            _mm512_dpbusd_epi32(load512(x->start[i]), _mm512_and_si512(code, nibble), q[0]);
-        acc = _mm512_dpbusd_epi32(acc, _mm512_and_si512(_mm512_srli_epi16(code, 4), nibble), q[1]);
+        const __m512i code = four_of_18(b, &scale);
+        __m512i acc = _mm512_dpbusd_epi32(load512(x->start[i]), _mm512_and_si512(code, nibble),
+                                          load512(x->q + 128 * i));
+        acc = _mm512_dpbusd_epi32(acc, _mm512_and_si512(_mm512_srli_epi16(code, 4), nibble),
+                                  load512(x->q + 128 * i + 64));
         total = _mm512_fmadd_ps(_mm512_cvtepi32_ps(acc),
                                 _mm512_mul_ps(scale, _mm512_load_ps(x->d[i])), total);
     }

@@ -299,8 +299,7 @@ ALWAYS __m512i load_once(const void *p)
 }
 
 /* Four blocks of 18 bytes, | d f16 | 16 bytes |: their bytes, 128 bits a block; `scales`: of each,
- * four times. The last eight bytes are loaded alone: two loads of 64 bytes with most lines in
- * common wait for each other while the lines are on their way (docs/SPEED.md). */
+ * four times. The last eight bytes are loaded alone (see load_once). */
 ALWAYS __m512i four_of_18(const uint8_t *b, __m512 *scales)
 {
     /* clang-format off */
