@@ -38,7 +38,7 @@ expect 0 "$CARNOT" machine --predict "$scratch/energy.json"
 out_has "float formats"
 
 # As a meter: labelled in the summary, in the table, in the trace (of a prefill that is not over at once).
-expect 0 "$CARNOT" run -m "$scratch/Q4_0.gguf" -p "$(head -c 2400 README.md)" -n 20 --ignore-eos --meter "model:$scratch/energy.json" --trace "$scratch/trace"
+expect 0 "$CARNOT" run -m "$scratch/Q4_0.gguf" -p "$(yes "The old man went home." | head -n 100 | tr "\n" " ")" -n 20 --ignore-eos --meter "model:$scratch/energy.json" --trace "$scratch/trace"
 err_has "modelled"
 grep -q '"status":"modelled"' "$scratch/trace" || fail "the trace does not say modelled"
 expect 0 "$CARNOT" bench -m "$scratch/Q4_0.gguf" -p 32 -n 16 -r 2 --meter "model:$scratch/energy.json"
