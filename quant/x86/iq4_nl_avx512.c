@@ -32,12 +32,9 @@ ALWAYS __m512 step(const uint8_t *b, const struct lanes *x, __m512 total)
     {
         __m512 scale;
         const __m512i code = four_of_18(b, &scale);
-        __m512i acc = _mm512_dpbusd_epi32(
-            load512(x->start[i]), _mm512_permutexvar_epi8(code, levels), load512(x->q + 128 * i));
-        acc = _mm512_dpbusd_epi32(acc, _mm512_permutexvar_epi8(_mm512_srli_epi16(code, 4), levels),
-                                  load512(x->q + 128 * i + 64));
-        total = _mm512_fmadd_ps(_mm512_cvtepi32_ps(acc),
-                                _mm512_mul_ps(scale, _mm512_load_ps(x->d[i])), total);
+        total = add_fours(_mm512_permutexvar_epi8(code, levels),
+                          _mm512_permutexvar_epi8(_mm512_srli_epi16(code, 4), levels), scale, x, i,
+                          total);
     }
     return total;
 }

@@ -51,15 +51,11 @@ ALWAYS __m512 step(const uint8_t *b, const struct lanes *x, __m512 total)
         const __m512i v = load_once(b);
         const __m512i last = _mm512_castsi128_si512(_mm_cvtsi32_si128((int)load32(b + 64)));
         const __m512i code = _mm512_permutex2var_epi8(v, load512(code_bytes), last);
-        __m512i acc = load512(x->start[i]);
-        acc = _mm512_dpbusd_epi32(acc, _mm512_permutexvar_epi8(code, levels),
-                                  load512(x->q + 128 * i));
-        acc = _mm512_dpbusd_epi32(acc, _mm512_permutexvar_epi8(_mm512_srli_epi16(code, 4), levels),
-                                  load512(x->q + 128 * i + 64));
         const __m512i e = _mm512_and_si512(_mm512_permutexvar_epi8(load512(exponent_bytes), v),
                                            _mm512_set1_epi32(255));
-        total = _mm512_fmadd_ps(_mm512_cvtepi32_ps(acc),
-                                _mm512_mul_ps(powers(e), _mm512_load_ps(x->d[i])), total);
+        total = add_fours(_mm512_permutexvar_epi8(code, levels),
+                          _mm512_permutexvar_epi8(_mm512_srli_epi16(code, 4), levels), powers(e), x,
+                          i, total);
     }
     return total;
 }

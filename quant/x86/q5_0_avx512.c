@@ -50,13 +50,8 @@ ALWAYS __m512 step(const uint8_t *b, const struct lanes *x, __m512 total)
         const __m512i code = words_of(v, code_words, w);
         const __m512i first = _mm512_permutex2var_epi8(v, load512(first_bits), w),
                       last = _mm512_permutex2var_epi8(v, load512(last_bits), w);
-        __m512i acc = load512(x->start[i]);
-        acc = _mm512_dpbusd_epi32(acc, with_fifth(code, first), load512(x->q + 128 * i));
-        acc = _mm512_dpbusd_epi32(acc, with_fifth(_mm512_srli_epi16(code, 4), last),
-                                  load512(x->q + 128 * i + 64));
-        const __m512i scales = words_of(v, scale_words, w);
-        total = _mm512_fmadd_ps(_mm512_cvtepi32_ps(acc),
-                                _mm512_mul_ps(halves_of(scales), _mm512_load_ps(x->d[i])), total);
+        total = add_fours(with_fifth(code, first), with_fifth(_mm512_srli_epi16(code, 4), last),
+                          halves_of(words_of(v, scale_words, w)), x, i, total);
     }
     return total;
 }

@@ -40,12 +40,8 @@ ALWAYS __m512 step(const uint8_t *b, const struct lanes *x, __m512 total)
         const __m512i first = words_of(v, first_words, w);
         const __m512i last =
             _mm512_mask_set1_epi64(words_of(v, last_words, w), 0x80, (long long)load64(b + 128));
-        __m512i acc = load512(x->start[i]);
-        acc = _mm512_dpbusd_epi32(acc, _mm512_xor_si512(first, sign), load512(x->q + 128 * i));
-        acc = _mm512_dpbusd_epi32(acc, _mm512_xor_si512(last, sign), load512(x->q + 128 * i + 64));
-        const __m512 scale = halves_of(words_of(v, scale_words, w));
-        total = _mm512_fmadd_ps(_mm512_cvtepi32_ps(acc),
-                                _mm512_mul_ps(scale, _mm512_load_ps(x->d[i])), total);
+        total = add_fours(_mm512_xor_si512(first, sign), _mm512_xor_si512(last, sign),
+                          halves_of(words_of(v, scale_words, w)), x, i, total);
     }
     return total;
 }

@@ -289,6 +289,17 @@ ALWAYS __m512 halves_of(__m512i v)
     return _mm512_cvtph_ps(_mm512_castsi512_si256(v));
 }
 
+/* The products of step i of arrange_fours: `first` and `last` are unsigned codes of the first and
+ * the last 16 columns of four groups, `scale` the groups' scales, four times each. */
+ALWAYS __m512 add_fours(__m512i first, __m512i last, __m512 scale, const struct lanes *x,
+                        const int i, __m512 total)
+{
+    __m512i acc = _mm512_dpbusd_epi32(load512(x->start[i]), first, load512(x->q + 128 * i));
+    acc = _mm512_dpbusd_epi32(acc, last, load512(x->q + 128 * i + 64));
+    return _mm512_fmadd_ps(_mm512_cvtepi32_ps(acc), _mm512_mul_ps(scale, _mm512_load_ps(x->d[i])),
+                           total);
+}
+
 /* load512 to a register, where gcc would load again for each use. Two loads of 64 bytes with lines
  * in common wait for each other while the lines are on their way (docs/SPEED.md). */
 ALWAYS __m512i load_once(const void *p)
