@@ -12,7 +12,7 @@ enum {
     /* Chunks of a product: enough for threads of unequal speed to share, large enough to stream. */
     CHUNKS_PER_THREAD = 4,
     MIN_CHUNK_ROWS = 16,
-    MAX_CHUNK_BYTES = 512 * 1024,
+    MAX_CHUNK_BYTES = 256 * 1024,
 };
 
 static size_t round_up(size_t n)

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
+ * Every thread has a range of neighbouring chunks, which it takes from the front: so it reads on
+ * where it was, and what was prefetched is its own. One that is done takes from the back of the
+ * others' ranges, so that none waits for a slow one for longer than a chunk takes.
+ *
  * A job is open from its announcement until the caller has found its chunks all taken. Workers
  * enter an open job and leave it; the caller waits for those inside only, so a worker that sleeps
  * or was preempted outside holds nobody up.
@@ -22,17 +26,22 @@ struct worker {
     int index;
 };
 
+/* Chunks not taken yet: the first in the low, the end in the high 32 bits. */
+struct range {
+    _Alignas(CACHE_LINE) atomic_ullong chunks;
+};
+
 struct cn_pool {
     int n_threads, n_workers_started;
     int spins;
     struct worker *workers;
+    struct range *ranges; /* of each thread */
     /* The job: written by the caller while it is closed and nobody is inside. */
     cn_chunk_fn *fn;
     void *context;
-    int n_chunks, n_active;
+    int n_active;
     bool stop;
     _Alignas(CACHE_LINE) atomic_ullong state; /* open, generation, workers inside: see below */
-    _Alignas(CACHE_LINE) atomic_int next;
     _Alignas(CACHE_LINE) atomic_int sleepers;
     pthread_mutex_t mutex;
     pthread_cond_t wake;
@@ -61,12 +70,35 @@ int cn_available_cores(void)
     return n < 1 ? 1 : n;
 }
 
+static unsigned long long chunks(int first, int end)
+{
+    return (unsigned long long)end << 32 | (unsigned)first;
+}
+
+/* The first or last chunk of a range; -1 if it is empty. */
+static int take(struct range *range, bool last)
+{
+    unsigned long long now = atomic_load_explicit(&range->chunks, memory_order_relaxed);
+    for (;;) {
+        const int first = (int)(uint32_t)now, end = (int)(now >> 32);
+        if (first >= end)
+            return -1;
+        if (atomic_compare_exchange_weak_explicit(
+                &range->chunks, &now, last ? chunks(first, end - 1) : chunks(first + 1, end),
+                memory_order_relaxed, memory_order_relaxed))
+            return last ? end - 1 : first;
+    }
+}
+
 static void work(struct cn_pool *pool, int thread)
 {
-    int chunk;
-    while ((chunk = atomic_fetch_add_explicit(&pool->next, 1, memory_order_relaxed)) <
-           pool->n_chunks)
-        pool->fn(pool->context, chunk, thread);
+    /* Ranges never grow: one round finds all. */
+    for (int i = 0; i < pool->n_active; i++) {
+        struct range *range = &pool->ranges[(thread + i) % pool->n_active];
+        int chunk;
+        while ((chunk = take(range, i > 0)) >= 0)
+            pool->fn(pool->context, chunk, thread);
+    }
 }
 
 static bool is_news(unsigned long long state, unsigned long long seen)
@@ -147,9 +179,10 @@ struct cn_pool *cn_pool_create(int n_threads, bool sleep)
     /* More threads than cores: whoever spins keeps another from working. */
     pool->spins = sleep || n_threads > cn_available_cores() ? 0 : SPINS;
     pool->workers = calloc((size_t)n_threads, sizeof *pool->workers);
+    pool->ranges = aligned_alloc(CACHE_LINE, (size_t)n_threads * sizeof *pool->ranges);
     pthread_mutex_init(&pool->mutex, NULL);
     pthread_cond_init(&pool->wake, NULL);
-    if (!pool->workers)
+    if (!pool->workers || !pool->ranges)
         goto fail;
     for (int i = 1; i < n_threads; i++) {
         pool->workers[i] = (struct worker){ .pool = pool, .index = i };
@@ -174,6 +207,7 @@ void cn_pool_free(struct cn_pool *pool)
     pthread_cond_destroy(&pool->wake);
     pthread_mutex_destroy(&pool->mutex);
     free(pool->workers);
+    free(pool->ranges);
     free(pool);
 }
 
@@ -191,9 +225,13 @@ void cn_pool_run(struct cn_pool *pool, int n_threads, cn_chunk_fn *fn, void *con
     }
     pool->fn = fn;
     pool->context = context;
-    pool->n_chunks = n_chunks;
+    n_threads = n_threads < pool->n_threads ? n_threads : pool->n_threads;
     pool->n_active = n_threads;
-    atomic_store_explicit(&pool->next, 0, memory_order_relaxed);
+    for (int i = 0; i < n_threads; i++)
+        atomic_store_explicit(&pool->ranges[i].chunks,
+                              chunks((int)((int64_t)n_chunks * i / n_threads),
+                                     (int)((int64_t)n_chunks * (i + 1) / n_threads)),
+                              memory_order_relaxed);
     open_job(pool);
     work(pool, 0);
     close_job(pool);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * A small thread pool: one caller, a fixed set of workers, one job at a time, chunks handed out as
- * threads come free (cores may be unequal).
+ * A small thread pool: one caller, a fixed set of workers, one job at a time. Every thread begins
+ * with an equal run of the job's chunks; one that is done helps the others (cores may be unequal).
  */
 #ifndef CN_THREADS_H
 #define CN_THREADS_H

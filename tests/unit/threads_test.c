@@ -150,6 +150,34 @@ static void threads_run_together(void **state)
     }
 }
 
+enum { HELP_CHUNKS = 64 };
+
+static void wait_for_the_rest(void *context, int i, int thread)
+{
+    atomic_int *done = context;
+    (void)thread;
+    if (i != 0)
+        atomic_fetch_add(done, 1);
+    while (i == 0 && atomic_load(done) < HELP_CHUNKS - 1)
+        sched_yield();
+}
+
+/* A thread that is held up by its first chunk: ends only if others do the rest of its part. */
+static void others_help(void **state)
+{
+    (void)state;
+    for (int n_threads = 2; n_threads <= 5; n_threads++) {
+        struct cn_pool *pool = cn_pool_create(n_threads, false);
+        assert_non_null(pool);
+        for (int j = 0; j < 20; j++) {
+            atomic_int done = 0;
+            cn_pool_run(pool, n_threads, wait_for_the_rest, &done, HELP_CHUNKS);
+            assert_int_equal(atomic_load(&done), HELP_CHUNKS - 1);
+        }
+        cn_pool_free(pool);
+    }
+}
+
 static void pools_come_and_go(void **state)
 {
     (void)state;
@@ -184,10 +212,11 @@ static void cores_follow_affinity(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_chunk_once),   cmocka_unit_test(many_jobs_spinning),
-        cmocka_unit_test(many_jobs_sleeping), cmocka_unit_test(many_jobs_crowded),
-        cmocka_unit_test(jobs_after_gaps),    cmocka_unit_test(threads_run_together),
-        cmocka_unit_test(pools_come_and_go),  cmocka_unit_test(cores_follow_affinity),
+        cmocka_unit_test(every_chunk_once),      cmocka_unit_test(many_jobs_spinning),
+        cmocka_unit_test(many_jobs_sleeping),    cmocka_unit_test(many_jobs_crowded),
+        cmocka_unit_test(jobs_after_gaps),       cmocka_unit_test(threads_run_together),
+        cmocka_unit_test(others_help),           cmocka_unit_test(pools_come_and_go),
+        cmocka_unit_test(cores_follow_affinity),
     };
     alarm(200);
     return cmocka_run_group_tests(tests, NULL, NULL);
