@@ -4,6 +4,7 @@
  */
 #include "cli/bench.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -165,6 +166,36 @@ static void small_pages(const struct cn_bench *b)
     }
 }
 
+/* The rows' limits, from the least to the most, for each count of threads. */
+static void limits(const struct cn_bench *b)
+{
+    const char *before = "";
+    for (size_t i = 0; i < b->n_rows; i++) {
+        const struct cn_bench_row *row = &b->rows[i];
+        double lo = row->result.limit, hi = lo;
+        bool told = false;
+        for (size_t j = 0; j < b->n_rows; j++) {
+            const struct cn_bench_row *other = &b->rows[j];
+            if (other->decode != row->decode || other->threads != row->threads)
+                continue;
+            told = told || j < i;
+            lo = fmin(lo, other->result.limit);
+            hi = fmax(hi, other->result.limit);
+        }
+        if (told)
+            continue;
+        char least[32], most[32];
+        snprintf(least, sizeof least, row->decode ? "%.1f" : "%.0f", lo * 1e-9);
+        snprintf(most, sizeof most, row->decode ? "%.1f" : "%.0f", hi * 1e-9);
+        const bool one = strcmp(least, most) == 0;
+        printf("%s%s %s%s%s %s (%d thread%s)", before, row->decode ? "read" : "int8", least,
+               one ? "" : " to ", one ? "" : most, row->decode ? "GB/s" : "Gop/s", row->threads,
+               row->threads == 1 ? "" : "s");
+        before = ", ";
+    }
+    printf(".\n");
+}
+
 void cn_bench_notes(const struct cn_bench *b)
 {
     if (b->a->format != CN_TABLE_MD)
@@ -177,15 +208,7 @@ void cn_bench_notes(const struct cn_bench *b)
         printf("Tiers %s. Speeds are medians of %d; shares are of limits measured between the "
                "repetitions:\n",
                row->tiers, (int)b->a->reps);
-        for (int decode = 0; decode < 2; decode++)
-            for (size_t i = 0; i < b->n_rows; i++)
-                if (b->rows[i].decode == decode) {
-                    printf(decode ? "read %.1f GB/s (%d threads). "
-                                  : "int8 %.0f Gop/s (%d threads), ",
-                           b->rows[i].result.limit * 1e-9, b->rows[i].threads);
-                    break;
-                }
-        printf("\n");
+        limits(b);
         if (b->prefill.n && b->prefill.values[0])
             printf(
                 "The share of the int8 peak counts two operations for each weight and token, the "
