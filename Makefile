@@ -104,7 +104,7 @@ $(BUILD)/with-sqlite-%:
 
 # The tier of a kernel file is the last part of its name: q4_k_avx2.c -> avx2.
 tier = $(lastword $(subst _, ,$(basename $(notdir $(1)))))
-KERNEL_OF = $(filter quant/x86/% quant/arm/% tests/kernels/x86/%,$<)
+KERNEL_OF = $(filter quant/x86/% quant/arm/%,$<)
 # Fuzzing leaves kernels as they are: the kernel tests prove what they touch, and clang needs minutes for
 # each with sanitizers.
 FUZZED := $(findstring fuzzer,$(SAN))
@@ -120,7 +120,7 @@ $(BUILD)/%.o: %.c $(BUILD)/flags
 TESTS_SRC := $(wildcard tests/unit/*_test.c tests/model/*_test.c)
 TESTS_BIN := $(TESTS_SRC:%.c=$(BUILD)/%)
 # Kernel tests need libc alone, so that they also run on a phone; the rest use cmocka.
-KTEST_SRC := $(wildcard tests/kernels/*.c) $(if $(filter x86_64,$(MACHINE)),$(wildcard tests/kernels/x86/*.c))
+KTEST_SRC := $(wildcard tests/kernels/*.c)
 KTEST     := $(BUILD)/tests/kernels/kernels
 $(KTEST): $(KTEST_SRC:%.c=$(BUILD)/%.o) $(BENCH_OBJ) $(BUILD)/libcarnot.a
 	@echo "  LD    $@"
@@ -137,6 +137,14 @@ HELPERS := $(BUILD)/tests/cli/adb_device $(BUILD)/tests/cli/arm64_exec.so $(BUIL
 $(BUILD)/tests/cli/adb_device $(BUILD)/tests/simulated_machine: %: %.o
 	@echo "  LD    $@"
 	$(Q)$(CC) $(CFLAGS) $(SANFLAGS) -o $@ $^ $(LDFLAGS)
+# The program with the instructions of AMX in software.
+ifeq ($(MACHINE),x86_64)
+HELPERS += $(BUILD)/tests/carnot_amx
+$(BUILD)/tests/carnot_amx: $(BUILD)/tests/amx_emulator.o $(APP_OBJ) $(BUILD)/libcarnot.a
+	@echo "  LD    $@"
+	$(Q)$(CC) $(CFLAGS) $(SANFLAGS) $(LDSTATIC) -pthread -o $@ $^ -Wl,--wrap=sigaction -Wl,--wrap=cn_tiers_detect \
+	    $(LDFLAGS) $(LIBS)
+endif
 $(BUILD)/tests/cli/arm64_exec.so: tests/cli/arm64_exec.c
 	@mkdir -p $(@D)
 	@echo "  LD    $@"

@@ -10,7 +10,7 @@
  * codes and rows not divisible by 256 take the avx512 tiles.
  *
  * Serves Sapphire Rapids and later. Error: fast: float rounding, one term per 256 columns; exact:
- * 2^-8 of each operand at the most and float rounding. Checked on simulated tiles only:
+ * 2^-8 of each operand at the most and float rounding. Run on emulated tiles only:
  * docs/KERNELS.md.
  */
 #include "quant/x86/simd_amx.h"
@@ -51,10 +51,13 @@ ALWAYS void add_rows(const struct pending *p, const int first)
 {
     const int tile = first / N;
     const __m512 d = _mm512_loadu_ps(p->d[tile % 2]);
+    /* Read once: for all the compiler knows a store to out changes them. */
+    const float *const scale = p->scale[tile / 2];
+    float *const to = p->out[tile];
     UNROLL for (int r = first % N; r < first % N + 4; r++)
     {
-        float *out = p->out[tile] + r * N;
-        const __m512 by = _mm512_mul_ps(d, _mm512_set1_ps(p->scale[tile / 2][r]));
+        float *out = to + r * N;
+        const __m512 by = _mm512_mul_ps(d, _mm512_set1_ps(scale[r]));
         const __m512 sum = _mm512_cvtepi32_ps(load512(p->sums[tile] + r * N));
         _mm512_storeu_ps(out, _mm512_fmadd_ps(sum, by, _mm512_loadu_ps(out)));
     }
@@ -65,34 +68,34 @@ ALWAYS void add_rows(const struct pending *p, const int first)
 ALWAYS void dot_256(struct pending *p, const uint8_t *a0, const uint8_t *a1, const int8_t *b0,
                     const int8_t *b1)
 {
-    cn_tile_zero(0);
-    cn_tile_zero(1);
-    cn_tile_zero(2);
-    cn_tile_zero(3);
+    _tile_zero(0);
+    _tile_zero(1);
+    _tile_zero(2);
+    _tile_zero(3);
     UNROLL for (int i = 0; i < CN_WIDE / CN_CHUNK; i++)
     {
-        cn_tile_load(4, a0 + i * TILE_BYTES);
-        cn_tile_load(6, b0 + i * TILE_BYTES);
-        cn_tile_dot_i8(0, 4, 6);
+        tile_load(4, a0 + i * TILE_BYTES);
+        tile_load(6, b0 + i * TILE_BYTES);
+        _tile_dpbssd(0, 4, 6);
         add_rows(p, 16 * i);
         if (a1) {
-            cn_tile_load(5, a1 + i * TILE_BYTES);
-            cn_tile_dot_i8(2, 5, 6);
+            tile_load(5, a1 + i * TILE_BYTES);
+            _tile_dpbssd(2, 5, 6);
         }
         add_rows(p, 16 * i + 4);
         if (b1) {
-            cn_tile_load(7, b1 + i * TILE_BYTES);
-            cn_tile_dot_i8(1, 4, 7);
+            tile_load(7, b1 + i * TILE_BYTES);
+            _tile_dpbssd(1, 4, 7);
         }
         add_rows(p, 16 * i + 8);
         if (a1 && b1)
-            cn_tile_dot_i8(3, 5, 7);
+            _tile_dpbssd(3, 5, 7);
         add_rows(p, 16 * i + 12);
     }
-    cn_tile_store(0, p->sums[0]);
-    cn_tile_store(1, p->sums[1]);
-    cn_tile_store(2, p->sums[2]);
-    cn_tile_store(3, p->sums[3]);
+    _tile_stored(0, p->sums[0], 64);
+    _tile_stored(1, p->sums[1], 64);
+    _tile_stored(2, p->sums[2], 64);
+    _tile_stored(3, p->sums[3], 64);
 }
 
 static void multiply_fast(const struct cn_gemm_block *b)
@@ -127,7 +130,7 @@ static void multiply_fast(const struct cn_gemm_block *b)
                 p.out[2] = rows ? out + N * N : nowhere;
                 p.out[3] = rows && tokens ? next + N * N : nowhere;
             }
-    cn_tile_release();
+    _tile_release();
     UNROLL for (int i = 0; i < 16; i++) add_rows(&p, 4 * i);
 }
 
@@ -171,16 +174,31 @@ ALWAYS __m512 weights16(const uint8_t *codes, int offset, float scale, float min
                          _mm512_set1_ps(min));
 }
 
+/* The divisions by sub are the compiler's: it is a constant. */
+ALWAYS void convert_bf16(const int sub, const bool has_min, int offset, int64_t n_cols,
+                         const uint8_t *codes, const float *scale, const float *min, uint8_t *to)
+{
+    for (int64_t c = 0; c < n_cols; c += 32, to += N * CN_CHUNK) {
+        const int64_t s0 = c / sub, s1 = (c + 16) / sub;
+        const float m0 = has_min ? min[s0] : 0, m1 = has_min ? min[s1] : 0;
+        store512(to, to_bf16(weights16(codes + c, offset, scale[s0], m0),
+                             weights16(codes + c + 16, offset, scale[s1], m1)));
+    }
+}
+
 static void convert_exact(const struct cn_panel *kind, int64_t n_cols, const uint8_t *codes,
                           const float *scale, const float *min, uint8_t *to, float *scale256)
 {
+    const int offset = kind->offset;
     (void)scale256;
-    for (int64_t c = 0; c < n_cols; c += 32, to += N * CN_CHUNK) {
-        const int64_t s0 = c / kind->sub, s1 = (c + 16) / kind->sub;
-        const float m0 = kind->has_min ? min[s0] : 0, m1 = kind->has_min ? min[s1] : 0;
-        store512(to, to_bf16(weights16(codes + c, kind->offset, scale[s0], m0),
-                             weights16(codes + c + 16, kind->offset, scale[s1], m1)));
-    }
+    if (kind->sub == 32 && kind->has_min)
+        convert_bf16(32, true, offset, n_cols, codes, scale, min, to);
+    else if (kind->sub == 32)
+        convert_bf16(32, false, offset, n_cols, codes, scale, min, to);
+    else if (kind->has_min)
+        convert_bf16(16, true, offset, n_cols, codes, scale, min, to);
+    else
+        convert_bf16(16, false, offset, n_cols, codes, scale, min, to);
 }
 
 static void multiply_exact(const struct cn_gemm_block *b)
@@ -195,37 +213,37 @@ static void multiply_exact(const struct cn_gemm_block *b)
             const uint8_t *b0 = acts + t * group_bytes, *b1 = tokens ? b0 + group_bytes : b0;
             float *out = b->out + (t * b->n_row_groups + g) * N * N,
                   *next = tokens ? out + b->n_row_groups * N * N : out;
-            cn_tile_load(0, out);
+            tile_load(0, out);
             if (tokens)
-                cn_tile_load(1, next);
+                tile_load(1, next);
             if (rows)
-                cn_tile_load(2, out + N * N);
+                tile_load(2, out + N * N);
             if (rows && tokens)
-                cn_tile_load(3, next + N * N);
+                tile_load(3, next + N * N);
             for (int64_t i = 0; i < group_bytes; i += TILE_BYTES) {
-                cn_tile_load(4, a0 + i);
-                cn_tile_load(6, b0 + i);
-                cn_tile_dot_bf16(0, 4, 6);
+                tile_load(4, a0 + i);
+                tile_load(6, b0 + i);
+                _tile_dpbf16ps(0, 4, 6);
                 if (rows) {
-                    cn_tile_load(5, a1 + i);
-                    cn_tile_dot_bf16(2, 5, 6);
+                    tile_load(5, a1 + i);
+                    _tile_dpbf16ps(2, 5, 6);
                 }
                 if (tokens) {
-                    cn_tile_load(7, b1 + i);
-                    cn_tile_dot_bf16(1, 4, 7);
+                    tile_load(7, b1 + i);
+                    _tile_dpbf16ps(1, 4, 7);
                 }
                 if (rows && tokens)
-                    cn_tile_dot_bf16(3, 5, 7);
+                    _tile_dpbf16ps(3, 5, 7);
             }
-            cn_tile_store(0, out);
+            _tile_stored(0, out, 64);
             if (tokens)
-                cn_tile_store(1, next);
+                _tile_stored(1, next, 64);
             if (rows)
-                cn_tile_store(2, out + N * N);
+                _tile_stored(2, out + N * N, 64);
             if (rows && tokens)
-                cn_tile_store(3, next + N * N);
+                _tile_stored(3, next + N * N, 64);
         }
-    cn_tile_release();
+    _tile_release();
 }
 
 static const struct cn_gemm_way exact = {

@@ -14,19 +14,19 @@ static int64_t int8_ops(int64_t n_rounds)
     for (int i = 0; i < TILE_BYTES; i++)
         bytes[i] = (int8_t)(37 * i);
     configure_tiles();
-    cn_tile_zero(0);
-    cn_tile_zero(1);
-    cn_tile_zero(2);
-    cn_tile_zero(3);
-    cn_tile_load(4, bytes);
-    cn_tile_load(5, bytes);
+    _tile_zero(0);
+    _tile_zero(1);
+    _tile_zero(2);
+    _tile_zero(3);
+    tile_load(4, bytes);
+    tile_load(5, bytes);
     for (int64_t n = 0; n < n_rounds; n++) {
-        cn_tile_dot_i8(0, 4, 5);
-        cn_tile_dot_i8(1, 4, 5);
-        cn_tile_dot_i8(2, 4, 5);
-        cn_tile_dot_i8(3, 4, 5);
+        _tile_dpbssd(0, 4, 5);
+        _tile_dpbssd(1, 4, 5);
+        _tile_dpbssd(2, 4, 5);
+        _tile_dpbssd(3, 4, 5);
     }
-    cn_tile_release();
+    _tile_release();
     return n_rounds * 4 * 16 * 16 * 64 * 2;
 }
 

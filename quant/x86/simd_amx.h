@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * The tile instructions that the amx kernels use, by names of our own: a test that defines
- * CN_TILES_SIMULATED and these names runs the same kernels on a CPU without tiles.
+ * What the amx kernels share.
  *
- * The process must have leave to use tiles (cn_tiles_detect). Every kernel configures the tiles and
- * releases them before it returns, so no thread keeps any state. Compilers do not know that a tile
- * load reads memory: hence the barriers, which also keep what stands between two tile operations in
- * its place.
+ * The process must have leave to use tiles (cn_tiers_detect). Every kernel configures the tiles and
+ * releases them before it returns, so no thread keeps any state. Compilers do not know all the
+ * memory that a tile instruction reads: hence the barriers, which also keep what stands between two
+ * tile operations in its place.
  */
 #ifndef CN_SIMD_AMX_H
 #define CN_SIMD_AMX_H
@@ -17,39 +16,29 @@
 
 #include "quant/x86/wide_avx512.h"
 
-/* What tileloadcfg reads. */
-struct tile_config {
-    uint8_t palette, start_row, reserved[14];
-    uint16_t row_bytes[16];
-    uint8_t n_rows[16];
-};
-_Static_assert(sizeof(struct tile_config) == 64, "one cache line");
-
-/* clang-format off */
-#ifndef CN_TILES_SIMULATED
-#define TILE_BARRIER              __asm__ volatile("" ::: "memory")
-#define cn_tile_configure(config) do { TILE_BARRIER; _tile_loadconfig(config); } while (0)
-#define cn_tile_release()         _tile_release()
-#define cn_tile_zero(t)           _tile_zero(t)
-#define cn_tile_load(t, p)        do { TILE_BARRIER; _tile_loadd(t, p, 64); } while (0)
-#define cn_tile_store(t, p)       _tile_stored(t, p, 64)
-/* c += a b, a: 16 x 64 bytes, b: 16 x 16 x 4; bf16: two for four. */
-#define cn_tile_dot_i8(c, a, b)   _tile_dpbssd(c, a, b)
-#define cn_tile_dot_bf16(c, a, b) _tile_dpbf16ps(c, a, b)
-#endif
-/* clang-format on */
-
 enum { TILE_BYTES = 16 * 64 };
+
+#define TILE_BARRIER __asm__ volatile("" ::: "memory")
+
+/* tile t, a constant, from 1024 bytes that lie as they are to lie there. */
+#define tile_load(t, p)        \
+    do {                       \
+        TILE_BARRIER;          \
+        _tile_loadd(t, p, 64); \
+    } while (0)
 
 /* Eight tiles of 16 rows of 64 bytes. */
 ALWAYS void configure_tiles(void)
 {
-    struct tile_config config = { .palette = 1 };
-    for (int i = 0; i < 8; i++) {
-        config.row_bytes[i] = 64;
-        config.n_rows[i] = 16;
-    }
-    cn_tile_configure(&config);
+    /* What ldtilecfg reads: palette 1; 16-bit row lengths from byte 16 on, rows from byte 48 on. */
+    _Alignas(64) static const uint8_t config[64] = {
+        [0] = 1,   [16] = 64, [18] = 64, [20] = 64, [22] = 64, [24] = 64,
+        [26] = 64, [28] = 64, [30] = 64, [48] = 16, [49] = 16, [50] = 16,
+        [51] = 16, [52] = 16, [53] = 16, [54] = 16, [55] = 16,
+    };
+    TILE_BARRIER;
+    _tile_loadconfig(config);
+    TILE_BARRIER;
 }
 
 #endif

@@ -7,7 +7,6 @@
  */
 #include "bench/kernel_check.h"
 #include "tests/kernels/broken.h"
-#include "tests/kernels/simulated.h"
 
 #include <errno.h>
 #include <fnmatch.h>
@@ -187,38 +186,6 @@ static void test_format(const struct options *o, struct cn_checker *c,
         }
 }
 
-/* Where there is none (simulated.h). */
-__attribute__((weak)) const struct cn_gemm *cn_simulated_amx(void)
-{
-    return NULL;
-}
-
-/* The amx GEMM where the machine has what it needs besides tiles. */
-static void test_simulated(const struct options *o, struct cn_checker *c,
-                           const struct cn_format *format, struct totals *totals)
-{
-    static const enum cn_job jobs[] = { CN_JOB_GEMM, CN_JOB_GEMM_FAST };
-    if (format->act != CN_ACT_Q8 || !(o->tiers >> CN_TIER_AVX512 & 1) || !cn_simulated_amx())
-        return;
-    const struct cn_kernels kernels = cn_kernels_for(format, o->tiers);
-    struct cn_ops ops = cn_ops_for(o->tiers);
-    ops.gemm = cn_simulated_amx();
-    for (size_t i = 0; i < sizeof jobs / sizeof *jobs; i++) {
-        struct cn_check check;
-        char name[80];
-        snprintf(name, sizeof name, "%s_%s_amx_simulated", format->name, cn_job_name(jobs[i]));
-        if (!wanted(o, name))
-            continue;
-        if (o->list) {
-            puts(name);
-            totals->n_run++;
-            continue;
-        }
-        cn_check_kernels(c, format, &kernels, &ops, jobs[i], &check);
-        report(o, name, &check, totals);
-    }
-}
-
 static void test_vec(const struct options *o, struct cn_checker *c, struct totals *totals)
 {
     typedef void slot_fn(void);
@@ -257,9 +224,6 @@ static bool test(const struct options *o, uint64_t seed, struct totals *totals)
     for (int type = 0; type < CN_N_TYPES; type++)
         if (!o->format || fnmatch(o->format, cn_formats[type].name, 0) == 0)
             test_format(o, c, &cn_formats[type], totals);
-    for (int type = 0; type < CN_N_TYPES; type++)
-        if (!o->format || fnmatch(o->format, cn_formats[type].name, 0) == 0)
-            test_simulated(o, c, &cn_formats[type], totals);
     if (!o->format)
         test_vec(o, c, totals);
     cn_checker_free(c);

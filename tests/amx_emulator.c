@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The instructions of AMX on a CPU without them: linked into the program
+ * (build/.../tests/carnot_amx), it makes the amx tier appear, and carries out each tile instruction
+ * when it raises SIGILL. So what is tested is what the compiler made of the amx kernels, byte by
+ * byte. Where the CPU has AMX nothing is raised, and the same tests run on it.
+ *
+ * Semantics: Intel, Architecture Instruction Set Extensions, chapter on AMX. What faults there (no
+ * configuration, a tile named twice, reserved bytes) stays a fault here.
+ */
+#include "quant/quant.h"
+
+#include <immintrin.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <ucontext.h>
+
+enum { N_TILES = 8, MAX_ROWS = 16, MAX_ROW_BYTES = 64, CONFIG_BYTES = 64 };
+
+static _Thread_local struct {
+    bool configured;
+    int rows[N_TILES], row_bytes[N_TILES];
+    uint8_t tile[N_TILES][MAX_ROWS][MAX_ROW_BYTES];
+} tiles;
+
+/* One instruction: VEX.128.map2, W 0. */
+struct instruction {
+    int opcode, prefix; /* prefix: 0 none, 1 66, 2 F3, 3 F2 */
+    int reg, rm, other; /* ModRM.reg, ModRM.rm if it names a register, VEX.vvvv */
+    bool memory, indexed;
+    uint8_t *address;
+    int64_t stride;
+    const uint8_t *next;
+};
+
+static int64_t displacement(const uint8_t **p)
+{
+    int32_t d;
+    memcpy(&d, *p, sizeof d);
+    *p += sizeof d;
+    return d;
+}
+
+/* False if it is none of map 2 with a three-byte VEX prefix. */
+static bool decode(const uint8_t *p, const greg_t *registers, struct instruction *i)
+{
+    static const int names[] = { REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP,
+                                 REG_RSI, REG_RDI, REG_R8,  REG_R9,  REG_R10, REG_R11,
+                                 REG_R12, REG_R13, REG_R14, REG_R15 };
+    if (p[0] != 0xc4 || (p[1] & 31) != 2 || p[2] & 0x84)
+        return false;
+    const int r = p[1] & 0x80 ? 0 : 8, x = p[1] & 0x40 ? 0 : 8, b = p[1] & 0x20 ? 0 : 8;
+    const int mod = p[4] >> 6, rm = p[4] & 7;
+    *i = (struct instruction){ .opcode = p[3], .prefix = p[2] & 3, .memory = mod != 3 };
+    i->reg = (p[4] >> 3 & 7) | r;
+    i->rm = rm | b;
+    i->other = ~(p[2] >> 3) & 15;
+    p += 5;
+    if (i->memory) {
+        int64_t base;
+        int from = rm;
+        if (rm == 4) {
+            const int sib = *p++, index = (sib >> 3 & 7) | x;
+            from = sib & 7;
+            i->indexed = true;
+            i->stride = index == 4 ? 0 : (int64_t)((uint64_t)registers[names[index]] << (sib >> 6));
+        }
+        if (mod == 0 && from == 5) {
+            base = displacement(&p);
+            base += rm == 4 ? 0 : (int64_t)(intptr_t)p; /* RIP: of the next instruction */
+        } else {
+            base = registers[names[from | b]];
+            if (mod == 1)
+                base += (int8_t)*p++;
+            else if (mod == 2)
+                base += displacement(&p);
+        }
+        i->address = (uint8_t *)(intptr_t)base;
+    }
+    i->next = p;
+    return true;
+}
+
+/* ldtilecfg of palette 1. */
+static bool configure(const uint8_t *config)
+{
+    memset(&tiles, 0, sizeof tiles);
+    bool good = config[0] == 1 && config[1] == 0;
+    for (int i = 2; i < 16; i++)
+        good &= config[i] == 0;
+    for (int i = 0; i < 16; i++) {
+        const int row_bytes = config[16 + 2 * i] | config[17 + 2 * i] << 8, rows = config[48 + i];
+        good &= (row_bytes == 0) == (rows == 0) && row_bytes <= MAX_ROW_BYTES && rows <= MAX_ROWS;
+        if (i < N_TILES) {
+            tiles.rows[i] = rows;
+            tiles.row_bytes[i] = row_bytes;
+        } else {
+            good &= rows == 0;
+        }
+    }
+    tiles.configured = good;
+    return good;
+}
+
+static void dot_i8(int c, int a, int b)
+{
+    for (int m = 0; m < tiles.rows[c]; m++)
+        for (int k = 0; k < tiles.row_bytes[a] / 4; k++)
+            for (int n = 0; n < tiles.row_bytes[c] / 4; n++) {
+                int32_t sum;
+                uint8_t *to = tiles.tile[c][m] + 4 * n;
+                memcpy(&sum, to, sizeof sum);
+                for (int i = 0; i < 4; i++)
+                    sum +=
+                        (int8_t)tiles.tile[a][m][4 * k + i] * (int8_t)tiles.tile[b][k][4 * n + i];
+                memcpy(to, &sum, sizeof sum);
+            }
+}
+
+static __m128 bf16_at(const uint8_t *p)
+{
+    return _mm_castsi128_ps(_mm_cvtsi32_si128(p[0] << 16 | (int)((unsigned)p[1] << 24)));
+}
+
+/* Even and odd products are summed apart, fused; denormals are zeros and become zeros. */
+__attribute__((target("fma"))) static void dot_bf16(int c, int a, int b)
+{
+    enum { NEAREST_NO_DENORMALS = 0x9fc0 };
+    const unsigned before = _mm_getcsr();
+    _mm_setcsr(NEAREST_NO_DENORMALS);
+    for (int m = 0; m < tiles.rows[c]; m++)
+        for (int n = 0; n < tiles.row_bytes[c] / 4; n++) {
+            __m128 sum[2] = { _mm_setzero_ps(), _mm_setzero_ps() }, old;
+            uint8_t *to = tiles.tile[c][m] + 4 * n;
+            for (int k = 0; k < tiles.row_bytes[a] / 4; k++)
+                for (int i = 0; i < 2; i++)
+                    sum[i] = _mm_fmadd_ss(bf16_at(tiles.tile[a][m] + 4 * k + 2 * i),
+                                          bf16_at(tiles.tile[b][k] + 4 * n + 2 * i), sum[i]);
+            old = _mm_load_ss((const float *)to);
+            _mm_store_ss((float *)to, _mm_add_ss(old, _mm_add_ss(sum[0], sum[1])));
+        }
+    _mm_setcsr(before);
+}
+
+static void move(const struct instruction *i, bool load)
+{
+    for (int row = 0; row < tiles.rows[i->reg]; row++) {
+        uint8_t *memory = i->address + row * i->stride, *tile = tiles.tile[i->reg][row];
+        memcpy(load ? tile : memory, load ? memory : tile, (size_t)tiles.row_bytes[i->reg]);
+    }
+}
+
+/* False if it is no tile instruction, or one that faults. */
+static bool execute(const struct instruction *i)
+{
+    enum { NONE, P66, PF3, PF2 };
+    const bool products = !i->memory && i->reg < N_TILES && i->rm < N_TILES && i->other < N_TILES &&
+                          i->reg != i->rm && i->reg != i->other && i->rm != i->other;
+    if (i->opcode == 0x49 && i->prefix == NONE && i->memory) /* ldtilecfg */
+        return configure(i->address);
+    if (!tiles.configured)
+        return false;
+    if (i->opcode == 0x49 && i->prefix == NONE && i->rm == 0 && i->reg == 0) /* tilerelease */
+        memset(&tiles, 0, sizeof tiles);
+    else if (i->opcode == 0x49 && i->prefix == PF2 && !i->memory && i->reg < N_TILES) /* tilezero */
+        memset(tiles.tile[i->reg], 0, sizeof tiles.tile[0]);
+    else if (i->opcode == 0x4b && (i->prefix == PF2 || i->prefix == PF3) && i->indexed &&
+             i->reg < N_TILES) /* tileloadd, tilestored */
+        move(i, i->prefix == PF2);
+    else if (i->opcode == 0x5e && i->prefix == PF2 && products) /* tdpbssd */
+        dot_i8(i->reg, i->rm, i->other);
+    else if (i->opcode == 0x5c && i->prefix == PF3 && products) /* tdpbf16ps */
+        dot_bf16(i->reg, i->rm, i->other);
+    else
+        return false;
+    return true;
+}
+
+/* ---- in the program's place ------------------------------------------------------------------ */
+
+/* What the program itself does about SIGILL. */
+static struct sigaction own;
+
+/* By the linker's --wrap: real is the program's own, wrap what it gets instead. */
+int __real_sigaction(int sig, const struct sigaction *action, struct sigaction *old);
+int __wrap_sigaction(int sig, const struct sigaction *action, struct sigaction *old);
+uint32_t __real_cn_tiers_detect(void);
+uint32_t __wrap_cn_tiers_detect(void);
+
+static void on_illegal(int sig, siginfo_t *info, void *context)
+{
+    greg_t *registers = ((ucontext_t *)context)->uc_mcontext.gregs;
+    struct instruction i;
+    if (info->si_code > 0 && decode((const uint8_t *)(intptr_t)registers[REG_RIP], registers, &i) &&
+        execute(&i))
+        registers[REG_RIP] = (greg_t)(intptr_t)i.next;
+    else if (own.sa_handler == SIG_DFL || own.sa_handler == SIG_IGN)
+        __real_sigaction(sig, &(struct sigaction){ .sa_handler = SIG_DFL }, NULL); /* once more */
+    else
+        own.sa_handler(sig);
+}
+
+int __wrap_sigaction(int sig, const struct sigaction *action, struct sigaction *old)
+{
+    if (sig != SIGILL)
+        return __real_sigaction(sig, action, old);
+    const struct sigaction before = own;
+    if (action)
+        own = *action;
+    if (old)
+        *old = before;
+    return 0;
+}
+
+/* The rest of the amx kernels is AVX-512 with bf16. */
+uint32_t __wrap_cn_tiers_detect(void)
+{
+    const uint32_t tiers = __real_cn_tiers_detect();
+    const bool can = tiers >> CN_TIER_AVX512 & 1 && __builtin_cpu_supports("avx512bf16");
+    return can ? tiers | 1u << CN_TIER_AMX : tiers;
+}
+
+__attribute__((constructor)) static void begin(void)
+{
+    const struct sigaction action = { .sa_sigaction = on_illegal,
+                                      .sa_flags = SA_SIGINFO | SA_ONSTACK };
+    __real_sigaction(SIGILL, &action, NULL);
+}

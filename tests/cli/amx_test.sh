@@ -1,0 +1,35 @@
+#!/bin/sh
+# The amx tier, its instructions carried out in software where the CPU has none (tests/amx_emulator.c):
+# every kernel against its bound, and whole models in both precisions.
+set -u
+. tests/expect.sh
+amx=${CARNOT%/*}/tests/carnot_amx
+[ -x "$amx" ] || { echo "SKIPPED: no amx kernels in a build for this machine"; exit 77; }
+"$amx" --version | grep -q '^detected.*amx' || { echo "SKIPPED: the rest of the amx kernels needs AVX512_BF16"; exit 77; }
+
+expect 0 "$amx" kernels --check --tier amx -o csv
+[ "$(grep -c ',amx,gemm,true,' "$scratch/out")" -ge 27 ] || fail "27 formats expected, exact"
+[ "$(grep -c ',amx,gemm_fast,true,' "$scratch/out")" -ge 24 ] || fail "24 formats expected, fast"
+
+ppl() { # model, options
+    m=$1
+    shift
+    expect 0 "$amx" perplexity -m "$m" -f README.md -c 200 --chunks 1 -t 2 -o jsonl "$@"
+    sed -n 's/.*"ppl": \([0-9.]*\).*/\1/p' "$scratch/out"
+}
+differ() { # what, by more than, and less than this share, a, b
+    awk -v lo="$2" -v hi="$3" -v a="$4" -v b="$5" 'BEGIN { d = a / b - 1; d = d < 0 ? -d : d; exit !(d > lo && d < hi) }' ||
+        fail "$1: $4 beside $5"
+}
+# Q4_K_M has Q6_K too; IQ4_XS has a codebook, Q8_0 no minima and the largest codes.
+for type in Q4_K_M IQ4_XS Q8_0; do
+    expect 0 "$amx" quantize models/prose-8m-f16.gguf "$scratch/m.gguf" $type
+    avx512=$(ppl "$scratch/m.gguf" --tiers ref,avx2,avx512)
+    # Otherwise rounded, so not the same, but near: a wrong product gives several times the perplexity.
+    differ "$type exact" 0 0.02 "$(ppl "$scratch/m.gguf")" "$avx512"
+    # The same integers; what float sums differ by moves roundings of activations to 8 bits.
+    differ "$type fast" -1 0.03 "$(ppl "$scratch/m.gguf" --precision fast)" \
+        "$(ppl "$scratch/m.gguf" --precision fast --tiers ref,avx2,avx512)"
+done
+# A mixture: experts with few tokens, odd groups.
+expect 0 "$amx" logits -m tests/fixtures/arch/olmoe.gguf --tokens @tests/fixtures/arch/olmoe.tokens.txt --out "$scratch/l"
