@@ -434,6 +434,8 @@ void cn_samples_shift(struct cn_samples *samples, int64_t shift_ns)
         if (p->lo_ns != INT64_MIN)
             p->lo_ns += shift_ns;
         p->hi_ns += shift_ns;
+        p->gap_lo_ns += shift_ns;
+        p->gap_hi_ns += shift_ns;
         p->last_ns += shift_ns;
     }
     samples->first_ns += shift_ns;

@@ -33,7 +33,12 @@ void cn_series_add(struct cn_series *s, int64_t t0_ns, int64_t t1_ns, double val
     struct cn_point *last = s->n ? &s->points[s->n - 1] : NULL;
     broken |= s->pending_break;
     if (last && !broken && value == last->value) {
+        if (t0_ns - last->last_ns > last->gap_hi_ns - last->gap_lo_ns) {
+            last->gap_lo_ns = last->last_ns;
+            last->gap_hi_ns = t0_ns;
+        }
         last->last_ns = t0_ns > last->last_ns ? t0_ns : last->last_ns;
+        last->n_seen++;
         return;
     }
     if (s->n == s->cap) {
@@ -47,6 +52,9 @@ void cn_series_add(struct cn_series *s, int64_t t0_ns, int64_t t1_ns, double val
         .last_ns = t0_ns,
         .value = value,
         .broken = last && broken,
+        .n_seen = 1,
+        .gap_lo_ns = t0_ns,
+        .gap_hi_ns = t0_ns,
     };
     s->pending_break = false;
 }
@@ -243,6 +251,10 @@ struct edge {
     double uj, var;
 };
 
+/* Periods: an edge farther than NEAR from what was seen beside it is a guess; a counter that was
+ * seen to stand still for STOPPED has stopped. */
+enum { NEAR = 5, STOPPED = 100 };
+
 /* How much the power may differ on the two sides of a moment between k and k + 1: as much as it
  * does between the neighbouring segments, and at least by a quarter. */
 static double contrast(const struct cn_series *s, size_t k)
@@ -264,13 +276,15 @@ static struct edge counter_at(const struct cn_series *s, double t, double inside
     double d = b->t_ns - a->t_ns, power = slope(a, b);
     double left = t - a->t_ns, right = b->t_ns - t;
     double quantum = s->quantum_uj * s->quantum_uj / 12;
-    if (left < 0 || right < 0 || d <= 0) { /* beyond the ends: the neighbouring power goes on */
+    if (left < 0 || right < 0 || d <= 0) { /* beyond the ends the neighbouring power goes on */
         double from = left < 0 ? a->t_ns : b->t_ns, value = left < 0 ? a->value : b->value;
-        double far = power * (t - from), w = power * (left < 0 ? a->w_ns : b->w_ns);
+        /* By a step at the most: one more would have been seen. */
+        double far = copysign(fmin(fabs(power * (t - from)), fabs(b->value - a->value)), t - from);
+        double w = power * (left < 0 ? a->w_ns : b->w_ns);
         return (struct edge){ value + far, (w * w + far * far / 4) / 3 + quantum };
     }
     double share = left / d, far = begin ? right : left;
-    if (!isnan(inside) && fmin(left, right) > s->period_ns / 8 && far <= 5 * s->period_ns) {
+    if (!isnan(inside) && fmin(left, right) > s->period_ns / 8 && far <= NEAR * s->period_ns) {
         double uj = begin ? b->value - inside * right : a->value + inside * left;
         double w = inside * (begin ? b->w_ns : a->w_ns), model = 0.1 * inside * far;
         uj = fmin(fmax(uj, a->value), b->value);
@@ -294,20 +308,30 @@ static double inside_power(const struct cn_series *s, double t0, double t1)
     return b->t_ns - a->t_ns >= 10 * s->period_ns ? slope(a, b) : CN_UNKNOWN;
 }
 
+/* Whether t lies deep in the time from a to b in which nobody looked. */
+static bool unwatched(const struct cn_series *s, const struct cn_point *a, const struct cn_point *b,
+                      double t)
+{
+    return fmin(t - fmax((double)a->last_ns, a->t_ns), b->t_ns - t) > NEAR * s->period_ns;
+}
+
 static double counter_updates(const struct cn_series *s, double t0, double t1)
 {
-    double updates = 0;
+    const double end = s->points[s->n - 1].t_ns;
+    double updates = fmin(fmax(0, t1 - fmax(t0, end)), s->period_ns) / s->period_ns;
     for (size_t k = segment(s, t0); k + 1 < s->n && s->points[k].t_ns < t1; k++) {
         const struct cn_point *a = &s->points[k], *b = &s->points[k + 1];
         double d = b->t_ns - a->t_ns;
         if (d <= 0)
             continue;
-        double from = k == 0 ? t0 : fmax(t0, a->t_ns);
-        double to = k + 2 == s->n ? t1 : fmin(t1, b->t_ns);
+        double from = k == 0 ? t0 : fmax(t0, a->t_ns), to = fmin(t1, b->t_ns);
         /* While a value stood still nothing was updated; in the rest of the time unseen updates may
          * have been. */
         double moving = b->t_ns - fmax((double)a->last_ns, a->t_ns);
         double held = fmax(1, moving / s->period_ns);
+        /* Cut where nobody looked, they cannot be told from those on the other side. */
+        if (unwatched(s, a, b, t0) || unwatched(s, a, b, t1))
+            held = 1;
         updates += held * fmax(0, to - from) / d;
     }
     return updates;
@@ -323,6 +347,10 @@ static void counter_span(const struct cn_series *s, double t0, double t1, struct
     if (t0 < s->points[0].t_ns - reach ||
         t1 > fmax(s->points[s->n - 1].t_ns, last_seen(&s->points[s->n - 1])) + reach) {
         e->reason = "the meter's values do not cover this time";
+        return;
+    }
+    if (t1 > s->points[s->n - 1].t_ns + fmax(reach, STOPPED * s->period_ns)) {
+        e->reason = "the counter stood still";
         return;
     }
     double inside = inside_power(s, t0, t1);
@@ -386,6 +414,40 @@ static double gauge_scatter(const struct cn_series *s, double t0, double t1)
     return n > 0 ? sum2 / n : 0;
 }
 
+/* How much of the time from t0 to t1 a value is known for: in `seen`, in periods. And the variance
+ * of the energy in the rest, where the power may have been another, as far off as the values beside
+ * it are, and at least by a quarter. */
+static double gauge_unwatched(const struct cn_series *s, double t0, double t1, double *seen)
+{
+    enum { N_PARTS = 4 };
+    const double period = s->period_ns;
+    const ptrdiff_t before = find(s, t0);
+    double var = 0;
+    *seen = before < 0 ? (fmin(t1, s->points[0].t_ns) - t0) / period : 0;
+    for (size_t k = before < 0 ? 0 : (size_t)before; k < s->n && s->points[k].t_ns < t1; k++) {
+        const struct cn_point *a = &s->points[k], *b = k + 1 < s->n ? a + 1 : a;
+        /* A value read again and again, with a gap, until none was read until the next. */
+        const double held = last_seen(a), gap_lo = fmax(a->t_ns, (double)a->gap_lo_ns),
+                     gap_hi = fmax(gap_lo, (double)a->gap_hi_ns);
+        const double edges[] = { a->t_ns, gap_lo, gap_hi, held, b == a ? t1 : b->t_ns };
+        const double read = held - a->t_ns - (gap_hi - gap_lo);
+        const double off =
+            fmax(fabs(b->value - a->value), fmax(fabs(a->value), fabs(b->value)) / 4);
+        for (int i = 0; i < N_PARTS; i++) {
+            const double d = edges[i + 1] - edges[i];
+            const double part = fmin(t1, edges[i + 1]) - fmax(t0, edges[i]);
+            if (d <= 0 || part <= 0)
+                continue;
+            /* Each read vouches for a period. */
+            const double known = i % 2 ? period / d : a->n_seen * period / read;
+            const double unknown = 1e-9 * off * part * fmax(0, 1 - known);
+            *seen += fmin(1, known) * part / period;
+            var += unknown * unknown / 3;
+        }
+    }
+    return var;
+}
+
 static void gauge_span(const struct cn_series *s, double t0, double t1, struct cn_estimate *e)
 {
     if (s->n == 0) {
@@ -399,11 +461,12 @@ static void gauge_span(const struct cn_series *s, double t0, double t1, struct c
     }
     double second = 1e-9 * period, seconds = 1e-9 * (t1 - t0);
     double a = second * gauge_spread(s, t0), b = second * gauge_spread(s, t1);
-    e->updates = (t1 - t0) / period;
+    const double unwatched_var = gauge_unwatched(s, t0, t1, &e->updates);
+    const double updates = fmax(1, e->updates);
     if (t1 - t0 < (EDGE_BEGIN + EDGE_END + EDGE_MEAN) * period) {
         e->uj = gauge_cum(s, t1) - gauge_cum(s, t0);
-        e->var_uj2 = (a * a + b * b) / 12 +
-                     gauge_scatter(s, t0, t1) * seconds * seconds / fmax(1, e->updates);
+        e->var_uj2 = (a * a + b * b) / 12 + unwatched_var +
+                     gauge_scatter(s, t0, t1) * seconds * seconds / updates;
         return;
     }
     /* Around an edge a gauge shows some of the power beyond it, early or late: there the power that
@@ -415,8 +478,8 @@ static void gauge_span(const struct cn_series *s, double t0, double t1, struct c
     double sides = EDGE_BEGIN * EDGE_BEGIN * first * first + EDGE_END * EDGE_END * last * last;
     double weight = EDGE_BEGIN * EDGE_BEGIN + EDGE_END * EDGE_END;
     e->uj = gauge_cum(s, to) - gauge_cum(s, from) + EDGE_BEGIN * first + EDGE_END * last;
-    e->var_uj2 = (a * a + b * b) / 48 + 0.01 * sides / 3 +
-                 scatter * seconds * seconds / e->updates +
+    e->var_uj2 = (a * a + b * b) / 48 + 0.01 * sides / 3 + unwatched_var +
+                 scatter * seconds * seconds / updates +
                  scatter * second * second * weight / EDGE_MEAN;
 }
 

@@ -24,11 +24,13 @@ struct cn_clock {
 };
 
 struct cn_point {
-    int64_t lo_ns;   /* the value before was still there; INT64_MIN: no value before */
-    int64_t hi_ns;   /* this value was there */
-    int64_t last_ns; /* and still was */
-    double value;    /* cumulative uJ, or uW */
-    bool broken;     /* what was used since the point before is not known */
+    int64_t lo_ns;                /* the value before was still there; INT64_MIN: no value before */
+    int64_t hi_ns;                /* this value was there */
+    int64_t last_ns;              /* and still was */
+    double value;                 /* cumulative uJ, or uW */
+    bool broken;                  /* what was used since the point before is not known */
+    uint32_t n_seen;              /* reads that gave it, from the first on */
+    int64_t gap_lo_ns, gap_hi_ns; /* the longest time between two of them */
     /* Set by cn_series_settle: */
     double t_ns;    /* when the update most likely was */
     double w_ns;    /* half width of where it was, taken as uniform */
@@ -66,7 +68,7 @@ void cn_series_settle(struct cn_series *s);
 struct cn_estimate {
     double uj;          /* NaN: not known */
     double var_uj2;     /* variance */
-    double updates;     /* independent updates held */
+    double updates;     /* independent updates held: none in time that nobody watched */
     const char *reason; /* why not known; NULL if it is. A literal */
 };
 
@@ -74,8 +76,10 @@ struct cn_estimate {
  *
  * Counter: cumulative energy is a line between the times of updates. Where a stretch begins or ends
  * between two neighbouring updates, the power inside the stretch is carried to the edge, because
- * power tends to change just there. Gauge: the trapezoid over the moments at which a value first
- * showed; one that held for longer than a period is level until the period before the next. */
+ * power tends to change just there. Behind the last update it grows by one more step at the most;
+ * one that was seen to stand still for long has stopped. Gauge: the trapezoid over the moments at
+ * which a value first showed; one that held for longer than a period is level until the period
+ * before the next. */
 void cn_series_span(const struct cn_series *s, int64_t t0_ns, int64_t t1_ns,
                     struct cn_estimate *estimate);
 

@@ -171,6 +171,70 @@ static void test_refresh_of_a_gauge(void **state)
     cn_series_free(&s);
 }
 
+/* 100 ms rows of 3 and 3.01 W, and none from 10 to 32 s, whatever the values beside the gap. */
+static void test_a_gauge_knows_nothing_of_a_gap(void **state)
+{
+    (void)state;
+    for (int equal = 0; equal < 2; equal++) {
+        struct cn_series s = make(false, 100.0 * MS);
+        struct cn_estimate within, across, seen;
+        for (int64_t i = 0; i <= 400; i++)
+            if (i <= 100 || i >= 320)
+                cn_series_add(&s, i * 100 * MS, i * 100 * MS, equal ? 3e6 : 3e6 + 1e4 * (i & 1),
+                              false);
+        cn_series_settle(&s);
+        cn_series_span(&s, 15000LL * MS, 25000LL * MS, &within);
+        assert_true(within.updates < 2);
+        /* Over both sides the gap counts for nothing, and its 22 s may have had another power. */
+        cn_series_span(&s, 5000LL * MS, 37000LL * MS, &across);
+        assert_true(across.updates > 98 && across.updates < 103);
+        assert_true(sqrt(across.var_uj2) > 22 * 3e6 / 8);
+        cn_series_span(&s, 1000LL * MS, 6000LL * MS, &seen);
+        assert_true(fabs(seen.updates - 50) < 1.5);
+        assert_true(sqrt(seen.var_uj2) < 0.1e6);
+        cn_series_free(&s);
+    }
+}
+
+/* 1 ms at 10 W until 1 s, then it is seen not to move. */
+static void test_a_counter_that_stops(void **state)
+{
+    (void)state;
+    struct cn_series s = make(true, MS);
+    for (int64_t t = 0; t < 2000 * MS; t += 200 * US)
+        add(&s, t, stepping(10, t < 1000 * MS ? t : 1000 * MS, MS));
+    cn_series_settle(&s);
+    assert_true(fabs(span(&s, 500 * MS, 1000 * MS) - 5e6) < 0.1e6);
+    assert_non_null(strstr(refusal(&s, 500 * MS, 1500 * MS), "stood still"));
+    assert_non_null(strstr(refusal(&s, 1200 * MS, 1500 * MS), "stood still"));
+    /* For a little while that is the end of a step. */
+    struct cn_estimate e;
+    cn_series_span(&s, 1000 * MS, 1050 * MS, &e);
+    assert_true(e.updates < 3);
+    assert_true(e.uj <= 1.1 * 10e3);
+    cn_series_free(&s);
+}
+
+/* Nobody read from 1 to 3 s: what was used is known, but not when. */
+static void test_a_counter_cut_where_nobody_looked(void **state)
+{
+    (void)state;
+    struct cn_series s = make(true, MS);
+    for (int64_t t = 0; t < 4000LL * MS; t += 200 * US)
+        if (t <= 1000 * MS || t >= 3000LL * MS)
+            add(&s, t, stepping(10, t, MS));
+    cn_series_settle(&s);
+    struct cn_estimate e;
+    cn_series_span(&s, 500 * MS, 3500LL * MS, &e);
+    assert_true(fabs(e.uj - 30e6) < 0.1e6);
+    assert_true(fabs(e.updates - 3000) < 30);
+    cn_series_span(&s, 1500 * MS, 2500LL * MS, &e);
+    assert_true(e.updates < 2);
+    cn_series_span(&s, 500 * MS, 2000LL * MS, &e);
+    assert_true(fabs(e.updates - 500) < 10);
+    cn_series_free(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -180,6 +244,9 @@ int main(void)
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_gauge_is_a_trapezoid),
         cmocka_unit_test(test_refresh_of_a_gauge),
+        cmocka_unit_test(test_a_gauge_knows_nothing_of_a_gap),
+        cmocka_unit_test(test_a_counter_that_stops),
+        cmocka_unit_test(test_a_counter_cut_where_nobody_looked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
