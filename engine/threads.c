@@ -15,15 +15,18 @@
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <time.h>
 
-/* About 50 microseconds: longer than the gap between two matrix products, far shorter than a
- * sampling step would justify. */
-enum { SPINS = 20000, CACHE_LINE = 64 };
+/* Longer than the gap between two matrix products; a core that waits for longer sleeps. Measured by
+ * the clock, once in SPINS: a pause takes 1 to 50 ns, depending on the CPU. */
+enum { SPIN_NS = 100000, SPINS = 32, CACHE_LINE = 64, MAX_ACTIVE = 0xffff };
 
 struct worker {
-    struct cn_pool *pool;
+    _Alignas(CACHE_LINE) struct cn_pool *pool;
     pthread_t thread;
     int index;
+    atomic_bool asleep;
+    pthread_cond_t wake;
 };
 
 /* Chunks not taken yet: the first in the low, the end in the high 32 bits. */
@@ -33,24 +36,24 @@ struct range {
 
 struct cn_pool {
     int n_threads, n_workers_started;
-    int spins;
+    bool spin;
     struct worker *workers;
     struct range *ranges; /* of each thread */
     /* The job: written by the caller while it is closed and nobody is inside. */
     cn_chunk_fn *fn;
     void *context;
     int n_active;
-    bool stop;
-    _Alignas(CACHE_LINE) atomic_ullong state; /* open, generation, workers inside: see below */
-    _Alignas(CACHE_LINE) atomic_int sleepers;
+    _Alignas(CACHE_LINE) atomic_ullong state; /* see below */
     pthread_mutex_t mutex;
-    pthread_cond_t wake;
 };
 
+/* From the highest bit: open; the job's generation (31 bits); threads that it is for (16), all of
+ * MAX_ACTIVE: to stop; workers inside (16). */
 #define OPEN            (1ull << 63)
-#define GENERATION      (1ull << 32) /* unit of the generation's 31 bits */
-#define INSIDE          (GENERATION - 1)
+#define GENERATION      (1ull << 32)
 #define GENERATION_BITS (OPEN - GENERATION)
+#define ACTIVE          (1ull << 16)
+#define INSIDE          (ACTIVE - 1)
 
 static inline void relax(void)
 {
@@ -101,26 +104,42 @@ static void work(struct cn_pool *pool, int thread)
     }
 }
 
-static bool is_news(unsigned long long state, unsigned long long seen)
+static int active(unsigned long long state)
 {
-    return (state & OPEN) && (state & GENERATION_BITS) != seen;
+    return (int)(state / ACTIVE & MAX_ACTIVE);
 }
 
-/* Waits for an open job of another generation than `seen`; returns the state it saw. */
-static unsigned long long await(struct cn_pool *pool, unsigned long long seen)
+/* Whether an open job waits for this thread, which has done that of generation `seen`. */
+static bool is_news(unsigned long long state, unsigned long long seen, int thread)
 {
+    return (state & OPEN) && thread < active(state) &&
+           ((state & GENERATION_BITS) != seen || active(state) == MAX_ACTIVE);
+}
+
+static int64_t now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+/* Waits for news; returns the state it saw. */
+static unsigned long long await(struct worker *w, unsigned long long seen)
+{
+    struct cn_pool *pool = w->pool;
     unsigned long long now;
-    for (int i = 0; i < pool->spins; i++) {
-        now = atomic_load_explicit(&pool->state, memory_order_acquire);
-        if (is_news(now, seen))
-            return now;
-        relax();
-    }
+    for (int64_t start = now_ns(); pool->spin && now_ns() - start < SPIN_NS;)
+        for (int i = 0; i < SPINS; i++) {
+            now = atomic_load_explicit(&pool->state, memory_order_acquire);
+            if (is_news(now, seen, w->index))
+                return now;
+            relax();
+        }
     pthread_mutex_lock(&pool->mutex);
-    atomic_fetch_add(&pool->sleepers, 1);
-    while (!is_news(now = atomic_load(&pool->state), seen))
-        pthread_cond_wait(&pool->wake, &pool->mutex);
-    atomic_fetch_sub(&pool->sleepers, 1);
+    atomic_store(&w->asleep, true);
+    while (!is_news(now = atomic_load(&pool->state), seen, w->index))
+        pthread_cond_wait(&w->wake, &pool->mutex);
+    atomic_store(&w->asleep, false);
     pthread_mutex_unlock(&pool->mutex);
     return now;
 }
@@ -131,43 +150,48 @@ static void *worker_main(void *argument)
     struct cn_pool *pool = worker->pool;
     unsigned long long seen = 0;
     for (;;) {
-        unsigned long long now = await(pool, seen);
+        unsigned long long now = await(worker, seen);
+        if (active(now) == MAX_ACTIVE)
+            return NULL;
         /* Enter, unless it was closed in the meantime. */
         if (!atomic_compare_exchange_weak(&pool->state, &now, now + 1))
             continue;
         seen = now & GENERATION_BITS;
-        bool stop = pool->stop;
-        if (!stop && worker->index < pool->n_active)
-            work(pool, worker->index);
+        work(pool, worker->index);
         atomic_fetch_sub_explicit(&pool->state, 1, memory_order_release);
-        if (stop)
-            return NULL;
     }
 }
 
-static void open_job(struct cn_pool *pool)
+static void open_job(struct cn_pool *pool, int n_active)
 {
     unsigned long long next = (atomic_load(&pool->state) + GENERATION) & GENERATION_BITS;
-    atomic_store(&pool->state, OPEN | next);
-    /* Sequentially consistent on both sides: either the sleeper sees the new state under the mutex,
-     * or it is counted here and woken. */
-    if (atomic_load(&pool->sleepers) > 0) {
-        pthread_mutex_lock(&pool->mutex);
-        pthread_cond_broadcast(&pool->wake);
+    bool locked = false;
+    atomic_store(&pool->state, OPEN | next | (unsigned long long)n_active * ACTIVE);
+    /* Sequentially consistent on both sides: either a sleeper sees the new state under the mutex,
+     * or it is seen asleep here and woken. Those that the job is not for sleep on. */
+    for (int i = 1; i <= pool->n_workers_started && i < n_active; i++)
+        if (atomic_load(&pool->workers[i].asleep)) {
+            if (!locked)
+                pthread_mutex_lock(&pool->mutex);
+            locked = true;
+            pthread_cond_signal(&pool->workers[i].wake);
+        }
+    if (locked)
         pthread_mutex_unlock(&pool->mutex);
-    }
 }
 
 static void close_job(struct cn_pool *pool)
 {
     unsigned long long state = atomic_fetch_and(&pool->state, ~OPEN);
-    for (int spins = 0; state & INSIDE; spins++) {
-        if (spins < SPINS)
-            relax();
-        else
-            sched_yield();
-        state = atomic_load_explicit(&pool->state, memory_order_acquire);
-    }
+    bool yield = false;
+    for (int64_t start = now_ns(); state & INSIDE; yield = yield || now_ns() - start > SPIN_NS)
+        for (int i = 0; i < SPINS && (state & INSIDE); i++) {
+            if (yield)
+                sched_yield();
+            else
+                relax();
+            state = atomic_load_explicit(&pool->state, memory_order_acquire);
+        }
 }
 
 struct cn_pool *cn_pool_create(int n_threads, bool sleep)
@@ -177,17 +201,20 @@ struct cn_pool *cn_pool_create(int n_threads, bool sleep)
         return NULL;
     *pool = (struct cn_pool){ .n_threads = n_threads };
     /* More threads than cores: whoever spins keeps another from working. */
-    pool->spins = sleep || n_threads > cn_available_cores() ? 0 : SPINS;
-    pool->workers = calloc((size_t)n_threads, sizeof *pool->workers);
+    pool->spin = !sleep && n_threads <= cn_available_cores();
+    pool->workers = aligned_alloc(CACHE_LINE, (size_t)n_threads * sizeof *pool->workers);
     pool->ranges = aligned_alloc(CACHE_LINE, (size_t)n_threads * sizeof *pool->ranges);
     pthread_mutex_init(&pool->mutex, NULL);
-    pthread_cond_init(&pool->wake, NULL);
     if (!pool->workers || !pool->ranges)
         goto fail;
     for (int i = 1; i < n_threads; i++) {
-        pool->workers[i] = (struct worker){ .pool = pool, .index = i };
-        if (pthread_create(&pool->workers[i].thread, NULL, worker_main, &pool->workers[i]) != 0)
+        struct worker *w = &pool->workers[i];
+        *w = (struct worker){ .pool = pool, .index = i };
+        pthread_cond_init(&w->wake, NULL);
+        if (pthread_create(&w->thread, NULL, worker_main, w) != 0) {
+            pthread_cond_destroy(&w->wake);
             goto fail;
+        }
         pool->n_workers_started++;
     }
     return pool;
@@ -200,11 +227,11 @@ void cn_pool_free(struct cn_pool *pool)
 {
     if (!pool)
         return;
-    pool->stop = true;
-    open_job(pool); /* stays open: every worker passes through it */
-    for (int i = 1; i <= pool->n_workers_started; i++)
+    open_job(pool, MAX_ACTIVE); /* stays open: every worker sees it */
+    for (int i = 1; i <= pool->n_workers_started; i++) {
         pthread_join(pool->workers[i].thread, NULL);
-    pthread_cond_destroy(&pool->wake);
+        pthread_cond_destroy(&pool->workers[i].wake);
+    }
     pthread_mutex_destroy(&pool->mutex);
     free(pool->workers);
     free(pool->ranges);
@@ -232,7 +259,7 @@ void cn_pool_run(struct cn_pool *pool, int n_threads, cn_chunk_fn *fn, void *con
                               chunks((int)((int64_t)n_chunks * i / n_threads),
                                      (int)((int64_t)n_chunks * (i + 1) / n_threads)),
                               memory_order_relaxed);
-    open_job(pool);
+    open_job(pool, n_threads);
     work(pool, 0);
     close_job(pool);
 }

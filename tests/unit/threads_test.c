@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/threads.h"
 
+#include <dirent.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -178,6 +179,53 @@ static void others_help(void **state)
     }
 }
 
+/* Times that this process's threads went to sleep, at most MAX_THREADS + 1 of them. */
+static int sleeps(long *n)
+{
+    int found = 0;
+    DIR *tasks = opendir("/proc/self/task");
+    for (struct dirent *d; tasks && found <= MAX_THREADS && (d = readdir(tasks));) {
+        char path[300], line[200];
+        snprintf(path, sizeof path, "/proc/self/task/%s/status", d->d_name);
+        FILE *f = d->d_name[0] == '.' ? NULL : fopen(path, "r");
+        while (f && fgets(line, sizeof line, f))
+            if (sscanf(line, "voluntary_ctxt_switches: %ld", &n[found]) == 1)
+                found++;
+        if (f)
+            fclose(f);
+    }
+    if (tasks)
+        closedir(tasks);
+    return found;
+}
+
+/* Threads that jobs are not for are not woken by them. */
+static void others_sleep_on(void **state)
+{
+    enum { JOBS = 400 };
+    long before[MAX_THREADS + 1], after[MAX_THREADS + 1];
+    (void)state;
+    struct cn_pool *pool = cn_pool_create(MAX_THREADS, true);
+    assert_non_null(pool);
+    check_job(pool, MAX_THREADS, 100, 0);
+    const int n = sleeps(before);
+    for (int i = 0; i < JOBS; i++) {
+        atomic_int arrived = 0;
+        cn_pool_run(pool, 2, wait_for_both, &arrived, 2);
+    }
+    const bool counted = n >= MAX_THREADS && sleeps(after) == n;
+    check_job(pool, MAX_THREADS, 100, 1);
+    cn_pool_free(pool);
+    if (!counted) {
+        print_message("SKIPPED: /proc does not tell how often threads slept\n");
+        skip();
+    }
+    int woken = 0;
+    for (int i = 0; i < n; i++)
+        woken += after[i] - before[i] > JOBS / 10;
+    assert_true(woken <= 2);
+}
+
 static void pools_come_and_go(void **state)
 {
     (void)state;
@@ -212,11 +260,11 @@ static void cores_follow_affinity(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_chunk_once),      cmocka_unit_test(many_jobs_spinning),
-        cmocka_unit_test(many_jobs_sleeping),    cmocka_unit_test(many_jobs_crowded),
-        cmocka_unit_test(jobs_after_gaps),       cmocka_unit_test(threads_run_together),
-        cmocka_unit_test(others_help),           cmocka_unit_test(pools_come_and_go),
-        cmocka_unit_test(cores_follow_affinity),
+        cmocka_unit_test(every_chunk_once),   cmocka_unit_test(many_jobs_spinning),
+        cmocka_unit_test(many_jobs_sleeping), cmocka_unit_test(many_jobs_crowded),
+        cmocka_unit_test(jobs_after_gaps),    cmocka_unit_test(threads_run_together),
+        cmocka_unit_test(others_help),        cmocka_unit_test(others_sleep_on),
+        cmocka_unit_test(pools_come_and_go),  cmocka_unit_test(cores_follow_affinity),
     };
     alarm(200);
     return cmocka_run_group_tests(tests, NULL, NULL);
