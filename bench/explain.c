@@ -44,11 +44,22 @@ struct need {
     double bytes, ops, memory_ms, ops_ms;
 };
 
+/* Operations of quantised weights: 8-bit integers, or bf16 where precision exact makes panels of
+ * them. */
+static double product_gops(const struct cn_model *m, const struct cn_bench_options *o,
+                           int32_t n_tokens, const struct cn_machine_rates *limits)
+{
+    const bool bf16 =
+        n_tokens > CN_GEMV_TOKENS &&
+        cn_gemm_act_kind(m->ops.gemm, CN_ACT_Q8, m->hp.n_embd, o->fast) == CN_ACT_BF16;
+    return bf16 && limits->bf16_gops > 0 ? limits->bf16_gops : limits->int8_gops;
+}
+
 static struct need need_of(const struct cn_model *m, enum cn_op op, int layer,
                            const struct cn_bench_options *o, const struct cn_machine_rates *limits)
 {
     struct need n = { 0 };
-    double int8 = 0, floats = 0;
+    double int8 = 0, floats = 0, gops = limits->int8_gops;
     if (op == CN_OP_ATTENTION && layer >= 0) {
         attention_work(m, layer, o, &n.bytes, &floats);
     } else {
@@ -59,11 +70,12 @@ static struct need need_of(const struct cn_model *m, enum cn_op op, int layer,
         n.bytes = (double)work.bytes / pass;
         int8 = (double)work.int8_ops / pass;
         floats = (double)work.float_ops / pass;
+        gops = product_gops(m, o, pass, limits);
     }
     n.ops = int8 + floats;
     n.memory_ms = n.bytes / limits->read_gbps * 1e-6;
-    if (int8 > 0 && limits->int8_gops > 0)
-        n.ops_ms += int8 / limits->int8_gops * 1e-6;
+    if (int8 > 0 && gops > 0)
+        n.ops_ms += int8 / gops * 1e-6;
     if (floats > 0)
         n.ops_ms += floats / limits->f32_gflops * 1e-6;
     return n;

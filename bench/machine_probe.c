@@ -385,6 +385,7 @@ void cn_machine_probe_run(struct cn_machine_probe *p, uint32_t tiers, enum cn_ti
     read_rate(p, reads, n_threads, 0.6 * seconds, rates);
     rates->int8_gops = median_ops(p, own ? own->int8 : NULL, n_threads, 0.2 * seconds);
     rates->f32_gflops = median_ops(p, f32->f32, n_threads, 0.2 * seconds);
+    rates->bf16_gops = median_ops(p, own ? own->bf16 : NULL, n_threads, 0.2 * seconds);
 }
 
 bool cn_machine_measure(uint32_t tiers, int n_threads, struct cn_machine_rates *rates)

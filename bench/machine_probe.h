@@ -41,6 +41,7 @@ struct cn_machine_rates {
     double read_gbps;  /* 10^9 bytes per second read from memory */
     double int8_gops;  /* 10^9 multiplications and additions of 8-bit integers per second */
     double f32_gflops; /* of floats */
+    double bf16_gops;  /* of bf16, where precision exact multiplies those (amx) */
     char read_how[48]; /* the access pattern that read best: "2 streams, prefetch 2048" */
 };
 
@@ -53,7 +54,8 @@ void cn_machine_probe_free(struct cn_machine_probe *p);
 size_t cn_machine_probe_bytes(const struct cn_machine_probe *p);
 
 /* Rates of n_threads threads (<= those of create) with the instructions of this tier (what it lacks
- * is taken from the tiers of `tiers` below it, int8_gops excepted) in about `seconds`. */
+ * is taken from the tiers of `tiers` below it, int8_gops and bf16_gops excepted) in about
+ * `seconds`. */
 void cn_machine_probe_run(struct cn_machine_probe *p, uint32_t tiers, enum cn_tier tier,
                           int n_threads, double seconds, struct cn_machine_rates *rates);
 

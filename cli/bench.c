@@ -52,6 +52,7 @@ static double all_limits_now(void *user)
     sum->read_gbps += (r.read_gbps - sum->read_gbps) / (n + 1);
     sum->int8_gops += (r.int8_gops - sum->int8_gops) / (n + 1);
     sum->f32_gflops += (r.f32_gflops - sum->f32_gflops) / (n + 1);
+    sum->bf16_gops += (r.bf16_gops - sum->bf16_gops) / (n + 1);
     return 1e9 * r.read_gbps;
 }
 

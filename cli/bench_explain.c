@@ -68,9 +68,12 @@ void cn_bench_explain_notes(const struct cn_bench *b)
         char text[512];
         cn_explain_text(row->explain, text, sizeof text);
         printf("\n%s %s of %d tokens, %d threads: limits read %.1f GB/s, int8 %.0f Gop/s, float "
-               "%.0f Gflop/s.\n%s\n",
+               "%.0f Gflop/s",
                row->file_type, row->decode ? "decode" : "prefill", row->n_tokens, row->threads,
-               row->limits.read_gbps, row->limits.int8_gops, row->limits.f32_gflops, text);
+               row->limits.read_gbps, row->limits.int8_gops, row->limits.f32_gflops);
+        if (row->limits.bf16_gops > 0)
+            printf(", bf16 %.0f Gop/s", row->limits.bf16_gops);
+        printf(".\n%s\n", text);
     }
     printf("\nNeeds are milliseconds per token at these limits; what a part could gain is its time "
            "above the\nlarger of them, as a share of all.\n");

@@ -16,6 +16,8 @@ struct cn_peak {
     int64_t (*int8)(int64_t n_rounds);
     /* The same with 32-bit floats. */
     int64_t (*f32)(int64_t n_rounds);
+    /* The same with pairs of bf16 into floats, where that is what precision exact multiplies. */
+    int64_t (*bf16)(int64_t n_rounds);
     /* Reads n_bytes (a multiple of 1024) at p (64-byte aligned) as n_streams (1, 2 or 4) equal
      * parts side by side, asking for data `ahead` bytes before it is needed (0: leaves that to the
      * hardware; such a request may lie behind the end, where the CPU drops it). What it returns

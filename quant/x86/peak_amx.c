@@ -30,4 +30,28 @@ static int64_t int8_ops(int64_t n_rounds)
     return n_rounds * 4 * 16 * 16 * 64 * 2;
 }
 
-const struct cn_peak cn_peak_amx = { .int8 = int8_ops };
+static int64_t bf16_ops(int64_t n_rounds)
+{
+    _Alignas(64) uint16_t ones[TILE_BYTES / 2];
+    if (n_rounds <= 0)
+        return 0;
+    for (int i = 0; i < TILE_BYTES / 2; i++)
+        ones[i] = 0x3f80;
+    configure_tiles();
+    _tile_zero(0);
+    _tile_zero(1);
+    _tile_zero(2);
+    _tile_zero(3);
+    tile_load(4, ones);
+    tile_load(5, ones);
+    for (int64_t n = 0; n < n_rounds; n++) {
+        _tile_dpbf16ps(0, 4, 5);
+        _tile_dpbf16ps(1, 4, 5);
+        _tile_dpbf16ps(2, 4, 5);
+        _tile_dpbf16ps(3, 4, 5);
+    }
+    _tile_release();
+    return n_rounds * 4 * 16 * 16 * 32 * 2;
+}
+
+const struct cn_peak cn_peak_amx = { .int8 = int8_ops, .bf16 = bf16_ops };
