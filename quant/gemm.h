@@ -32,7 +32,8 @@ struct cn_gemm_block {
     const float *d;       /* wide: token group g's are [n_cols / 256][16] at d + g * act_stride */
     const int32_t *sum;   /* wide: sums of q, the same layout */
     int64_t act_stride;
-    float *out; /* [token group][row group][16 rows][16 tokens]: added to */
+    float *out; /* [token group][row group][16 rows][16 tokens]: added to, */
+    bool first; /* or, of the first columns, overwritten */
 };
 
 struct cn_gemm_way {

@@ -70,8 +70,8 @@ static void block(const struct cn_gemm *gemm, const struct cn_gemm_way *way,
         .act_stride = k / CN_WIDE * GROUP,
         .out = s->sums,
     };
-    memset(s->sums, 0, (size_t)(b.n_row_groups * b.n_token_groups) * GROUP * GROUP * sizeof(float));
     for (int64_t c = 0; c < k; c += CN_BLOCK_COLS) {
+        b.first = c == 0;
         b.n_cols = k - c < CN_BLOCK_COLS ? k - c : CN_BLOCK_COLS;
         fill(way, kernels, n_rows, b.n_cols, w + (size_t)(c / CN_WIDE) * wide_bytes, row_bytes,
              (size_t)(b.n_cols / CN_WIDE) * wide_bytes, s);

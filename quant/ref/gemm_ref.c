@@ -131,6 +131,7 @@ static void multiply(const struct cn_gemm_block *b)
                 const uint8_t *codes = b->codes + rg * k * N + r * CN_CHUNK;
                 const int8_t *q = (const int8_t *)b->acts + (g * k * N + t * 4);
                 float *out = b->out + ((g * b->n_row_groups + rg) * N + r) * N + t;
+                *out = b->first ? 0 : *out;
                 for (int64_t c = 0; c < k; c += CN_WIDE) {
                     int32_t dot = 0;
                     for (int64_t j = c; j < c + CN_WIDE; j++)

@@ -44,6 +44,7 @@ struct pending {
     _Alignas(64) int32_t sums[4][N * N];
     const float *scale[2], *d[2];
     float *out[4];
+    __mmask16 before; /* none if `out` is yet to be begun */
 };
 
 /* Four of the 64 rows of tiles. */
@@ -59,7 +60,7 @@ ALWAYS void add_rows(const struct pending *p, const int first)
         float *out = to + r * N;
         const __m512 by = _mm512_mul_ps(d, _mm512_set1_ps(scale[r]));
         const __m512 sum = _mm512_cvtepi32_ps(load512(p->sums[tile] + r * N));
-        _mm512_storeu_ps(out, _mm512_fmadd_ps(sum, by, _mm512_loadu_ps(out)));
+        _mm512_storeu_ps(out, _mm512_fmadd_ps(sum, by, _mm512_maskz_loadu_ps(p->before, out)));
     }
 }
 
@@ -125,6 +126,7 @@ static void multiply_fast(const struct cn_gemm_block *b)
                 p.scale[1] = rows ? scale + n_wide * N : scale;
                 p.d[0] = d;
                 p.d[1] = tokens ? d + b->act_stride : d;
+                p.before = b->first && i == 0 ? 0 : 0xffff;
                 p.out[0] = out;
                 p.out[1] = tokens ? next : nowhere;
                 p.out[2] = rows ? out + N * N : nowhere;
@@ -213,13 +215,20 @@ static void multiply_exact(const struct cn_gemm_block *b)
             const uint8_t *b0 = acts + t * group_bytes, *b1 = tokens ? b0 + group_bytes : b0;
             float *out = b->out + (t * b->n_row_groups + g) * N * N,
                   *next = tokens ? out + b->n_row_groups * N * N : out;
-            tile_load(0, out);
-            if (tokens)
-                tile_load(1, next);
-            if (rows)
-                tile_load(2, out + N * N);
-            if (rows && tokens)
-                tile_load(3, next + N * N);
+            if (b->first) {
+                _tile_zero(0);
+                _tile_zero(1);
+                _tile_zero(2);
+                _tile_zero(3);
+            } else {
+                tile_load(0, out);
+                if (tokens)
+                    tile_load(1, next);
+                if (rows)
+                    tile_load(2, out + N * N);
+                if (rows && tokens)
+                    tile_load(3, next + N * N);
+            }
             for (int64_t i = 0; i < group_bytes; i += TILE_BYTES) {
                 tile_load(4, a0 + i);
                 tile_load(6, b0 + i);

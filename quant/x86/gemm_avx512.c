@@ -173,13 +173,14 @@ static void transpose(const float *tile, int64_t tile_stride, float *y, int64_t 
 enum { ZERO = 128 };
 
 /* WIDE_ROWS rows times nv groups of tokens, n_cols columns. `act`: from one group's to the next, in
- * bytes and in floats; `out`: from one group's sums to the next. */
+ * bytes and in floats; `out`: from one group's sums to the next, which are 0 before if `first`. */
 ALWAYS void wide_rows(const int nv, int64_t n_cols, const uint8_t *codes, const float *scale,
                       const int8_t *q, const float *d, const int32_t *sum, int64_t act_stride,
-                      float *out, int64_t out_stride)
+                      float *out, int64_t out_stride, bool first)
 {
     const int64_t q_stride = n_cols * N;
     for (int64_t c = 0; c < n_cols; c += CN_WIDE, scale += N, d += N, sum += N) {
+        const __mmask16 before = first && c == 0 ? 0 : 0xffff;
         __m512i acc[WIDE_ROWS][2];
         UNROLL for (int v = 0; v < nv; v++)
         {
@@ -209,8 +210,8 @@ ALWAYS void wide_rows(const int nv, int64_t n_cols, const uint8_t *codes, const 
             {
                 float *o = out + v * out_stride + r * N;
                 const __m512 by = _mm512_mul_ps(dv, _mm512_set1_ps(scale[r]));
-                _mm512_storeu_ps(
-                    o, _mm512_fmadd_ps(_mm512_cvtepi32_ps(acc[r][v]), by, _mm512_loadu_ps(o)));
+                _mm512_storeu_ps(o, _mm512_fmadd_ps(_mm512_cvtepi32_ps(acc[r][v]), by,
+                                                    _mm512_maskz_loadu_ps(before, o)));
             }
         }
     }
@@ -228,9 +229,9 @@ static void multiply(const struct cn_gemm_block *b)
             const int32_t *sum = b->sum + g * b->act_stride;
             float *out = b->out + g * out_stride + r * N;
             if (g + 1 < b->n_token_groups)
-                wide_rows(2, k, codes, scale, q, d, sum, b->act_stride, out, out_stride);
+                wide_rows(2, k, codes, scale, q, d, sum, b->act_stride, out, out_stride, b->first);
             else
-                wide_rows(1, k, codes, scale, q, d, sum, b->act_stride, out, out_stride);
+                wide_rows(1, k, codes, scale, q, d, sum, b->act_stride, out, out_stride, b->first);
         }
 }
 
