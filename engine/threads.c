@@ -10,11 +10,14 @@
  */
 #include "engine/threads.h"
 
+#include <limits.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 /* Longer than the gap between two matrix products; a core that waits for longer sleeps. Measured by
@@ -64,13 +67,39 @@ static inline void relax(void)
 #endif
 }
 
+int cn_quota_cores(const char *root)
+{
+    char path[PATH_MAX], line[PATH_MAX], group[PATH_MAX] = "";
+    long long quota, period, least = INT_MAX;
+    snprintf(path, sizeof path, "%s/proc/self/cgroup", root);
+    FILE *f = fopen(path, "r");
+    while (f && fgets(line, sizeof line, f))
+        if (strncmp(line, "0::/", 4) == 0)
+            snprintf(group, sizeof group, "%.*s", (int)strcspn(line + 3, "\n"), line + 3);
+    if (f)
+        fclose(f);
+    for (char *end = group + strlen(group);; end = strrchr(group, '/')) {
+        if (!end)
+            return (int)least;
+        *end = 0;
+        const int n = snprintf(path, sizeof path, "%s/sys/fs/cgroup%s/cpu.max", root, group);
+        f = n < (int)sizeof path ? fopen(path, "r") : NULL;
+        if (f && fscanf(f, "%lld %lld", &quota, &period) == 2 && quota > 0 && period > 0) {
+            const long long cores = quota / period + (quota % period > 0);
+            least = cores < least ? cores : least;
+        }
+        if (f)
+            fclose(f);
+    }
+}
+
 int cn_available_cores(void)
 {
     cpu_set_t set;
     if (sched_getaffinity(0, sizeof set, &set) != 0)
         return 1;
-    int n = CPU_COUNT(&set);
-    return n < 1 ? 1 : n;
+    const int n = CPU_COUNT(&set), quota = cn_quota_cores("");
+    return n < 1 ? 1 : n < quota ? n : quota;
 }
 
 static unsigned long long chunks(int first, int end)

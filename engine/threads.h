@@ -10,8 +10,12 @@
 
 struct cn_pool;
 
-/* Cores that this process may run on (affinity mask), at least 1. */
+/* Cores that this process may use, at least 1: of its affinity mask, as many as control groups give
+ * it the time of. */
 int cn_available_cores(void);
+/* Cores whose time control groups give this process (cgroup v2, cpu.max of its group and of those
+ * above), rounded up, at least 1; INT_MAX without a limit. root: of the file system, "" for /. */
+int cn_quota_cores(const char *root);
 
 /* A pool of n_threads (>= 1) including the caller. sleep: waiting workers sleep at once; otherwise
  * they spin a while first, which answers faster and costs energy. NULL if the threads cannot be

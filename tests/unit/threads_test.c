@@ -2,6 +2,7 @@
 #include "engine/threads.h"
 
 #include <dirent.h>
+#include <limits.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,6 +14,8 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+
+#include "tests/sysfs_tree.h"
 
 enum { MAX_CHUNKS = 1000, MAX_THREADS = 8 };
 
@@ -226,6 +229,30 @@ static void others_sleep_on(void **state)
     assert_true(woken <= 2);
 }
 
+static void cores_follow_the_groups(void **state)
+{
+    struct tree t = tree_create();
+    (void)state;
+    assert_int_equal(cn_quota_cores(t.root), INT_MAX);
+    tree_write(&t, "proc/self/cgroup", "4:memory:/elsewhere\n0::/box/inner\n");
+    assert_int_equal(cn_quota_cores(t.root), INT_MAX);
+    tree_write(&t, "sys/fs/cgroup/box/inner/cpu.max", "max 100000\n");
+    assert_int_equal(cn_quota_cores(t.root), INT_MAX);
+    tree_write(&t, "sys/fs/cgroup/box/cpu.max", "350000 100000\n");
+    assert_int_equal(cn_quota_cores(t.root), 4);
+    tree_write(&t, "sys/fs/cgroup/box/inner/cpu.max", "20000 100000\n");
+    assert_int_equal(cn_quota_cores(t.root), 1);
+    /* In a container the group's own files are at the root. */
+    tree_write(&t, "proc/self/cgroup", "0::/\n");
+    tree_write(&t, "sys/fs/cgroup/cpu.max", "200000 100000\n");
+    assert_int_equal(cn_quota_cores(t.root), 2);
+    tree_write(&t, "sys/fs/cgroup/cpu.max", "9223372036854775807 1\n");
+    assert_int_equal(cn_quota_cores(t.root), INT_MAX);
+    tree_write(&t, "sys/fs/cgroup/cpu.max", "-1 0\n");
+    assert_int_equal(cn_quota_cores(t.root), INT_MAX);
+    tree_remove(&t);
+}
+
 static void pools_come_and_go(void **state)
 {
     (void)state;
@@ -260,11 +287,17 @@ static void cores_follow_affinity(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_chunk_once),   cmocka_unit_test(many_jobs_spinning),
-        cmocka_unit_test(many_jobs_sleeping), cmocka_unit_test(many_jobs_crowded),
-        cmocka_unit_test(jobs_after_gaps),    cmocka_unit_test(threads_run_together),
-        cmocka_unit_test(others_help),        cmocka_unit_test(others_sleep_on),
-        cmocka_unit_test(pools_come_and_go),  cmocka_unit_test(cores_follow_affinity),
+        cmocka_unit_test(every_chunk_once),
+        cmocka_unit_test(many_jobs_spinning),
+        cmocka_unit_test(many_jobs_sleeping),
+        cmocka_unit_test(many_jobs_crowded),
+        cmocka_unit_test(jobs_after_gaps),
+        cmocka_unit_test(threads_run_together),
+        cmocka_unit_test(others_help),
+        cmocka_unit_test(others_sleep_on),
+        cmocka_unit_test(pools_come_and_go),
+        cmocka_unit_test(cores_follow_affinity),
+        cmocka_unit_test(cores_follow_the_groups),
     };
     alarm(200);
     return cmocka_run_group_tests(tests, NULL, NULL);
