@@ -478,9 +478,15 @@ static enum cn_read read_input(void *opaque, unsigned source, struct cn_reading 
     }
     if (in->form == ENERGY)
         return read_counter(in, value, r);
-    /* mV times mA is uW. A rail that feeds nothing reads a little below 0. */
-    r->value = fmax(0, (double)value * (double)other);
-    return CN_READ_OK;
+    r->value = (double)value * (double)other; /* mV times mA is uW */
+    if (r->value >= 0)
+        return CN_READ_OK;
+    /* Also the little below 0 that a rail without a load reads: 0 J would be a claim. */
+    snprintf(r->why, sizeof r->why,
+             "%s is below 0, which is no consumption: the current flows the other way, or the "
+             "sensor is mounted reversed",
+             in->what);
+    return CN_READ_FAIL;
 }
 
 const struct cn_meter cn_meter_hwmon = {

@@ -47,8 +47,8 @@ static const int64_t LAST_NS = INT64_C(3000000000000000000);
 
 struct row {
     int64_t t_ns;
-    double value; /* uW or uJ; of logcat uA times V; NaN: missing */
-    double current;
+    double value;   /* uW or uJ; of logcat uA times V; NaN: missing */
+    double current; /* its sign is the battery's; 0: power or energy was given */
 };
 
 struct loader {
@@ -80,7 +80,10 @@ __attribute__((format(printf, 2, 3))) static int fault(struct loader *l, const c
         va_start(args, format);
         vsnprintf(what, sizeof what, format, args);
         va_end(args);
-        snprintf(l->err->text, sizeof l->err->text, "%.180s: line %zu: %s", l->path, l->line, what);
+        char line[32] = "";
+        if (l->line) /* 0: it is of the whole file */
+            snprintf(line, sizeof line, "line %zu: ", l->line);
+        snprintf(l->err->text, sizeof l->err->text, "%.180s: %s%s", l->path, line, what);
     }
     return -1;
 }
@@ -153,7 +156,8 @@ static int add_cells(struct loader *l, const struct cells *c, bool has_energy, b
     double value = has_energy            ? c->of[ENERGY]
                    : isnan(c->of[POWER]) ? fabs(c->of[CURRENT]) * c->of[VOLTAGE] * 1e-6
                                          : c->of[POWER];
-    return add_row(l, (struct row){ c->t_ns, value, 0 });
+    double current = !has_energy && isnan(c->of[POWER]) ? c->of[CURRENT] : 0;
+    return add_row(l, (struct row){ c->t_ns, value, current });
 }
 
 static struct cells no_cells(void)
@@ -307,34 +311,66 @@ static int compare(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-/* Unit and sign of logcat currents: see meter_battery.c. The sign of most of it is discharge;
- * samples of the other sign were taken while charging. */
-static int settle_logcat(struct loader *l, struct cn_samples *samples)
+__attribute__((format(printf, 2, 3))) static void note(struct cn_samples *samples,
+                                                       const char *format, ...)
 {
-    double *size = malloc(l->n * sizeof *size), sum = 0;
+    size_t used = strlen(samples->note);
+    va_list args;
+    if (used)
+        used += (size_t)snprintf(samples->note + used, sizeof samples->note - used, "; ");
+    va_start(args, format);
+    vsnprintf(samples->note + used, sizeof samples->note - used, format, args);
+    va_end(args);
+}
+
+/* Unit of logcat currents: see meter_battery.c. */
+static int settle_unit(struct loader *l, struct cn_samples *samples)
+{
+    double *size = malloc(l->n * sizeof *size);
     if (!size)
         return fault(l, "out of memory");
-    for (size_t i = 0; i < l->n; i++) {
+    for (size_t i = 0; i < l->n; i++)
         size[i] = fabs(l->rows[i].current);
-        sum += l->rows[i].current;
-    }
     qsort(size, l->n, sizeof *size, compare);
     double median = size[l->n / 2];
     free(size);
-    bool milli = median > 0 && median < 20000;
-    size_t charging = 0;
-    for (size_t i = 0; i < l->n; i++) {
+    if (!(median > 0 && median < 20000))
+        return 0;
+    for (size_t i = 0; i < l->n; i++)
+        l->rows[i].value *= 1000;
+    note(samples, "current taken as mA (as uA it would be less than any phone draws)");
+    return 0;
+}
+
+/* What is no consumption becomes missing. Of currents the sign of most of it is discharge, and
+ * samples of the other sign were taken while charging; power says itself which way it flows. */
+static int settle_sign(struct loader *l, struct cn_samples *samples)
+{
+    static const char charging[] = "samples of the other sign left out as charging",
+                      below[] = "samples below 0 W left out: no consumption";
+    double sum = 0;
+    size_t n_charging = 0, n_below = 0, n_missing = 0;
+    for (size_t i = 0; i < l->n; i++)
+        sum += isnan(l->rows[i].current) ? 0 : l->rows[i].current;
+    for (size_t i = 0; i < l->n && !l->counter; i++) {
         struct row *r = &l->rows[i];
-        if (milli)
-            r->value *= 1000;
-        if (r->current * sum < 0) {
+        bool other = r->current * sum < 0, negative = !other && r->value < 0;
+        n_missing += isnan(r->value);
+        n_charging += other;
+        n_below += negative;
+        if (other || negative)
             r->value = CN_UNKNOWN;
-            charging++;
-        }
     }
-    snprintf(samples->note, sizeof samples->note, "%s%s",
-             milli ? "current taken as mA (as uA it would be less than any phone draws)" : "",
-             charging ? "; samples of the other sign left out as charging" : "");
+    if (n_below && n_below + n_charging + n_missing == l->n) {
+        l->line = 0;
+        return fault(l, "expected power above 0, which is consumed, found only samples below");
+    }
+    if (n_charging)
+        note(samples, "%s", charging);
+    if (n_below)
+        note(samples, "%s", below);
+    if (!n_missing && (n_charging > 0) != (n_below > 0))
+        snprintf(samples->left_out, sizeof samples->left_out, "%s", n_below ? below : charging);
     return 0;
 }
 
@@ -404,7 +440,8 @@ int cn_samples_load(const char *path, struct cn_samples *samples, struct cn_prof
         fault(&l, "no samples in the file");
         goto end;
     }
-    if ((l.logcat && settle_logcat(&l, &out) != 0) || make_series(&l, &out) != 0)
+    if ((l.logcat && settle_unit(&l, &out) != 0) || settle_sign(&l, &out) != 0 ||
+        make_series(&l, &out) != 0)
         goto end;
     *samples = out;
     out = (struct cn_samples){ 0 };

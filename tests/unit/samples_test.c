@@ -127,13 +127,37 @@ static void test_logcat(void **state)
     assert_true(s.series.points[0].value == 8e6);
     assert_true(s.series.points[1].value == 10e6);
     assert_true(s.series.pending_break); /* the last one was charging */
-    assert_non_null(strstr(s.note, "charging"));
+    assert_string_equal(s.note, "samples of the other sign left out as charging");
     cn_samples_free(&s);
     s = load(
         "stats => 1700000000000,-2000,4000,93,301\nstats => 1700000000100,-2500,4000,93,301\n");
     assert_true(s.series.points[0].value == 8e6);
     assert_non_null(strstr(s.note, "mA"));
     cn_samples_free(&s);
+}
+
+/* What flows the other way is no consumption. */
+static void test_signs(void **state)
+{
+    (void)state;
+    struct cn_samples s = load("t_s,power_w\n0,5\n1,-3\n2,6\n");
+    assert_int_equal(s.series.n, 2);
+    assert_true(s.series.points[1].broken);
+    assert_string_equal(s.note, "samples below 0 W left out: no consumption");
+    assert_string_equal(s.left_out, s.note);
+    cn_samples_free(&s);
+    s = load("t_s,current_ma,voltage_v\n0,-1000,5\n1,300,5\n2,-1200,5\n3,nan,5\n");
+    assert_int_equal(s.series.n, 2);
+    assert_true(s.series.points[1].broken);
+    assert_string_equal(s.note, "samples of the other sign left out as charging");
+    assert_string_equal(s.left_out, ""); /* for there is another hole */
+    cn_samples_free(&s);
+    s = load("t_s,power_w,energy_j\n0,-5,-5\n1,-5,0\n"); /* a counter may begin anywhere */
+    assert_int_equal(s.series.n, 2);
+    assert_string_equal(s.note, "");
+    cn_samples_free(&s);
+    refused("t_s,power_w\n0,-3\n1,-3\n2,\n",
+            "s: expected power above 0, which is consumed, found only samples below");
 }
 
 static void test_bad_files(void **state)
@@ -201,6 +225,7 @@ int main(void)
         cmocka_unit_test(test_energy_counts_on_after_a_reset),
         cmocka_unit_test(test_holes_are_breaks),
         cmocka_unit_test(test_logcat),
+        cmocka_unit_test(test_signs),
         cmocka_unit_test(test_bad_files),
         cmocka_unit_test(test_join_finds_the_clock),
     };

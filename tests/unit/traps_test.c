@@ -195,6 +195,11 @@ static const struct trap traps[] = {
     { "a rail that is switched off is not 0 W", "hwmon:ina3221:VDD_IN",
       HWMON "3/name: ina3221\n" HWMON "3/in1_label: VDD_IN\n" HWMON "3/in1_input: 0\n" HWMON "3/curr1_input: 0\n"
       HWMON "3/in1_enable: 0\n", NULL, NONE, "in1_enable of ina3221 is 0", NULL },
+    { "current that flows the other way is not 0 W", "hwmon:ina3221:VDD_IN",
+      HWMON "3/name: ina3221\n" HWMON "3/in1_label: VDD_IN\n" HWMON "3/in1_input: 5000\n" HWMON "3/curr1_input: -2000\n",
+      NULL, NONE, "curr1_input of ina3221 is below 0", NULL },
+    { "a sensor that is mounted reversed is not 0 W", "hwmon:ina226:power1",
+      HWMON "0/name: ina226\n" HWMON "0/power1_input: -4500000\n", NULL, NONE, "mounted reversed", NULL },
     { "two chips of one name are told apart", "hwmon:ina226:power1@hwmon1",
       HWMON "0/name: ina226\n" HWMON "0/power1_input: 1000000\n"
       HWMON "1/name: ina226\n" HWMON "1/power1_input: 7000000\n", NULL, 7, NULL, NULL },
