@@ -254,7 +254,7 @@ int cn_cmd_tune(int argc, char **argv)
         { "--root",        NULL, CN_OPT_STRING, &a.root,        "DIR",
          "where the files of meters and cores are (/)",                                                       0,     0    },
         { "--force-meter", NULL, CN_OPT_FLAG,   &a.force_meter, NULL,
-         "believe a battery that is charging",                                                                0,     0    },
+         "take a battery that charges; while it does, joules are unresolved",                                 0,     0    },
         { "--output",      "-o", CN_OPT_TABLE,  &a.format,      "FORMAT", "md, csv, json, jsonl or sql (md)",
          0,                                                                                                          0    },
     };

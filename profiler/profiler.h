@@ -99,7 +99,7 @@ struct cn_profiler_options {
                         * commas in between (the first is the main one); "none"; NULL: the best
                         * there is, which is never a modelled one */
     double sample_hz;  /* of the sampler thread; 0: 20 */
-    bool force;        /* take a battery's word even while it charges */
+    bool force;        /* take a battery that charges, for the time when it does not */
     size_t max_phases; /* room taken beforehand; 0: 65536. Later phases are counted as dropped */
 };
 
