@@ -62,7 +62,9 @@ struct loader {
         enum role role;
         double scale;
     } column[MAX_COLUMNS]; /* of CSV */
-    size_t n_columns;
+    size_t n_columns;      /* that mean something may be among these; 0: none known yet */
+    size_t n_fields;       /* of the first line, and so of every line */
+    char separator;
 };
 
 /* One row's values by role, in ns, uW, uJ, uA, uV; NaN: not there. */
@@ -207,13 +209,56 @@ static char *trimmed(char *s)
     return s;
 }
 
+/* Of a header the one that it has most of, since names may hold the others; of a line of numbers
+ * any other than the comma, which stands for a point then. */
+static char separator_of(const char *line, bool header)
+{
+    size_t commas = 0, semicolons = 0, tabs = 0;
+    for (; *line; line++) {
+        commas += *line == ',';
+        semicolons += *line == ';';
+        tabs += *line == '\t';
+    }
+    if (!header && tabs + semicolons)
+        commas = 0;
+    if (commas >= semicolons && commas >= tabs)
+        return ',';
+    return tabs >= semicolons ? '\t' : ';';
+}
+
+/* Cuts the next field off *rest; separators within quotes are part of it. NULL after the last. */
+static char *next_field(char **rest, char separator)
+{
+    char *field = *rest;
+    if (!field)
+        return NULL;
+    bool quoted = false;
+    char *s = field;
+    for (; *s && (quoted || *s != separator); s++)
+        quoted ^= *s == '"';
+    *rest = *s ? s + 1 : NULL;
+    *s = 0;
+    return trimmed(field);
+}
+
+static size_t count_fields(const char *line, char separator)
+{
+    size_t n = 1;
+    bool quoted = false;
+    for (; *line; line++) {
+        quoted ^= *line == '"';
+        n += !quoted && *line == separator;
+    }
+    return n;
+}
+
 static int csv_header(struct loader *l, char *line)
 {
     bool has[N_ROLES] = { false };
-    for (char *save = line, *cell; (cell = strsep(&save, ",;\t")) != NULL; l->n_columns++) {
+    for (char *cell; (cell = next_field(&line, l->separator)) != NULL; l->n_columns++) {
         if (l->n_columns == MAX_COLUMNS)
             return fault(l, "more than %d columns", MAX_COLUMNS);
-        size_t i = column_of(trimmed(cell));
+        size_t i = column_of(cell);
         bool known = i < sizeof columns / sizeof *columns;
         /* Of two columns for one thing the first counts. */
         if (known && !has[columns[i].role]) {
@@ -229,12 +274,29 @@ static int csv_header(struct loader *l, char *line)
     return 0;
 }
 
+/* A number; between semicolons or tabs it may have a decimal comma. */
+static bool csv_number(const struct loader *l, char *cell, double *value)
+{
+    char *comma = l->separator != ',' && !strchr(cell, '.') ? strchr(cell, ',') : NULL, *end;
+    if (comma)
+        *comma = '.';
+    *value = strtod(cell, &end);
+    if (!*end && isfinite(*value))
+        return true;
+    if (comma)
+        *comma = ','; /* as it is shown */
+    return false;
+}
+
 static int csv_line(struct loader *l, char *line)
 {
+    line[strcspn(line, "\r\n")] = 0;
     if (!l->n_columns) {
         bool header = false;
         for (const char *s = line; *s; s++)
             header |= isalpha((unsigned char)*s) && !strchr("eE", *s);
+        l->separator = separator_of(line, header);
+        l->n_fields = count_fields(line, l->separator);
         if (header)
             return csv_header(l, line);
         l->n_columns = 2;
@@ -242,24 +304,25 @@ static int csv_line(struct loader *l, char *line)
         l->column[1].role = POWER;
         l->column[1].scale = 1e6;
     }
+    size_t n = count_fields(line, l->separator);
+    if (n != l->n_fields)
+        return fault(l, "expected %zu fields as in the first line, found %zu", l->n_fields, n);
     struct cells c = no_cells();
     bool energy = false, power = false;
     for (size_t i = 0; i < l->n_columns; i++) {
         energy |= l->column[i].role == ENERGY;
         power |= l->column[i].role == POWER || l->column[i].role == CURRENT;
     }
-    size_t i = 0;
-    for (char *save = line, *cell; (cell = strsep(&save, ",;\t")) != NULL && i < l->n_columns;
-         i++) {
-        cell = trimmed(cell);
+    char *cell;
+    for (size_t i = 0; i < l->n_columns && (cell = next_field(&line, l->separator)) != NULL; i++) {
         if (l->column[i].role == NOTHING || !*cell || !strcasecmp(cell, "nan") ||
             !strcasecmp(cell, "null"))
             continue;
-        char *end;
-        double v = strtod(cell, &end);
-        if (*end || !isfinite(v))
+        double v;
+        if (!csv_number(l, cell, &v))
             return fault(l, "expected a number in column %zu, found \"%.40s\"", i + 1, cell);
         errno = 0;
+        char *end;
         int64_t integer = strtoll(cell, &end, 10);
         put(&c, l->column[i].role, l->column[i].scale, v, integer, !*end && !errno);
     }
@@ -289,7 +352,9 @@ static int read_lines(struct loader *l, FILE *f, char *line)
         l->line++;
         if (!strchr(line, '\n') && !feof(f))
             return fault(l, "longer than %d bytes", LINE_BYTES - 2);
-        char *s = line + strspn(line, " \t\r\n");
+        /* A mark that some editors put in front. */
+        bool mark = l->line == 1 && strncmp(line, "\xef\xbb\xbf", 3) == 0;
+        char *start = line + (mark ? 3 : 0), *s = start + strspn(start, " \t\r\n");
         int error;
         if (l->logcat)
             error = logcat_line(l, s);
@@ -298,7 +363,7 @@ static int read_lines(struct loader *l, FILE *f, char *line)
         else if (*s == '{')
             error = json_line(l, s);
         else
-            error = csv_line(l, s);
+            error = csv_line(l, start); /* a tab may be an empty field */
         if (error)
             return error;
     }

@@ -51,3 +51,13 @@ awk -F, 'NR > 1 { $2 = -3 } { print $1 "," $2 }' "$scratch/samples" >"$scratch/r
 expect 1 "$CARNOT" attribute --trace "$scratch/trace" --samples "$scratch/reversed" --offset-ms 3700
 one_line_err
 err_has "reversed: expected power above 0"
+
+# Decimal commas: between semicolons they are read, between commas the line is refused.
+awk -F, '{ if (NR > 1) sub(/$/, ",0", $2); print $1 ";" $2 }' "$scratch/samples" >"$scratch/commas"
+expect 0 "$CARNOT" attribute --trace "$scratch/trace" --samples "$scratch/commas" --offset-ms 3700
+phase_near prefill 40
+phase_near decode 60
+tr ';' , <"$scratch/commas" >"$scratch/mixed"
+expect 1 "$CARNOT" attribute --trace "$scratch/trace" --samples "$scratch/mixed" --offset-ms 3700
+one_line_err
+err_has "mixed: line 2: expected 2 fields as in the first line, found 3"

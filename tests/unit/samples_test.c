@@ -47,6 +47,14 @@ static void test_forms_of_power(void **state)
         "t_ms,power_mw\n1000,5000\n1500,6000\n",
         "power_uw , time_ns\n5000000,1000000000\r\n6000000,1500000000\r\n",
         "\"label\",\"timestamp_us\",\"Watts\"\nx,1000000,5\ny,1500000,6\n",
+        "label,time_s,watts\n\"x, y; z\",1,5\n,1.5,6\n",
+        "time_s;power_w\n1,0;5,00\n1,50;6\n",
+        "time_s;power (W, mean);power_w\n1;0;5,0\r\n1.5;0;6.0\r\n",
+        "time_s\tpower_mw\n1,0\t5000,0\n1,5\t6000\n",
+        "note\ttime_s\tpower_w\n\t1\t5\n\t1.5\t6\n",
+        "1,0;5,0\n1,5;6,0\n",
+        "\xef\xbb\xbftime_s,power_w\n1,5\n1.5,6\n",
+        "\xef\xbb\xbf{\"t_ms\":1000,\"power_w\":5}\n{\"t_ms\":1500,\"power_w\":6}\n",
         "t_s\tcurrent_ma\tvoltage_v\n1\t-1000\t5\n1.5\t-1200\t5\n",
         "{\"t_ms\":1000,\"power_w\":5}\n{\"power_w\":6.0,\"note\":\"x\",\"t_ms\":1500}\n",
         ("{\"t_ns\":1000000000,\"current_ua\":1000000,\"voltage_mv\":5000}\n"
@@ -171,6 +179,13 @@ static void test_bad_files(void **state)
             "line 3: expected a time, found none in range");
     refused("t_ms,power_w\n10,five\n", "line 2: expected a number in column 2, found \"five\"");
     refused("t_ms,power_w\n10,inf\n", "line 2");
+    refused("t_s,power_w\n1,5\n97,0,3,00\n",
+            "line 3: expected 2 fields as in the first line, found 4");
+    refused("t_s,power_w\n1;5\n", "line 2: expected 2 fields as in the first line, found 1");
+    refused("t_s;power_w\n1\n", "line 2: expected 2 fields as in the first line, found 1");
+    refused("1,5\n2,5,7\n", "line 2: expected 2 fields as in the first line, found 3");
+    refused("t_s;power_w\n1;1.234,5\n", "found \"1.234,5\"");
+    refused("t_s;power_w\n1;1,234,5\n", "found \"1,234,5\"");
     refused("t_ms,power_w\n1e300,5\n", "line 2: expected a time");
     refused("t_ms,power_w\n,5\n", "line 2: expected a time");
     refused("{\"t_ms\":10}\n", "line 1: expected power");
