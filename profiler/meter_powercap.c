@@ -427,10 +427,9 @@ static enum cn_read first(struct counter *c, int64_t raw, int64_t now)
 /* A counter that went back has wrapped, or was reset (driver reloaded, machine suspended). */
 static enum cn_read went_back(struct counter *c, int64_t raw, int64_t now, struct cn_reading *r)
 {
-    enum { MOST_WATTS = 20000, SLACK_MS = 20 };
     int64_t added = c->range - c->raw + raw;
-    int64_t most = (int64_t)MOST_WATTS * ((now - c->at_ns) / 1000 + SLACK_MS * 1000);
-    bool wrap = c->range > 0 && c->raw <= c->range && added >= 0 && added <= most;
+    bool wrap = c->range > 0 && c->raw <= c->range && added >= 0 &&
+                cn_joules_possible((double)added, now - c->at_ns);
     if (wrap)
         c->total += added;
     else if (c->range <= 0)
@@ -443,6 +442,20 @@ static enum cn_read went_back(struct counter *c, int64_t raw, int64_t now, struc
         snprintf(r->why, sizeof r->why, "%s: the counter was reset", c->id);
     first(c, raw, now);
     return wrap ? CN_READ_OK : CN_READ_BREAK;
+}
+
+/* A counter that went on, as far as that can be. */
+static enum cn_read went_on(struct counter *c, int64_t raw, int64_t now, struct cn_reading *r)
+{
+    int64_t added = raw - c->raw;
+    bool possible = cn_joules_possible((double)added, now - c->at_ns);
+    if (possible)
+        c->total += added;
+    else
+        snprintf(r->why, sizeof r->why, "%s: the counter jumped forward by more than 20 kW can be",
+                 c->id);
+    first(c, raw, now);
+    return possible ? CN_READ_OK : CN_READ_BREAK;
 }
 
 static enum cn_read odd(struct counter *c, int error, struct cn_reading *r)
@@ -477,8 +490,7 @@ static enum cn_read read_counter(void *opaque, unsigned source, struct cn_readin
     } else if (raw < c->raw) {
         result = went_back(c, raw, now, r);
     } else {
-        c->total += raw - c->raw;
-        first(c, raw, now);
+        result = went_on(c, raw, now, r);
     }
     r->value = (double)c->total;
     return result;

@@ -49,6 +49,12 @@ struct cn_channel *cn_channel_add(struct cn_channel_list *list, const char *name
     return c;
 }
 
+bool cn_joules_possible(double added_uj, int64_t ns)
+{
+    static const double most_w = 20000, slack_us = 20000;
+    return added_uj <= most_w * (1e-3 * (double)ns + slack_us);
+}
+
 void cn_channel_reason(struct cn_channel *c, const char *format, ...)
 {
     if (!c)
