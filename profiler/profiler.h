@@ -111,6 +111,10 @@ struct cn_profiler *cn_profiler_create(const struct cn_profiler_options *options
 /* Stops if need be. NULL is allowed. */
 void cn_profiler_free(struct cn_profiler *p);
 
+/* 0 if each name in such a list of meters is of one that there is, here or elsewhere; -1 with the
+ * one that is not. Looks at no machine. */
+int cn_meters_check(const char *list, struct cn_profiler_error *err);
+
 /* Opens the meters, starts the sampler thread (none if no meter is usable), forgets phases of an
  * earlier start. Takes some milliseconds to time the updates of a counter. 0, or -1. */
 int cn_profiler_start(struct cn_profiler *p, struct cn_profiler_error *err);
