@@ -202,6 +202,26 @@ static void the_report_asks_the_same(void **state)
     }
 }
 
+/* As programs write where they have no number: the pair is left out, the column is one of numbers.
+ */
+static void missing_numbers(void **state)
+{
+    static const char *const texts[] = { "nan", "NaN", "-inf", "Infinity", "" };
+    (void)state;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        char text[200];
+        snprintf(text, sizeof text, "set,rep,joules\na,0,1\na,1,2\na,2,%s\nb,0,3\nb,1,4\nb,2,5\n",
+                 texts[i]);
+        struct cn_dataset *d = parse(text);
+        struct cn_comparisons *c = compare(d, (struct cn_compare_options){ .by = "set" });
+        assert_int_equal(c->n, 1);
+        assert_string_equal(c->items[0].metric, "joules");
+        assert_int_equal(c->items[0].test.n_a, 2);
+        cn_comparisons_free(c);
+        cn_dataset_free(d);
+    }
+}
+
 static void many_sets(void **state)
 {
     (void)state;
@@ -327,6 +347,7 @@ int main(void)
         cmocka_unit_test(lone_rows_bring_their_intervals),
         cmocka_unit_test(sentences),
         cmocka_unit_test(the_report_asks_the_same),
+        cmocka_unit_test(missing_numbers),
         cmocka_unit_test(many_sets),
         cmocka_unit_test(refused),
         cmocka_unit_test(published_tests_come_out),
