@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <string.h>
+#include <strings.h>
 
 /* As carnot's own commands, its studies and the run table of the phone study call them. */
 /* clang-format off */
@@ -40,14 +41,23 @@ static bool ends_in(const char *name, const char *end)
     return n > n_end && strcmp(name + n - n_end, end) == 0;
 }
 
+/* What programs write where a number is missing. In a column of other texts it is one of them. */
+static bool is_missing(const char *text)
+{
+    text += *text == '+' || *text == '-';
+    return strcasecmp(text, "nan") == 0 || strcasecmp(text, "inf") == 0 ||
+           strcasecmp(text, "infinity") == 0;
+}
+
 enum cn_role cn_column_role(const struct cn_dataset *d, size_t column)
 {
     const char *name = d->columns[column];
     bool numbers = true, any = false;
     for (size_t r = 0; r < d->n_rows; r++) {
         const struct cn_cell *cell = cn_dataset_cell(d, r, column);
-        any |= cell->text != NULL;
-        numbers &= !cell->text || !isnan(cell->number);
+        bool missing = !cell->text || is_missing(cell->text);
+        any |= !missing;
+        numbers &= missing || !isnan(cell->number);
     }
     if (!any)
         return CN_ROLE_QUIET;

@@ -372,28 +372,31 @@ static bool all_above_zero(const double *x, size_t n)
 
 /* That b is above (below, if `above` is false) `margin` times a, or `margin` more: by ranks,
  * one-sided. x, y: as the equivalence test takes them, logarithms for ratios. */
-static bool beyond_by_ranks(const struct work *w, double *x, size_t n_a, double *y, size_t n_b,
-                            double margin, bool above, double *p)
+static bool beyond_by_ranks(const struct cn_comparison *c, double *x, double *y, double margin,
+                            bool above, const struct cn_rank_options *rank, double *p)
 {
+    const size_t n_a = c->of_a.n, n_b = c->of_b.n;
     struct cn_rank_test test;
     for (size_t i = 0; i < n_b; i++)
         y[i] -= margin;
-    bool ok = w->paired ? cn_wilcoxon(x, y, n_a, &w->o->rank, &test)
-                        : cn_mann_whitney(x, n_a, y, n_b, &w->o->rank, &test);
+    bool ok = c->paired ? cn_wilcoxon(x, y, n_a, rank, &test)
+                        : cn_mann_whitney(x, n_a, y, n_b, rank, &test);
     for (size_t i = 0; i < n_b; i++)
         y[i] += margin;
     *p = above ? test.p_above : test.p_below;
     return ok;
 }
 
-static bool test_equivalence(const struct work *w, struct cn_comparison *c, double *x, double *y)
+bool cn_comparison_equivalence(struct cn_comparison *c, double *x, double *y, double margin,
+                               const struct cn_rank_options *rank)
 {
     const size_t n_a = c->of_a.n, n_b = c->of_b.n;
     const bool ratio = all_above_zero(x, n_a) && all_above_zero(y, n_b);
     const enum cn_scale scale = ratio ? CN_SCALE_RATIO : CN_SCALE_DIFFERENCE;
-    double margin = ratio ? w->o->margin : w->o->margin * fabs(c->of_a.median);
     double p_lo, p_hi, unused;
-    if (w->paired)
+    if (!ratio)
+        margin *= fabs(c->of_a.median);
+    if (c->paired)
         cn_tost_paired(x, y, n_a, scale, margin, &c->tost);
     else
         cn_tost_unpaired(x, n_a, y, n_b, scale, margin, &c->tost);
@@ -402,14 +405,14 @@ static bool test_equivalence(const struct work *w, struct cn_comparison *c, doub
     for (size_t i = 0; ratio && i < n_b; i++)
         y[i] = log(y[i]);
     margin = ratio ? log1p(margin) : margin;
-    if (!beyond_by_ranks(w, x, n_a, y, n_b, -margin, true, &p_lo) ||
-        !beyond_by_ranks(w, x, n_a, y, n_b, margin, false, &p_hi))
+    if (!beyond_by_ranks(c, x, y, -margin, true, rank, &p_lo) ||
+        !beyond_by_ranks(c, x, y, margin, false, rank, &p_hi))
         return false;
     c->tost_p_ranks = fmax(p_lo, p_hi);
     c->p_normal = (double)NAN;
-    for (size_t i = 0; w->paired && i < n_a; i++)
+    for (size_t i = 0; c->paired && i < n_a; i++)
         x[i] = y[i] - x[i];
-    return !w->paired || cn_shapiro(x, n_a, &unused, &c->p_normal);
+    return !c->paired || cn_shapiro(x, n_a, &unused, &c->p_normal);
 }
 
 /* The interval of a lone value: x_lo and x_hi beside x_median. */
@@ -480,7 +483,7 @@ static enum cn_status compare(struct work *w, size_t per, size_t metric, size_t 
         lone_interval(w, per, metric, a, &c->lo_a, &c->hi_a);
         lone_interval(w, per, metric, b, &c->lo_b, &c->hi_b);
     }
-    return test_equivalence(w, c, x, y) ? CN_OK : no_memory(w);
+    return cn_comparison_equivalence(c, x, y, w->o->margin, &w->o->rank) ? CN_OK : no_memory(w);
 }
 
 /* Friedman's test of the blocks that have all sets. */

@@ -69,6 +69,13 @@ enum cn_status cn_compare(const struct cn_dataset *dataset,
                           struct cn_comparisons **comparisons, struct cn_error *err);
 void cn_comparisons_free(struct cn_comparisons *comparisons);
 
+/* Whether b / a is within 1 / (1 + margin) to 1 + margin, or, where a value is not above 0, b - a
+ * within that share of a's median: fills c->tost, c->tost_p_ranks and c->p_normal. c says if x and
+ * y are pairs and, in of_a and of_b, how many values each has (x[of_a.n], y[of_b.n]; they are
+ * spoiled) and the median. False if out of memory. */
+bool cn_comparison_equivalence(struct cn_comparison *c, double *x, double *y, double margin,
+                               const struct cn_rank_options *rank);
+
 /* The comparison in one plain sentence. */
 void cn_comparison_verdict(const struct cn_comparison *c, char *text, size_t n);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "bench/plot.h"
 #include "bench/html.h"
+#include "bench/temporary.h"
 #include "engine/utf8.h"
 #include "profiler/child.h"
 
@@ -555,12 +556,9 @@ static char *draw(const struct cn_plot *p, const char *id, const char *folder)
 bool cn_plot_write(const struct cn_plot *p, const char *id, const char *title, FILE *out)
 {
     char folder[1024];
-    const char *parent = getenv("TMPDIR");
     /* The path goes into the script between quotes. */
-    if (!parent || !*parent || strlen(parent) > sizeof folder - 32 || strchr(parent, '\''))
-        parent = "/tmp";
-    snprintf(folder, sizeof folder, "%s/carnot-plot-XXXXXX", parent);
-    if (p->broken || cn_plot_count(p) == 0 || !mkdtemp(folder))
+    if (p->broken || cn_plot_count(p) == 0 ||
+        cn_temporary_folder(folder, sizeof folder, "'", NULL) != CN_OK)
         return false;
     char *svg = draw(p, id, folder);
     rmdir(folder);
@@ -583,7 +581,13 @@ bool cn_plot_write(const struct cn_plot *p, const char *id, const char *title, F
 
 const char *cn_plot_missing(void)
 {
-    return run_gnuplot("--version") ? NULL
-                                    : "gnuplot is missing: tables stand here without their plots "
-                                      "(apt-get install gnuplot-nox)";
+    char folder[1024];
+    if (!run_gnuplot("--version"))
+        return "gnuplot is missing: tables stand here without their plots (apt-get install "
+               "gnuplot-nox)";
+    if (cn_temporary_folder(folder, sizeof folder, "'", NULL) != CN_OK)
+        return "gnuplot has no place for its files in TMPDIR, /tmp or here: tables stand here "
+               "without their plots";
+    rmdir(folder);
+    return NULL;
 }

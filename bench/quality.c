@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "bench/quality.h"
 
+#include "bench/temporary.h"
 #include "engine/error.h"
 
 #include <errno.h>
@@ -47,10 +48,7 @@ enum cn_status cn_quality_create(const struct cn_model *base, int32_t n_threads,
     struct cn_quality *q = calloc(1, sizeof *q);
     CN_RETURN_IF(!q, CN_ERR_MEMORY, err, "out of memory");
     q->n_vocab = cn_model_get_info(base)->n_vocab;
-    q->base = tmpfile();
-    enum cn_status status = CN_OK;
-    if (!q->base)
-        status = cn_fail(err, CN_ERR_IO, "temporary file: %s", strerror(errno));
+    enum cn_status status = cn_temporary_file(&q->base, err);
     if (status == CN_OK)
         status = write_text(base, n_threads, q->tokens, err);
     if (status == CN_OK) {

@@ -42,7 +42,7 @@ int cn_compare_partner(const struct cn_report *r, int iq);
  * False if out of memory. */
 bool cn_compare_k_iq(const struct cn_report *r, struct cn_metric m, struct cn_k_iq **list, int *n);
 
-/* Fills c from pairs a[n], b[n], which are sorted then; those that are not > 0 are left out. */
+/* Fills c from pairs a[n], b[n], which are spoiled; those that are not > 0 are left out. */
 bool cn_compare_pairs(double *a, double *b, size_t n, struct cn_comparison *c);
 
 const char *cn_verdict_name(enum cn_verdict v);

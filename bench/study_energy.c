@@ -4,6 +4,7 @@
  */
 #include "bench/run_record.h"
 #include "bench/study_part.h"
+#include "bench/temporary.h"
 #include "engine/error.h"
 #include "engine/tools.h"
 
@@ -149,7 +150,7 @@ enum cn_status cn_study_import_samples(const char *db, const char *samples, cons
 {
     struct cn_study s = { .err = err };
     struct cn_study_outcome outcome = { .folder = "" };
-    char folder[] = "/tmp/carnot-samples-XXXXXX";
+    char folder[512];
     int64_t *runs = NULL;
     size_t n = 0, n_ok = 0;
     struct cn_error why = { "" };
@@ -161,8 +162,8 @@ enum cn_status cn_study_import_samples(const char *db, const char *samples, cons
                          "%s: no finished run%s%s has a trace to join samples with; the plan has "
                          "to say 'traces keep'",
                          db, target ? " of " : "", target ? target : "");
-    if (status == CN_OK && !mkdtemp(folder))
-        status = cn_fail(err, CN_ERR_IO, "/tmp: %s", strerror(errno));
+    if (status == CN_OK)
+        status = cn_temporary_folder(folder, sizeof folder, "", err);
     if (status == CN_OK)
         snprintf(outcome.folder, sizeof outcome.folder, "%s", folder);
     for (size_t i = 0; i < n && status == CN_OK; i++) {

@@ -3,6 +3,7 @@
 
 #include "engine/error.h"
 #include "engine/tools.h"
+#include "profiler/profiler.h"
 #include "quant/quant.h"
 
 #include <ctype.h>
@@ -13,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum {
     MAX_TEXT_BYTES = 1 << 20,
@@ -220,7 +222,7 @@ static enum cn_status add_model(struct parser *p, const char *name, const char *
                                 const char *file, const char *imatrix, const char *calibrate)
 {
     struct cn_study_plan *plan = p->plan;
-    struct cn_study_model m = { .quant = NULL };
+    struct cn_study_model m = { .line = p->line };
     enum cn_status status = CN_OK;
     CN_TRY(label(p, name, &m.label));
     if (quant)
@@ -262,6 +264,8 @@ static enum cn_status line_quant(struct parser *p)
     for (int i = 1; i < p->n_words; i++) {
         const char *checked;
         CN_TRY(label(p, p->words[i], &checked));
+        if (!cn_file_type_by_name(checked))
+            return wrong(p, "a file type like Q4_K_M or IQ4_XS expected, '%s' found", checked);
         CN_TRY(add_word(p, &p->plan->quants, checked));
     }
     return CN_OK;
@@ -426,6 +430,9 @@ static enum cn_status line_traces(struct parser *p)
 
 static enum cn_status line_meter(struct parser *p)
 {
+    struct cn_profiler_error err;
+    if (cn_meters_check(p->words[1], &err) != 0)
+        return wrong(p, "%s", err.text);
     p->plan->meter = keep_text(p, p->words[1]);
     return p->plan->meter ? CN_OK : no_memory(p);
 }
@@ -489,7 +496,7 @@ static enum cn_status line_quality(struct parser *p)
 {
     static const char *const measures[] = { "perplexity", "hellaswag", "choice", "generate" };
     struct cn_study_plan *plan = p->plan;
-    struct cn_study_quality q = { .path = "" };
+    struct cn_study_quality q = { .path = "", .line = p->line };
     enum cn_status status = CN_OK;
     int at = 2;
     for (size_t i = 0; i < sizeof measures / sizeof *measures; i++)
@@ -688,6 +695,29 @@ enum cn_status cn_study_plan_parse(const struct cn_study_plan_source *source,
     else
         cn_study_plan_free(&plan);
     return status;
+}
+
+static enum cn_status look(const struct cn_study_plan_source *source, int line, const char *key,
+                           const char *path, struct cn_error *err)
+{
+    CN_RETURN_IF(path && *path && access(path, R_OK) != 0, CN_ERR_IO, err, "%s:%d: %s: %s: %s",
+                 source->name, line, key, path, strerror(errno));
+    return CN_OK;
+}
+
+enum cn_status cn_study_plan_look(const struct cn_study_plan_source *source,
+                                  const struct cn_study_plan *plan, struct cn_error *err)
+{
+    for (size_t i = 0; i < plan->n_models; i++) {
+        const struct cn_study_model *m = &plan->models[i];
+        const char *key = m->quant ? "file" : "model";
+        CN_TRY(look(source, m->line, key, m->path, err));
+        CN_TRY(look(source, m->line, key, m->imatrix, err));
+        CN_TRY(look(source, m->line, key, m->calibrate, err));
+    }
+    for (size_t i = 0; i < plan->n_quality; i++)
+        CN_TRY(look(source, plan->quality[i].line, "quality", plan->quality[i].path, err));
+    return CN_OK;
 }
 
 void cn_study_plan_free(struct cn_study_plan *plan)

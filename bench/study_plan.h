@@ -23,6 +23,7 @@ struct cn_study_model {
     const char *quant;        /* of `file` lines: what it is to be called; NULL: a `model` line */
     const char *imatrix;      /* NULL: none */
     const char *calibrate;    /* text that one is to be made of; "": its own; NULL: none is */
+    int line;                 /* of the plan */
 };
 
 struct cn_study_prompt {
@@ -47,6 +48,7 @@ struct cn_study_quality {
     const char *measure; /* "perplexity", "divergence", "hellaswag", "choice", "generate" */
     const char *path;    /* of the text or the tasks; "": none is needed (divergence) */
     int count, ctx;      /* chunks or tasks, 0: all; context of a chunk, 0: 512 */
+    int line;            /* of the plan */
 };
 
 struct cn_study_plan {
@@ -85,6 +87,9 @@ struct cn_study_plan_source {
  * but for texts of prompts. CN_ERR_FORMAT says which line, what was expected and what was found. */
 enum cn_status cn_study_plan_parse(const struct cn_study_plan_source *source,
                                    struct cn_study_plan *plan, struct cn_error *err);
+/* CN_ERR_IO if a file that the plan names cannot be read, with its line. */
+enum cn_status cn_study_plan_look(const struct cn_study_plan_source *source,
+                                  const struct cn_study_plan *plan, struct cn_error *err);
 void cn_study_plan_free(struct cn_study_plan *plan);
 
 #endif

@@ -113,15 +113,15 @@ static enum cn_status create(struct cn_study *s, const struct cn_study_plan_sour
     return status;
 }
 
-/* Plan and database, which fit each other. */
-static enum cn_status load(struct cn_study *s, struct text *t)
+/* Plan and database, which fit each other. only_look: changes nothing, and makes nothing. */
+static enum cn_status load(struct cn_study *s, struct text *t, bool only_look)
 {
     const struct cn_study_options *o = s->o;
     bool there = access(o->db, F_OK) == 0;
     if (o->plan)
         CN_TRY(read_plan_file(o->plan, t, s->err));
     if (there)
-        CN_TRY(cn_study_db_open(o->db, CN_STUDY_WRITE, &s->db, s->err));
+        CN_TRY(cn_study_db_open(o->db, only_look ? CN_STUDY_READ : CN_STUDY_WRITE, &s->db, s->err));
     if (!o->plan)
         CN_TRY(read_plan_db(s->db, t, s->err));
     struct cn_study_plan_source source = { .text = t->bytes,
@@ -135,9 +135,31 @@ static enum cn_status load(struct cn_study *s, struct text *t)
     CN_TRY(cn_study_plan_parse(&source, &s->plan, s->err));
     if (there)
         return CN_OK;
+    CN_TRY(cn_study_plan_look(&source, &s->plan, s->err));
+    if (only_look)
+        return CN_OK;
     CN_TRY(create(s, &source));
     CN_TRY(cn_study_db_open(o->db, CN_STUDY_WRITE, &s->db, s->err));
     return cn_study_table_match(s->db, &source, &s->shard, s->err);
+}
+
+static void unload(struct cn_study *s, struct text *t)
+{
+    cn_study_db_close(s->db);
+    s->db = NULL;
+    cn_study_plan_free(&s->plan);
+    free(t->bytes);
+    *t = (struct text){ .bytes = NULL };
+}
+
+/* Before a folder is made: a plan or a database that is refused leaves nothing behind. */
+static enum cn_status look(const struct cn_study_options *options, struct cn_error *err)
+{
+    struct cn_study s = { .o = options, .err = err };
+    struct text text = { .bytes = NULL };
+    enum cn_status status = load(&s, &text, true);
+    unload(&s, &text);
+    return status;
 }
 
 /* ---- the targets --------------------------------------------------------------------------------
@@ -241,7 +263,31 @@ static enum cn_status work(struct cn_study *s)
     return cn_study_work(s, s->o->n_targets ? s->o->targets[0] : "local", true);
 }
 
-static enum cn_status run(struct cn_study *s)
+static enum cn_status count(struct cn_study *s, size_t *n, const char *sql, bool of_shard)
+{
+    double found = 0;
+    if (of_shard)
+        CN_TRY(cn_study_number(s->db, &found, s->err, sql, "ii", (int64_t)s->shard.i,
+                               (int64_t)s->shard.n));
+    else
+        CN_TRY(cn_study_number(s->db, &found, s->err, sql, ""));
+    *n = (size_t)found;
+    return CN_OK;
+}
+
+static enum cn_status count_lack(struct cn_study *s, struct cn_study_lack *lack)
+{
+#define RUNS "SELECT count(*) FROM runs WHERE (block - ?1) % ?2 = 0"
+    CN_TRY(count(s, &lack->n_runs, RUNS, true));
+    CN_TRY(count(s, &lack->n_failed, RUNS " AND status = 'failed'", true));
+    CN_TRY(count(s, &lack->n_skipped, RUNS " AND status = 'skipped'", true));
+    CN_TRY(count(s, &lack->n_quality, "SELECT count(*) FROM quality", false));
+    return count(s, &lack->n_quality_failed, "SELECT count(*) FROM quality WHERE status = 'failed'",
+                 false);
+#undef RUNS
+}
+
+static enum cn_status run(struct cn_study *s, struct cn_study_lack *lack)
 {
     struct cn_study_site host;
     double left = 0;
@@ -259,13 +305,16 @@ static enum cn_status run(struct cn_study *s)
                          left);
     if (status == CN_OK)
         status = cn_study_measure_quality(s, &host);
+    if (status == CN_OK)
+        status = count_lack(s, lack);
     if (s->o->progress)
         s->o->progress(s->o->user, "", 1, 1);
     cn_study_site_close(&host);
     return status;
 }
 
-enum cn_status cn_study_run(const struct cn_study_options *options, struct cn_error *err)
+enum cn_status cn_study_run(const struct cn_study_options *options, struct cn_study_lack *lack,
+                            struct cn_error *err)
 {
     struct cn_error none = { "" };
     struct cn_study s = { .o = options, .err = err ? err : &none };
@@ -284,19 +333,18 @@ enum cn_status cn_study_run(const struct cn_study_options *options, struct cn_er
     const char *needed = options->plan ? options->plan : options->db;
     CN_RETURN_IF(access(needed, R_OK) != 0, CN_ERR_IO, err, "%s: %s%s", needed, strerror(errno),
                  options->plan ? "" : " (name a plan to begin a study with)");
+    CN_TRY(look(options, s.err));
     enum cn_status status = make_work(&s);
     if (status == CN_OK)
         status = take_lock(&s, &lock);
     if (status == CN_OK)
-        status = load(&s, &text);
+        status = load(&s, &text, false);
     if (status == CN_OK)
-        status = run(&s);
+        status = run(&s, lack);
     /* A study at rest is one plain file, which can be copied and read anywhere. */
     if (s.db)
         cn_study_exec(s.db, NULL, "PRAGMA journal_mode = DELETE", "");
-    cn_study_db_close(s.db);
-    cn_study_plan_free(&s.plan);
-    free(text.bytes);
+    unload(&s, &text);
     if (lock >= 0)
         close(lock);
     return status;

@@ -31,8 +31,15 @@ struct cn_study_options {
     bool (*cancel)(void *user); /* true ends it with CN_ERR_CANCELLED; may be NULL */
 };
 
-/* CN_OK: no run of the shard is pending any more (some may have failed). */
-enum cn_status cn_study_run(const struct cn_study_options *options, struct cn_error *err);
+/* What of a shard could not be had, now or in earlier calls. */
+struct cn_study_lack {
+    size_t n_runs, n_failed, n_skipped; /* of n_runs */
+    size_t n_quality, n_quality_failed;
+};
+
+/* CN_OK: no run of the shard is pending any more; *lack says how many are not done all the same. */
+enum cn_status cn_study_run(const struct cn_study_options *options, struct cn_study_lack *lack,
+                            struct cn_error *err);
 
 /* Joins databases of the same study, parts[n], into a new one. A run may be done in one of them
  * only; files of a name must be the same. Nothing is left at `out` on failure. */

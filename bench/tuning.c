@@ -9,6 +9,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { MOST_ROUNDS = 256 };
 
@@ -72,9 +73,6 @@ static enum cn_status turn(const struct cn_model *model, const struct cn_tune_op
         .callbacks = {.cancel = o->cancel, .user = o->user}
     };
     struct cn_session *session;
-    /* Its threads are made on the cores of this one. */
-    CN_RETURN_IF(sched_setaffinity(0, sizeof o->sets[c->set].cpus, &o->sets[c->set].cpus) != 0,
-                 CN_ERR_IO, err, "cannot run on the cores %s", o->sets[c->set].list);
     CN_TRY(cn_session_create(model, &options, &session, err));
     enum cn_status status = cn_session_eval(session, tokens, o->n_prefill, CN_WANT_LAST, err);
     if (status == CN_OK)
@@ -104,8 +102,33 @@ static void design(const struct cn_tune_options *o, struct cn_tune *t)
                                                                    .j_hi = nan };
 }
 
+/* False if some of the cores are unplugged, or outside of the cpuset: on the rest it would be
+ * another candidate than it says. */
+static bool stay_on(const struct cn_core_set *set)
+{
+    cpu_set_t now;
+    return sched_setaffinity(0, sizeof set->cpus, &set->cpus) == 0 &&
+           sched_getaffinity(0, sizeof now, &now) == 0 && CPU_EQUAL(&now, &set->cpus);
+}
+
+/* Takes the candidates of sets that are lost out of the tune. */
+static void drop(struct cn_tune *t, const bool *lost)
+{
+    const size_t n_rounds = (size_t)t->n_rounds;
+    int kept = 0;
+    for (int i = 0; i < t->n; i++) {
+        if (lost[t->candidates[i].set])
+            continue;
+        t->candidates[kept] = t->candidates[i];
+        memmove(&t->turns[(size_t)kept++ * n_rounds], &t->turns[(size_t)i * n_rounds],
+                n_rounds * sizeof *t->turns);
+    }
+    t->n = kept;
+}
+
 static enum cn_status rounds(const struct cn_model *model, const struct cn_tune_options *o,
-                             const int32_t *tokens, struct cn_tune *t, struct cn_error *err)
+                             const int32_t *tokens, struct cn_tune *t, bool *lost,
+                             struct cn_error *err)
 {
     const int ways = t->n / 2;
     int *order = malloc((size_t)ways * sizeof *order + 1);
@@ -121,11 +144,24 @@ static enum cn_status rounds(const struct cn_model *model, const struct cn_tune_
             order[i] = way;
             if (o->progress)
                 o->progress(o->user, round * ways + ways - 1 - i, (double)ways * o->n_rounds);
+            const int set = t->candidates[2 * way].set;
+            /* The threads of a session are made on the cores of this one. */
+            if (!lost[set] && !stay_on(&o->sets[set])) {
+                lost[set] = true;
+                if (o->lost)
+                    o->lost(o->user, &o->sets[set]);
+            }
+            if (lost[set])
+                continue;
             struct turn *turns = &t->turns[2 * way * t->n_rounds + round];
             status =
                 turn(model, o, tokens, &t->candidates[2 * way], turns, turns + t->n_rounds, err);
         }
     free(order);
+    drop(t, lost);
+    CN_RETURN_IF(status == CN_OK && t->n == 0, CN_ERR_IO, err,
+                 "expected cores that this process may use, found none of %s%s", o->sets[0].list,
+                 o->n_sets > 1 ? " and the other sets" : "");
     return status;
 }
 
@@ -142,6 +178,7 @@ enum cn_status cn_tune_run(const struct cn_model *model, const struct cn_tune_op
     const size_t most = 4 * (size_t)o->n_sets * (size_t)o->n_threads;
     struct cn_tune *t = calloc(1, sizeof *t);
     int32_t n_tokens = o->n_prefill > o->n_decode ? o->n_prefill : o->n_decode;
+    bool *lost = calloc((size_t)o->n_sets, sizeof *lost);
     int32_t *tokens = cn_bench_tokens(n_tokens, cn_model_get_info(model)->n_vocab);
     enum cn_status status = CN_OK;
     if (t) {
@@ -152,14 +189,15 @@ enum cn_status cn_tune_run(const struct cn_model *model, const struct cn_tune_op
         t->candidates = calloc(most, sizeof *t->candidates);
         t->turns = calloc(most * (size_t)o->n_rounds, sizeof *t->turns);
     }
-    if (!t || !tokens || !t->candidates || !t->turns) {
+    if (!t || !tokens || !lost || !t->candidates || !t->turns) {
         status = cn_fail(err, CN_ERR_MEMORY, "out of memory");
     } else {
         design(o, t);
-        status = rounds(model, o, tokens, t, err);
+        status = rounds(model, o, tokens, t, lost, err);
         sched_setaffinity(0, sizeof before, &before);
     }
     free(tokens);
+    free(lost);
     if (status == CN_OK)
         *tune = t;
     else

@@ -32,6 +32,8 @@ struct cn_tune_options {
     struct cn_profiler *profiler;                            /* started */
     void (*progress)(void *user, double done, double total); /* may be NULL */
     bool (*cancel)(void *user); /* true ends it with CN_ERR_CANCELLED; may be NULL */
+    /* Cores of this set are not to be had, or no longer: it is left out. May be NULL. */
+    void (*lost)(void *user, const struct cn_core_set *set);
     void *user;
 };
 
@@ -47,7 +49,8 @@ struct cn_candidate {
 
 struct cn_tune; /* the turns */
 
-/* The caller frees *tune. The calling thread's cores are as before afterwards. */
+/* The caller frees *tune. CN_ERR_IO also if none of the sets can be had. The calling thread's cores
+ * are as before afterwards. */
 enum cn_status cn_tune_run(const struct cn_model *model, const struct cn_tune_options *options,
                            struct cn_tune **tune, struct cn_error *err);
 void cn_tune_free(struct cn_tune *tune); /* NULL is allowed */

@@ -202,7 +202,7 @@ int cn_cmd_machine(int argc, char **argv)
         { "--meter",       NULL,      CN_OPT_STRING, &e.meter,       "NAME",   "energy meter (the best)",              0, 0  },
         { "--root",        NULL,      CN_OPT_STRING, &e.root,        "DIR",    "where the meters' files are (/)",      0, 0  },
         { "--force-meter", NULL,      CN_OPT_FLAG,   &e.force_meter, NULL,
-         "believe a battery that is charging",                                                                         0, 0  },
+         "take a battery that charges; while it does, joules are unresolved",                                          0, 0  },
         { "--output",      "-o",      CN_OPT_TABLE,  &e.format,      "FORMAT", "md, csv, json, jsonl or sql (md)",
          0,                                                                                                               0  },
     };

@@ -5,6 +5,7 @@
 #include "cli/machine.h"
 
 #include "bench/energy_sweep.h"
+#include "bench/temporary.h"
 #include "engine/tools.h"
 
 #include <math.h>
@@ -42,10 +43,9 @@ struct made {
 
 static int make(struct made *m)
 {
-    const char *tmp = getenv("TMPDIR");
-    snprintf(m->folder, sizeof m->folder, "%s/carnot-XXXXXX", tmp && *tmp ? tmp : "/tmp");
-    if (!mkdtemp(m->folder))
-        return cn_die("%s: cannot make a folder for the sweep's models", m->folder);
+    struct cn_error why = { "" };
+    if (cn_temporary_folder(m->folder, sizeof m->folder, "", &why) != CN_OK)
+        return cn_die("the sweep's models: %s", why.text);
     for (int i = 0; i < N_TYPES; i++) {
         static char what[] = "making models";
         struct cn_synth_options o = { .shape = shape,

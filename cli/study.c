@@ -52,9 +52,27 @@ static bool interrupted(void *user)
 
 static int print_status(const char *path, enum cn_table_format format);
 
+/* The last line of a study whose runs were not all done: exit 0 would say they were. */
+static int tell_lack(const struct cn_study_lack *l)
+{
+    char text[256] = "";
+    size_t used = 0;
+    if (l->n_failed + l->n_skipped)
+        used = (size_t)snprintf(text, sizeof text, "%zu of %zu runs failed and %zu were skipped",
+                                l->n_failed, l->n_runs, l->n_skipped);
+    if (l->n_quality_failed)
+        snprintf(text + used, sizeof text - used, "%s%zu of %zu measures of quality failed",
+                 used ? "; " : "", l->n_quality_failed, l->n_quality);
+    return text[0]
+               ? cn_die("%s; 'carnot study export' has the reasons%s", text,
+                        l->n_failed + l->n_quality_failed ? ", --retry-failed tries once more" : "")
+               : CN_EXIT_OK;
+}
+
 static int run(const struct arguments *a)
 {
     struct cn_error err = { "" };
+    struct cn_study_lack lack = { 0 };
     char program[PATH_MAX], model[PATH_MAX], root[PATH_MAX];
     ssize_t n = readlink("/proc/self/exe", program, sizeof program - 1);
     struct cn_study_options o = { .plan = a->words.n > 1 ? a->words.items[1] : NULL,
@@ -83,10 +101,13 @@ static int run(const struct arguments *a)
     if (a->shard && (sscanf(a->shard, "%d/%d%c", &o.shard.i, &o.shard.n, &end) != 2 ||
                      o.shard.i < 1 || o.shard.i > o.shard.n || o.shard.n > 100000))
         return cn_usage_error("--shard: I/N with 1 <= I <= N expected, '%s' given", a->shard);
-    enum cn_status status = cn_study_run(&o, &err);
+    enum cn_status status = cn_study_run(&o, &lack, &err);
     if (status == CN_ERR_CANCELLED)
         return cn_die("interrupted; 'carnot study run --db %s' goes on", a->db);
-    return status == CN_OK ? print_status(a->db, a->format) : failed(&err);
+    if (status != CN_OK)
+        return failed(&err);
+    int code = print_status(a->db, a->format);
+    return code == CN_EXIT_OK ? tell_lack(&lack) : code;
 }
 
 /* ---- status and export --------------------------------------------------------------------------

@@ -153,6 +153,13 @@ static int report(const struct arguments *a, struct cn_tune *tune, enum cn_tune_
     return ok ? CN_EXIT_OK : cn_die("cannot write the table");
 }
 
+static void lost(void *user, const struct cn_core_set *set)
+{
+    (void)user;
+    cn_warn("the cores %s (%s) are left out: some are unplugged, or outside of the cpuset",
+            set->list, set->name);
+}
+
 static int tune(const struct arguments *a, const struct cn_model *model, enum cn_tune_goal goal,
                 const int *threads, int n_threads, const struct cn_core_set *sets, int n_sets,
                 struct cn_profiler *profiler)
@@ -171,7 +178,8 @@ static int tune(const struct arguments *a, const struct cn_model *model, enum cn
                                  .n_threads = n_threads,
                                  .profiler = profiler,
                                  .progress = progress,
-                                 .cancel = cancelled };
+                                 .cancel = cancelled,
+                                 .lost = lost };
     if (cn_profiler_start(profiler, &profiler_err) != 0)
         return cn_die("%s", profiler_err.text);
     enum cn_status status = cn_tune_run(model, &o, &t, &err);
@@ -254,7 +262,7 @@ int cn_cmd_tune(int argc, char **argv)
         { "--root",        NULL, CN_OPT_STRING, &a.root,        "DIR",
          "where the files of meters and cores are (/)",                                                       0,     0    },
         { "--force-meter", NULL, CN_OPT_FLAG,   &a.force_meter, NULL,
-         "believe a battery that is charging",                                                                0,     0    },
+         "take a battery that charges; while it does, joules are unresolved",                                 0,     0    },
         { "--output",      "-o", CN_OPT_TABLE,  &a.format,      "FORMAT", "md, csv, json, jsonl or sql (md)",
          0,                                                                                                          0    },
     };

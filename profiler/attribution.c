@@ -8,6 +8,13 @@
 
 #include "profiler/watch.h"
 
+/* Why values are missing: what the meter said, if all the time it said but one thing. */
+static const char *why_missing(const struct cn_watch *w, const char *reason)
+{
+    bool missing = strstr(reason, "lost count") || strstr(reason, "gave no value");
+    return missing && w->failure[0] && !w->failed_otherwise ? w->failure : reason;
+}
+
 /* All sources of a channel from t0 to t1. */
 static struct cn_estimate sources(const struct cn_watch *w, int64_t t0_ns, int64_t t1_ns)
 {
@@ -15,8 +22,10 @@ static struct cn_estimate sources(const struct cn_watch *w, int64_t t0_ns, int64
     for (unsigned i = 0; i < w->opened.n_sources; i++) {
         struct cn_estimate e;
         cn_series_span(&w->series[i], t0_ns, t1_ns, &e);
-        if (e.reason)
+        if (e.reason) {
+            e.reason = why_missing(w, e.reason);
             return e;
+        }
         sum.uj += e.uj;
         sum.var_uj2 += e.var_uj2;
         sum.updates = fmin(sum.updates, e.updates);

@@ -65,6 +65,10 @@ struct cn_reading {
     char why[200]; /* set with BREAK and FAIL */
 };
 
+/* Whether a source can have used so much in this time: up to 20 kW, for 20 ms more than that. No
+ * socket takes a tenth of it; what says so was reset, or misread. */
+bool cn_joules_possible(double added_uj, int64_t ns);
+
 struct cn_meter {
     const char *name;
     bool free_text; /* what follows the colon of its name is the user's text: a path, a command */

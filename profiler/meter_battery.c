@@ -11,7 +11,8 @@
  * What is left in the battery (energy_now, or charge_now x voltage_now) falls by what the power
  * adds up to: over a long run that is a check of unit and scale, and its outcome is reported. It is
  * not used as the meter, because it comes in steps of minutes. While a charger feeds the system the
- * battery shows the charger's balance, not the system's use, so that is refused unless forced.
+ * battery shows the charger's balance, not the system's use, so that is refused. Forced, the meter
+ * is taken, as the charger may come and go, but what is used while it feeds stays unknown.
  */
 #include <errno.h>
 #include <math.h>
@@ -56,7 +57,6 @@ struct check {
 struct state {
     struct battery batteries[MAX_BATTERIES];
     size_t n;
-    bool force;
     bool external;    /* a charger was plugged in at the start */
     int current_unit; /* uA per unit: 0 not known yet, 1 or 1000 */
     int power_unit;
@@ -184,7 +184,6 @@ static struct state *open_all(const struct cn_meter_request *request, struct cn_
         close_state(s);
         return NULL;
     }
-    s->force = request->force;
     return s;
 }
 
@@ -345,7 +344,7 @@ static enum cn_read read_power(void *opaque, unsigned source, struct cn_reading 
 {
     (void)source;
     struct state *s = opaque;
-    if (!s->force && !flows_out(s, r->why, sizeof r->why))
+    if (!flows_out(s, r->why, sizeof r->why))
         return CN_READ_FAIL;
     struct sums sums;
     int error = read_sums(s, &sums);
@@ -421,8 +420,9 @@ static void probe(const struct cn_meter_request *request, struct cn_channel_list
     char why[200];
     if (!request->force && !flows_out(s, why, sizeof why)) {
         cn_channel_reason(c, "%s", why);
-        cn_channel_remedy(c, "unplug the charger (on a phone: adb over Wi-Fi), or force it if the "
-                             "battery's balance is what you want");
+        cn_channel_remedy(c, "unplug the charger (on a phone: adb over Wi-Fi); --force-meter takes "
+                             "the battery all the same, for what is used while none feeds: the "
+                             "rest stays unresolved");
     }
     close_state(s);
 }

@@ -34,6 +34,7 @@ enum { FIRST_S = 10, POLL_MS = 50, LINE_BYTES = 1024, MAX_ROWS = 1 << 24 };
 struct row {
     int64_t arrival_ns, t_ns; /* t_ns: on the command's own clock; 0: it gave none */
     double value;             /* uW or uJ */
+    bool broken;              /* what was used since the row before is not known */
 };
 
 struct state {
@@ -48,8 +49,9 @@ struct state {
     struct row *rows;
     size_t n, cap;
     bool counter, timed;
-    bool full; /* no memory for more */
-    bool over; /* its output ended */
+    bool full;   /* no memory for more */
+    bool broken; /* a reading was left out since the last row */
+    bool over;   /* its output ended */
     int64_t over_ns;
     int status; /* of its end; -1: not known */
     size_t n_odd;
@@ -132,7 +134,8 @@ static bool parse_line(const char *line, struct row *row, bool *counter)
     *counter = unit->counter;
     row->t_ns = 0;
     row->value = number[n - 1] * unit->scale;
-    return isfinite(row->value) && row->value >= 0 && (n == 1 || parse_time(number[0], &row->t_ns));
+    return isfinite(row->value) && (row->value >= 0 || !unit->counter) &&
+           (n == 1 || parse_time(number[0], &row->t_ns));
 }
 
 /* Under the lock. False if the row does not go with those before. */
@@ -153,7 +156,9 @@ static bool add_row(struct state *s, const struct row *row, bool counter)
     }
     s->counter = counter;
     s->timed = timed;
-    s->rows[s->n++] = *row;
+    s->rows[s->n] = *row;
+    s->rows[s->n++].broken = s->broken;
+    s->broken = false;
     return true;
 }
 
@@ -162,7 +167,11 @@ static void take_line(struct state *s, const char *line, int64_t arrival_ns)
     struct row row = { .arrival_ns = arrival_ns };
     bool counter = false, ok = parse_line(line, &row, &counter);
     pthread_mutex_lock(&s->lock);
-    if (!(ok && add_row(s, &row, counter)) && line[strspn(line, " \t\r")] && !s->n_odd++) {
+    /* Power below 0 is no consumption; what was used until the next line is not known. */
+    bool below = ok && row.value < 0;
+    s->broken |= below && s->n;
+    if (!(ok && !below && add_row(s, &row, counter)) && line[strspn(line, " \t\r")] &&
+        !s->n_odd++) {
         snprintf(s->odd, sizeof s->odd, "%.70s", line);
         for (char *c = s->odd; *c; c++)
             if (!isprint((unsigned char)*c))
@@ -366,7 +375,7 @@ static bool make_series(const struct state *s, bool timed, struct cn_samples *sa
         bool back = s->counter && r->value < last;
         if (back)
             base += last - r->value;
-        cn_series_add(series, stamp(r, timed), stamp(r, timed), r->value + base, back);
+        cn_series_add(series, stamp(r, timed), stamp(r, timed), r->value + base, back || r->broken);
         last = r->value;
     }
     return true;
@@ -413,7 +422,7 @@ static int collect(void *opaque, const struct cn_clock *clock, int64_t t0_ns, in
             snprintf(err->text, sizeof err->text, "out of memory");
         return -1;
     }
-    if (s->over || s->full)
+    if (s->over || s->full || s->broken)
         cn_series_break(&samples.series);
     remark(s, unmatched, err);
     cn_series_free(series);

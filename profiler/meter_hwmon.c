@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "profiler/meter.h"
@@ -377,7 +378,8 @@ struct input {
     struct cn_sysfs_file file, other;
     enum form form;
     char what[80];
-    int64_t raw; /* of a counter at the last read; -1: none yet */
+    int64_t raw;      /* of a counter at the last read; -1: none yet */
+    int64_t moved_ns; /* when it last changed */
     double total;
 };
 
@@ -453,13 +455,23 @@ static void *open_state(const struct cn_meter_request *request, struct cn_channe
 static enum cn_read read_counter(struct input *in, int64_t raw, struct cn_reading *r)
 {
     enum cn_read result = CN_READ_OK;
-    if (in->raw >= 0 && raw >= in->raw) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    int64_t now = (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+    if (in->raw >= 0 && raw >= in->raw &&
+        !cn_joules_possible((double)(raw - in->raw), now - in->moved_ns)) {
+        snprintf(r->why, sizeof r->why, "%s: the counter jumped forward by more than 20 kW can be",
+                 in->what);
+        result = CN_READ_BREAK;
+    } else if (in->raw >= 0 && raw >= in->raw) {
         in->total += (double)(raw - in->raw);
     } else if (in->raw >= 0) {
         /* hwmon does not say where its counters wrap. */
         snprintf(r->why, sizeof r->why, "%s: the counter went back", in->what);
         result = CN_READ_BREAK;
     }
+    if (raw != in->raw)
+        in->moved_ns = now;
     in->raw = raw;
     r->value = in->total;
     return result;
@@ -478,9 +490,15 @@ static enum cn_read read_input(void *opaque, unsigned source, struct cn_reading 
     }
     if (in->form == ENERGY)
         return read_counter(in, value, r);
-    /* mV times mA is uW. A rail that feeds nothing reads a little below 0. */
-    r->value = fmax(0, (double)value * (double)other);
-    return CN_READ_OK;
+    r->value = (double)value * (double)other; /* mV times mA is uW */
+    if (r->value >= 0)
+        return CN_READ_OK;
+    /* Also the little below 0 that a rail without a load reads: 0 J would be a claim. */
+    snprintf(r->why, sizeof r->why,
+             "%s is below 0, which is no consumption: the current flows the other way, or the "
+             "sensor is mounted reversed",
+             in->what);
+    return CN_READ_FAIL;
 }
 
 const struct cn_meter cn_meter_hwmon = {

@@ -21,6 +21,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "profiler/meter.h"
 #include "profiler/sysfs.h"
@@ -41,6 +42,7 @@ struct device {
     size_t n_rails;
     bool wanted[MAX_RAILS];
     bool begun;
+    int64_t moved_ns; /* when the sum of those last changed */
     int64_t total;
 };
 
@@ -310,11 +312,22 @@ static enum cn_read read_counter(void *opaque, unsigned source, struct cn_readin
         return CN_READ_FAIL;
     }
     memcpy(d->rails, now, (size_t)n * sizeof *now);
-    if (d->begun && !back)
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    int64_t t_ns = (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+    bool jumped = d->begun && !cn_joules_possible((double)added, t_ns - d->moved_ns);
+    if (d->begun && !back && !jumped)
         d->total += added;
+    if (!d->begun || back || added)
+        d->moved_ns = t_ns;
     r->value = (double)d->total;
     if (d->begun && back) {
         snprintf(r->why, sizeof r->why, "%s: a counter went back", d->id);
+        return CN_READ_BREAK;
+    }
+    if (jumped) {
+        snprintf(r->why, sizeof r->why, "%s: a counter jumped forward by more than 20 kW can be",
+                 d->id);
         return CN_READ_BREAK;
     }
     d->begun = true;

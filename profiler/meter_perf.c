@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "profiler/meter.h"
@@ -41,7 +42,8 @@ struct source {
     int fd; /* of the kernel; -1: the file below */
     struct cn_sysfs_file file;
     unsigned cpu;
-    int64_t raw; /* at the last read; -1: none yet */
+    int64_t raw;      /* at the last read; -1: none yet */
+    int64_t moved_ns; /* when it last changed */
     int64_t total;
 };
 
@@ -402,13 +404,24 @@ static enum cn_read read_counter(void *opaque, unsigned source, struct cn_readin
                  cn_sysfs_strerror(error));
         return CN_READ_FAIL;
     }
-    if (s->raw >= 0 && raw >= s->raw) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    int64_t now = (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+    if (s->raw >= 0 && raw >= s->raw &&
+        !cn_joules_possible(state->uj * (double)(raw - s->raw), now - s->moved_ns)) {
+        snprintf(r->why, sizeof r->why,
+                 "%s on CPU %u: the count jumped forward by more than 20 kW can be",
+                 state->event->file, s->cpu);
+        result = CN_READ_BREAK;
+    } else if (s->raw >= 0 && raw >= s->raw) {
         s->total += raw - s->raw;
     } else if (s->raw >= 0) {
         snprintf(r->why, sizeof r->why, "%s on CPU %u: the count went back", state->event->file,
                  s->cpu);
         result = CN_READ_BREAK;
     }
+    if (raw != s->raw)
+        s->moved_ns = now;
     s->raw = raw;
     r->value = state->uj * (double)s->total;
     return result;

@@ -104,7 +104,13 @@ static bool parse(char *text, double *watts, char *why, size_t n_bytes)
                      seen[0][i] ? "volts" : "amperes", rails[i], first);
             return false;
         }
-        *watts += fmax(0, value[0][i] * value[1][i]);
+        *watts += value[0][i] * value[1][i];
+    }
+    if (*watts < 0) {
+        snprintf(why, n_bytes,
+                 "pmic_read_adc: the sum of the rails is below 0, which is no "
+                 "consumption");
+        return false;
     }
     return true;
 }

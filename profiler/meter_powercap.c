@@ -22,7 +22,7 @@
 static const char class_dir[] = "/sys/class/powercap";
 
 /* In order of preference when "powercap" alone is asked for. */
-enum kind { PACKAGE, PSYS, DRAM, CORE, UNCORE, N_KINDS };
+enum kind { PACKAGE, PSYS, DRAM, CORE, UNCORE, N_KINDS, NAMELESS = N_KINDS };
 static const char *const kind_names[N_KINDS] = { "package", "psys", "dram", "core", "uncore" };
 
 enum { MAX_ZONES = 256 };
@@ -34,6 +34,7 @@ struct zone {
     enum kind kind;
     int socket, die; /* -1: the name does not say */
     bool mmio;
+    int error; /* of the name, if the kind is NAMELESS */
 };
 
 struct scan {
@@ -68,12 +69,45 @@ static bool parse_name(struct zone *z)
     return false;
 }
 
-static bool known(const struct scan *s, const char *id)
+static struct zone *known(const struct scan *s, const char *id)
 {
     for (size_t i = 0; i < s->n; i++)
         if (!strcmp(s->zones[i].id, id))
-            return true;
-    return false;
+            return &s->zones[i];
+    return NULL;
+}
+
+/* What the zone is; false if it is none of those that are known. One whose name cannot be read may
+ * be any, which has to be told: a sum could lack it. */
+static bool identify(struct zone *z)
+{
+    char path[CN_PATH_MAX];
+    int n = cn_sysfs_path(path, z->dir, "/name") ? cn_sysfs_text_at(path, z->name, sizeof z->name)
+                                                 : -ENAMETOOLONG;
+    if (n > 0)
+        return parse_name(z);
+    z->kind = NAMELESS;
+    z->socket = z->die = -1;
+    z->error = n ? n : -ENODATA;
+    return true;
+}
+
+static void add_zone(struct scan *s, struct zone *z)
+{
+    struct zone *before = known(s, z->id);
+    if (before && before->kind != NAMELESS)
+        return;
+    if (!identify(z))
+        return;
+    if (before) {
+        *before = *z;
+        return;
+    }
+    struct zone *grown = s->n < MAX_ZONES ? realloc(s->zones, (s->n + 1) * sizeof *grown) : NULL;
+    if (grown) {
+        s->zones = grown;
+        s->zones[s->n++] = *z;
+    }
 }
 
 /* Kernels link every zone into the class directory; a tree copied from one may only have the nested
@@ -92,16 +126,8 @@ static int walk(struct scan *s, const char *dir, int depth)
         if (!cn_sysfs_path(z.dir, dir, "/%s", names[i]) || strlen(names[i]) >= sizeof z.id)
             continue;
         snprintf(z.id, sizeof z.id, "%s", names[i]);
-        char path[CN_PATH_MAX];
-        if (strchr(z.id, ':') && !known(s, z.id) && s->n < MAX_ZONES &&
-            cn_sysfs_path(path, z.dir, "/name") &&
-            cn_sysfs_text_at(path, z.name, sizeof z.name) > 0 && parse_name(&z)) {
-            struct zone *grown = realloc(s->zones, (s->n + 1) * sizeof *grown);
-            if (grown) {
-                s->zones = grown;
-                s->zones[s->n++] = z;
-            }
-        }
+        if (strchr(z.id, ':'))
+            add_zone(s, &z);
         if (depth < 3)
             walk(s, z.dir, depth + 1);
     }
@@ -189,6 +215,21 @@ static size_t choose(const struct scan *s, enum kind kind, const struct zone **c
     return n;
 }
 
+/* A zone without a name that may be of this kind, beside the n that are; NULL: there is none.
+ * Sockets are not inside of another zone, their parts are. */
+static const struct zone *lacking(const struct scan *s, enum kind kind,
+                                  const struct zone *const *chosen, size_t n)
+{
+    for (size_t i = 0; i < s->n && kind != PSYS; i++) {
+        const struct zone *z = &s->zones[i];
+        bool outer = strchr(z->id, ':') == strrchr(z->id, ':');
+        if (z->kind == NAMELESS && outer == (kind == PACKAGE) &&
+            !(z->mmio && n > 0 && !chosen[0]->mmio)) /* a second view */
+            return z;
+    }
+    return NULL;
+}
+
 /* ---- probe -------------------------------------------------------------------------------------
  */
 
@@ -212,9 +253,29 @@ static void unreadable(struct cn_channel *c, const struct zone *z, int error)
     }
 }
 
-static void check_zones(struct cn_channel *c, enum kind kind, const struct zone **zones, size_t n)
+static void nameless(struct cn_channel *c, const struct zone *z)
+{
+    cn_channel_reason(c,
+                      "%s/name: %s, so what it counts is not known, and the sum of the others may "
+                      "lack it",
+                      z->id, cn_sysfs_strerror(z->error));
+    cn_channel_remedy(c, "%s",
+                      z->error == -EACCES || z->error == -EPERM
+                          ? "run as root, or: sudo chmod a+r /sys/class/powercap/*/name"
+                          : "reload the driver: modprobe -r intel_rapl_msr && modprobe "
+                            "intel_rapl_msr; in a container, mount all of /sys/class/powercap and "
+                            "/sys/devices/virtual/powercap");
+}
+
+static void check_zones(struct cn_channel *c, const struct scan *s, enum kind kind,
+                        const struct zone **zones, size_t n)
 {
     int64_t uj;
+    const struct zone *lacks = lacking(s, kind, zones, n);
+    if (lacks) {
+        nameless(c, lacks);
+        return;
+    }
     for (size_t i = 0; i < n; i++) {
         int error = zone_energy(zones[i], &uj);
         if (error) {
@@ -263,7 +324,7 @@ static void probe(const struct cn_meter_request *request, struct cn_channel_list
         const struct zone *zones[CN_MAX_SOURCES];
         char sources[256], name[32];
         size_t n = choose(&s, (enum kind)k, zones, sources, sizeof sources);
-        if (!n)
+        if (!n && !(k == PACKAGE && lacking(&s, PACKAGE, zones, 0)))
             continue;
         any = true;
         snprintf(name, sizeof name, "powercap:%s", kind_names[k]);
@@ -273,7 +334,7 @@ static void probe(const struct cn_meter_request *request, struct cn_channel_list
         c->automatic = k == PACKAGE;
         c->info.counter = true;
         snprintf(c->info.sources, sizeof c->info.sources, "%s", sources);
-        check_zones(c, (enum kind)k, zones, n);
+        check_zones(c, &s, (enum kind)k, zones, n);
     }
     if (!any)
         probe_nothing(request, &s, channels);
@@ -317,8 +378,12 @@ static void *open_state(const struct cn_meter_request *request, struct cn_channe
         kind++;
     size_t n =
         choose(&s, (enum kind)kind, zones, channel->info.sources, sizeof channel->info.sources);
-    struct state *state = n ? calloc(1, sizeof *state + n * sizeof *state->counters) : NULL;
-    if (!state)
+    const struct zone *lacks = lacking(&s, (enum kind)kind, zones, n);
+    struct state *state =
+        n && !lacks ? calloc(1, sizeof *state + n * sizeof *state->counters) : NULL;
+    if (!state && lacks)
+        nameless(channel, lacks);
+    else if (!state)
         cn_channel_reason(channel, n ? "out of memory" : "the zones are gone");
     int64_t least_range = INT64_MAX;
     for (size_t i = 0; state && i < n; i++) {
@@ -362,10 +427,9 @@ static enum cn_read first(struct counter *c, int64_t raw, int64_t now)
 /* A counter that went back has wrapped, or was reset (driver reloaded, machine suspended). */
 static enum cn_read went_back(struct counter *c, int64_t raw, int64_t now, struct cn_reading *r)
 {
-    enum { MOST_WATTS = 20000, SLACK_MS = 20 };
     int64_t added = c->range - c->raw + raw;
-    int64_t most = (int64_t)MOST_WATTS * ((now - c->at_ns) / 1000 + SLACK_MS * 1000);
-    bool wrap = c->range > 0 && c->raw <= c->range && added >= 0 && added <= most;
+    bool wrap = c->range > 0 && c->raw <= c->range && added >= 0 &&
+                cn_joules_possible((double)added, now - c->at_ns);
     if (wrap)
         c->total += added;
     else if (c->range <= 0)
@@ -378,6 +442,20 @@ static enum cn_read went_back(struct counter *c, int64_t raw, int64_t now, struc
         snprintf(r->why, sizeof r->why, "%s: the counter was reset", c->id);
     first(c, raw, now);
     return wrap ? CN_READ_OK : CN_READ_BREAK;
+}
+
+/* A counter that went on, as far as that can be. */
+static enum cn_read went_on(struct counter *c, int64_t raw, int64_t now, struct cn_reading *r)
+{
+    int64_t added = raw - c->raw;
+    bool possible = cn_joules_possible((double)added, now - c->at_ns);
+    if (possible)
+        c->total += added;
+    else
+        snprintf(r->why, sizeof r->why, "%s: the counter jumped forward by more than 20 kW can be",
+                 c->id);
+    first(c, raw, now);
+    return possible ? CN_READ_OK : CN_READ_BREAK;
 }
 
 static enum cn_read odd(struct counter *c, int error, struct cn_reading *r)
@@ -412,8 +490,7 @@ static enum cn_read read_counter(void *opaque, unsigned source, struct cn_readin
     } else if (raw < c->raw) {
         result = went_back(c, raw, now, r);
     } else {
-        c->total += raw - c->raw;
-        first(c, raw, now);
+        result = went_on(c, raw, now, r);
     }
     r->value = (double)c->total;
     return result;

@@ -56,6 +56,7 @@ static void clear_watch(struct cn_watch *w)
     w->idle = NULL;
     w->n_idle = 0;
     w->failure[0] = 0;
+    w->failed_otherwise = false;
     w->opened = (struct cn_opened){ 0 };
 }
 

@@ -99,7 +99,7 @@ struct cn_profiler_options {
                         * commas in between (the first is the main one); "none"; NULL: the best
                         * there is, which is never a modelled one */
     double sample_hz;  /* of the sampler thread; 0: 20 */
-    bool force;        /* take a battery's word even while it charges */
+    bool force;        /* take a battery that charges, for the time when it does not */
     size_t max_phases; /* room taken beforehand; 0: 65536. Later phases are counted as dropped */
 };
 
@@ -110,6 +110,10 @@ struct cn_profiler *cn_profiler_create(const struct cn_profiler_options *options
                                        struct cn_profiler_error *err);
 /* Stops if need be. NULL is allowed. */
 void cn_profiler_free(struct cn_profiler *p);
+
+/* 0 if each name in such a list of meters is of one that there is, here or elsewhere; -1 with the
+ * one that is not. Looks at no machine. */
+int cn_meters_check(const char *list, struct cn_profiler_error *err);
 
 /* Opens the meters, starts the sampler thread (none if no meter is usable), forgets phases of an
  * earlier start. Takes some milliseconds to time the updates of a counter. 0, or -1. */

@@ -49,6 +49,12 @@ struct cn_channel *cn_channel_add(struct cn_channel_list *list, const char *name
     return c;
 }
 
+bool cn_joules_possible(double added_uj, int64_t ns)
+{
+    static const double most_w = 20000, slack_us = 20000;
+    return added_uj <= most_w * (1e-3 * (double)ns + slack_us);
+}
+
 void cn_channel_reason(struct cn_channel *c, const char *format, ...)
 {
     if (!c)
@@ -186,6 +192,27 @@ static void join(char *text, size_t n_bytes, const struct cn_channel_list *list)
     }
 }
 
+static int unknown_meter(const char *name, size_t len, struct cn_profiler_error *err)
+{
+    char known[200], text[400];
+    join(known, sizeof known, NULL);
+    snprintf(text, sizeof text, "no meter \"%.*s\"; there are %s, none", (int)(len < 80 ? len : 80),
+             name, known);
+    return fail(err, text);
+}
+
+int cn_meters_check(const char *list, struct cn_profiler_error *err)
+{
+    for (const char *name = list;; name++) {
+        size_t len = cn_meters_name_length(name);
+        if (!named(name) && !(len == 4 && !strncmp(name, "none", len)))
+            return unknown_meter(name, len, err);
+        name += len;
+        if (!*name)
+            return 0;
+    }
+}
+
 /* A meter that is known, a channel that is not there: the machine's lack, not a wrong name. */
 static void not_here(struct cn_channel *c, const char *name, const struct cn_channel_list *list)
 {
@@ -206,12 +233,8 @@ int cn_meters_pick(struct cn_meter_request *request, const char *name,
         return pick_best(request, meter, channel, err);
     size_t len = strcspn(name, ":");
     const struct cn_meter *found = named(name);
-    if (!found) {
-        char known[200], text[400];
-        join(known, sizeof known, NULL);
-        snprintf(text, sizeof text, "no meter \"%.80s\"; there are %s, none", name, known);
-        return fail(err, text);
-    }
+    if (!found)
+        return unknown_meter(name, strlen(name), err);
     request->arg = name[len] ? name + len + 1 : "";
     struct cn_channel_list list = { 0 };
     found->probe(request, &list);

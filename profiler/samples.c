@@ -47,8 +47,8 @@ static const int64_t LAST_NS = INT64_C(3000000000000000000);
 
 struct row {
     int64_t t_ns;
-    double value; /* uW or uJ; of logcat uA times V; NaN: missing */
-    double current;
+    double value;   /* uW or uJ; of logcat uA times V; NaN: missing */
+    double current; /* its sign is the battery's; 0: power or energy was given */
 };
 
 struct loader {
@@ -62,7 +62,9 @@ struct loader {
         enum role role;
         double scale;
     } column[MAX_COLUMNS]; /* of CSV */
-    size_t n_columns;
+    size_t n_columns;      /* that mean something may be among these; 0: none known yet */
+    size_t n_fields;       /* of the first line, and so of every line */
+    char separator;
 };
 
 /* One row's values by role, in ns, uW, uJ, uA, uV; NaN: not there. */
@@ -80,7 +82,10 @@ __attribute__((format(printf, 2, 3))) static int fault(struct loader *l, const c
         va_start(args, format);
         vsnprintf(what, sizeof what, format, args);
         va_end(args);
-        snprintf(l->err->text, sizeof l->err->text, "%.180s: line %zu: %s", l->path, l->line, what);
+        char line[32] = "";
+        if (l->line) /* 0: it is of the whole file */
+            snprintf(line, sizeof line, "line %zu: ", l->line);
+        snprintf(l->err->text, sizeof l->err->text, "%.180s: %s%s", l->path, line, what);
     }
     return -1;
 }
@@ -153,7 +158,8 @@ static int add_cells(struct loader *l, const struct cells *c, bool has_energy, b
     double value = has_energy            ? c->of[ENERGY]
                    : isnan(c->of[POWER]) ? fabs(c->of[CURRENT]) * c->of[VOLTAGE] * 1e-6
                                          : c->of[POWER];
-    return add_row(l, (struct row){ c->t_ns, value, 0 });
+    double current = !has_energy && isnan(c->of[POWER]) ? c->of[CURRENT] : 0;
+    return add_row(l, (struct row){ c->t_ns, value, current });
 }
 
 static struct cells no_cells(void)
@@ -203,13 +209,56 @@ static char *trimmed(char *s)
     return s;
 }
 
+/* Of a header the one that it has most of, since names may hold the others; of a line of numbers
+ * any other than the comma, which stands for a point then. */
+static char separator_of(const char *line, bool header)
+{
+    size_t commas = 0, semicolons = 0, tabs = 0;
+    for (; *line; line++) {
+        commas += *line == ',';
+        semicolons += *line == ';';
+        tabs += *line == '\t';
+    }
+    if (!header && tabs + semicolons)
+        commas = 0;
+    if (commas >= semicolons && commas >= tabs)
+        return ',';
+    return tabs >= semicolons ? '\t' : ';';
+}
+
+/* Cuts the next field off *rest; separators within quotes are part of it. NULL after the last. */
+static char *next_field(char **rest, char separator)
+{
+    char *field = *rest;
+    if (!field)
+        return NULL;
+    bool quoted = false;
+    char *s = field;
+    for (; *s && (quoted || *s != separator); s++)
+        quoted ^= *s == '"';
+    *rest = *s ? s + 1 : NULL;
+    *s = 0;
+    return trimmed(field);
+}
+
+static size_t count_fields(const char *line, char separator)
+{
+    size_t n = 1;
+    bool quoted = false;
+    for (; *line; line++) {
+        quoted ^= *line == '"';
+        n += !quoted && *line == separator;
+    }
+    return n;
+}
+
 static int csv_header(struct loader *l, char *line)
 {
     bool has[N_ROLES] = { false };
-    for (char *save = line, *cell; (cell = strsep(&save, ",;\t")) != NULL; l->n_columns++) {
+    for (char *cell; (cell = next_field(&line, l->separator)) != NULL; l->n_columns++) {
         if (l->n_columns == MAX_COLUMNS)
             return fault(l, "more than %d columns", MAX_COLUMNS);
-        size_t i = column_of(trimmed(cell));
+        size_t i = column_of(cell);
         bool known = i < sizeof columns / sizeof *columns;
         /* Of two columns for one thing the first counts. */
         if (known && !has[columns[i].role]) {
@@ -225,12 +274,29 @@ static int csv_header(struct loader *l, char *line)
     return 0;
 }
 
+/* A number; between semicolons or tabs it may have a decimal comma. */
+static bool csv_number(const struct loader *l, char *cell, double *value)
+{
+    char *comma = l->separator != ',' && !strchr(cell, '.') ? strchr(cell, ',') : NULL, *end;
+    if (comma)
+        *comma = '.';
+    *value = strtod(cell, &end);
+    if (!*end && isfinite(*value))
+        return true;
+    if (comma)
+        *comma = ','; /* as it is shown */
+    return false;
+}
+
 static int csv_line(struct loader *l, char *line)
 {
+    line[strcspn(line, "\r\n")] = 0;
     if (!l->n_columns) {
         bool header = false;
         for (const char *s = line; *s; s++)
             header |= isalpha((unsigned char)*s) && !strchr("eE", *s);
+        l->separator = separator_of(line, header);
+        l->n_fields = count_fields(line, l->separator);
         if (header)
             return csv_header(l, line);
         l->n_columns = 2;
@@ -238,24 +304,25 @@ static int csv_line(struct loader *l, char *line)
         l->column[1].role = POWER;
         l->column[1].scale = 1e6;
     }
+    size_t n = count_fields(line, l->separator);
+    if (n != l->n_fields)
+        return fault(l, "expected %zu fields as in the first line, found %zu", l->n_fields, n);
     struct cells c = no_cells();
     bool energy = false, power = false;
     for (size_t i = 0; i < l->n_columns; i++) {
         energy |= l->column[i].role == ENERGY;
         power |= l->column[i].role == POWER || l->column[i].role == CURRENT;
     }
-    size_t i = 0;
-    for (char *save = line, *cell; (cell = strsep(&save, ",;\t")) != NULL && i < l->n_columns;
-         i++) {
-        cell = trimmed(cell);
+    char *cell;
+    for (size_t i = 0; i < l->n_columns && (cell = next_field(&line, l->separator)) != NULL; i++) {
         if (l->column[i].role == NOTHING || !*cell || !strcasecmp(cell, "nan") ||
             !strcasecmp(cell, "null"))
             continue;
-        char *end;
-        double v = strtod(cell, &end);
-        if (*end || !isfinite(v))
+        double v;
+        if (!csv_number(l, cell, &v))
             return fault(l, "expected a number in column %zu, found \"%.40s\"", i + 1, cell);
         errno = 0;
+        char *end;
         int64_t integer = strtoll(cell, &end, 10);
         put(&c, l->column[i].role, l->column[i].scale, v, integer, !*end && !errno);
     }
@@ -285,7 +352,9 @@ static int read_lines(struct loader *l, FILE *f, char *line)
         l->line++;
         if (!strchr(line, '\n') && !feof(f))
             return fault(l, "longer than %d bytes", LINE_BYTES - 2);
-        char *s = line + strspn(line, " \t\r\n");
+        /* A mark that some editors put in front. */
+        bool mark = l->line == 1 && strncmp(line, "\xef\xbb\xbf", 3) == 0;
+        char *start = line + (mark ? 3 : 0), *s = start + strspn(start, " \t\r\n");
         int error;
         if (l->logcat)
             error = logcat_line(l, s);
@@ -294,7 +363,7 @@ static int read_lines(struct loader *l, FILE *f, char *line)
         else if (*s == '{')
             error = json_line(l, s);
         else
-            error = csv_line(l, s);
+            error = csv_line(l, start); /* a tab may be an empty field */
         if (error)
             return error;
     }
@@ -307,34 +376,66 @@ static int compare(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-/* Unit and sign of logcat currents: see meter_battery.c. The sign of most of it is discharge;
- * samples of the other sign were taken while charging. */
-static int settle_logcat(struct loader *l, struct cn_samples *samples)
+__attribute__((format(printf, 2, 3))) static void note(struct cn_samples *samples,
+                                                       const char *format, ...)
 {
-    double *size = malloc(l->n * sizeof *size), sum = 0;
+    size_t used = strlen(samples->note);
+    va_list args;
+    if (used)
+        used += (size_t)snprintf(samples->note + used, sizeof samples->note - used, "; ");
+    va_start(args, format);
+    vsnprintf(samples->note + used, sizeof samples->note - used, format, args);
+    va_end(args);
+}
+
+/* Unit of logcat currents: see meter_battery.c. */
+static int settle_unit(struct loader *l, struct cn_samples *samples)
+{
+    double *size = malloc(l->n * sizeof *size);
     if (!size)
         return fault(l, "out of memory");
-    for (size_t i = 0; i < l->n; i++) {
+    for (size_t i = 0; i < l->n; i++)
         size[i] = fabs(l->rows[i].current);
-        sum += l->rows[i].current;
-    }
     qsort(size, l->n, sizeof *size, compare);
     double median = size[l->n / 2];
     free(size);
-    bool milli = median > 0 && median < 20000;
-    size_t charging = 0;
-    for (size_t i = 0; i < l->n; i++) {
+    if (!(median > 0 && median < 20000))
+        return 0;
+    for (size_t i = 0; i < l->n; i++)
+        l->rows[i].value *= 1000;
+    note(samples, "current taken as mA (as uA it would be less than any phone draws)");
+    return 0;
+}
+
+/* What is no consumption becomes missing. Of currents the sign of most of it is discharge, and
+ * samples of the other sign were taken while charging; power says itself which way it flows. */
+static int settle_sign(struct loader *l, struct cn_samples *samples)
+{
+    static const char charging[] = "samples of the other sign left out as charging",
+                      below[] = "samples below 0 W left out: no consumption";
+    double sum = 0;
+    size_t n_charging = 0, n_below = 0, n_missing = 0;
+    for (size_t i = 0; i < l->n; i++)
+        sum += isnan(l->rows[i].current) ? 0 : l->rows[i].current;
+    for (size_t i = 0; i < l->n && !l->counter; i++) {
         struct row *r = &l->rows[i];
-        if (milli)
-            r->value *= 1000;
-        if (r->current * sum < 0) {
+        bool other = r->current * sum < 0, negative = !other && r->value < 0;
+        n_missing += isnan(r->value);
+        n_charging += other;
+        n_below += negative;
+        if (other || negative)
             r->value = CN_UNKNOWN;
-            charging++;
-        }
     }
-    snprintf(samples->note, sizeof samples->note, "%s%s",
-             milli ? "current taken as mA (as uA it would be less than any phone draws)" : "",
-             charging ? "; samples of the other sign left out as charging" : "");
+    if (n_below && n_below + n_charging + n_missing == l->n) {
+        l->line = 0;
+        return fault(l, "expected power above 0, which is consumed, found only samples below");
+    }
+    if (n_charging)
+        note(samples, "%s", charging);
+    if (n_below)
+        note(samples, "%s", below);
+    if (!n_missing && (n_charging > 0) != (n_below > 0))
+        snprintf(samples->left_out, sizeof samples->left_out, "%s", n_below ? below : charging);
     return 0;
 }
 
@@ -404,7 +505,8 @@ int cn_samples_load(const char *path, struct cn_samples *samples, struct cn_prof
         fault(&l, "no samples in the file");
         goto end;
     }
-    if ((l.logcat && settle_logcat(&l, &out) != 0) || make_series(&l, &out) != 0)
+    if ((l.logcat && settle_unit(&l, &out) != 0) || settle_sign(&l, &out) != 0 ||
+        make_series(&l, &out) != 0)
         goto end;
     *samples = out;
     out = (struct cn_samples){ 0 };

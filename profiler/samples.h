@@ -11,7 +11,8 @@
 struct cn_samples {
     struct cn_series series; /* not settled; stamps on the file's own clock until joined */
     int64_t first_ns, last_ns;
-    char note[256]; /* what was settled by evidence; may be "" */
+    char note[256];    /* what was settled by evidence; may be "" */
+    char left_out[96]; /* what the samples were that are missing, if all for one reason; or "" */
 };
 
 /* Reads a file; its rows must not go back in time. 0, or -1 with the line and what is wrong. The

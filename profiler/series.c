@@ -329,10 +329,12 @@ static double counter_updates(const struct cn_series *s, double t0, double t1)
          * have been. */
         double moving = b->t_ns - fmax((double)a->last_ns, a->t_ns);
         double held = fmax(1, moving / s->period_ns);
-        /* Cut where nobody looked, they cannot be told from those on the other side. */
+        double part = fmax(0, to - from) / d;
+        /* Cut where nobody looked, they cannot be told from those on the other side: of the larger
+         * part only as many are sure as it is larger by. */
         if (unwatched(s, a, b, t0) || unwatched(s, a, b, t1))
-            held = 1;
-        updates += held * fmax(0, to - from) / d;
+            part = fmax(fmin(part, 1 / held), 2 * part - 1);
+        updates += held * part;
     }
     return updates;
 }

@@ -345,6 +345,7 @@ static int join(struct cn_profiler *p, struct cn_samples *samples, const char *p
     snprintf(info->name, sizeof info->name, "file:%s", path);
     snprintf(info->boundary, sizeof info->boundary, "file");
     snprintf(info->sources, sizeof info->sources, "%s", samples->note);
+    snprintf(w->failure, sizeof w->failure, "%s", samples->left_out);
     return cn_attribute_baseline(p, w) ? 0 : fail(err, "out of memory");
 }
 

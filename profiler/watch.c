@@ -55,6 +55,8 @@ void cn_watch_read(struct cn_watch *w, bool grow)
             cn_series_break(s);
         if (r.why[0] && !w->failure[0])
             snprintf(w->failure, sizeof w->failure, "%s", r.why);
+        else if (r.why[0] && strcmp(r.why, w->failure) != 0)
+            w->failed_otherwise = true;
     }
     pthread_mutex_unlock(&w->lock);
 }

@@ -34,6 +34,7 @@ struct cn_watch {
     bool chase;               /* its updates are regular enough to be waited for */
     _Atomic int64_t read_ns;  /* when it was last read; written under the lock, looked at without */
     char failure[256];        /* the first thing that went wrong; "" if nothing did */
+    bool failed_otherwise;    /* and something else did later */
     struct cn_idle *idle;     /* [n_idle] the baseline, in order of time */
     size_t n_idle;
     /* Held while meter and series are used: the sampler and the phases' edges meet here. */

@@ -40,3 +40,24 @@ expect 2 "$CARNOT" attribute --trace "$scratch/trace" --samples "$scratch/sample
 expect 2 "$CARNOT" attribute --trace "$scratch/trace"
 expect 1 "$CARNOT" attribute --trace "$scratch/none" --samples "$scratch/samples"
 one_line_err
+
+# What flows the other way is no consumption: left out with a word, or refused.
+awk -F, '{ print (NR > 100 && NR < 200 ? $1 ",-3" : $0) }' "$scratch/samples" >"$scratch/signs"
+expect 0 "$CARNOT" attribute --trace "$scratch/trace" --samples "$scratch/signs" --offset-ms 3700
+err_has "signs: samples below 0 W left out: no consumption"
+out_has '"status": "unresolved", "reason": "samples below 0 W left out: no consumption"'
+out_has '"status": "measured"'
+awk -F, 'NR > 1 { $2 = -3 } { print $1 "," $2 }' "$scratch/samples" >"$scratch/reversed"
+expect 1 "$CARNOT" attribute --trace "$scratch/trace" --samples "$scratch/reversed" --offset-ms 3700
+one_line_err
+err_has "reversed: expected power above 0"
+
+# Decimal commas: between semicolons they are read, between commas the line is refused.
+awk -F, '{ if (NR > 1) sub(/$/, ",0", $2); print $1 ";" $2 }' "$scratch/samples" >"$scratch/commas"
+expect 0 "$CARNOT" attribute --trace "$scratch/trace" --samples "$scratch/commas" --offset-ms 3700
+phase_near prefill 40
+phase_near decode 60
+tr ';' , <"$scratch/commas" >"$scratch/mixed"
+expect 1 "$CARNOT" attribute --trace "$scratch/trace" --samples "$scratch/mixed" --offset-ms 3700
+one_line_err
+err_has "mixed: line 2: expected 2 fields as in the first line, found 3"

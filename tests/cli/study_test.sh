@@ -119,7 +119,9 @@ rows seed.db | cmp -s - whole.rows && fail "another seed gives the same order"
 expect 1 "$CARNOT" study merge seeds.db seed.db whole.db
 err_has "another plan"
 
-# A run that dies fails alone and says why; what a plan cannot have is skipped and says why.
+# A run that dies fails alone and says why; what a plan cannot have is skipped and says why. The last
+# line counts them, now and when nothing is left to do.
+echo "no model" >none.gguf
 grep -v '^file tiny B' "$plan" >bad.plan
 cat >>bad.plan <<END
 file tiny B none.gguf
@@ -127,8 +129,12 @@ tiers all ref
 context 8
 input all 6
 END
-expect 0 "$CARNOT" study run bad.plan --db bad.db
+expect 1 "$CARNOT" study run bad.plan --db bad.db
 err_has "none.gguf"
+out_has "| tiny  | A     |"
+err_has "12 of 48 runs failed and 24 were skipped; "
+expect 1 "$CARNOT" study run bad.plan --db bad.db --shard 1/1
+err_has "12 of 48 runs failed and 24 were skipped; 'carnot study export' has the reasons, --retry-failed tries once more"
 "$CARNOT" study export bad.db -o csv >bad.csv
 [ "$(grep -c ',skipped,.*no model file' bad.csv)" = 24 ] || fail "24 runs skipped expected"
 [ "$(grep -c ',failed,.*context' bad.csv)" = 12 ] || fail "12 runs failed expected"
@@ -151,7 +157,8 @@ checks off
 quality divergence text.txt ctx 16 chunks 2
 END
 yes "a b c" | head -n 400 >text.txt
-expect 0 "$CARNOT" study run wide.plan --db wide.db --work work
+expect 1 "$CARNOT" study run wide.plan --db wide.db --work work
+err_has "0 of 4 runs failed and 2 were skipped; 'carnot study export' has the reasons"
 "$CARNOT" study export wide.db -o csv >wide.csv
 [ "$(grep -c ',skipped,.*CPUs' wide.csv)" = 2 ] || fail "2 runs skipped expected"
 [ "$(grep -c ',done,' wide.csv)" = 2 ] || fail "2 runs done expected"
@@ -249,6 +256,7 @@ wrong() { # plan text, message
     one_line_err
     err_has "$2"
     [ ! -e wrong.db ] || fail "a wrong plan made a database"
+    [ ! -e wrong.db.work ] || fail "a wrong plan made a folder"
 }
 wrong "colour red" "wrong.plan:1: unknown key 'colour'"
 wrong "seed x" "a number from 0"
@@ -265,6 +273,24 @@ wrong "file \"m A x.gguf" "closing quote"
 wrong "prompt p @none.txt" "none.txt"
 wrong "cooldown 30" "time S"
 wrong "quality magic" "divergence"
+wrong "quant Q4_K_M Q99" "wrong.plan:1: quant: a file type like Q4_K_M or IQ4_XS expected, 'Q99' found"
+wrong "meter powercap,bogus" "wrong.plan:1: meter: no meter \"bogus\"; there are powercap, "
+wrong "prompt p a
+file m A nowhere.gguf" "wrong.plan:2: file: "
+err_has "/nowhere.gguf: No such file"
+wrong "prompt p a
+quant Q8_0
+model m $model imatrix nowhere.imatrix" "wrong.plan:3: model: "
+wrong "prompt p a
+file m A $model
+quality perplexity nowhere.txt" "wrong.plan:3: quality: "
+echo "no database" >refused.db
+expect 1 "$CARNOT" study run "$plan" --db refused.db
+one_line_err
+[ ! -e refused.db.work ] || fail "a refused database made a folder"
+expect 1 "$CARNOT" study run seed.plan --db whole.db --work refused.work
+err_has "differ from line 2"
+[ ! -e refused.work ] || fail "another plan made a folder"
 wrong "ids p 1 -2" "'-2' found"
 wrong "" "a line 'model' or 'file' expected"
 wrong "file m A x.gguf" "'prompt' or 'ids' expected"

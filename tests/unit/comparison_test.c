@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "bench/comparison.h"
+#include "bench/report_compare.h"
 #include "tests/shared_data.h"
 
 #include <math.h>
@@ -162,6 +163,65 @@ static void sentences(void **state)
     cn_dataset_free(d);
 }
 
+/* The report and `carnot compare` ask the same of the same pairs. The two outliers move the t-tests
+ * and not the ranks. */
+static void the_report_asks_the_same(void **state)
+{
+    static const double noise[] = { 0, 9, -4, 7, 2, -8, 5, -1, 3, -6, 400, 350 };
+    enum { N = sizeof noise / sizeof *noise };
+    static const double factors[] = { 1, 1.02, 1.06, 1.2 };
+    (void)state;
+    for (size_t k = 0; k < sizeof factors / sizeof *factors; k++) {
+        char text[2000], *p = text, says_one[512], says_other[512];
+        double a[N], b[N];
+        struct cn_comparison mine = { .a = "x", .b = "y" };
+        p += sprintf(p, "set,rep,joules\n");
+        for (int i = 0; i < N; i++) {
+            char x[32], y[32];
+            snprintf(x, sizeof x, "%.6f", 10.0 + i * i);
+            snprintf(y, sizeof y, "%.6f", (10.0 + i * i) * factors[k] * (1 + 0.001 * noise[i]));
+            p += sprintf(p, "x,%d,%s\ny,%d,%s\n", i, x, i, y);
+            a[i] = atof(x);
+            b[i] = atof(y);
+        }
+        struct cn_dataset *d = parse(text);
+        struct cn_comparisons *c = compare(d, (struct cn_compare_options){ .by = "set" });
+        assert_int_equal(c->n, 1);
+        assert_true(cn_compare_pairs(a, b, N, &mine));
+        assert_true(c->items[0].tost_p_ranks > 0);
+        assert_true(mine.tost_p_ranks == c->items[0].tost_p_ranks);
+        assert_true(mine.tost.p == c->items[0].tost.p);
+        assert_true(mine.p_normal == c->items[0].p_normal);
+        /* of logarithms here and of values there, so that p of the difference may be another */
+        mine.p_holm = c->items[0].p_holm;
+        cn_comparison_verdict(&mine, says_one, sizeof says_one);
+        cn_comparison_verdict(&c->items[0], says_other, sizeof says_other);
+        assert_string_equal(says_one, says_other);
+        cn_comparisons_free(c);
+        cn_dataset_free(d);
+    }
+}
+
+/* As programs write where they have no number: the pair is left out, the column is one of numbers.
+ */
+static void missing_numbers(void **state)
+{
+    static const char *const texts[] = { "nan", "NaN", "-inf", "Infinity", "" };
+    (void)state;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        char text[200];
+        snprintf(text, sizeof text, "set,rep,joules\na,0,1\na,1,2\na,2,%s\nb,0,3\nb,1,4\nb,2,5\n",
+                 texts[i]);
+        struct cn_dataset *d = parse(text);
+        struct cn_comparisons *c = compare(d, (struct cn_compare_options){ .by = "set" });
+        assert_int_equal(c->n, 1);
+        assert_string_equal(c->items[0].metric, "joules");
+        assert_int_equal(c->items[0].test.n_a, 2);
+        cn_comparisons_free(c);
+        cn_dataset_free(d);
+    }
+}
+
 static void many_sets(void **state)
 {
     (void)state;
@@ -286,6 +346,8 @@ int main(void)
         cmocka_unit_test(without_repetitions_there_are_no_pairs),
         cmocka_unit_test(lone_rows_bring_their_intervals),
         cmocka_unit_test(sentences),
+        cmocka_unit_test(the_report_asks_the_same),
+        cmocka_unit_test(missing_numbers),
         cmocka_unit_test(many_sets),
         cmocka_unit_test(refused),
         cmocka_unit_test(published_tests_come_out),

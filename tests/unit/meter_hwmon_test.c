@@ -77,15 +77,15 @@ static void test_names_and_boundaries(void **state)
     assert_true(c->info.ok && !c->automatic && c->info.period_ms == 1000);
     c = find(&list, "hwmon:some_chip:a_b_c");
     assert_true(c->info.ok && !c->automatic);
-    /* A rail that feeds nothing reads a little below 0: no energy, and none given back. */
+    /* A rail that feeds nothing reads a little below 0: that is not known to be 0. */
     struct cn_meter_request request = { .root = t.root, .arg = "" };
     struct cn_channel gpu = *find(&list, "hwmon:ina3221:VDD_GPU");
     struct cn_opened about = { 0 };
     void *opened = cn_meter_hwmon.open(&request, &gpu, &about);
     assert_non_null(opened);
     struct cn_reading r = { .value = -1 };
-    assert_int_equal(cn_meter_hwmon.read(opened, 0, &r), CN_READ_OK);
-    assert_true(r.value >= 0 && r.value <= 0);
+    assert_int_equal(cn_meter_hwmon.read(opened, 0, &r), CN_READ_FAIL);
+    assert_non_null(strstr(r.why, "curr1_input of ina3221 is below 0"));
     tree_write(&t, HWMON "1/curr1_input", "%d\n", 250);
     assert_int_equal(cn_meter_hwmon.read(opened, 0, &r), CN_READ_OK);
     assert_true(fabs(r.value - 1.25e6) < 1e-6);

@@ -351,6 +351,57 @@ static void test_battery_vanishes(void **state)
     tree_remove(&t);
 }
 
+/* A charger feeds in one phase of two: that one has no joules and says why. */
+static void test_battery_that_charges_by_force(void **state)
+{
+    (void)state;
+    struct tree t = tree_create();
+    char path[1024];
+    tree_write(&t, "sys/class/power_supply/BAT0/type", "Battery\n");
+    tree_write(&t, "sys/class/power_supply/BAT0/status", "Charging\n");
+    tree_write(&t, "sys/class/power_supply/BAT0/power_now", "9000000\n");
+    struct cn_profiler_options o = {
+        .root = t.root, .meter = "battery", .sample_hz = 200, .force = true
+    };
+    struct cn_profiler *p = cn_profiler_create(&o, NULL);
+    assert_non_null(p);
+    assert_int_equal(cn_profiler_start(p, NULL), 0);
+    phase(p, "prefill", 0, 100 * MS);
+    tree_write(&t, "sys/class/power_supply/BAT0/status", "Discharging\n");
+    sleep_ns(20 * MS);
+    tree_path(&t, "sys/class/power_supply/BAT0/power_now", path);
+    cn_profiler_phase_begin(p, "decode", 0);
+    for (int i = 0; i < 40; i++) {
+        FILE *f = fopen(path, "r+");
+        assert_non_null(f);
+        fprintf(f, "%d\n", 8000000 + 1000 * i);
+        fclose(f);
+        sleep_ns(10 * MS);
+    }
+    cn_profiler_phase_end(p);
+    assert_int_equal(cn_profiler_stop(p, NULL), 0);
+    assert_non_null(strstr(cn_profiler_note(p), "BAT0 is charging"));
+    struct cn_energy e;
+    cn_profiler_phase(p, 0, 1, &e);
+    assert_int_equal(e.status, CN_ENERGY_MEASURED);
+    assert_true(fabs(e.joules / (8.02e-9 * (double)e.busy_ns) - 1) < 0.05);
+    cn_profiler_total(p, 0, NULL, 0, 2, &e);
+    assert_int_equal(e.status, CN_ENERGY_UNRESOLVED);
+    cn_profiler_free(p);
+    /* And all the time. */
+    tree_write(&t, "sys/class/power_supply/BAT0/status", "Charging\n");
+    p = cn_profiler_create(&o, NULL);
+    assert_int_equal(cn_profiler_start(p, NULL), 0);
+    phase(p, "prefill", 0, 100 * MS);
+    assert_int_equal(cn_profiler_stop(p, NULL), 0);
+    cn_profiler_phase(p, 0, 0, &e);
+    assert_int_equal(e.status, CN_ENERGY_UNRESOLVED);
+    assert_true(isnan(e.joules));
+    assert_non_null(strstr(e.reason, "BAT0 is charging"));
+    cn_profiler_free(p);
+    tree_remove(&t);
+}
+
 /* ---- a phone's session
  * ---------------------------------------------------------------------------- */
 
@@ -477,6 +528,7 @@ int main(void)
         cmocka_unit_test(test_file_is_replayed),
         cmocka_unit_test(test_battery_while_it_is_written),
         cmocka_unit_test(test_battery_vanishes),
+        cmocka_unit_test(test_battery_that_charges_by_force),
         cmocka_unit_test(test_attribute_a_phone),
         cmocka_unit_test(test_enumerate),
     };

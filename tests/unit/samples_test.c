@@ -47,6 +47,14 @@ static void test_forms_of_power(void **state)
         "t_ms,power_mw\n1000,5000\n1500,6000\n",
         "power_uw , time_ns\n5000000,1000000000\r\n6000000,1500000000\r\n",
         "\"label\",\"timestamp_us\",\"Watts\"\nx,1000000,5\ny,1500000,6\n",
+        "label,time_s,watts\n\"x, y; z\",1,5\n,1.5,6\n",
+        "time_s;power_w\n1,0;5,00\n1,50;6\n",
+        "time_s;power (W, mean);power_w\n1;0;5,0\r\n1.5;0;6.0\r\n",
+        "time_s\tpower_mw\n1,0\t5000,0\n1,5\t6000\n",
+        "note\ttime_s\tpower_w\n\t1\t5\n\t1.5\t6\n",
+        "1,0;5,0\n1,5;6,0\n",
+        "\xef\xbb\xbftime_s,power_w\n1,5\n1.5,6\n",
+        "\xef\xbb\xbf{\"t_ms\":1000,\"power_w\":5}\n{\"t_ms\":1500,\"power_w\":6}\n",
         "t_s\tcurrent_ma\tvoltage_v\n1\t-1000\t5\n1.5\t-1200\t5\n",
         "{\"t_ms\":1000,\"power_w\":5}\n{\"power_w\":6.0,\"note\":\"x\",\"t_ms\":1500}\n",
         ("{\"t_ns\":1000000000,\"current_ua\":1000000,\"voltage_mv\":5000}\n"
@@ -127,13 +135,37 @@ static void test_logcat(void **state)
     assert_true(s.series.points[0].value == 8e6);
     assert_true(s.series.points[1].value == 10e6);
     assert_true(s.series.pending_break); /* the last one was charging */
-    assert_non_null(strstr(s.note, "charging"));
+    assert_string_equal(s.note, "samples of the other sign left out as charging");
     cn_samples_free(&s);
     s = load(
         "stats => 1700000000000,-2000,4000,93,301\nstats => 1700000000100,-2500,4000,93,301\n");
     assert_true(s.series.points[0].value == 8e6);
     assert_non_null(strstr(s.note, "mA"));
     cn_samples_free(&s);
+}
+
+/* What flows the other way is no consumption. */
+static void test_signs(void **state)
+{
+    (void)state;
+    struct cn_samples s = load("t_s,power_w\n0,5\n1,-3\n2,6\n");
+    assert_int_equal(s.series.n, 2);
+    assert_true(s.series.points[1].broken);
+    assert_string_equal(s.note, "samples below 0 W left out: no consumption");
+    assert_string_equal(s.left_out, s.note);
+    cn_samples_free(&s);
+    s = load("t_s,current_ma,voltage_v\n0,-1000,5\n1,300,5\n2,-1200,5\n3,nan,5\n");
+    assert_int_equal(s.series.n, 2);
+    assert_true(s.series.points[1].broken);
+    assert_string_equal(s.note, "samples of the other sign left out as charging");
+    assert_string_equal(s.left_out, ""); /* for there is another hole */
+    cn_samples_free(&s);
+    s = load("t_s,power_w,energy_j\n0,-5,-5\n1,-5,0\n"); /* a counter may begin anywhere */
+    assert_int_equal(s.series.n, 2);
+    assert_string_equal(s.note, "");
+    cn_samples_free(&s);
+    refused("t_s,power_w\n0,-3\n1,-3\n2,\n",
+            "s: expected power above 0, which is consumed, found only samples below");
 }
 
 static void test_bad_files(void **state)
@@ -147,6 +179,13 @@ static void test_bad_files(void **state)
             "line 3: expected a time, found none in range");
     refused("t_ms,power_w\n10,five\n", "line 2: expected a number in column 2, found \"five\"");
     refused("t_ms,power_w\n10,inf\n", "line 2");
+    refused("t_s,power_w\n1,5\n97,0,3,00\n",
+            "line 3: expected 2 fields as in the first line, found 4");
+    refused("t_s,power_w\n1;5\n", "line 2: expected 2 fields as in the first line, found 1");
+    refused("t_s;power_w\n1\n", "line 2: expected 2 fields as in the first line, found 1");
+    refused("1,5\n2,5,7\n", "line 2: expected 2 fields as in the first line, found 3");
+    refused("t_s;power_w\n1;1.234,5\n", "found \"1.234,5\"");
+    refused("t_s;power_w\n1;1,234,5\n", "found \"1,234,5\"");
     refused("t_ms,power_w\n1e300,5\n", "line 2: expected a time");
     refused("t_ms,power_w\n,5\n", "line 2: expected a time");
     refused("{\"t_ms\":10}\n", "line 1: expected power");
@@ -201,6 +240,7 @@ int main(void)
         cmocka_unit_test(test_energy_counts_on_after_a_reset),
         cmocka_unit_test(test_holes_are_breaks),
         cmocka_unit_test(test_logcat),
+        cmocka_unit_test(test_signs),
         cmocka_unit_test(test_bad_files),
         cmocka_unit_test(test_join_finds_the_clock),
     };

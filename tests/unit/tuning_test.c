@@ -5,6 +5,8 @@
 
 #include <math.h>
 
+static int n_lost;
+
 static struct cn_profiler *start(const char *meter)
 {
     struct cn_profiler_options o = { .meter = meter };
@@ -13,6 +15,13 @@ static struct cn_profiler *start(const char *meter)
     if (!p || cn_profiler_start(p, &err) != 0)
         fail_msg("%s", err.text);
     return p;
+}
+
+static void count_lost(void *user, const struct cn_core_set *set)
+{
+    (void)user;
+    assert_true(CPU_ISSET(CPU_SETSIZE - 1, &set->cpus));
+    n_lost++;
 }
 
 static double cost(enum cn_tune_goal goal, const struct cn_candidate *p,
@@ -28,7 +37,7 @@ static void choose(enum cn_tune_goal goal, const char *meter, bool joules)
 {
     struct cn_profiler *profiler = start(meter);
     struct cn_model *model = fixture_open("models/prose-8m-f16.gguf", NULL);
-    struct cn_core_set sets[2] = { 0 };
+    struct cn_core_set sets[4] = { 0 };
     cpu_set_t before, after;
     assert_int_equal(sched_getaffinity(0, sizeof before, &before), 0);
     sets[0].cpus = before;
@@ -37,6 +46,13 @@ static void choose(enum cn_tune_goal goal, const char *meter, bool joules)
         if (CPU_ISSET(cpu, &before))
             CPU_SET(cpu, &sets[1].cpus);
     sets[1].n = 1;
+    /* A core that is not there, alone and among others: both sets are left out. */
+    CPU_SET(CPU_SETSIZE - 1, &sets[2].cpus);
+    sets[3].cpus = before;
+    CPU_SET(CPU_SETSIZE - 1, &sets[3].cpus);
+    sets[2].n = 1;
+    sets[3].n = 2;
+    n_lost = 0;
     const int threads[] = { 1, 2 };
     struct cn_tune_options o = { .goal = goal,
                                  .n_prefill = 16,
@@ -44,7 +60,8 @@ static void choose(enum cn_tune_goal goal, const char *meter, bool joules)
                                  .seconds = 0.015,
                                  .n_rounds = 3,
                                  .sets = sets,
-                                 .n_sets = 2,
+                                 .n_sets = 4,
+                                 .lost = count_lost,
                                  .threads = threads,
                                  .n_threads = 2,
                                  .profiler = profiler };
@@ -58,6 +75,7 @@ static void choose(enum cn_tune_goal goal, const char *meter, bool joules)
     int n, chosen[2] = { -1, -1 }, n_chosen = 0;
     const char *why;
     const struct cn_candidate *c = cn_tune_choose(tune, profiler, &n, &why);
+    assert_int_equal(n_lost, 2);
     /* One thread; two that spin or sleep; on the one core a single one. Of each two tests. */
     assert_int_equal(n, 2 * (3 + 1));
     if (goal != CN_TUNE_TIME && !joules) {
@@ -100,8 +118,40 @@ static void test_goals(void **state)
     assert_null(cn_tune_goal_name(CN_TUNE_N_GOALS));
 }
 
+/* Cores of which none is there. */
+static void test_no_cores(void **state)
+{
+    (void)state;
+    struct cn_profiler *profiler = start("none");
+    struct cn_model *model = fixture_open("models/prose-8m-f16.gguf", NULL);
+    struct cn_core_set set = { .name = "all", .list = "1023", .n = 1 };
+    cpu_set_t before, after;
+    assert_int_equal(sched_getaffinity(0, sizeof before, &before), 0);
+    CPU_SET(CPU_SETSIZE - 1, &set.cpus);
+    const int threads[] = { 1 };
+    struct cn_tune_options o = { .n_prefill = 4,
+                                 .n_decode = 4,
+                                 .seconds = 0.001,
+                                 .n_rounds = 2,
+                                 .sets = &set,
+                                 .n_sets = 1,
+                                 .threads = threads,
+                                 .n_threads = 1,
+                                 .profiler = profiler };
+    struct cn_tune *tune;
+    struct cn_error err = { "" };
+    assert_int_equal(cn_tune_run(model, &o, &tune, &err), CN_ERR_IO);
+    assert_non_null(strstr(err.text, "found none of 1023"));
+    assert_int_equal(sched_getaffinity(0, sizeof after, &after), 0);
+    assert_true(CPU_EQUAL(&before, &after));
+    cn_profiler_stop(profiler, NULL);
+    cn_profiler_free(profiler);
+    cn_model_close(model);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_goals) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_goals),
+                                        cmocka_unit_test(test_no_cores) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
