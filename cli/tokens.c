@@ -49,11 +49,14 @@ bool cn_ids_parse(const char *text, size_t n_bytes, const char *where, int32_t *
 static bool parse_some(const char *text, size_t n_bytes, const char *where, int32_t **tokens,
                        size_t *n)
 {
-    if (!cn_ids_parse(text, n_bytes, where, tokens, n))
+    int32_t *ids;
+    if (!cn_ids_parse(text, n_bytes, where, &ids, n))
         return false;
-    if (*n > 0)
+    if (*n > 0) {
+        *tokens = ids;
         return true;
-    free(*tokens);
+    }
+    free(ids);
     cn_die("%s: no token ids", where);
     return false;
 }

@@ -90,6 +90,15 @@ expect 1 "$CARNOT" run --tokens 99999999 -n 1
 err_has "99999999"
 expect 1 "$CARNOT" run --tokens "@$scratch/none" -n 1
 one_line_err
+# No ids at all, in the argument or in a file.
+printf ' \n\t, ' >"$scratch/blanks"
+: >"$scratch/empty"
+for ids in "" "@$scratch/blanks" "@$scratch/empty"; do
+    expect 1 "$CARNOT" run --tokens "$ids" -n 1
+    one_line_err
+    err_has "no token ids"
+    no_out
+done
 expect 1 "$CARNOT" run -f "$scratch/none"
 one_line_err
 expect 1 "$CARNOT" run -m "$scratch/none.gguf" -p a
