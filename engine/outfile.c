@@ -2,12 +2,13 @@
  *
  * Files that appear under their name only when they are complete: written under a temporary name
  * beside it, synced, renamed. Whatever happens at whatever moment, the name holds a complete file
- * or what it held before.
+ * or what it held before. A link stays one: the file it leads to is replaced.
  */
 #include "engine/tools.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -15,18 +16,48 @@
 
 #include "engine/error.h"
 
+enum { MAX_LINKS = 40 }; /* as Linux follows */
+
 struct cn_outfile {
     FILE *stream;
-    char *path, *temporary;
+    char *path; /* the user's */
+    char *target, *temporary;
 };
 
-/* PATH.tmp-PID; with -1, -2, ... behind it while a file of that name is there (left by a process
+/* Where the links end that `path` may be: the rename is to replace the file, not a link to it. That
+ * file may be absent. malloc'ed; NULL with errno set. */
+static char *follow_links(const char *path)
+{
+    char *name = strdup(path);
+    for (int i = 0; name; i++) {
+        char to[PATH_MAX];
+        ssize_t n = readlink(name, to, sizeof to);
+        if (n < 0) /* no link, or nothing at all: opening says what is wrong with it */
+            return name;
+        const char *slash = strrchr(name, '/');
+        size_t n_dir = n > 0 && to[0] != '/' && slash ? (size_t)(slash - name) + 1 : 0;
+        bool too_long = (size_t)n == sizeof to;
+        char *next = i < MAX_LINKS && !too_long ? malloc(n_dir + (size_t)n + 1) : NULL;
+        if (next) {
+            memcpy(next, name, n_dir);
+            memcpy(next + n_dir, to, (size_t)n);
+            next[n_dir + (size_t)n] = 0;
+        }
+        free(name);
+        name = next;
+        if (!next)
+            errno = too_long ? ENAMETOOLONG : i < MAX_LINKS ? ENOMEM : ELOOP;
+    }
+    return NULL;
+}
+
+/* TARGET.tmp-PID; with -1, -2, ... behind it while a file of that name is there (left by a process
  * that was killed, or a second writer of this one). */
-static int open_temporary(char *name, size_t name_bytes, const char *path)
+static int open_temporary(char *name, size_t name_bytes, const char *target)
 {
     int fd = -1;
     for (int i = 0; i < 100; i++) {
-        int n = snprintf(name, name_bytes, "%s.tmp-%ld", path, (long)getpid());
+        int n = snprintf(name, name_bytes, "%s.tmp-%ld", target, (long)getpid());
         if (i > 0)
             snprintf(name + n, name_bytes - (size_t)n, "-%d", i);
         fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
@@ -40,6 +71,7 @@ static void free_outfile(struct cn_outfile *f)
 {
     int reason = errno;
     free(f->path);
+    free(f->target);
     free(f->temporary);
     free(f);
     errno = reason;
@@ -47,10 +79,10 @@ static void free_outfile(struct cn_outfile *f)
 
 enum cn_status cn_outfile_create(const char *path, struct cn_outfile **file, struct cn_error *err)
 {
-    struct stat st;
-    size_t name_bytes = strlen(path) + 40;
+    struct stat st, at;
     /* Renaming over a device or a directory would destroy or fail; say so before hours of work. */
-    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
+    const bool there = stat(path, &st) == 0;
+    if (there && !S_ISREG(st.st_mode)) {
         errno = S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
         return cn_fail(err, CN_ERR_ARGUMENT,
                        "%s: exists and is not a regular file, so it will not be replaced", path);
@@ -59,14 +91,31 @@ enum cn_status cn_outfile_create(const char *path, struct cn_outfile **file, str
     CN_RETURN_IF(!f, CN_ERR_MEMORY, err, "%s: out of memory", path);
     enum cn_status status = CN_OK;
     f->path = strdup(path);
-    f->temporary = malloc(name_bytes);
-    if (!f->path || !f->temporary) {
+    f->target = follow_links(path);
+    if (!f->path || (!f->target && errno == ENOMEM)) {
         status = cn_fail(err, CN_ERR_MEMORY, "%s: out of memory", path);
         goto fail;
     }
-    int fd = open_temporary(f->temporary, name_bytes, path);
+    if (!f->target) {
+        status = cn_fail(err, CN_ERR_IO, "%s: cannot create: %s", path, strerror(errno));
+        goto fail;
+    }
+    /* What /proc/self/fd links to may have lost its name. */
+    if (there && (lstat(f->target, &at) != 0 || at.st_dev != st.st_dev || at.st_ino != st.st_ino)) {
+        errno = EINVAL;
+        status = cn_fail(err, CN_ERR_ARGUMENT,
+                         "%s: leads to a file that has no name, so it cannot be replaced", path);
+        goto fail;
+    }
+    size_t name_bytes = strlen(f->target) + 40;
+    f->temporary = malloc(name_bytes);
+    if (!f->temporary) {
+        status = cn_fail(err, CN_ERR_MEMORY, "%s: out of memory", path);
+        goto fail;
+    }
+    int fd = open_temporary(f->temporary, name_bytes, f->target);
     if (fd < 0) {
-        status = cn_fail(err, CN_ERR_IO, "%s: cannot create: %s", f->temporary, strerror(errno));
+        status = cn_fail(err, CN_ERR_IO, "%s: cannot create: %s", path, strerror(errno));
         goto fail;
     }
     f->stream = fdopen(fd, "wb");
@@ -120,7 +169,7 @@ enum cn_status cn_outfile_finish(struct cn_outfile *file, struct cn_error *err)
         failed = "close";
         reason = errno;
     }
-    if (!failed && rename(file->temporary, file->path) != 0) {
+    if (!failed && rename(file->temporary, file->target) != 0) {
         failed = "rename";
         reason = errno;
     }
@@ -129,7 +178,7 @@ enum cn_status cn_outfile_finish(struct cn_outfile *file, struct cn_error *err)
         unlink(file->temporary);
         status = cn_fail(err, CN_ERR_IO, "%s: %s failed: %s", file->path, failed, strerror(reason));
     } else {
-        sync_directory(file->path);
+        sync_directory(file->target);
     }
     errno = reason;
     free_outfile(file);

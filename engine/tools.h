@@ -15,8 +15,9 @@
 
 struct cn_outfile;
 
-/* Opens a temporary file beside `path` (PATH.tmp-PID). What is there under the name stays untouched
- * until finish; it has to be a regular file or absent. Failures of all three leave errno set. */
+/* Opens a temporary file beside `path` (PATH.tmp-PID), or beside the file that it links to. What is
+ * there under the name stays untouched until finish; it has to be a regular file or absent.
+ * Failures of all three leave errno set. */
 CN_API enum cn_status cn_outfile_create(const char *path, struct cn_outfile **file,
                                         struct cn_error *err);
 /* Where to write; it belongs to the file and is not to be closed. */

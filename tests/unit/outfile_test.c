@@ -125,19 +125,99 @@ static void test_what_is_refused(void **state)
     struct cn_outfile *f = NULL;
     struct cn_error err;
     char gone[96], name[NAME_MAX + 64];
-    assert_int_equal(cn_outfile_create("/dev/null", &f, &err), CN_ERR_ARGUMENT);
-    assert_non_null(strstr(err.text, "/dev/null: exists and is not a regular file"));
+    assert_int_equal(mkfifo(path, 0600), 0);
+    assert_int_equal(cn_outfile_create(path, &f, &err), CN_ERR_ARGUMENT);
+    assert_int_equal(errno, EINVAL);
+    assert_non_null(strstr(err.text, path));
+    assert_non_null(strstr(err.text, "exists and is not a regular file"));
+    assert_int_equal(unlink(path), 0);
     assert_int_equal(cn_outfile_create(dir, &f, &err), CN_ERR_ARGUMENT);
     assert_int_equal(errno, EISDIR);
     snprintf(gone, sizeof gone, "%s/no-folder/x", dir);
     assert_int_equal(cn_outfile_create(gone, &f, &err), CN_ERR_IO);
     assert_int_equal(errno, ENOENT);
+    snprintf(name, sizeof name,
+             "%s: cannot create: ", gone); /* the temporary name is not its own */
+    assert_non_null(strstr(err.text, name));
     int n = snprintf(name, sizeof name, "%s/", dir);
     memset(name + n, 'x', NAME_MAX);
     name[n + NAME_MAX] = 0;
     assert_int_equal(cn_outfile_create(name, &f, &err), CN_ERR_IO);
     assert_int_equal(errno, ENAMETOOLONG);
     assert_null(f);
+    assert_nothing_left();
+}
+
+static void write_through(const char *name, const char *text)
+{
+    struct cn_outfile *f;
+    struct cn_error err;
+    assert_int_equal(cn_outfile_create(name, &f, &err), CN_OK);
+    fputs(text, cn_outfile_stream(f));
+    assert_int_equal(cn_outfile_finish(f, &err), CN_OK);
+}
+
+/* The file at the end of the chain is replaced, or made, and every link stays; the temporary file
+ * stands beside it: the folder of the links may be on another disk. */
+static void test_links(void **state)
+{
+    (void)state;
+    char folder[64], first[96], second[96];
+    struct stat st;
+    snprintf(folder, sizeof folder, "%s/links", dir);
+    snprintf(first, sizeof first, "%s/first", folder);
+    snprintf(second, sizeof second, "%s/second", folder);
+    assert_int_equal(mkdir(folder, 0700), 0);
+    assert_int_equal(symlink("second", first), 0);
+    assert_int_equal(symlink("../out", second), 0);
+    write_through(first, "dangling");
+    assert_holds("dangling");
+    write_through(first, "new");
+    assert_holds("new");
+    unlink(second);
+    assert_int_equal(symlink(path, second), 0);
+    write_through(first, "absolute");
+    assert_holds("absolute");
+    assert_int_equal(lstat(first, &st), 0);
+    assert_true(S_ISLNK(st.st_mode));
+    assert_int_equal(lstat(second, &st), 0);
+    assert_true(S_ISLNK(st.st_mode));
+
+    struct cn_outfile *f = NULL;
+    struct cn_error err;
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    assert_int_equal(cn_outfile_create(first, &f, &err), CN_ERR_ARGUMENT);
+    assert_non_null(strstr(err.text, first));
+    assert_int_equal(unlink(path), 0);
+    unlink(second);
+    assert_int_equal(symlink("first", second), 0);
+    assert_int_equal(cn_outfile_create(first, &f, &err), CN_ERR_IO);
+    assert_int_equal(errno, ELOOP);
+    assert_non_null(strstr(err.text, first));
+    assert_null(f);
+    unlink(first);
+    unlink(second);
+    assert_int_equal(rmdir(folder), 0);
+    assert_nothing_left();
+}
+
+/* A file that only a descriptor holds. */
+static void test_a_lost_name(void **state)
+{
+    (void)state;
+    struct cn_outfile *f = NULL;
+    struct cn_error err;
+    char name[64];
+    FILE *open = fopen(path, "w");
+    assert_non_null(open);
+    snprintf(name, sizeof name, "/proc/self/fd/%d", fileno(open));
+    write_through(name, "by number");
+    assert_holds("by number");
+    assert_int_equal(cn_outfile_create(name, &f, &err), CN_ERR_ARGUMENT);
+    assert_non_null(strstr(err.text, "no name"));
+    assert_null(f);
+    fclose(open);
     assert_nothing_left();
 }
 
@@ -149,6 +229,8 @@ int main(void)
         cmocka_unit_test(test_abandoned),
         cmocka_unit_test(test_a_full_disk),
         cmocka_unit_test(test_what_is_refused),
+        cmocka_unit_test(test_links),
+        cmocka_unit_test(test_a_lost_name),
     };
     if (!mkdtemp(dir))
         return 1;
