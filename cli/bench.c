@@ -4,12 +4,12 @@
  */
 #include "cli/bench.h"
 
+#include "cli/outputs.h"
 #include "cli/tokens.h"
 
 #include "bench/generate.h"
 #include "bench/probe.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -218,8 +218,9 @@ static int finish(struct cn_bench *b)
          : b->a->attribute || b->a->split ? cn_bench_split_notes
                                           : cn_bench_notes)(b);
     int code = CN_EXIT_OK;
-    if (b->a->save && !cn_table_save(b->table, b->a->save))
-        code = cn_die("%s: %s", b->a->save, strerror(errno));
+    struct cn_error table_err = { "" };
+    if (b->a->save && cn_table_save(b->table, b->a->save, &table_err) != CN_OK)
+        code = cn_die("%s", table_err.text);
     cn_table_free(b->table);
     return code;
 }
@@ -374,6 +375,8 @@ int cn_cmd_bench(int argc, char **argv)
         cn_options_parse(argc, argv, &usage, options, sizeof options / sizeof *options, NULL, 0, 0);
     if (code < 0)
         code = check(&a);
+    if (code < 0)
+        code = cn_output_check_table("--save", a.save, a.models.items, a.models.n);
     if (code < 0)
         code = execute(&a);
     free(a.models.items);

@@ -3,6 +3,7 @@
  * carnot dequantize: raw blocks of a tensor format to floats, through the chosen tier's unpacking.
  */
 #include "cli/cli.h"
+#include "cli/outputs.h"
 #include "engine/tools.h"
 #include "quant/quant.h"
 
@@ -116,7 +117,10 @@ int cn_cmd_dequantize(int argc, char **argv)
                               cn_tiers_format(UINT32_MAX, known, sizeof known), (int)bad_len, bad);
     } else {
         const struct cn_kernels kernels = cn_kernels_for(format, mask & cn_tiers_detect());
-        code = dequantize(format, &kernels, args.items[0], args.items[1]);
+        const char *in = args.items[0];
+        code = cn_output_check(args.items[1], &in, 1);
+        if (code < 0)
+            code = dequantize(format, &kernels, args.items[0], args.items[1]);
     }
 done:
     free(args.items);

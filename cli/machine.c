@@ -5,6 +5,7 @@
 #include "cli/machine.h"
 #include "bench/machine_probe.h"
 #include "cli/lists.h"
+#include "cli/outputs.h"
 #include "quant/quant.h"
 
 #include <math.h>
@@ -218,6 +219,8 @@ int cn_cmd_machine(int argc, char **argv)
     if (code < 0 && !energy && (e.save || (models.n && !e.predict)))
         code = cn_usage_error("%s goes with --energy%s", e.save ? "--save" : "-m",
                               e.save ? "" : " or --predict");
+    if (code < 0)
+        code = cn_output_check(e.save, models.items, models.n);
     if (code < 0 && energy && seconds <= 0)
         code = cn_usage_error("--energy: --seconds above 0 expected");
     if (code < 0 && e.predict) {

@@ -3,6 +3,7 @@
  * carnot perplexity: how well models predict a text; with a base, how far they are from it.
  */
 #include "cli/cli.h"
+#include "cli/outputs.h"
 #include "cli/tokens.h"
 
 #include "bench/ppl.h"
@@ -143,6 +144,13 @@ static int run(const struct arguments *a, struct cn_perplexity_options *options)
     return code;
 }
 
+static int check_output(const struct arguments *a)
+{
+    const char *const in[] = { a->models.n ? a->models.items[0] : cn_default_model(), a->text,
+                               a->base };
+    return cn_output_check(a->save_base, in, sizeof in / sizeof *in);
+}
+
 int cn_cmd_perplexity(int argc, char **argv)
 {
     struct arguments a = { .kv = "f16", .precision = "exact" };
@@ -187,6 +195,8 @@ int cn_cmd_perplexity(int argc, char **argv)
         else if (!cn_kv_parse(a.kv, &o.kv) || !cn_precision_parse(a.precision, &o.fast))
             code = CN_EXIT_USAGE;
         else
+            code = check_output(&a);
+        if (code < 0)
             code = run(&a, &o);
     }
     free(a.models.items);

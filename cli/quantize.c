@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "bench/table.h"
 #include "cli/cli.h"
+#include "cli/outputs.h"
 #include "cli/quantize_auto.h"
 #include "engine/tools.h"
 
@@ -178,7 +179,12 @@ int cn_cmd_quantize(int argc, char **argv)
         o.tensor_types = tensor_types.items;
         o.n_tensor_types = tensor_types.n;
         o.n_threads = (int)n_threads;
-        if (strcasecmp(o.type, "auto") == 0)
+        const char *const in[] = { args.items[0], o.imatrix };
+        if (!o.dry_run)
+            code = cn_output_check(args.items[1], in, sizeof in / sizeof *in);
+        if (code >= 0)
+            ; /* told */
+        else if (strcasecmp(o.type, "auto") == 0)
             code = quantize_auto(args.items[0], args.items[1], &automatic, &o, format);
         else if (cn_quantize_auto_given(&automatic))
             code = cn_usage_error("--bpw, --size, --sensitivity and --probe-time go with the type "

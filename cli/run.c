@@ -6,7 +6,10 @@
 
 #include "cli/cli.h"
 #include "cli/command.h"
+#include "cli/outputs.h"
 #include "cli/tokens.h"
+
+#include "engine/tools.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -171,6 +174,16 @@ static void idle(const struct arguments *a, struct cn_run *run, int64_t index)
     cn_profiler_phase_end(run->profiler);
 }
 
+static int write_trace(const struct arguments *a, const struct cn_run *run)
+{
+    struct cn_error err = { "" };
+    struct cn_outfile *file;
+    if (cn_outfile_create(a->trace, &file, &err) != CN_OK)
+        return cn_die("%s", err.text);
+    cn_profiler_print_trace(run->profiler, cn_outfile_stream(file));
+    return cn_outfile_finish(file, &err) == CN_OK ? CN_EXIT_OK : cn_die("%s", err.text);
+}
+
 static int finish_profile(const struct arguments *a, struct cn_run *run)
 {
     struct cn_profiler_error err = { "" };
@@ -183,9 +196,7 @@ static int finish_profile(const struct arguments *a, struct cn_run *run)
     const char *disturbance = cn_profiler_disturbance(run->profiler);
     if (disturbance && cn_profiler_channel(run->profiler, 0)->ok)
         cn_warn("the machine was not quiet: %s", disturbance);
-    if (a->trace && cn_profiler_write_trace(run->profiler, a->trace, &err) != 0)
-        return cn_die("%s", err.text);
-    return CN_EXIT_OK;
+    return a->trace ? write_trace(a, run) : CN_EXIT_OK;
 }
 
 static int save_record(const struct arguments *a, const struct cn_run *run,
@@ -357,6 +368,16 @@ static int check(const struct arguments *a)
     return -1;
 }
 
+/* Before anything is generated. -1: all is well. */
+static int check_outputs(const struct arguments *a)
+{
+    const char *const in[] = { a->model, a->file, a->messages,
+                               a->tokens && a->tokens[0] == '@' ? a->tokens + 1 : NULL };
+    const size_t n = sizeof in / sizeof *in;
+    int code = cn_output_check(a->trace, in, n);
+    return code < 0 ? cn_output_check_table("--record", a->record, in, n) : code;
+}
+
 int cn_cmd_run(int argc, char **argv)
 {
     struct arguments a = { .model = cn_default_model(),
@@ -444,6 +465,8 @@ int cn_cmd_run(int argc, char **argv)
         cn_options_parse(argc, argv, &usage, options, sizeof options / sizeof *options, NULL, 0, 0);
     if (code < 0)
         code = check(&a);
+    if (code < 0)
+        code = check_outputs(&a);
     if (code < 0) {
         struct cn_logit_bias *bias = calloc(a.bias.n + 1, sizeof *bias);
         code = !bias                        ? cn_die("out of memory")

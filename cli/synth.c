@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/cli.h"
+#include "cli/outputs.h"
 #include "engine/tools.h"
 
 #include <limits.h>
@@ -78,7 +79,9 @@ int cn_cmd_synth(int argc, char **argv)
     } else if (code < 0) {
         o.n_layers = (int)n_layers;
         o.seed = (uint64_t)seed;
-        code = synth(args.n ? args.items[0] : NULL, &o);
+        code = o.dry_run ? -1 : cn_output_check(args.items[0], NULL, 0);
+        if (code < 0)
+            code = synth(args.n ? args.items[0] : NULL, &o);
     }
     free(args.items);
     return code;

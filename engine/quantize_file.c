@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "engine/error.h"
@@ -591,36 +590,16 @@ static enum cn_status write_tensors(struct job *j, struct cn_gguf_writer *w)
     return CN_OK;
 }
 
-static bool same_file(const char *a, const char *b)
-{
-    struct stat x, y;
-    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
-}
-
-/* The new file must not take the place of the old one, nor of a part of it. */
+/* The new file must not take the place of what it is made of. */
 static enum cn_status check_out(const struct job *j)
 {
-    static const char end[] = "00001-of-00001.gguf";
-    char *part = strdup(j->in);
-    CN_RETURN_IF(!part, CN_ERR_MEMORY, j->err, "out of memory");
-    bool same = same_file(part, j->out);
-    size_t n = strlen(part);
-    for (int i = 2; i <= j->gguf.n_parts && n >= sizeof end - 1 && !same; i++) {
-        char number[16];
-        snprintf(number, sizeof number, "%05d", i % 100000);
-        memcpy(part + n - (sizeof end - 1), number, 5);
-        same = same_file(part, j->out);
-    }
-    free(part);
-    CN_RETURN_IF(same, CN_ERR_ARGUMENT, j->err,
-                 "%s: input and output are the same file; give the output another name", j->out);
-    return CN_OK;
+    CN_TRY(cn_outfile_spare(j->out, j->in, j->err));
+    return cn_outfile_spare(j->out, j->o->imatrix, j->err);
 }
 
 static enum cn_status write_file(struct job *j)
 {
     struct cn_gguf_writer *w = NULL;
-    CN_TRY(check_out(j));
     j->pool = cn_pool_create(j->n_threads, true);
     CN_RETURN_IF(!j->pool, CN_ERR_MEMORY, j->err, "cannot start %d threads", j->n_threads);
     CN_TRY(cn_gguf_writer_create(j->out, &w, j->err));
@@ -639,6 +618,8 @@ static enum cn_status write_file(struct job *j)
 static enum cn_status run(struct job *j, struct cn_file_result *result)
 {
     CN_TRY(take_options(j));
+    if (!j->o->dry_run)
+        CN_TRY(check_out(j));
     if (j->o->imatrix)
         CN_TRY(cn_imatrix_read(j->o->imatrix, &j->imatrix, j->err));
     CN_TRY(cn_gguf_open(j->in, &j->gguf, j->err));

@@ -27,6 +27,14 @@ CN_API FILE *cn_outfile_stream(struct cn_outfile *file);
 CN_API enum cn_status cn_outfile_finish(struct cn_outfile *file, struct cn_error *err);
 /* Removes what was written. NULL is allowed. */
 CN_API void cn_outfile_abandon(struct cn_outfile *file);
+/* Whether create would work now, for who has hours of work to do before; leaves nothing behind. */
+CN_API enum cn_status cn_outfile_probe(const char *path, struct cn_error *err);
+
+/* Whether both names lead to one file; false if either is not there. */
+CN_API bool cn_same_file(const char *a, const char *b);
+/* Refuses (CN_ERR_ARGUMENT) an `out` that is the file `in`, or a part of the split model that `in`
+ * is the first file of. Either may be NULL or absent. */
+CN_API enum cn_status cn_outfile_spare(const char *out, const char *in, struct cn_error *err);
 
 /* ---- quantize -----------------------------------------------------------------------------------
  */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -221,6 +222,36 @@ static void test_a_lost_name(void **state)
     assert_nothing_left();
 }
 
+static void test_what_is_to_be_spared(void **state)
+{
+    (void)state;
+    struct cn_error err;
+    char part[3][96], other[96];
+    for (int i = 0; i < 3; i++) {
+        snprintf(part[i], sizeof part[i], "%s/m-%05d-of-00003.gguf", dir, i + 1);
+        assert_int_equal(close(creat(part[i], 0600)), 0);
+    }
+    snprintf(other, sizeof other, "%s/m-00004-of-00003.gguf", dir);
+    put("x");
+    assert_int_equal(cn_outfile_spare(path, part[0], &err), CN_OK);
+    assert_int_equal(cn_outfile_spare(NULL, path, &err), CN_OK);
+    assert_int_equal(cn_outfile_spare(path, NULL, &err), CN_OK);
+    assert_int_equal(cn_outfile_spare(other, other, &err), CN_OK); /* neither is there */
+    assert_int_equal(cn_outfile_spare(path, path, &err), CN_ERR_ARGUMENT);
+    assert_non_null(strstr(err.text, path));
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(cn_outfile_spare(part[i], part[0], &err), CN_ERR_ARGUMENT);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(link(part[2], path), 0);
+    assert_true(cn_same_file(part[2], path) && !cn_same_file(part[1], path));
+    assert_int_equal(cn_outfile_spare(path, part[0], &err), CN_ERR_ARGUMENT);
+    for (int i = 0; i < 3; i++)
+        unlink(part[i]);
+    assert_int_equal(cn_outfile_probe(path, &err), CN_OK);
+    assert_nothing_left();
+    assert_int_equal(cn_outfile_probe(dir, &err), CN_ERR_ARGUMENT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -231,6 +262,7 @@ int main(void)
         cmocka_unit_test(test_what_is_refused),
         cmocka_unit_test(test_links),
         cmocka_unit_test(test_a_lost_name),
+        cmocka_unit_test(test_what_is_to_be_spared),
     };
     if (!mkdtemp(dir))
         return 1;
