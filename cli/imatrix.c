@@ -3,6 +3,7 @@
  * carnot imatrix: the importance matrix of a model on a text, or several files merged into one.
  */
 #include "cli/cli.h"
+#include "cli/lists.h"
 #include "cli/outputs.h"
 
 #include "engine/tools.h"
@@ -139,7 +140,8 @@ int cn_cmd_imatrix(int argc, char **argv)
             code = cn_usage_error("--resume and --in exclude each other: merge when it is done");
         else if (o.resume && !text)
             code = cn_usage_error("--resume needs -f TEXT");
-        else /* of --in one may be it: files are added to it */
+        else if ((code = cn_check_tiers(tiers)) <
+                 0) /* of --in one may be it: files are added to it */
             code = cn_output_check(o.out, made_of, sizeof made_of / sizeof *made_of);
         if (code < 0 && !text)
             code = make(NULL, NULL, 0, &o);

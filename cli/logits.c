@@ -3,6 +3,7 @@
  * carnot logits: the raw logits of every position, for comparison with other engines.
  */
 #include "cli/cli.h"
+#include "cli/lists.h"
 #include "cli/outputs.h"
 #include "cli/tokens.h"
 
@@ -103,14 +104,18 @@ int cn_cmd_logits(int argc, char **argv)
         return code;
     if (!a.tokens || !a.out)
         return cn_usage_error("%s is needed", a.tokens ? "--out" : "--tokens");
+    code = cn_check_tiers(a.tiers);
+    if (code >= 0)
+        return code;
     const char *const in[] = { a.model, a.tokens[0] == '@' ? a.tokens + 1 : NULL };
     code = cn_output_check(a.out, in, sizeof in / sizeof *in);
     if (code >= 0)
         return code;
     int32_t *tokens;
     size_t n;
-    if (!cn_tokens_parse(a.tokens, &tokens, &n))
-        return CN_EXIT_FAILED;
+    code = cn_tokens_parse(a.tokens, &tokens, &n);
+    if (code >= 0)
+        return code;
     code = run(&a, tokens, n);
     free(tokens);
     return code;

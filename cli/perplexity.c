@@ -3,6 +3,7 @@
  * carnot perplexity: how well models predict a text; with a base, how far they are from it.
  */
 #include "cli/cli.h"
+#include "cli/lists.h"
 #include "cli/outputs.h"
 #include "cli/tokens.h"
 
@@ -194,7 +195,7 @@ int cn_cmd_perplexity(int argc, char **argv)
             code = cn_usage_error("--save-base takes one model");
         else if (!cn_kv_parse(a.kv, &o.kv) || !cn_precision_parse(a.precision, &o.fast))
             code = CN_EXIT_USAGE;
-        else
+        else if ((code = cn_check_tiers(a.tiers)) < 0)
             code = check_output(&a);
         if (code < 0)
             code = run(&a, &o);

@@ -134,6 +134,20 @@ static int quantize_auto(const char *in, const char *out, const struct cn_quanti
     return code;
 }
 
+/* Names of types and regular expressions; type NULL: auto. -1: all is well. */
+static int check(const struct cn_quantize_options *o, const struct cn_quantize_auto *automatic)
+{
+    struct cn_error err;
+    if (o->type && cn_quantize_auto_given(automatic))
+        return cn_usage_error("--bpw, --size, --sensitivity and --probe-time go with the type "
+                              "auto, not %s",
+                              o->type);
+    enum cn_status status = cn_quantize_check(o, &err);
+    return status == CN_OK           ? -1
+           : status == CN_ERR_MEMORY ? cn_die("%s", err.text)
+                                     : cn_usage_error("%s", err.text);
+}
+
 int cn_cmd_quantize(int argc, char **argv)
 {
     struct cn_quantize_options o = { .progress = show_progress, .cancel = interrupted };
@@ -175,23 +189,18 @@ int cn_cmd_quantize(int argc, char **argv)
     int code = cn_options_parse(argc, argv, &usage, options, sizeof options / sizeof *options,
                                 &args, 3, 3);
     if (code < 0) {
-        o.type = args.items[2];
         o.tensor_types = tensor_types.items;
         o.n_tensor_types = tensor_types.n;
         o.n_threads = (int)n_threads;
         const char *const in[] = { args.items[0], o.imatrix };
-        if (!o.dry_run)
+        o.type = strcasecmp(args.items[2], "auto") == 0 ? NULL : args.items[2];
+        code = check(&o, &automatic);
+        if (code < 0 && !o.dry_run)
             code = cn_output_check(args.items[1], in, sizeof in / sizeof *in);
-        if (code >= 0)
-            ; /* told */
-        else if (strcasecmp(o.type, "auto") == 0)
-            code = quantize_auto(args.items[0], args.items[1], &automatic, &o, format);
-        else if (cn_quantize_auto_given(&automatic))
-            code = cn_usage_error("--bpw, --size, --sensitivity and --probe-time go with the type "
-                                  "auto, not %s",
-                                  o.type);
-        else
+        if (code < 0 && o.type)
             code = quantize(args.items[0], args.items[1], &o, format);
+        else if (code < 0)
+            code = quantize_auto(args.items[0], args.items[1], &automatic, &o, format);
     }
     free(args.items);
     free(tensor_types.items);

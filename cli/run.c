@@ -6,6 +6,7 @@
 
 #include "cli/cli.h"
 #include "cli/command.h"
+#include "cli/lists.h"
 #include "cli/outputs.h"
 #include "cli/tokens.h"
 
@@ -24,6 +25,8 @@ struct arguments {
     const char *model, *prompt, *file, *tokens, *messages, *template_name, *kv, *precision, *tiers;
     const char *meter, *root, *trace, *record;
     struct cn_string_list bias;
+    int32_t *prompt_ids; /* of --tokens, until the prompt is made of them */
+    size_t n_prompt_ids;
     int64_t n, ctx, batch, threads, threads_prefill, top_k, repeat_last_n, seed;
     double temp, top_p, min_p, repeat_penalty, idle;
     bool ignore_eos, chat, print_prompt, no_generation_prompt, ids, parse_special, sleep,
@@ -53,14 +56,18 @@ static bool cancelled(void *user)
 
 /* The prompt as tokens; false after a message. With --print-prompt the text is printed and *n is 0.
  */
-static bool read_prompt(const struct arguments *a, const struct cn_model *model, int32_t **tokens,
+static bool read_prompt(struct arguments *a, const struct cn_model *model, int32_t **tokens,
                         size_t *n)
 {
     struct cn_error err = { "" };
     *tokens = NULL;
     *n = 0;
-    if (a->tokens)
-        return cn_tokens_parse(a->tokens, tokens, n);
+    if (a->tokens) {
+        *tokens = a->prompt_ids;
+        *n = a->n_prompt_ids;
+        a->prompt_ids = NULL;
+        return true;
+    }
     const char *path = a->messages ? a->messages : a->file;
     size_t n_bytes = a->prompt ? strlen(a->prompt) : 0;
     char *file = NULL;
@@ -216,7 +223,7 @@ static int save_record(const struct arguments *a, const struct cn_run *run,
                : cn_die("%s", err.text);
 }
 
-static int generate(const struct arguments *a, struct cn_run *run)
+static int generate(struct arguments *a, struct cn_run *run)
 {
     struct cn_error err = { "" };
     int32_t *prompt;
@@ -295,7 +302,7 @@ static enum cn_status open_all(const struct arguments *a, struct cn_run *run,
     return status;
 }
 
-static int execute(const struct arguments *a, const struct cn_logit_bias *bias)
+static int execute(struct arguments *a, const struct cn_logit_bias *bias)
 {
     struct cn_error err = { "" };
     struct cn_profiler_error profiler_err = { "" };
@@ -326,7 +333,9 @@ static int execute(const struct arguments *a, const struct cn_logit_bias *bias)
         return CN_EXIT_USAGE;
     run.fast = session.fast;
     run.profiler = cn_profiler_create(&profiler, &profiler_err);
-    if (!run.profiler || cn_profiler_start(run.profiler, &profiler_err) != 0) {
+    if (!run.profiler)
+        return cn_meter_refused(profiler_err.text);
+    if (cn_profiler_start(run.profiler, &profiler_err) != 0) {
         cn_profiler_free(run.profiler);
         return cn_die("%s", profiler_err.text);
     }
@@ -352,6 +361,24 @@ static int execute(const struct arguments *a, const struct cn_logit_bias *bias)
     return code;
 }
 
+static bool is_template(const char *name)
+{
+    for (size_t i = 0; cn_chat_template_name(i); i++)
+        if (strcmp(cn_chat_template_name(i), name) == 0)
+            return true;
+    return false;
+}
+
+static int unknown_template(const char *name)
+{
+    char known[512] = "";
+    for (size_t i = 0; cn_chat_template_name(i); i++) {
+        size_t n = strlen(known);
+        snprintf(known + n, sizeof known - n, " %s", cn_chat_template_name(i));
+    }
+    return cn_usage_error("--template: no template is called '%s'; there are:%s", name, known);
+}
+
 /* What excludes what. -1: all is well. */
 static int check(const struct arguments *a)
 {
@@ -365,7 +392,11 @@ static int check(const struct arguments *a)
         return cn_usage_error("--record goes with one prompt and its answer");
     if (a->no_generation_prompt && !a->messages)
         return cn_usage_error("--no-generation-prompt goes with --messages");
-    return -1;
+    if (a->template_name && !is_template(a->template_name))
+        return unknown_template(a->template_name);
+    if (a->template_name && !a->messages && !a->chat)
+        return cn_usage_error("--template goes with --messages or --chat");
+    return cn_check_tiers(a->tiers);
 }
 
 /* Before anything is generated. -1: all is well. */
@@ -467,6 +498,8 @@ int cn_cmd_run(int argc, char **argv)
         code = check(&a);
     if (code < 0)
         code = check_outputs(&a);
+    if (code < 0 && a.tokens)
+        code = cn_tokens_parse(a.tokens, &a.prompt_ids, &a.n_prompt_ids);
     if (code < 0) {
         struct cn_logit_bias *bias = calloc(a.bias.n + 1, sizeof *bias);
         code = !bias                        ? cn_die("out of memory")
@@ -474,6 +507,7 @@ int cn_cmd_run(int argc, char **argv)
                                             : execute(&a, bias);
         free(bias);
     }
+    free(a.prompt_ids);
     free(a.bias.items);
     return code;
 }

@@ -51,6 +51,13 @@ static int synth(const char *out, const struct cn_synth_options *o)
     return CN_EXIT_OK;
 }
 
+/* -1: all is well. */
+static int check(const struct cn_synth_options *o)
+{
+    struct cn_error err;
+    return cn_synth_check(o, &err) == CN_OK ? -1 : cn_usage_error("%s", err.text);
+}
+
 int cn_cmd_synth(int argc, char **argv)
 {
     struct cn_synth_options o = { .progress = show_progress, .cancel = interrupted };
@@ -79,7 +86,9 @@ int cn_cmd_synth(int argc, char **argv)
     } else if (code < 0) {
         o.n_layers = (int)n_layers;
         o.seed = (uint64_t)seed;
-        code = o.dry_run ? -1 : cn_output_check(args.items[0], NULL, 0);
+        code = check(&o);
+        if (code < 0 && !o.dry_run)
+            code = cn_output_check(args.items[0], NULL, 0);
         if (code < 0)
             code = synth(args.n ? args.items[0] : NULL, &o);
     }

@@ -123,7 +123,8 @@ static enum cn_status parse_override(struct job *j, const char *text, struct ove
 static enum cn_status take_options(struct job *j)
 {
     const struct cn_quantize_options *o = j->o;
-    CN_TRY(find_file_type(j));
+    if (o->type)
+        CN_TRY(find_file_type(j));
     if (o->output_type)
         CN_TRY(find_tensor_type(j, o->output_type, &j->output_type));
     if (o->embedding_type)
@@ -634,18 +635,31 @@ static enum cn_status run(struct job *j, struct cn_file_result *result)
     return status;
 }
 
+static void free_overrides(struct job *j)
+{
+    for (size_t i = 0; i < j->o->n_tensor_types && j->overrides; i++)
+        if (j->overrides[i].compiled)
+            regfree(&j->overrides[i].re);
+    free(j->overrides);
+}
+
+enum cn_status cn_quantize_check(const struct cn_quantize_options *options, struct cn_error *err)
+{
+    struct job j = { .o = options, .err = err };
+    enum cn_status status = take_options(&j);
+    free_overrides(&j);
+    return status;
+}
+
 enum cn_status cn_quantize_file(const char *in, const char *out,
                                 const struct cn_quantize_options *options,
                                 struct cn_file_result *result, struct cn_error *err)
 {
     struct job j = { .in = in, .out = out, .o = options, .err = err };
     enum cn_status status = run(&j, result);
-    for (size_t i = 0; i < options->n_tensor_types && j.overrides; i++)
-        if (j.overrides[i].compiled)
-            regfree(&j.overrides[i].re);
+    free_overrides(&j);
     for (size_t i = 0; i < j.n_items && j.items; i++)
         free(j.items[i].name);
-    free(j.overrides);
     free(j.items);
     cn_imatrix_free(&j.imatrix);
     cn_pool_free(j.pool);

@@ -93,6 +93,11 @@ struct cn_file_result {
     const char *file_type;    /* "Q4_K_M"; static */
 };
 
+/* Whether the options alone can be followed, whatever the model: the names of types and the regular
+ * expressions. `type` may be NULL, which is then not looked at. */
+CN_API enum cn_status cn_quantize_check(const struct cn_quantize_options *options,
+                                        struct cn_error *err);
+
 /* Writes a model in another file type. `in` may be split; `out` appears under its name only when
  * complete, and must not be `in`. Memory does not grow with the model. */
 CN_API enum cn_status cn_quantize_file(const char *in, const char *out,
@@ -158,6 +163,9 @@ struct cn_synth_options {
  * real one costs. result->from_tensor_bytes is 0. */
 CN_API enum cn_status cn_synth_file(const char *out, const struct cn_synth_options *options,
                                     struct cn_file_result *result, struct cn_error *err);
+
+/* Whether the options alone can be followed: shape, type and number of layers. */
+CN_API enum cn_status cn_synth_check(const struct cn_synth_options *options, struct cn_error *err);
 
 /* The names that cn_synth_options.shape takes; NULL at and beyond the last. */
 CN_API const char *cn_synth_shape_name(int i);

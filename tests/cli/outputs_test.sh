@@ -41,16 +41,16 @@ before=$(listing)
 for to in $all; do
     case $to in record | bench | kernels) names=${special#folder } ;; *) names=$special ;; esac
     for name in $names; do
-        expect 1 to_$to "$scratch/$name"
+        expect 1 to_"$to" "$scratch/$name"
         one_line_err
         no_out
         err_has "$scratch/$name: exists and is not a regular file, so it will not be replaced"
     done
-    expect 1 to_$to "$scratch/no/such/x.csv"
+    expect 1 to_"$to" "$scratch/no/such/x.csv"
     one_line_err
     no_out
     err_has "$scratch/no/such/x.csv: cannot create: No such file or directory"
-    expect 2 to_$to -
+    expect 2 to_"$to" -
     one_line_err
     no_out
     [ ! -e ./- ] || { rm ./-; fail "made a file named -"; }
@@ -65,7 +65,7 @@ for to in logits trace record bench kernels quantize dequantize; do
     for there in no yes; do
         rm -f "$scratch/far/target"
         [ $there = no ] || echo old >"$scratch/far/target"
-        expect 0 to_$to "$scratch/link.csv"
+        expect 0 to_"$to" "$scratch/link.csv"
         [ -L "$scratch/link.csv" ] || fail "$to: the link was replaced"
         if [ ! -s "$scratch/far/target" ] || grep -qx old "$scratch/far/target"; then
             fail "$to: the target was not written"
@@ -111,14 +111,14 @@ own "$scratch/im" quantize "$model" "$scratch/im" auto --bpw 4 --imatrix "$scrat
 # Tables: the end of the name is the format, and an unknown one is no name.
 for to in record bench kernels; do
     for name in x.foo x.txt x foo.csv/x; do
-        expect 2 to_$to "$scratch/$name"
+        expect 2 to_"$to" "$scratch/$name"
         one_line_err
         no_out
         err_has "$scratch/$name"
         err_has ".jsonl"
     done
     for format in md csv json jsonl sql html; do
-        expect 0 to_$to "$scratch/table.$format"
+        expect 0 to_"$to" "$scratch/table.$format"
         [ -s "$scratch/table.$format" ] || fail "$to: an empty $format"
     done
 done

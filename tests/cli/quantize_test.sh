@@ -13,7 +13,7 @@ nothing_left() {
 }
 
 # Types from the program's own list; those below 3 bits want an importance matrix.
-expect 1 "$CARNOT" quantize "$model" "$new" Q9_K
+expect 2 "$CARNOT" quantize "$model" "$new" Q9_K
 one_line_err
 err_has "'Q9_K' is not supported"
 types=$(sed 's/.*there are://' "$scratch/err")
@@ -63,9 +63,15 @@ expect 2 "$CARNOT" quantize "$model" "$new"
 expect 2 "$CARNOT" quantize "$model" "$new" Q4_0 -t 0
 expect 2 "$CARNOT" quantize "$model" "$new" Q4_0 -o yaml
 for type in Q4 '' automatic; do
-    expect 1 "$CARNOT" quantize "$model" "$new" "$type"
+    expect 2 "$CARNOT" quantize "$model" "$new" "$type"
     one_line_err
     nothing_left
+done
+for wrong in --tensor-type=ffn_down --tensor-type=ffn_down=q9 '--tensor-type=(=q8_0' --output-type=q9 --embedding-type=q9; do
+    for type in Q4_0 auto; do
+        expect 2 "$CARNOT" quantize "$scratch/missing" "$new" $type "$wrong"
+        one_line_err
+    done
 done
 expect 1 "$CARNOT" quantize "$model" "$new" Q4_0 --imatrix "$model"
 err_has "expected imatrix"
