@@ -27,12 +27,18 @@ static bool write_logits(FILE *f, struct cn_session *s, const int32_t *tokens, s
         int32_t now = (int32_t)(n - i < (size_t)batch ? n - i : (size_t)batch);
         if (cn_session_eval(s, tokens + i, now, CN_WANT_ALL, err) != CN_OK)
             return false;
-        for (int32_t j = 0; j < now; j++)
-            if (fwrite(cn_session_logits(s, j), sizeof(float), (size_t)n_vocab, f) !=
-                (size_t)n_vocab) {
+        for (int32_t j = 0; j < now; j++) {
+            const float *logits = cn_session_logits(s, j);
+            if (!cn_all_finite(logits, n_vocab)) {
+                snprintf(err->text, sizeof err->text,
+                         "the model's logits are not finite at position %zu", i + (size_t)j);
+                return false;
+            }
+            if (fwrite(logits, sizeof *logits, (size_t)n_vocab, f) != (size_t)n_vocab) {
                 snprintf(err->text, sizeof err->text, "write: %s", strerror(errno));
                 return false;
             }
+        }
         cn_progress("logits", (double)i + now, (double)n);
         if (cn_interrupted()) {
             snprintf(err->text, sizeof err->text, "interrupted");

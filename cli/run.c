@@ -256,7 +256,9 @@ static int generate(struct arguments *a, struct cn_run *run)
         code = finish_profile(a, run);
         if (status == CN_OK && run->record && code == CN_EXIT_OK)
             code = save_record(a, run, &g);
-        if (status != CN_OK && status != CN_ERR_CANCELLED) {
+        if (status == CN_ERR_FORMAT) { /* the model's fault */
+            code = cn_die("%s: %s", a->model, err.text);
+        } else if (status != CN_OK && status != CN_ERR_CANCELLED) {
             code = cn_die("%s", err.text);
         } else {
             if (status == CN_OK || g.n_generated > 0)

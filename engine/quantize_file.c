@@ -419,17 +419,6 @@ struct piece {
     atomic_bool cancelled;
 };
 
-static bool all_finite(const float *x, int64_t n)
-{
-    uint32_t bad = 0;
-    for (int64_t i = 0; i < n; i++) {
-        uint32_t bits;
-        memcpy(&bits, &x[i], sizeof bits);
-        bad |= (bits & 0x7f800000u) == 0x7f800000u;
-    }
-    return !bad;
-}
-
 static void convert_rows(struct piece *p, float *row, int64_t begin, int64_t end)
 {
     const struct cn_gguf_tensor *t = p->item->from;
@@ -440,7 +429,7 @@ static void convert_rows(struct piece *p, float *row, int64_t begin, int64_t end
         int64_t in_tensor = p->first + r, matrix = in_tensor / t->ne[1];
         t->format->ref->dequantize(n_cols,
                                    (const uint8_t *)t->data + (size_t)in_tensor * from_bytes, row);
-        if (!all_finite(row, n_cols)) {
+        if (!cn_all_finite(row, n_cols)) {
             atomic_store(&p->bad_row, in_tensor);
             return;
         }

@@ -36,6 +36,12 @@ CN_API bool cn_same_file(const char *a, const char *b);
  * is the first file of. Either may be NULL or absent. */
 CN_API enum cn_status cn_outfile_spare(const char *out, const char *in, struct cn_error *err);
 
+/* ---- numbers ------------------------------------------------------------------------------------
+ */
+
+/* Whether none of x[n] is an infinity or not a number. */
+CN_API bool cn_all_finite(const float *x, int64_t n);
+
 /* ---- quantize -----------------------------------------------------------------------------------
  */
 
