@@ -79,6 +79,7 @@ static struct cn_quantize_options plain_options(const struct cn_auto_options *o)
         .n_tensor_types = o->n_tensor_types,
         .output_type = o->output_type,
         .embedding_type = o->embedding_type,
+        .keep_split = o->keep_split,
         .n_threads = o->n_threads,
     };
 }
@@ -353,9 +354,8 @@ static enum cn_status check_out(const struct cn_auto_job *j)
 {
     if (!j->o->out)
         return CN_OK;
-    CN_TRY(cn_outfile_spare(j->o->out, j->in, j->err));
-    CN_TRY(cn_outfile_spare(j->o->out, j->o->imatrix, j->err));
-    return cn_outfile_probe(j->o->out, j->err);
+    const struct cn_quantize_options o = plain_options(j->o);
+    return cn_quantize_check_out(j->in, j->o->out, &o, j->err);
 }
 
 static enum cn_status make_plan(struct cn_auto_job *j, struct cn_auto_plan *plan, struct listing *l)

@@ -7,16 +7,22 @@
 
 #include <string.h>
 
+int cn_output_check_name(const char *out)
+{
+    return strcmp(out, "-") != 0
+               ? -1
+               : cn_usage_error("'-' as a file to write: stdout is not supported there; give a "
+                                "name (or ./-)");
+}
+
 static int check(const char *out, const char *const *in, size_t n)
 {
     struct cn_error err = { "" };
-    if (strcmp(out, "-") == 0)
-        return cn_usage_error("'-' as a file to write: stdout is not supported there; give a name "
-                              "(or ./-)");
-    for (size_t i = 0; i < n; i++)
+    int code = cn_output_check_name(out);
+    for (size_t i = 0; code < 0 && i < n; i++)
         if (cn_outfile_spare(out, in[i], &err) != CN_OK)
-            return cn_die("%s", err.text);
-    return -1;
+            code = cn_die("%s", err.text);
+    return code;
 }
 
 static int probe(const char *out)

@@ -14,4 +14,7 @@ int cn_output_check(const char *out, const char *const *in, size_t n);
 /* The same for a file that holds a table, whose format its name's end tells: value of `option`. */
 int cn_output_check_table(const char *option, const char *out, const char *const *in, size_t n);
 
+/* Only that `out` is not "-", where the names of several files are made of it. */
+int cn_output_check_name(const char *out);
+
 #endif

@@ -24,7 +24,8 @@ static const struct cn_usage usage = {
             "  carnot quantize model-f16.gguf - Q4_K_M --dry-run\n"
             "  carnot quantize model-f16.gguf out.gguf IQ2_XS --imatrix model.imatrix\n"
             "  carnot quantize model-f16.gguf out.gguf Q4_0 --tensor-type 'ffn_down=q6_k'\n"
-            "  carnot quantize model-f16.gguf out.gguf auto --bpw 3.5 --imatrix model.imatrix",
+            "  carnot quantize model-f16.gguf out.gguf auto --bpw 3.5 --imatrix model.imatrix\n"
+            "  carnot quantize f16-00001-of-00003.gguf q4 Q4_K_M --keep-split",
 };
 
 static void add_to_plan(void *user, const struct cn_quantize_tensor *t)
@@ -80,6 +81,8 @@ static void summarise(const struct cn_file_result *r, const char *what, bool gue
     fprintf(stderr, "%s: %s%s, %.2f M parameters, %.3f bits per weight, %.1f MB from %.1f MB", what,
             guessed ? "auto, nearest to " : "", r->file_type, (double)r->n_params / 1e6, r->bpw,
             (double)r->tensor_bytes / 1e6, (double)r->from_tensor_bytes / 1e6);
+    if (r->n_files > 1)
+        fprintf(stderr, ", in %d files", r->n_files);
     if (seconds >= 0)
         fprintf(stderr, ", %.1f s", seconds);
     fputc('\n', stderr);
@@ -176,6 +179,9 @@ int cn_cmd_quantize(int argc, char **argv)
           "models of up to 2 G weights)", 0, 0 },
         { "--probe-time", NULL, CN_OPT_FLOAT, &automatic.seconds, "SECONDS",
           "auto: for measuring divergence; if short, in classes of matrices (600)", 1, 1e6 },
+        { "--keep-split", NULL, CN_OPT_FLAG, &o.keep_split, NULL,
+          "as many files as IN has, each with the tensors it has there: OUT is PREFIX or "
+          "PREFIX-00001-of-0000N.gguf", 0, 0 },
         { "--allow-requantize", NULL, CN_OPT_FLAG, &o.allow_requantize, NULL,
           "take tensors that are quantised already", 0, 0 },
         { "--dry-run", NULL, CN_OPT_FLAG, &o.dry_run, NULL,
@@ -195,8 +201,9 @@ int cn_cmd_quantize(int argc, char **argv)
         const char *const in[] = { args.items[0], o.imatrix };
         o.type = strcasecmp(args.items[2], "auto") == 0 ? NULL : args.items[2];
         code = check(&o, &automatic);
-        if (code < 0 && !o.dry_run)
-            code = cn_output_check(args.items[1], in, sizeof in / sizeof *in);
+        if (code < 0 && !o.dry_run) /* what names a split has is known when IN is open */
+            code = o.keep_split ? cn_output_check_name(args.items[1])
+                                : cn_output_check(args.items[1], in, sizeof in / sizeof *in);
         if (code < 0 && o.type)
             code = quantize(args.items[0], args.items[1], &o, format);
         else if (code < 0)

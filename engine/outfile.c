@@ -19,8 +19,9 @@
 enum { MAX_LINKS = 40 }; /* as Linux follows */
 
 struct cn_outfile {
-    FILE *stream;
-    char *path; /* the user's */
+    FILE *stream; /* NULL: sealed */
+    int held;     /* descriptor of a sealed file, -1: none */
+    char *path;   /* the user's */
     char *target, *temporary;
 };
 
@@ -90,6 +91,7 @@ enum cn_status cn_outfile_create(const char *path, struct cn_outfile **file, str
     struct cn_outfile *f = calloc(1, sizeof *f);
     CN_RETURN_IF(!f, CN_ERR_MEMORY, err, "%s: out of memory", path);
     enum cn_status status = CN_OK;
+    f->held = -1;
     f->path = strdup(path);
     f->target = follow_links(path);
     if (!f->path || (!f->target && errno == ENOMEM)) {
@@ -151,35 +153,59 @@ static void sync_directory(const char *path)
     free(dir);
 }
 
-enum cn_status cn_outfile_finish(struct cn_outfile *file, struct cn_error *err)
+/* What errno is left at, and the message. */
+static enum cn_status failed(const struct cn_outfile *f, const char *what, int reason,
+                             struct cn_error *err)
 {
-    const char *failed = NULL;
+    enum cn_status status =
+        cn_fail(err, CN_ERR_IO, "%s: %s failed: %s", f->path, what, strerror(reason));
+    errno = reason;
+    return status;
+}
+
+enum cn_status cn_outfile_seal(struct cn_outfile *file, struct cn_error *err)
+{
+    const char *what = NULL;
     int reason = 0;
     if (ferror(file->stream)) {
-        failed = "write";
+        what = "write";
         reason = EIO; /* who wrote knows better */
     } else if (fflush(file->stream) != 0) {
-        failed = "write";
+        what = "write";
         reason = errno;
     } else if (fsync(fileno(file->stream)) != 0) {
-        failed = "fsync";
+        what = "fsync";
         reason = errno;
     }
-    if (fclose(file->stream) != 0 && !failed) {
-        failed = "close";
+    /* Who is to remove temporary files when all goes wrong finds them by their descriptors. */
+    file->held = dup(fileno(file->stream));
+    if (fclose(file->stream) != 0 && !what) {
+        what = "close";
         reason = errno;
     }
-    if (!failed && rename(file->temporary, file->target) != 0) {
-        failed = "rename";
-        reason = errno;
-    }
-    enum cn_status status = CN_OK;
-    if (failed) {
-        unlink(file->temporary);
-        status = cn_fail(err, CN_ERR_IO, "%s: %s failed: %s", file->path, failed, strerror(reason));
-    } else {
+    file->stream = NULL;
+    return what ? failed(file, what, reason, err) : CN_OK;
+}
+
+static void close_files(struct cn_outfile *file)
+{
+    if (file->stream)
+        fclose(file->stream);
+    if (file->held >= 0)
+        close(file->held);
+}
+
+enum cn_status cn_outfile_finish(struct cn_outfile *file, struct cn_error *err)
+{
+    enum cn_status status = file->stream ? cn_outfile_seal(file, err) : CN_OK;
+    if (status == CN_OK && rename(file->temporary, file->target) != 0)
+        status = failed(file, "rename", errno, err);
+    int reason = status == CN_OK ? 0 : errno;
+    close_files(file);
+    if (status == CN_OK)
         sync_directory(file->target);
-    }
+    else
+        unlink(file->temporary);
     errno = reason;
     free_outfile(file);
     return status;
@@ -189,7 +215,7 @@ void cn_outfile_abandon(struct cn_outfile *file)
 {
     if (!file)
         return;
-    fclose(file->stream);
+    close_files(file);
     unlink(file->temporary);
     free_outfile(file);
 }

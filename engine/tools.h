@@ -22,6 +22,9 @@ CN_API enum cn_status cn_outfile_create(const char *path, struct cn_outfile **fi
                                         struct cn_error *err);
 /* Where to write; it belongs to the file and is not to be closed. */
 CN_API FILE *cn_outfile_stream(struct cn_outfile *file);
+/* For one file of several that are to appear together: syncs it and closes the stream; finish is
+ * then only the change of name. After a failure it is to be abandoned. */
+CN_API enum cn_status cn_outfile_seal(struct cn_outfile *file, struct cn_error *err);
 /* Syncs the file and gives it its name or, if this fails or any write to the stream did, removes
  * it. Frees `file` in either case. */
 CN_API enum cn_status cn_outfile_finish(struct cn_outfile *file, struct cn_error *err);
@@ -81,6 +84,9 @@ struct cn_quantize_options {
      * what the file calls itself, as a guess (general.file_type with bit 1024). */
     const struct cn_quantize_choice *choices;
     size_t n_choices;
+    /* As many files as `in` has, each with the tensors that it has there; `out` is then PREFIX,
+     * PREFIX.gguf or PREFIX-00001-of-0000N.gguf. CN_ERR_ARGUMENT if `in` is one file. */
+    bool keep_split;
     int n_threads; /* 0: one per available core */
     void *user;
     /* Any of them may be NULL. All are called from the calling thread. */
@@ -93,8 +99,9 @@ struct cn_file_result {
     int64_t n_params;
     size_t tensor_bytes;      /* of the new file's tensors */
     size_t from_tensor_bytes; /* of the old one's; 0 where there is none */
-    size_t file_bytes;        /* of the new file; of cn_quantize_file only */
+    size_t file_bytes;        /* of the new file, or of all of them */
     double bpw;               /* tensor_bytes * 8 / n_params */
+    int n_files;              /* of the new model */
     int n_fell_back;          /* tensors that did not get the rule's type */
     const char *file_type;    /* "Q4_K_M"; static */
 };
@@ -104,8 +111,15 @@ struct cn_file_result {
 CN_API enum cn_status cn_quantize_check(const struct cn_quantize_options *options,
                                         struct cn_error *err);
 
+/* Whether `out` can be written, as the name or names that the options make of it, and is none of
+ * what is read: for who has long work to do before. */
+CN_API enum cn_status cn_quantize_check_out(const char *in, const char *out,
+                                            const struct cn_quantize_options *options,
+                                            struct cn_error *err);
+
 /* Writes a model in another file type. `in` may be split; `out` appears under its name only when
- * complete, and must not be `in`. Memory does not grow with the model. */
+ * complete (of several files the first one last), and must not be `in`. Memory does not grow with
+ * the model. */
 CN_API enum cn_status cn_quantize_file(const char *in, const char *out,
                                        const struct cn_quantize_options *options,
                                        struct cn_file_result *result, struct cn_error *err);

@@ -142,6 +142,36 @@ expect 1 "$CARNOT" quantize "$scratch/cut.gguf" "$new" Q4_0
 one_line_err
 nothing_left
 
+# A split model into as many files, by any of the names; each opens by the first one, and holds what
+# the whole one does.
+split=tests/fixtures/split/tiny-00001-of-00003.gguf
+expect 0 "$CARNOT" quantize $split "$new" Q8_0
+expect 0 "$CARNOT" logits -m "$new" --tokens 1,2,3 --out "$scratch/whole.f32"
+rm "$new"
+for name in p p.gguf p-00001-of-00003.gguf; do
+    expect 0 "$CARNOT" quantize $split "$scratch/$name" Q8_0 --keep-split --dry-run
+    err_has "in 3 files"
+    [ -z "$(find "$scratch" -name 'p*')" ] || fail "--dry-run wrote a file"
+    expect 0 "$CARNOT" quantize $split "$scratch/$name" Q8_0 --keep-split
+    no_out
+    err_has "in 3 files"
+    [ "$(find "$scratch" -name 'p*' | wc -l)" = 3 ] || fail "not three files"
+    expect 0 "$CARNOT" inspect "$scratch/p-00001-of-00003.gguf" --check
+    expect 0 "$CARNOT" logits -m "$scratch/p-00001-of-00003.gguf" --tokens 1,2,3 --out "$scratch/split.f32"
+    cmp -s "$scratch/whole.f32" "$scratch/split.f32" || fail "the parts are another model"
+    rm "$scratch"/p-*
+done
+expect 1 "$CARNOT" quantize "$model" "$new" Q8_0 --keep-split
+one_line_err
+err_has "$model: this model is one file"
+expect 1 "$CARNOT" quantize "$model" "$new" auto --bpw 4 --sensitivity error --keep-split
+one_line_err
+expect 1 "$CARNOT" quantize $split "$scratch/p-00001-of-00002.gguf" Q8_0 --keep-split
+one_line_err
+err_has "first of 3 files"
+expect 2 "$CARNOT" quantize $split - Q8_0 --keep-split
+nothing_left
+
 # A file that was there stays if the new one cannot be made: the disk is full ...
 if mkdir "$scratch/small" && mount -t tmpfs -o size=2m tmpfs "$scratch/small" 2>/dev/null; then
     trap 'umount "$scratch/small"; rm -rf "$scratch"' EXIT

@@ -77,6 +77,26 @@ static void test_two_writers_of_one_name(void **state)
     assert_nothing_left();
 }
 
+/* Sealed: complete, without its name still. */
+static void test_sealed(void **state)
+{
+    (void)state;
+    struct cn_outfile *f;
+    for (int kept = 0; kept < 2; kept++) {
+        put("old");
+        assert_int_equal(cn_outfile_create(path, &f, NULL), CN_OK);
+        fputs("new", cn_outfile_stream(f));
+        assert_int_equal(cn_outfile_seal(f, NULL), CN_OK);
+        assert_holds("old");
+        if (kept)
+            assert_int_equal(cn_outfile_finish(f, NULL), CN_OK);
+        else
+            cn_outfile_abandon(f);
+        assert_holds(kept ? "new" : "old");
+        assert_nothing_left();
+    }
+}
+
 static void test_abandoned(void **state)
 {
     (void)state;
@@ -257,6 +277,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_name_changes_hands_at_the_end),
         cmocka_unit_test(test_two_writers_of_one_name),
+        cmocka_unit_test(test_sealed),
         cmocka_unit_test(test_abandoned),
         cmocka_unit_test(test_a_full_disk),
         cmocka_unit_test(test_what_is_refused),
