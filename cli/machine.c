@@ -154,6 +154,8 @@ static int run(const struct cn_machine_info *info, uint32_t mask, const int *cou
     struct cn_machine_probe *probe = timed ? cn_machine_probe_create(MAX_BUFFER, most) : NULL;
     if (!t || (timed && !probe))
         code = cn_die("out of memory");
+    if (probe)
+        cn_machine_probe_cancel(probe, cn_interrupted);
     for (int i = 0; code < 0 && i < n_counts; i++)
         for (int tier = 0; code < 0 && tier < CN_N_TIERS; tier++) {
             const double none = (double)NAN;

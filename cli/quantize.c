@@ -78,9 +78,10 @@ static struct cn_table *make_plan(void)
 static void summarise(const struct cn_file_result *r, const char *what, bool guessed,
                       double seconds)
 {
-    fprintf(stderr, "%s: %s%s, %.2f M parameters, %.3f bits per weight, %.1f MB from %.1f MB", what,
-            guessed ? "auto, nearest to " : "", r->file_type, (double)r->n_params / 1e6, r->bpw,
-            (double)r->tensor_bytes / 1e6, (double)r->from_tensor_bytes / 1e6);
+    fprintf(stderr,
+            "%s: %s%s, %.2f M parameters, %.3f bits per weight, %.1f MB of weights from %.1f MB",
+            what, guessed ? "auto, nearest to " : "", r->file_type, (double)r->n_params / 1e6,
+            r->bpw, (double)r->tensor_bytes / 1e6, (double)r->from_tensor_bytes / 1e6);
     if (r->n_files > 1)
         fprintf(stderr, ", in %d files", r->n_files);
     if (seconds >= 0)

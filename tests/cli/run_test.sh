@@ -141,6 +141,22 @@ err_has "interrupted"
 err_has "generated |"
 grep -q '"phase":"decode"' "$scratch/cut.jsonl" || fail "no trace of what was done"
 
+# ... and while it waits for its prompt.
+mkfifo "$scratch/typed"
+waits() {
+    env --default-signal=INT "$CARNOT" run -f - <"$scratch/typed" &
+    pid=$!
+    exec 9>"$scratch/typed" # opens once it reads
+    sleep 0.5
+    kill -INT $pid
+    exec 9>&-
+    wait $pid
+}
+expect 1 waits
+one_line_err
+err_has "interrupted"
+! grep -q "system call" "$scratch/err" || fail "speaks of system calls"
+
 # A reader that goes away ends it without a word; a full disk with one.
 gone() {
     { code=0; "$CARNOT" run -p "$prompt" -n -1 --ignore-eos -c 2000 || code=$?; echo $code >"$scratch/code"; } | head -c 20 >/dev/null
