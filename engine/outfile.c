@@ -88,6 +88,10 @@ enum cn_status cn_outfile_create(const char *path, struct cn_outfile **file, str
         return cn_fail(err, CN_ERR_ARGUMENT,
                        "%s: exists and is not a regular file, so it will not be replaced", path);
     }
+    if (!*path) { /* what stands beside it could be made, and would not get its name at the end */
+        errno = ENOENT;
+        return cn_fail(err, CN_ERR_IO, "'': cannot create: %s", strerror(errno));
+    }
     struct cn_outfile *f = calloc(1, sizeof *f);
     CN_RETURN_IF(!f, CN_ERR_MEMORY, err, "%s: out of memory", path);
     enum cn_status status = CN_OK;

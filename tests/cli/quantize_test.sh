@@ -144,7 +144,7 @@ nothing_left
 
 # A split model into as many files, by any of the names; each opens by the first one, and holds what
 # the whole one does.
-split=tests/fixtures/split/tiny-00001-of-00003.gguf
+split=tests/fixtures/split/tiny-00001-of-00003.gguf # bad/good-f16.gguf cut in three, the first without tensors
 expect 0 "$CARNOT" quantize $split "$new" Q8_0
 expect 0 "$CARNOT" logits -m "$new" --tokens 1,2,3 --out "$scratch/whole.f32"
 rm "$new"

@@ -154,6 +154,8 @@ static void test_what_is_refused(void **state)
     assert_int_equal(unlink(path), 0);
     assert_int_equal(cn_outfile_create(dir, &f, &err), CN_ERR_ARGUMENT);
     assert_int_equal(errno, EISDIR);
+    assert_int_equal(cn_outfile_create("", &f, &err), CN_ERR_IO);
+    assert_int_equal(errno, ENOENT);
     snprintf(gone, sizeof gone, "%s/no-folder/x", dir);
     assert_int_equal(cn_outfile_create(gone, &f, &err), CN_ERR_IO);
     assert_int_equal(errno, ENOENT);
