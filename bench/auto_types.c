@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 enum {
     MAX_THREADS = 256,
@@ -80,6 +79,7 @@ static struct cn_quantize_options plain_options(const struct cn_auto_options *o)
         .n_tensor_types = o->n_tensor_types,
         .output_type = o->output_type,
         .embedding_type = o->embedding_type,
+        .keep_split = o->keep_split,
         .n_threads = o->n_threads,
     };
 }
@@ -352,17 +352,10 @@ static void find_file_type(const struct cn_auto_job *j, struct cn_auto_plan *pla
 /* Better now than after minutes of measuring. */
 static enum cn_status check_out(const struct cn_auto_job *j)
 {
-    struct stat a, b;
-    struct cn_gguf_writer *w = NULL;
     if (!j->o->out)
         return CN_OK;
-    CN_RETURN_IF(stat(j->in, &a) == 0 && stat(j->o->out, &b) == 0 && a.st_dev == b.st_dev &&
-                     a.st_ino == b.st_ino,
-                 CN_ERR_ARGUMENT, j->err,
-                 "%s: input and output are the same file; give the output another name", j->o->out);
-    CN_TRY(cn_gguf_writer_create(j->o->out, &w, j->err));
-    cn_gguf_writer_abandon(w);
-    return CN_OK;
+    const struct cn_quantize_options o = plain_options(j->o);
+    return cn_quantize_check_out(j->in, j->o->out, &o, j->err);
 }
 
 static enum cn_status make_plan(struct cn_auto_job *j, struct cn_auto_plan *plan, struct listing *l)

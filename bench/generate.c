@@ -3,6 +3,8 @@
 
 #include "bench/model_work.h"
 #include "bench/probe.h"
+#include "engine/error.h"
+#include "engine/tools.h"
 #include "engine/utf8.h"
 
 #include <string.h>
@@ -59,6 +61,7 @@ enum cn_status cn_generate(struct cn_session *session, const struct cn_model *mo
                            const struct cn_generate_options *o, struct cn_generation *r,
                            struct cn_error *err)
 {
+    const int64_t n_vocab = cn_model_get_info(model)->n_vocab;
     struct stream stream = { .options = o };
     struct cn_work told;
     *r = (struct cn_generation){ .n_prompt = n_prompt };
@@ -75,11 +78,18 @@ enum cn_status cn_generate(struct cn_session *session, const struct cn_model *mo
 
     bool stop = false;
     while (status == CN_OK && !stop && (o->n_predict < 0 || r->n_generated < o->n_predict)) {
+        const float *logits = cn_session_logits(session, 0);
         begin(o, "sample", r->n_generated);
         double a = cn_seconds();
-        int32_t token = cn_sampler_sample(sampler, cn_session_logits(session, 0));
+        bool finite = cn_all_finite(logits, n_vocab);
+        int32_t token = finite ? cn_sampler_sample(sampler, logits) : -1;
         double b = cn_seconds();
         end(o);
+        if (!finite) { /* a token from these would be made up */
+            status = cn_fail(err, CN_ERR_FORMAT, "the model's logits are not finite at position %d",
+                             cn_session_position(session) - 1);
+            break;
+        }
         r->sample_s += b - a;
         if (r->n_generated == 0)
             r->ttft_s = r->prefill_s + (b - a);

@@ -205,7 +205,13 @@ struct cn_machine_probe {
     size_t ahead;
     int64_t (*ops)(int64_t n_rounds);
     int64_t n_rounds;
+    bool (*cancel)(void);
 };
+
+static bool cancelled(const struct cn_machine_probe *p)
+{
+    return p->cancel && p->cancel();
+}
 
 static void touch_chunk(void *context, int chunk, int thread)
 {
@@ -313,7 +319,8 @@ static double median_ops(struct cn_machine_probe *p, int64_t (*ops)(int64_t), in
     start = cn_seconds();
     do
         sample(p, ops_step, n_threads, &samples);
-    while ((!samples.calm || samples.n < wanted) && cn_seconds() - start < PATIENCE * seconds);
+    while ((!samples.calm || samples.n < wanted) && cn_seconds() - start < PATIENCE * seconds &&
+           !cancelled(p));
     return cn_median(samples.rate, samples.n) * 1e-9;
 }
 
@@ -354,7 +361,7 @@ static void read_rate(struct cn_machine_probe *p, const struct cn_peak *peak, in
             calm &= samples[i].calm;
         }
         spent = cn_seconds() - start;
-    } while (spent < seconds || (!calm && spent < PATIENCE * seconds));
+    } while ((spent < seconds || (!calm && spent < PATIENCE * seconds)) && !cancelled(p));
     double best = 0;
     for (int i = 0; i < N_PATTERNS; i++) {
         double rate = cn_median(samples[i].rate, samples[i].n);
@@ -368,6 +375,11 @@ static void read_rate(struct cn_machine_probe *p, const struct cn_peak *peak, in
                      patterns[i].ahead);
     }
     rates->read_gbps = best * 1e-9;
+}
+
+void cn_machine_probe_cancel(struct cn_machine_probe *p, bool (*cancel)(void))
+{
+    p->cancel = cancel;
 }
 
 void cn_machine_probe_run(struct cn_machine_probe *p, uint32_t tiers, enum cn_tier tier,

@@ -53,6 +53,9 @@ struct cn_machine_probe *cn_machine_probe_create(size_t n_bytes, int n_threads);
 void cn_machine_probe_free(struct cn_machine_probe *p);
 size_t cn_machine_probe_bytes(const struct cn_machine_probe *p);
 
+/* Runs end early, with rates of what there is, once this says true; NULL, as at first: never. */
+void cn_machine_probe_cancel(struct cn_machine_probe *p, bool (*cancel)(void));
+
 /* Rates of n_threads threads (<= those of create) with the instructions of this tier (what it lacks
  * is taken from the tiers of `tiers` below it, int8_gops and bf16_gops excepted) in about
  * `seconds`. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "bench/html.h"
 #include "bench/table.h"
+#include "engine/error.h"
 #include "engine/tools.h"
 
 #include <assert.h>
@@ -644,20 +645,23 @@ bool cn_table_print(const struct cn_table *t, enum cn_table_format format, FILE 
     return !ferror(out);
 }
 
-bool cn_table_save(const struct cn_table *t, const char *path)
+bool cn_table_format_of(const char *path, enum cn_table_format *format)
 {
     const char *dot = strrchr(path, '.');
+    return dot && cn_table_format_parse(dot + 1, format);
+}
+
+enum cn_status cn_table_save(const struct cn_table *t, const char *path, struct cn_error *err)
+{
     enum cn_table_format format = CN_TABLE_MD;
     struct cn_outfile *file;
-    if (dot)
-        cn_table_format_parse(dot + 1, &format);
-    if (cn_outfile_create(path, &file, NULL) != CN_OK)
-        return false;
-    if (!cn_table_print(t, format, cn_outfile_stream(file))) {
-        int reason = errno;
-        cn_outfile_abandon(file);
-        errno = reason;
-        return false;
-    }
-    return cn_outfile_finish(file, NULL) == CN_OK;
+    cn_table_format_of(path, &format);
+    CN_TRY(cn_outfile_create(path, &file, err));
+    if (!t->out_of_memory && cn_table_print(t, format, cn_outfile_stream(file)))
+        return cn_outfile_finish(file, err);
+    bool full = ferror(cn_outfile_stream(file)) != 0;
+    int reason = errno;
+    cn_outfile_abandon(file);
+    return full ? cn_fail(err, CN_ERR_IO, "%s: cannot write: %s", path, strerror(reason))
+                : cn_fail(err, CN_ERR_MEMORY, "%s: out of memory", path);
 }

@@ -5,7 +5,6 @@
 #include "engine/error.h"
 #include "engine/threads.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -122,7 +121,7 @@ static void number(struct row *r, const char *key, double v)
     if (r->values)
         cn_table_f64(r->table, key, v);
     else
-        cn_table_column(r->table, key, NULL, -1);
+        cn_table_column(r->table, key, key, -1);
 }
 
 static void count(struct row *r, const char *key, int64_t v)
@@ -130,7 +129,7 @@ static void count(struct row *r, const char *key, int64_t v)
     if (r->values)
         cn_table_i64(r->table, key, v);
     else
-        cn_table_column(r->table, key, NULL, -1);
+        cn_table_column(r->table, key, key, -1);
 }
 
 static void text(struct row *r, const char *key, const char *v)
@@ -138,7 +137,7 @@ static void text(struct row *r, const char *key, const char *v)
     if (r->values)
         cn_table_str(r->table, key, v && *v ? v : NULL);
     else
-        cn_table_column(r->table, key, NULL, -1);
+        cn_table_column(r->table, key, key, -1);
 }
 
 static void fill_energy(struct row *r, const struct cn_profiler *p, const char *phases)
@@ -161,7 +160,7 @@ static void fill_energy(struct row *r, const struct cn_profiler *p, const char *
     if (r->values)
         cn_table_json(r->table, "phases", phases);
     else
-        cn_table_column(r->table, "phases", NULL, -1);
+        cn_table_column(r->table, "phases", "phases", -1);
 }
 
 static double of_two(double (*f)(double, double), double a, double b)
@@ -274,8 +273,7 @@ static enum cn_status save(const struct cn_run_record *record, const struct cn_r
             else
                 fill_energy(&r, profiler, phases);
         }
-        if (!cn_table_save(r.table, path))
-            status = cn_fail(err, CN_ERR_IO, "%s: %s", path, strerror(errno));
+        status = cn_table_save(r.table, path, err);
     }
     cn_table_free(r.table);
     free(phases);

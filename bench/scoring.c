@@ -3,6 +3,7 @@
 
 #include "engine/error.h"
 #include "engine/model.h"
+#include "engine/tools.h"
 
 #include <math.h>
 #include <regex.h>
@@ -326,7 +327,11 @@ static enum cn_status generate(struct run *r, const struct cn_score_task *task,
     CN_RETURN_IF(!add_text(r, "", 0), CN_ERR_MEMORY, r->err, "out of memory");
     CN_TRY(hold(r, prompt->p, prompt->n));
     for (int32_t i = 0; i < n_predict(r); i++) {
-        int32_t token = argmax(cn_session_logits(r->session, 0), n_vocab);
+        const float *logits = cn_session_logits(r->session, 0);
+        CN_RETURN_IF(!cn_all_finite(logits, n_vocab), CN_ERR_FORMAT, r->err,
+                     "the model's logits are not finite at position %d",
+                     cn_session_position(r->session) - 1);
+        int32_t token = argmax(logits, n_vocab);
         if (cn_token_is_end(r->model, token))
             break;
         size_t n;

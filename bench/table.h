@@ -11,6 +11,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "engine/carnot.h"
+
 enum cn_table_format {
     CN_TABLE_MD,
     CN_TABLE_CSV,
@@ -53,9 +55,12 @@ int64_t cn_table_n_rows(const struct cn_table *t);
  * then) or `out` failed. */
 bool cn_table_print(const struct cn_table *t, enum cn_table_format format, FILE *out);
 
-/* Writes the table to a file in the format its name ends in (.csv, .json, .html: a <table> for a
- * page,
- * ...; Markdown if unknown), under a temporary name first. False with errno set. */
-bool cn_table_save(const struct cn_table *t, const char *path);
+/* The format that a file's name ends in (.csv, .json, .html: a <table> for a page, ...); false if
+ * there is none of that name. */
+bool cn_table_format_of(const char *path, enum cn_table_format *format);
+
+/* Writes the table to a file in the format its name ends in, Markdown if unknown, under a temporary
+ * name first. */
+enum cn_status cn_table_save(const struct cn_table *t, const char *path, struct cn_error *err);
 
 #endif

@@ -4,18 +4,19 @@
  */
 #include "cli/bench.h"
 
+#include "cli/lists.h"
+#include "cli/outputs.h"
 #include "cli/tokens.h"
 
 #include "bench/generate.h"
 #include "bench/probe.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-enum { MIN_PROBE = 256 << 20 };
+enum { MIN_PROBE = 256 << 20, MAX_TOKENS = 1 << 28, MAX_THREADS = 1024 };
 
 /* Time spent idle before and after, for the baseline, when there is a meter. */
 static const double IDLE_S = 1;
@@ -62,16 +63,17 @@ static bool interrupted(void *user)
     return cn_interrupted();
 }
 
-static bool parse_list(const char *name, const char *text, int32_t min, struct cn_int_list *list)
+static bool parse_list(const char *name, const char *text, int32_t min, int32_t max,
+                       struct cn_int_list *list)
 {
     list->n = 0;
     for (const char *p = text;; p++) {
         char *end;
         long v = strtol(p, &end, 10);
-        if (end == p || (*end && *end != ',') || v < min || v > 1 << 28 ||
-            list->n == CN_BENCH_LIST) {
-            cn_usage_error("%s: numbers from %d on, with commas, expected; '%s' given", name, min,
-                           text);
+        if (end == p || (*end && *end != ',') || v < min || v > max || list->n == CN_BENCH_LIST) {
+            cn_usage_error("%s: numbers from %d to %d, with commas, at most %d of them, expected; "
+                           "'%s' given",
+                           name, min, max, CN_BENCH_LIST, text);
             return false;
         }
         list->values[list->n++] = (int32_t)v;
@@ -79,6 +81,14 @@ static bool parse_list(const char *name, const char *text, int32_t min, struct c
             return true;
         p = end;
     }
+}
+
+static bool is_zero(const struct cn_int_list *list)
+{
+    for (int i = 0; i < list->n; i++)
+        if (list->values[i])
+            return false;
+    return true;
 }
 
 static void wait_idle(struct cn_bench *b, int64_t index)
@@ -219,8 +229,9 @@ static int finish(struct cn_bench *b)
          : b->a->attribute || b->a->split ? cn_bench_split_notes
                                           : cn_bench_notes)(b);
     int code = CN_EXIT_OK;
-    if (b->a->save && !cn_table_save(b->table, b->a->save))
-        code = cn_die("%s: %s", b->a->save, strerror(errno));
+    struct cn_error table_err = { "" };
+    if (b->a->save && cn_table_save(b->table, b->a->save, &table_err) != CN_OK)
+        code = cn_die("%s", table_err.text);
     cn_table_free(b->table);
     return code;
 }
@@ -251,13 +262,19 @@ static int execute(const struct cn_bench_arguments *a)
     cn_machine_describe(&machine);
     char threads[16];
     snprintf(threads, sizeof threads, "%d", machine.n_usable > 0 ? machine.n_usable : 1);
-    if (!parse_list("-p", a->prefill, 0, &b.prefill) ||
-        !parse_list("-n", a->decode, 0, &b.decode) || !parse_list("-d", a->depth, 0, &b.depth) ||
-        !parse_list("-t", a->threads ? a->threads : threads, 1, &b.threads) ||
+    if (!parse_list("-p", a->prefill, 0, MAX_TOKENS, &b.prefill) ||
+        !parse_list("-n", a->decode, 0, MAX_TOKENS, &b.decode) ||
+        !parse_list("-d", a->depth, 0, MAX_TOKENS, &b.depth) ||
+        !parse_list("-t", a->threads ? a->threads : threads, 1, MAX_THREADS, &b.threads) ||
         !cn_kv_parse(a->kv, &b.kv) || !cn_precision_parse(a->precision, &b.fast))
         return CN_EXIT_USAGE;
+    if (!a->watch_cost && is_zero(&b.prefill) && is_zero(&b.decode))
+        return cn_usage_error("nothing to measure: -p %s and -n %s leave out both tests",
+                              a->prefill, a->decode);
     b.profiler = cn_profiler_create(&profiler, &profiler_err);
-    if (!b.profiler || (!a->watch_cost && cn_profiler_start(b.profiler, &profiler_err) != 0)) {
+    if (!b.profiler)
+        return cn_meter_refused(profiler_err.text);
+    if (!a->watch_cost && cn_profiler_start(b.profiler, &profiler_err) != 0) {
         cn_profiler_free(b.profiler);
         return cn_die("%s", profiler_err.text);
     }
@@ -375,6 +392,10 @@ int cn_cmd_bench(int argc, char **argv)
         cn_options_parse(argc, argv, &usage, options, sizeof options / sizeof *options, NULL, 0, 0);
     if (code < 0)
         code = check(&a);
+    if (code < 0)
+        code = cn_check_tiers(a.tiers);
+    if (code < 0)
+        code = cn_output_check_table("--save", a.save, a.models.items, a.models.n);
     if (code < 0)
         code = execute(&a);
     free(a.models.items);

@@ -3,6 +3,8 @@
  * carnot dequantize: raw blocks of a tensor format to floats, through the chosen tier's unpacking.
  */
 #include "cli/cli.h"
+#include "cli/lists.h"
+#include "cli/outputs.h"
 #include "engine/tools.h"
 #include "quant/quant.h"
 
@@ -88,7 +90,7 @@ static int unknown_type(const char *name)
 
 int cn_cmd_dequantize(int argc, char **argv)
 {
-    const char *type = NULL, *tiers = NULL, *bad;
+    const char *type = NULL, *tiers = NULL;
     struct cn_string_list args = { 0 };
     const struct cn_option options[] = {
         {"--type",   NULL, CN_OPT_STRING, &type,  "TYPE", "tensor type of the blocks (needed)", 0,
@@ -101,22 +103,18 @@ int cn_cmd_dequantize(int argc, char **argv)
                                 &args, 2, 2);
     if (code >= 0)
         goto done;
-    const char *list = tiers ? tiers : getenv("CARNOT_TIERS");
-    uint32_t mask = UINT32_MAX;
-    size_t bad_len;
+    uint32_t mask;
     const struct cn_format *format = type ? cn_format_by_name(type) : NULL;
     if (!type) {
         code = cn_usage_error("--type is needed: the tensor type of the blocks");
     } else if (!format) {
         code = unknown_type(type);
-    } else if (list && *list && !cn_tiers_parse(list, &mask, &bad, &bad_len)) {
-        char known[64];
-        code = cn_usage_error("%s takes tiers separated by commas (%s), not '%.*s'",
-                              tiers ? "--tiers" : "CARNOT_TIERS",
-                              cn_tiers_format(UINT32_MAX, known, sizeof known), (int)bad_len, bad);
-    } else {
-        const struct cn_kernels kernels = cn_kernels_for(format, mask & cn_tiers_detect());
-        code = dequantize(format, &kernels, args.items[0], args.items[1]);
+    } else if ((code = cn_parse_tiers("--tiers", tiers, &mask)) < 0) {
+        const struct cn_kernels kernels = cn_kernels_for(format, mask);
+        const char *in = args.items[0];
+        code = cn_output_check(args.items[1], &in, 1);
+        if (code < 0)
+            code = dequantize(format, &kernels, args.items[0], args.items[1]);
     }
 done:
     free(args.items);

@@ -3,6 +3,8 @@
  * carnot imatrix: the importance matrix of a model on a text, or several files merged into one.
  */
 #include "cli/cli.h"
+#include "cli/lists.h"
+#include "cli/outputs.h"
 
 #include "engine/tools.h"
 
@@ -127,6 +129,7 @@ int cn_cmd_imatrix(int argc, char **argv)
         o.n_chunks = (int32_t)chunks;
         o.every = (int32_t)every;
         o.n_threads = (int32_t)threads;
+        const char *const made_of[] = { model ? model : cn_default_model(), text };
         if (!o.out)
             code = cn_usage_error("-o OUT is needed");
         else if (!text && in.n == 0)
@@ -137,10 +140,13 @@ int cn_cmd_imatrix(int argc, char **argv)
             code = cn_usage_error("--resume and --in exclude each other: merge when it is done");
         else if (o.resume && !text)
             code = cn_usage_error("--resume needs -f TEXT");
-        else if (!text)
+        else if ((code = cn_check_tiers(tiers)) <
+                 0) /* of --in one may be it: files are added to it */
+            code = cn_output_check(o.out, made_of, sizeof made_of / sizeof *made_of);
+        if (code < 0 && !text)
             code = make(NULL, NULL, 0, &o);
-        else
-            code = collect(model ? model : cn_default_model(), tiers, text, &o);
+        else if (code < 0)
+            code = collect(made_of[0], tiers, text, &o);
     }
     free(in.items);
     return code;

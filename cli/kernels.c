@@ -8,9 +8,9 @@
 #include "bench/table.h"
 #include "cli/cli.h"
 #include "cli/lists.h"
+#include "cli/outputs.h"
 #include "quant/quant.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -194,6 +194,7 @@ static int run(const struct args *a)
     struct cn_table *t = make_table(a);
     struct cn_checker *checker = a->check ? cn_checker_create((uint64_t)a->seed) : NULL;
     struct cn_kernel_bench *bench = a->bench ? cn_kernel_bench_create((int)a->n_threads) : NULL;
+    struct cn_error err = { "" };
     int code = -1, n_failed = 0;
     if (!t || (a->check && !checker) || (a->bench && !bench))
         code = cn_die("out of memory");
@@ -205,8 +206,8 @@ static int run(const struct args *a)
     cn_progress("kernels", CN_N_TYPES, CN_N_TYPES);
     if (code < 0 && !cn_table_print(t, a->output, stdout))
         code = cn_die("out of memory, or stdout cannot be written");
-    if (code < 0 && a->save && !cn_table_save(t, a->save))
-        code = cn_die("%s: %s", a->save, strerror(errno));
+    if (code < 0 && a->save && cn_table_save(t, a->save, &err) != CN_OK)
+        code = cn_die("%s", err.text);
     if (code < 0 && n_failed)
         code = cn_die("%d %s wrong", n_failed, n_failed == 1 ? "kernel is" : "kernels are");
     cn_table_free(t);
@@ -246,6 +247,8 @@ int cn_cmd_kernels(int argc, char **argv)
         code = pick("--job", a.jobs, job_name, CN_N_JOBS, a.job);
     if (code < 0)
         code = cn_parse_tiers("--tier", a.tiers, &a.mask);
+    if (code < 0)
+        code = cn_output_check_table("--save", a.save, NULL, 0);
     if (code >= 0)
         return code;
     if (!a.check && !a.bench)

@@ -7,23 +7,46 @@
 #include <stdlib.h>
 #include <string.h>
 
-int cn_parse_tiers(const char *name, const char *list, uint32_t *mask)
+/* The tiers asked for; `all` if none are. */
+static int read_tiers(const char *source, const char *list, uint32_t all, uint32_t *asked)
 {
-    const char *source = list ? name : "CARNOT_TIERS", *bad;
-    const uint32_t here = cn_tiers_detect();
-    uint32_t asked = here;
+    const char *bad;
     size_t bad_len;
     char text[64];
+    *asked = all;
     if (!list)
         list = getenv("CARNOT_TIERS");
-    if (list && *list && !cn_tiers_parse(list, &asked, &bad, &bad_len))
+    if (list && *list && !cn_tiers_parse(list, asked, &bad, &bad_len))
         return cn_usage_error("%s takes tiers separated by commas (%s), not '%.*s'", source,
                               cn_tiers_format(UINT32_MAX, text, sizeof text), (int)bad_len, bad);
+    return -1;
+}
+
+int cn_check_tiers(const char *list)
+{
+    uint32_t asked;
+    return read_tiers(list ? "--tiers" : "CARNOT_TIERS", list, 0, &asked);
+}
+
+int cn_parse_tiers(const char *name, const char *list, uint32_t *mask)
+{
+    const char *source = list ? name : "CARNOT_TIERS";
+    const uint32_t here = cn_tiers_detect();
+    uint32_t asked;
+    char text[64];
+    int code = read_tiers(source, list, here, &asked);
+    if (code >= 0)
+        return code;
     if (asked & ~here)
         cn_warn("%s: not on this machine: %s", source,
                 cn_tiers_format(asked & ~here, text, sizeof text));
     *mask = here & asked;
     return -1;
+}
+
+int cn_meter_refused(const char *why)
+{
+    return strcmp(why, "out of memory") == 0 ? cn_die("%s", why) : cn_usage_error("%s", why);
 }
 
 int cn_parse_counts(const char *name, const char *list, int max, int *counts, int *n)

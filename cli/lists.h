@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Option values that are lists with commas.
+ * Option values that are lists with commas, and names that several commands take.
  */
 #ifndef CN_LISTS_H
 #define CN_LISTS_H
@@ -10,6 +10,14 @@
 /* The tiers to use: `list` (of option `name`), else CARNOT_TIERS, else all of this machine. Warns
  * of those that this machine lacks. Returns -1, or the exit code after a message. */
 int cn_parse_tiers(const char *name, const char *list, uint32_t *mask);
+
+/* Whether the names in `list` (of --tiers), else in CARNOT_TIERS, are names of tiers: for commands
+ * whose model looks at what this machine has. Returns -1, or the exit code after a message. */
+int cn_check_tiers(const char *list);
+
+/* What cn_profiler_create said, which fails at a wrong --meter or for want of memory. Returns the
+ * exit code. */
+int cn_meter_refused(const char *why);
 
 enum { CN_MAX_COUNTS = 64 };
 

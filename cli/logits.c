@@ -3,6 +3,8 @@
  * carnot logits: the raw logits of every position, for comparison with other engines.
  */
 #include "cli/cli.h"
+#include "cli/lists.h"
+#include "cli/outputs.h"
 #include "cli/tokens.h"
 
 #include "engine/carnot.h"
@@ -25,12 +27,18 @@ static bool write_logits(FILE *f, struct cn_session *s, const int32_t *tokens, s
         int32_t now = (int32_t)(n - i < (size_t)batch ? n - i : (size_t)batch);
         if (cn_session_eval(s, tokens + i, now, CN_WANT_ALL, err) != CN_OK)
             return false;
-        for (int32_t j = 0; j < now; j++)
-            if (fwrite(cn_session_logits(s, j), sizeof(float), (size_t)n_vocab, f) !=
-                (size_t)n_vocab) {
+        for (int32_t j = 0; j < now; j++) {
+            const float *logits = cn_session_logits(s, j);
+            if (!cn_all_finite(logits, n_vocab)) {
+                snprintf(err->text, sizeof err->text,
+                         "the model's logits are not finite at position %zu", i + (size_t)j);
+                return false;
+            }
+            if (fwrite(logits, sizeof *logits, (size_t)n_vocab, f) != (size_t)n_vocab) {
                 snprintf(err->text, sizeof err->text, "write: %s", strerror(errno));
                 return false;
             }
+        }
         cn_progress("logits", (double)i + now, (double)n);
         if (cn_interrupted()) {
             snprintf(err->text, sizeof err->text, "interrupted");
@@ -102,10 +110,18 @@ int cn_cmd_logits(int argc, char **argv)
         return code;
     if (!a.tokens || !a.out)
         return cn_usage_error("%s is needed", a.tokens ? "--out" : "--tokens");
+    code = cn_check_tiers(a.tiers);
+    if (code >= 0)
+        return code;
+    const char *const in[] = { a.model, a.tokens[0] == '@' ? a.tokens + 1 : NULL };
+    code = cn_output_check(a.out, in, sizeof in / sizeof *in);
+    if (code >= 0)
+        return code;
     int32_t *tokens;
     size_t n;
-    if (!cn_tokens_parse(a.tokens, &tokens, &n))
-        return CN_EXIT_FAILED;
+    code = cn_tokens_parse(a.tokens, &tokens, &n);
+    if (code >= 0)
+        return code;
     code = run(&a, tokens, n);
     free(tokens);
     return code;

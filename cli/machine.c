@@ -5,6 +5,7 @@
 #include "cli/machine.h"
 #include "bench/machine_probe.h"
 #include "cli/lists.h"
+#include "cli/outputs.h"
 #include "quant/quant.h"
 
 #include <math.h>
@@ -153,6 +154,8 @@ static int run(const struct cn_machine_info *info, uint32_t mask, const int *cou
     struct cn_machine_probe *probe = timed ? cn_machine_probe_create(MAX_BUFFER, most) : NULL;
     if (!t || (timed && !probe))
         code = cn_die("out of memory");
+    if (probe)
+        cn_machine_probe_cancel(probe, cn_interrupted);
     for (int i = 0; code < 0 && i < n_counts; i++)
         for (int tier = 0; code < 0 && tier < CN_N_TIERS; tier++) {
             const double none = (double)NAN;
@@ -218,6 +221,8 @@ int cn_cmd_machine(int argc, char **argv)
     if (code < 0 && !energy && (e.save || (models.n && !e.predict)))
         code = cn_usage_error("%s goes with --energy%s", e.save ? "--save" : "-m",
                               e.save ? "" : " or --predict");
+    if (code < 0)
+        code = cn_output_check(e.save, models.items, models.n);
     if (code < 0 && energy && seconds <= 0)
         code = cn_usage_error("--energy: --seconds above 0 expected");
     if (code < 0 && e.predict) {

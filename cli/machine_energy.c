@@ -2,6 +2,7 @@
  *
  * carnot machine --energy and --predict: joules of a machine as a sum of four terms.
  */
+#include "cli/lists.h"
 #include "cli/machine.h"
 
 #include "bench/energy_sweep.h"
@@ -250,7 +251,7 @@ int cn_machine_energy(const struct cn_machine_energy *a)
     struct cn_profiler_error err;
     struct cn_profiler *profiler = cn_profiler_create(&o, &err);
     if (!profiler)
-        return cn_die("%s", err.text);
+        return cn_meter_refused(err.text);
     const struct cn_meter_info *meter = cn_profiler_channel(profiler, 0);
     struct made made = { .n = 0 };
     const char *models[N_TYPES];

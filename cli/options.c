@@ -6,6 +6,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <float.h>
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -72,6 +73,9 @@ const char *cn_nearest(const char *given, const char *const *candidates, size_t 
 /* ---- values ------------------------------------------------------------------------------------
  */
 
+/* Whole numbers up to here are doubles; a bound beyond is that of int64_t. */
+static const double LARGEST_INT = 9e15;
+
 static bool has_bounds(const struct cn_option *o)
 {
     return o->min != 0 || o->max != 0; /* cli.h: both 0 means none */
@@ -90,8 +94,10 @@ static const char *describe_value(const struct cn_option *o, char *buf, size_t n
         return buf;
     }
     const char *kind = o->kind == CN_OPT_INT ? "a whole number" : "a number";
-    double largest = o->kind == CN_OPT_INT ? 9e15 : DBL_MAX; /* a bound in name only */
-    if (!has_bounds(o))
+    double largest = o->kind == CN_OPT_INT ? LARGEST_INT : DBL_MAX; /* a bound in name only */
+    if (o->kind == CN_OPT_INT && has_bounds(o) && o->max >= largest)
+        snprintf(buf, n, "%s (%s from %.15g to %" PRId64 ")", arg, kind, o->min, INT64_MAX);
+    else if (!has_bounds(o))
         snprintf(buf, n, "%s (%s)", arg, kind);
     else if (o->max >= largest)
         snprintf(buf, n, "%s (%s, at least %.15g)", arg, kind, o->min);
@@ -104,7 +110,8 @@ static const char *describe_value(const struct cn_option *o, char *buf, size_t n
 
 static bool in_bounds(const struct cn_option *o, double value)
 {
-    return !has_bounds(o) || (value >= o->min && value <= o->max);
+    bool open = o->kind == CN_OPT_INT && o->max >= LARGEST_INT;
+    return !has_bounds(o) || (value >= o->min && (open || value <= o->max));
 }
 
 static bool parse_number(const struct cn_option *o, const char *text)

@@ -3,6 +3,8 @@
  * carnot perplexity: how well models predict a text; with a base, how far they are from it.
  */
 #include "cli/cli.h"
+#include "cli/lists.h"
+#include "cli/outputs.h"
 #include "cli/tokens.h"
 
 #include "bench/ppl.h"
@@ -143,6 +145,13 @@ static int run(const struct arguments *a, struct cn_perplexity_options *options)
     return code;
 }
 
+static int check_output(const struct arguments *a)
+{
+    const char *const in[] = { a->models.n ? a->models.items[0] : cn_default_model(), a->text,
+                               a->base };
+    return cn_output_check(a->save_base, in, sizeof in / sizeof *in);
+}
+
 int cn_cmd_perplexity(int argc, char **argv)
 {
     struct arguments a = { .kv = "f16", .precision = "exact" };
@@ -186,7 +195,9 @@ int cn_cmd_perplexity(int argc, char **argv)
             code = cn_usage_error("--save-base takes one model");
         else if (!cn_kv_parse(a.kv, &o.kv) || !cn_precision_parse(a.precision, &o.fast))
             code = CN_EXIT_USAGE;
-        else
+        else if ((code = cn_check_tiers(a.tiers)) < 0)
+            code = check_output(&a);
+        if (code < 0)
             code = run(&a, &o);
     }
     free(a.models.items);

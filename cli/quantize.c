@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "bench/table.h"
 #include "cli/cli.h"
+#include "cli/outputs.h"
 #include "cli/quantize_auto.h"
 #include "engine/tools.h"
 
@@ -23,7 +24,8 @@ static const struct cn_usage usage = {
             "  carnot quantize model-f16.gguf - Q4_K_M --dry-run\n"
             "  carnot quantize model-f16.gguf out.gguf IQ2_XS --imatrix model.imatrix\n"
             "  carnot quantize model-f16.gguf out.gguf Q4_0 --tensor-type 'ffn_down=q6_k'\n"
-            "  carnot quantize model-f16.gguf out.gguf auto --bpw 3.5 --imatrix model.imatrix",
+            "  carnot quantize model-f16.gguf out.gguf auto --bpw 3.5 --imatrix model.imatrix\n"
+            "  carnot quantize f16-00001-of-00003.gguf q4 Q4_K_M --keep-split",
 };
 
 static void add_to_plan(void *user, const struct cn_quantize_tensor *t)
@@ -76,9 +78,12 @@ static struct cn_table *make_plan(void)
 static void summarise(const struct cn_file_result *r, const char *what, bool guessed,
                       double seconds)
 {
-    fprintf(stderr, "%s: %s%s, %.2f M parameters, %.3f bits per weight, %.1f MB from %.1f MB", what,
-            guessed ? "auto, nearest to " : "", r->file_type, (double)r->n_params / 1e6, r->bpw,
-            (double)r->tensor_bytes / 1e6, (double)r->from_tensor_bytes / 1e6);
+    fprintf(stderr,
+            "%s: %s%s, %.2f M parameters, %.3f bits per weight, %.1f MB of weights from %.1f MB",
+            what, guessed ? "auto, nearest to " : "", r->file_type, (double)r->n_params / 1e6,
+            r->bpw, (double)r->tensor_bytes / 1e6, (double)r->from_tensor_bytes / 1e6);
+    if (r->n_files > 1)
+        fprintf(stderr, ", in %d files", r->n_files);
     if (seconds >= 0)
         fprintf(stderr, ", %.1f s", seconds);
     fputc('\n', stderr);
@@ -133,6 +138,20 @@ static int quantize_auto(const char *in, const char *out, const struct cn_quanti
     return code;
 }
 
+/* Names of types and regular expressions; type NULL: auto. -1: all is well. */
+static int check(const struct cn_quantize_options *o, const struct cn_quantize_auto *automatic)
+{
+    struct cn_error err;
+    if (o->type && cn_quantize_auto_given(automatic))
+        return cn_usage_error("--bpw, --size, --sensitivity and --probe-time go with the type "
+                              "auto, not %s",
+                              o->type);
+    enum cn_status status = cn_quantize_check(o, &err);
+    return status == CN_OK           ? -1
+           : status == CN_ERR_MEMORY ? cn_die("%s", err.text)
+                                     : cn_usage_error("%s", err.text);
+}
+
 int cn_cmd_quantize(int argc, char **argv)
 {
     struct cn_quantize_options o = { .progress = show_progress, .cancel = interrupted };
@@ -161,6 +180,9 @@ int cn_cmd_quantize(int argc, char **argv)
           "models of up to 2 G weights)", 0, 0 },
         { "--probe-time", NULL, CN_OPT_FLOAT, &automatic.seconds, "SECONDS",
           "auto: for measuring divergence; if short, in classes of matrices (600)", 1, 1e6 },
+        { "--keep-split", NULL, CN_OPT_FLAG, &o.keep_split, NULL,
+          "as many files as IN has, each with the tensors it has there: OUT is PREFIX or "
+          "PREFIX-00001-of-0000N.gguf", 0, 0 },
         { "--allow-requantize", NULL, CN_OPT_FLAG, &o.allow_requantize, NULL,
           "take tensors that are quantised already", 0, 0 },
         { "--dry-run", NULL, CN_OPT_FLAG, &o.dry_run, NULL,
@@ -174,18 +196,19 @@ int cn_cmd_quantize(int argc, char **argv)
     int code = cn_options_parse(argc, argv, &usage, options, sizeof options / sizeof *options,
                                 &args, 3, 3);
     if (code < 0) {
-        o.type = args.items[2];
         o.tensor_types = tensor_types.items;
         o.n_tensor_types = tensor_types.n;
         o.n_threads = (int)n_threads;
-        if (strcasecmp(o.type, "auto") == 0)
-            code = quantize_auto(args.items[0], args.items[1], &automatic, &o, format);
-        else if (cn_quantize_auto_given(&automatic))
-            code = cn_usage_error("--bpw, --size, --sensitivity and --probe-time go with the type "
-                                  "auto, not %s",
-                                  o.type);
-        else
+        const char *const in[] = { args.items[0], o.imatrix };
+        o.type = strcasecmp(args.items[2], "auto") == 0 ? NULL : args.items[2];
+        code = check(&o, &automatic);
+        if (code < 0 && !o.dry_run) /* what names a split has is known when IN is open */
+            code = o.keep_split ? cn_output_check_name(args.items[1])
+                                : cn_output_check(args.items[1], in, sizeof in / sizeof *in);
+        if (code < 0 && o.type)
             code = quantize(args.items[0], args.items[1], &o, format);
+        else if (code < 0)
+            code = quantize_auto(args.items[0], args.items[1], &automatic, &o, format);
     }
     free(args.items);
     free(tensor_types.items);

@@ -24,7 +24,13 @@ static char *read_all(int fd, const char *name, size_t max_bytes, size_t *n)
             data = more;
             room = grown;
         }
-        ssize_t got = read(fd, data + used, room - used - 1);
+        ssize_t got = cn_interrupted() ? -1 : read(fd, data + used, room - used - 1);
+        if (cn_interrupted()) {
+            cn_die("interrupted");
+            break;
+        }
+        if (got < 0 && errno == EINTR)
+            continue;
         if (got < 0) {
             cn_die("%s: cannot read: %s", name, strerror(errno));
             break;

@@ -6,11 +6,11 @@
 
 #include "bench/report.h"
 #include "bench/study_db.h"
+#include "engine/tools.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 enum { MAX_BYTES = 64 << 20, MAX_TABLES = 32 };
 
@@ -32,13 +32,6 @@ static bool is_table(const char *name)
         if (strcmp(dot, suffixes[i]) == 0)
             return true;
     return false;
-}
-
-static bool same_file(const char *a, const char *b)
-{
-    struct stat x, y;
-    return strcmp(a, b) == 0 ||
-           (stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino);
 }
 
 static int of_tables(const struct cn_string_list *files, const char *head, const char *out)
@@ -82,7 +75,7 @@ static int execute(const struct cn_string_list *files, const char *head, const c
     size_t n_tables = 0;
     for (size_t i = 0; i < files->n; i++) {
         n_tables += is_table(files->items[i]);
-        if (same_file(files->items[i], out))
+        if (strcmp(files->items[i], out) == 0 || cn_same_file(files->items[i], out))
             return cn_usage_error("%s: the page would replace what it is made of", out);
     }
     if (n_tables && n_tables == files->n)

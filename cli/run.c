@@ -6,7 +6,11 @@
 
 #include "cli/cli.h"
 #include "cli/command.h"
+#include "cli/lists.h"
+#include "cli/outputs.h"
 #include "cli/tokens.h"
+
+#include "engine/tools.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -21,6 +25,8 @@ struct arguments {
     const char *model, *prompt, *file, *tokens, *messages, *template_name, *kv, *precision, *tiers;
     const char *meter, *root, *trace, *record;
     struct cn_string_list bias;
+    int32_t *prompt_ids; /* of --tokens, until the prompt is made of them */
+    size_t n_prompt_ids;
     int64_t n, ctx, batch, threads, threads_prefill, top_k, repeat_last_n, seed;
     double temp, top_p, min_p, repeat_penalty, idle;
     bool ignore_eos, chat, print_prompt, no_generation_prompt, ids, parse_special, sleep,
@@ -50,14 +56,18 @@ static bool cancelled(void *user)
 
 /* The prompt as tokens; false after a message. With --print-prompt the text is printed and *n is 0.
  */
-static bool read_prompt(const struct arguments *a, const struct cn_model *model, int32_t **tokens,
+static bool read_prompt(struct arguments *a, const struct cn_model *model, int32_t **tokens,
                         size_t *n)
 {
     struct cn_error err = { "" };
     *tokens = NULL;
     *n = 0;
-    if (a->tokens)
-        return cn_tokens_parse(a->tokens, tokens, n);
+    if (a->tokens) {
+        *tokens = a->prompt_ids;
+        *n = a->n_prompt_ids;
+        a->prompt_ids = NULL;
+        return true;
+    }
     const char *path = a->messages ? a->messages : a->file;
     size_t n_bytes = a->prompt ? strlen(a->prompt) : 0;
     char *file = NULL;
@@ -171,6 +181,16 @@ static void idle(const struct arguments *a, struct cn_run *run, int64_t index)
     cn_profiler_phase_end(run->profiler);
 }
 
+static int write_trace(const struct arguments *a, const struct cn_run *run)
+{
+    struct cn_error err = { "" };
+    struct cn_outfile *file;
+    if (cn_outfile_create(a->trace, &file, &err) != CN_OK)
+        return cn_die("%s", err.text);
+    cn_profiler_print_trace(run->profiler, cn_outfile_stream(file));
+    return cn_outfile_finish(file, &err) == CN_OK ? CN_EXIT_OK : cn_die("%s", err.text);
+}
+
 static int finish_profile(const struct arguments *a, struct cn_run *run)
 {
     struct cn_profiler_error err = { "" };
@@ -183,9 +203,7 @@ static int finish_profile(const struct arguments *a, struct cn_run *run)
     const char *disturbance = cn_profiler_disturbance(run->profiler);
     if (disturbance && cn_profiler_channel(run->profiler, 0)->ok)
         cn_warn("the machine was not quiet: %s", disturbance);
-    if (a->trace && cn_profiler_write_trace(run->profiler, a->trace, &err) != 0)
-        return cn_die("%s", err.text);
-    return CN_EXIT_OK;
+    return a->trace ? write_trace(a, run) : CN_EXIT_OK;
 }
 
 static int save_record(const struct arguments *a, const struct cn_run *run,
@@ -205,7 +223,7 @@ static int save_record(const struct arguments *a, const struct cn_run *run,
                : cn_die("%s", err.text);
 }
 
-static int generate(const struct arguments *a, struct cn_run *run)
+static int generate(struct arguments *a, struct cn_run *run)
 {
     struct cn_error err = { "" };
     int32_t *prompt;
@@ -238,7 +256,9 @@ static int generate(const struct arguments *a, struct cn_run *run)
         code = finish_profile(a, run);
         if (status == CN_OK && run->record && code == CN_EXIT_OK)
             code = save_record(a, run, &g);
-        if (status != CN_OK && status != CN_ERR_CANCELLED) {
+        if (status == CN_ERR_FORMAT) { /* the model's fault */
+            code = cn_die("%s: %s", a->model, err.text);
+        } else if (status != CN_OK && status != CN_ERR_CANCELLED) {
             code = cn_die("%s", err.text);
         } else {
             if (status == CN_OK || g.n_generated > 0)
@@ -284,7 +304,7 @@ static enum cn_status open_all(const struct arguments *a, struct cn_run *run,
     return status;
 }
 
-static int execute(const struct arguments *a, const struct cn_logit_bias *bias)
+static int execute(struct arguments *a, const struct cn_logit_bias *bias)
 {
     struct cn_error err = { "" };
     struct cn_profiler_error profiler_err = { "" };
@@ -315,7 +335,9 @@ static int execute(const struct arguments *a, const struct cn_logit_bias *bias)
         return CN_EXIT_USAGE;
     run.fast = session.fast;
     run.profiler = cn_profiler_create(&profiler, &profiler_err);
-    if (!run.profiler || cn_profiler_start(run.profiler, &profiler_err) != 0) {
+    if (!run.profiler)
+        return cn_meter_refused(profiler_err.text);
+    if (cn_profiler_start(run.profiler, &profiler_err) != 0) {
         cn_profiler_free(run.profiler);
         return cn_die("%s", profiler_err.text);
     }
@@ -341,6 +363,24 @@ static int execute(const struct arguments *a, const struct cn_logit_bias *bias)
     return code;
 }
 
+static bool is_template(const char *name)
+{
+    for (size_t i = 0; cn_chat_template_name(i); i++)
+        if (strcmp(cn_chat_template_name(i), name) == 0)
+            return true;
+    return false;
+}
+
+static int unknown_template(const char *name)
+{
+    char known[512] = "";
+    for (size_t i = 0; cn_chat_template_name(i); i++) {
+        size_t n = strlen(known);
+        snprintf(known + n, sizeof known - n, " %s", cn_chat_template_name(i));
+    }
+    return cn_usage_error("--template: no template is called '%s'; there are:%s", name, known);
+}
+
 /* What excludes what. -1: all is well. */
 static int check(const struct arguments *a)
 {
@@ -354,7 +394,21 @@ static int check(const struct arguments *a)
         return cn_usage_error("--record goes with one prompt and its answer");
     if (a->no_generation_prompt && !a->messages)
         return cn_usage_error("--no-generation-prompt goes with --messages");
-    return -1;
+    if (a->template_name && !is_template(a->template_name))
+        return unknown_template(a->template_name);
+    if (a->template_name && !a->messages && !a->chat)
+        return cn_usage_error("--template goes with --messages or --chat");
+    return cn_check_tiers(a->tiers);
+}
+
+/* Before anything is generated. -1: all is well. */
+static int check_outputs(const struct arguments *a)
+{
+    const char *const in[] = { a->model, a->file, a->messages,
+                               a->tokens && a->tokens[0] == '@' ? a->tokens + 1 : NULL };
+    const size_t n = sizeof in / sizeof *in;
+    int code = cn_output_check(a->trace, in, n);
+    return code < 0 ? cn_output_check_table("--record", a->record, in, n) : code;
 }
 
 int cn_cmd_run(int argc, char **argv)
@@ -444,6 +498,10 @@ int cn_cmd_run(int argc, char **argv)
         cn_options_parse(argc, argv, &usage, options, sizeof options / sizeof *options, NULL, 0, 0);
     if (code < 0)
         code = check(&a);
+    if (code < 0)
+        code = check_outputs(&a);
+    if (code < 0 && a.tokens)
+        code = cn_tokens_parse(a.tokens, &a.prompt_ids, &a.n_prompt_ids);
     if (code < 0) {
         struct cn_logit_bias *bias = calloc(a.bias.n + 1, sizeof *bias);
         code = !bias                        ? cn_die("out of memory")
@@ -451,6 +509,7 @@ int cn_cmd_run(int argc, char **argv)
                                             : execute(&a, bias);
         free(bias);
     }
+    free(a.prompt_ids);
     free(a.bias.items);
     return code;
 }

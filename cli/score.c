@@ -3,11 +3,13 @@
  * carnot score: accuracy of models on a file of tasks, with its interval.
  */
 #include "cli/cli.h"
+#include "cli/lists.h"
 #include "cli/tokens.h"
 
 #include "bench/scoring.h"
 #include "bench/table.h"
 
+#include <regex.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -228,6 +230,25 @@ static bool only_generates(const struct arguments *a, const struct cn_score_opti
     return a->stops.n > 0 || a->predict > 0 || o->regex;
 }
 
+/* -1: all is well. */
+static int check_values(const struct arguments *a, const struct cn_score_options *o)
+{
+    for (size_t i = 0; i < a->stops.n; i++)
+        if (!a->stops.items[i][0])
+            return cn_usage_error("--stop: a text expected, '' given");
+    if (o->regex) {
+        regex_t re;
+        char why[128];
+        int wrong = regcomp(&re, o->regex, REG_EXTENDED);
+        if (wrong) {
+            regerror(wrong, &re, why, sizeof why);
+            return cn_usage_error("--regex '%s': %s", o->regex, why);
+        }
+        regfree(&re);
+    }
+    return cn_check_tiers(a->tiers);
+}
+
 int cn_cmd_score(int argc, char **argv)
 {
     struct arguments a = { .kv = "f16", .precision = "exact" };
@@ -275,7 +296,7 @@ int cn_cmd_score(int argc, char **argv)
             code = cn_usage_error("--predict, --stop and --regex are for --task generate");
         else if (!cn_kv_parse(a.kv, &o.kv) || !cn_precision_parse(a.precision, &o.fast))
             code = CN_EXIT_USAGE;
-        else
+        else if ((code = check_values(&a, &o)) < 0)
             code = run(&a, kind, &o);
     }
     free(a.models.items);

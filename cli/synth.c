@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/cli.h"
+#include "cli/outputs.h"
 #include "engine/tools.h"
 
 #include <limits.h>
@@ -44,10 +45,17 @@ static int synth(const char *out, const struct cn_synth_options *o)
     cn_progress("writing", 1, 1); /* ends the line after a failure too */
     if (status != CN_OK)
         return cn_die("%s", err.text);
-    fprintf(stderr, "%s: %s as %s, %.2f M parameters, %.3f bits per weight, %.1f MB\n",
+    fprintf(stderr, "%s: %s as %s, %.2f M parameters, %.3f bits per weight, %.1f MB of weights\n",
             o->dry_run ? "would write" : out, o->shape, r.file_type, (double)r.n_params / 1e6,
             r.bpw, (double)r.tensor_bytes / 1e6);
     return CN_EXIT_OK;
+}
+
+/* -1: all is well. */
+static int check(const struct cn_synth_options *o)
+{
+    struct cn_error err;
+    return cn_synth_check(o, &err) == CN_OK ? -1 : cn_usage_error("%s", err.text);
 }
 
 int cn_cmd_synth(int argc, char **argv)
@@ -78,7 +86,11 @@ int cn_cmd_synth(int argc, char **argv)
     } else if (code < 0) {
         o.n_layers = (int)n_layers;
         o.seed = (uint64_t)seed;
-        code = synth(args.n ? args.items[0] : NULL, &o);
+        code = check(&o);
+        if (code < 0 && !o.dry_run)
+            code = cn_output_check(args.items[0], NULL, 0);
+        if (code < 0)
+            code = synth(args.n ? args.items[0] : NULL, &o);
     }
     free(args.items);
     return code;

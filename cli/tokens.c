@@ -9,9 +9,11 @@
 
 enum { MAX_FILE_BYTES = 256 << 20 };
 
+#define SEPARATORS " ,\t\r\n"
+
 static bool is_separator(char c)
 {
-    return c == ' ' || c == ',' || c == '\t' || c == '\r' || c == '\n';
+    return c && strchr(SEPARATORS, c);
 }
 
 bool cn_ids_parse(const char *text, size_t n_bytes, const char *where, int32_t **tokens, size_t *n)
@@ -49,26 +51,33 @@ bool cn_ids_parse(const char *text, size_t n_bytes, const char *where, int32_t *
 static bool parse_some(const char *text, size_t n_bytes, const char *where, int32_t **tokens,
                        size_t *n)
 {
-    if (!cn_ids_parse(text, n_bytes, where, tokens, n))
+    int32_t *ids;
+    if (!cn_ids_parse(text, n_bytes, where, &ids, n))
         return false;
-    if (*n > 0)
+    if (*n > 0) {
+        *tokens = ids;
         return true;
-    free(*tokens);
+    }
+    free(ids);
     cn_die("%s: no token ids", where);
     return false;
 }
 
-bool cn_tokens_parse(const char *text, int32_t **tokens, size_t *n)
+int cn_tokens_parse(const char *text, int32_t **tokens, size_t *n)
 {
-    if (text[0] != '@')
-        return parse_some(text, strlen(text), "--tokens", tokens, n);
+    if (text[0] != '@') {
+        const bool blank = text[strspn(text, SEPARATORS)] == 0;
+        return parse_some(text, strlen(text), "--tokens", tokens, n) ? -1
+               : blank                                               ? CN_EXIT_FAILED
+                                                                     : CN_EXIT_USAGE;
+    }
     size_t bytes;
     char *file = cn_read_file(text + 1, MAX_FILE_BYTES, &bytes);
     if (!file)
-        return false;
+        return CN_EXIT_FAILED;
     bool ok = parse_some(file, bytes, text + 1, tokens, n);
     free(file);
-    return ok;
+    return ok ? -1 : CN_EXIT_FAILED;
 }
 
 bool cn_kv_parse(const char *text, enum cn_kv_type *kv)

@@ -213,6 +213,9 @@ static int execute(const struct arguments *a)
     } else {
         n_threads = cn_default_counts(sets[0].n, threads);
     }
+    int wrong = cn_check_tiers(a->tiers);
+    if (wrong >= 0)
+        return wrong;
     struct cn_model_options options = { .tiers = a->tiers };
     struct cn_model *model;
     struct cn_error model_err;
@@ -223,7 +226,7 @@ static int execute(const struct arguments *a)
     struct cn_profiler *profiler = cn_profiler_create(&o, &err);
     int code;
     if (!profiler) {
-        code = cn_die("%s", err.text);
+        code = cn_meter_refused(err.text);
     } else {
         const struct cn_meter_info *meter = cn_profiler_channel(profiler, 0);
         if (goal != CN_TUNE_TIME && !meter->ok)

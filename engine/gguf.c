@@ -260,6 +260,28 @@ static char *part_name(const char *path, long prefix, int part, int n_parts)
     return name;
 }
 
+enum cn_status cn_gguf_part_name(const char *name, int no, int n_parts, char **part,
+                                 struct cn_error *err)
+{
+    static const char end[] = ".gguf";
+    const size_t n = strlen(name), n_end = sizeof end - 1;
+    long prefix = split_prefix(name);
+    char *first = prefix < 0 ? NULL : part_name(name, prefix, 0, n_parts);
+    CN_RETURN_IF(prefix >= 0 && !first, CN_ERR_MEMORY, err, "%s: out of memory", name);
+    const bool other = first && strcmp(first, name) != 0;
+    free(first);
+    CN_RETURN_IF(other, CN_ERR_ARGUMENT, err,
+                 "%s: the name of the first of %d files expected, which ends in "
+                 "-00001-of-%05d.gguf, or what stands before that",
+                 name, n_parts, n_parts);
+    if (prefix < 0)
+        prefix = (long)(n > n_end && strcmp(name + n - n_end, end) == 0 ? n - n_end : n);
+    char *made = part_name(name, prefix, no, n_parts);
+    CN_RETURN_IF(!made, CN_ERR_MEMORY, err, "%s: out of memory", name);
+    *part = made;
+    return CN_OK;
+}
+
 static enum cn_status split_keys(const struct cn_gguf *g, int64_t *no, int64_t *count,
                                  struct cn_error *err)
 {

@@ -81,6 +81,12 @@ enum cn_status cn_gguf_parse(const void *bytes, size_t n_bytes, const char *name
                              struct cn_gguf *gguf, struct cn_error *err);
 void cn_gguf_close(struct cn_gguf *gguf);
 
+/* The name of part no (from 0) of n_parts of the split model that is called `name`: PREFIX,
+ * PREFIX.gguf, or as its first part PREFIX-00001-of-0000N.gguf. malloc'ed. CN_ERR_ARGUMENT if
+ * `name` is that of another part, or of one of another number of parts. */
+enum cn_status cn_gguf_part_name(const char *name, int no, int n_parts, char **part,
+                                 struct cn_error *err);
+
 /* "Q4_K", "I32", ... for every tensor type id that GGUF has or had; NULL for an unknown one. */
 const char *cn_gguf_type_name(uint32_t gguf_type);
 
@@ -127,6 +133,7 @@ enum cn_status cn_gguf_writer_create(const char *path, struct cn_gguf_writer **w
 /* Metadata and tensor descriptions come first, in the order they shall have in the file. */
 void cn_gguf_writer_raw(struct cn_gguf_writer *w, const struct cn_gguf_kv *kv); /* copies a pair */
 void cn_gguf_writer_u32(struct cn_gguf_writer *w, const char *key, uint32_t value);
+void cn_gguf_writer_u16(struct cn_gguf_writer *w, const char *key, uint16_t value);
 void cn_gguf_writer_i32(struct cn_gguf_writer *w, const char *key, int32_t value);
 void cn_gguf_writer_f32(struct cn_gguf_writer *w, const char *key, float value);
 void cn_gguf_writer_bool(struct cn_gguf_writer *w, const char *key, bool value);
@@ -141,6 +148,8 @@ void cn_gguf_writer_tensor(struct cn_gguf_writer *w, const char *name, uint32_t 
 void cn_gguf_writer_data(struct cn_gguf_writer *w, const void *bytes, size_t n_bytes);
 /* Whether such an error was kept: there is no point in making more data. */
 bool cn_gguf_writer_failed(const struct cn_gguf_writer *w);
+/* Completes the file, still under its temporary name: then only finish or abandon follow. */
+enum cn_status cn_gguf_writer_seal(struct cn_gguf_writer *w, struct cn_error *err);
 /* Completes and renames the file (fsync first) or, after an error, removes it. Frees the writer. */
 enum cn_status cn_gguf_writer_finish(struct cn_gguf_writer *w, struct cn_error *err);
 /* Removes the temporary file and frees the writer. NULL is allowed. */

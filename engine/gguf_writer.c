@@ -45,6 +45,7 @@ struct cn_gguf_writer {
     size_t in_tensor; /* bytes of it that came */
     uint64_t written; /* bytes */
     char *buffer;     /* of the stream, so that it is freed after it */
+    bool sealed;
 };
 
 /* ---- failure ------------------------------------------------------------------------------ */
@@ -206,6 +207,11 @@ void cn_gguf_writer_u32(struct cn_gguf_writer *w, const char *key, uint32_t valu
     scalar(w, key, CN_GGUF_U32, &value);
 }
 
+void cn_gguf_writer_u16(struct cn_gguf_writer *w, const char *key, uint16_t value)
+{
+    scalar(w, key, CN_GGUF_U16, &value);
+}
+
 void cn_gguf_writer_i32(struct cn_gguf_writer *w, const char *key, int32_t value)
 {
     scalar(w, key, CN_GGUF_I32, &value);
@@ -298,17 +304,27 @@ bool cn_gguf_writer_failed(const struct cn_gguf_writer *w)
 
 /* ---- end ---------------------------------------------------------------------------------- */
 
-enum cn_status cn_gguf_writer_finish(struct cn_gguf_writer *w, struct cn_error *err)
+enum cn_status cn_gguf_writer_seal(struct cn_gguf_writer *w, struct cn_error *err)
 {
     write_header(w);
     assert((w->status != CN_OK || w->tensor == w->n_tensors) && "data is missing");
-    enum cn_status status = w->status;
-    if (status == CN_OK) {
+    if (w->status == CN_OK)
+        w->status = cn_outfile_seal(w->file, &w->error);
+    if (w->status != CN_OK)
+        return cn_fail(err, w->status, "%s", w->error.text);
+    free(w->buffer); /* there may be many sealed ones */
+    w->buffer = NULL;
+    w->sealed = true;
+    return CN_OK;
+}
+
+enum cn_status cn_gguf_writer_finish(struct cn_gguf_writer *w, struct cn_error *err)
+{
+    enum cn_status status = w->sealed ? CN_OK : cn_gguf_writer_seal(w, err);
+    if (status == CN_OK)
         status = cn_outfile_finish(w->file, err);
-    } else {
+    else
         cn_outfile_abandon(w->file);
-        cn_fail(err, status, "%s", w->error.text);
-    }
     free_writer(w);
     return status;
 }

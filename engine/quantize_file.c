@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "engine/error.h"
@@ -26,6 +25,10 @@ enum {
     COPY_BYTES = 1 << 24,
     MAX_THREADS = 256,
     QUANTIZATION_VERSION = 2,
+    DEFAULT_ALIGNMENT = 32, /* of files that do not say */
+    /* split.no and split.count as u16, split.tensors.count as i32, each behind the length of the
+     * key, the key and the type */
+    SPLIT_KEYS_BYTES = (8 + 8 + 4 + 2) + (8 + 11 + 4 + 2) + (8 + 19 + 4 + 4),
     GUESSED = 1024, /* bit of general.file_type: the types are not those of the name */
 };
 
@@ -59,7 +62,9 @@ struct job {
     size_t n_items;
     int n_threads;
     struct cn_pool *pool;
-    double n_done, n_total; /* weights to convert */
+    double n_done, n_total;          /* weights to convert */
+    int n_files;                     /* 1, or as many as the source has */
+    struct cn_gguf_writer **writers; /* [n_files], NULL: not begun, or finished */
 };
 
 /* ---- types by name ----------------------------------------------------------------------------
@@ -124,7 +129,8 @@ static enum cn_status parse_override(struct job *j, const char *text, struct ove
 static enum cn_status take_options(struct job *j)
 {
     const struct cn_quantize_options *o = j->o;
-    CN_TRY(find_file_type(j));
+    if (o->type)
+        CN_TRY(find_file_type(j));
     if (o->output_type)
         CN_TRY(find_tensor_type(j, o->output_type, &j->output_type));
     if (o->embedding_type)
@@ -378,12 +384,23 @@ static size_t metadata_bytes(const struct job *j)
            strlen("quantize.imatrix.chunks_count");
 }
 
+/* Whether the tensor goes into this file of the new model. */
+static bool is_in(const struct job *j, const struct item *item, int file)
+{
+    return j->n_files == 1 || item->from->part == file;
+}
+
 /* Magic, version and two counts; pairs; of each tensor its name with the length, the number of
  * dimensions, them, type and offset; data. */
-static size_t file_bytes(const struct job *j)
+static size_t file_bytes(const struct job *j, int file)
 {
-    size_t alignment = j->gguf.alignment, n = 24 + metadata_bytes(j), data = 0;
+    size_t alignment = file == 0 ? j->gguf.alignment : DEFAULT_ALIGNMENT;
+    size_t n = 24 + (file == 0 ? metadata_bytes(j) : 0), data = 0;
+    if (j->n_files > 1)
+        n += SPLIT_KEYS_BYTES;
     for (size_t i = 0; i < j->n_items; i++) {
+        if (!is_in(j, &j->items[i], file))
+            continue;
         n += 8 + strlen(j->items[i].name) + 4 + 8 * (size_t)j->items[i].from->n_dims + 4 + 8;
         data += (j->items[i].bytes + alignment - 1) / alignment * alignment;
     }
@@ -399,7 +416,9 @@ static void fill_result(const struct job *j, struct cn_file_result *r)
         r->from_tensor_bytes += j->items[i].from->bytes;
         r->n_fell_back += j->items[i].mix.fell_back;
     }
-    r->file_bytes = file_bytes(j);
+    r->n_files = j->n_files;
+    for (int file = 0; file < j->n_files; file++)
+        r->file_bytes += file_bytes(j, file);
     r->bpw = 8 * (double)r->tensor_bytes / (double)r->n_params;
 }
 
@@ -419,17 +438,6 @@ struct piece {
     atomic_bool cancelled;
 };
 
-static bool all_finite(const float *x, int64_t n)
-{
-    uint32_t bad = 0;
-    for (int64_t i = 0; i < n; i++) {
-        uint32_t bits;
-        memcpy(&bits, &x[i], sizeof bits);
-        bad |= (bits & 0x7f800000u) == 0x7f800000u;
-    }
-    return !bad;
-}
-
 static void convert_rows(struct piece *p, float *row, int64_t begin, int64_t end)
 {
     const struct cn_gguf_tensor *t = p->item->from;
@@ -440,7 +448,7 @@ static void convert_rows(struct piece *p, float *row, int64_t begin, int64_t end
         int64_t in_tensor = p->first + r, matrix = in_tensor / t->ne[1];
         t->format->ref->dequantize(n_cols,
                                    (const uint8_t *)t->data + (size_t)in_tensor * from_bytes, row);
-        if (!all_finite(row, n_cols)) {
+        if (!cn_all_finite(row, n_cols)) {
             atomic_store(&p->bad_row, in_tensor);
             return;
         }
@@ -562,6 +570,14 @@ static void write_metadata(const struct job *j, struct cn_gguf_writer *w)
     cn_gguf_writer_u32(w, "quantize.imatrix.chunks_count", j->imatrix.n_chunks);
 }
 
+/* In every file of a split model; the first one has all others too. */
+static void write_split(const struct job *j, int file, struct cn_gguf_writer *w)
+{
+    cn_gguf_writer_u16(w, "split.no", (uint16_t)file);
+    cn_gguf_writer_u16(w, "split.count", (uint16_t)j->n_files);
+    cn_gguf_writer_i32(w, "split.tensors.count", (int32_t)j->n_items);
+}
+
 static void copy(struct cn_gguf_writer *w, const struct cn_gguf_tensor *t)
 {
     const uint8_t *p = t->data;
@@ -572,15 +588,19 @@ static void copy(struct cn_gguf_writer *w, const struct cn_gguf_tensor *t)
     }
 }
 
-static enum cn_status write_tensors(struct job *j, struct cn_gguf_writer *w)
+static enum cn_status write_tensors(struct job *j, int file, struct cn_gguf_writer *w)
 {
     for (size_t i = 0; i < j->n_items; i++) {
         const struct item *item = &j->items[i];
+        if (!is_in(j, item, file))
+            continue;
         cn_gguf_writer_tensor(w, item->name, item->to ? item->to->gguf_type : item->from->gguf_type,
                               item->from->n_dims, item->from->ne, item->bytes);
     }
     for (size_t i = 0; i < j->n_items && !cn_gguf_writer_failed(w); i++) {
         const struct item *item = &j->items[i];
+        if (!is_in(j, item, file))
+            continue;
         CN_RETURN_IF(j->o->cancel && j->o->cancel(j->o->user), CN_ERR_CANCELLED, j->err,
                      "cancelled");
         if (item->to)
@@ -591,49 +611,79 @@ static enum cn_status write_tensors(struct job *j, struct cn_gguf_writer *w)
     return CN_OK;
 }
 
-static bool same_file(const char *a, const char *b)
+static enum cn_status file_name(const struct job *j, int file, char **name)
 {
-    struct stat x, y;
-    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+    if (j->o->keep_split)
+        return cn_gguf_part_name(j->out, file, j->n_files, name, j->err);
+    *name = strdup(j->out);
+    CN_RETURN_IF(!*name, CN_ERR_MEMORY, j->err, "out of memory");
+    return CN_OK;
 }
 
-/* The new file must not take the place of the old one, nor of a part of it. */
+static enum cn_status count_files(struct job *j)
+{
+    j->n_files = j->o->keep_split ? j->gguf.n_parts : 1;
+    CN_RETURN_IF(j->o->keep_split && j->n_files < 2, CN_ERR_ARGUMENT, j->err,
+                 "%s: this model is one file: there is no split to keep", j->in);
+    return CN_OK;
+}
+
+/* The new files must not take the place of what they are made of. */
 static enum cn_status check_out(const struct job *j)
 {
-    static const char end[] = "00001-of-00001.gguf";
-    char *part = strdup(j->in);
-    CN_RETURN_IF(!part, CN_ERR_MEMORY, j->err, "out of memory");
-    bool same = same_file(part, j->out);
-    size_t n = strlen(part);
-    for (int i = 2; i <= j->gguf.n_parts && n >= sizeof end - 1 && !same; i++) {
-        char number[16];
-        snprintf(number, sizeof number, "%05d", i % 100000);
-        memcpy(part + n - (sizeof end - 1), number, 5);
-        same = same_file(part, j->out);
+    for (int file = 0; file < j->n_files; file++) {
+        char *name;
+        CN_TRY(file_name(j, file, &name));
+        enum cn_status status = cn_outfile_spare(name, j->in, j->err);
+        if (status == CN_OK)
+            status = cn_outfile_spare(name, j->o->imatrix, j->err);
+        if (status == CN_OK)
+            status = cn_outfile_probe(name, j->err);
+        free(name);
+        if (status != CN_OK)
+            return status;
     }
-    free(part);
-    CN_RETURN_IF(same, CN_ERR_ARGUMENT, j->err,
-                 "%s: input and output are the same file; give the output another name", j->out);
     return CN_OK;
 }
 
-static enum cn_status write_file(struct job *j)
+/* One file, complete but for its name. */
+static enum cn_status write_file(struct job *j, int file)
 {
-    struct cn_gguf_writer *w = NULL;
-    CN_TRY(check_out(j));
+    char *name;
+    CN_TRY(file_name(j, file, &name));
+    enum cn_status status = cn_gguf_writer_create(name, &j->writers[file], j->err);
+    free(name);
+    if (status != CN_OK)
+        return status;
+    struct cn_gguf_writer *w = j->writers[file];
+    if (file == 0)
+        write_metadata(j, w);
+    if (j->n_files > 1)
+        write_split(j, file, w);
+    CN_TRY(write_tensors(j, file, w));
+    return cn_gguf_writer_seal(w, j->err);
+}
+
+static enum cn_status write_files(struct job *j)
+{
+    enum cn_status status = CN_OK;
     j->pool = cn_pool_create(j->n_threads, true);
     CN_RETURN_IF(!j->pool, CN_ERR_MEMORY, j->err, "cannot start %d threads", j->n_threads);
-    CN_TRY(cn_gguf_writer_create(j->out, &w, j->err));
-    write_metadata(j, w);
-    enum cn_status status = write_tensors(j, w);
-    if (status != CN_OK) {
-        cn_gguf_writer_abandon(w);
-        return status;
+    j->writers = calloc((size_t)j->n_files, sizeof(struct cn_gguf_writer *));
+    CN_RETURN_IF(!j->writers, CN_ERR_MEMORY, j->err, "out of memory");
+    for (int file = 0; file < j->n_files && status == CN_OK; file++)
+        status = write_file(j, file);
+    /* The first one last: a model is opened by it. */
+    for (int file = j->n_files - 1; file >= 0 && status == CN_OK; file--) {
+        struct cn_gguf_writer *w = j->writers[file];
+        j->writers[file] = NULL;
+        status = cn_gguf_writer_finish(w, j->err);
     }
-    CN_TRY(cn_gguf_writer_finish(w, j->err));
-    if (j->o->progress)
+    for (int file = 0; file < j->n_files; file++)
+        cn_gguf_writer_abandon(j->writers[file]);
+    if (status == CN_OK && j->o->progress)
         j->o->progress(j->o->user, j->n_total + 1, j->n_total + 1);
-    return CN_OK;
+    return status;
 }
 
 static enum cn_status run(struct job *j, struct cn_file_result *result)
@@ -642,14 +692,47 @@ static enum cn_status run(struct job *j, struct cn_file_result *result)
     if (j->o->imatrix)
         CN_TRY(cn_imatrix_read(j->o->imatrix, &j->imatrix, j->err));
     CN_TRY(cn_gguf_open(j->in, &j->gguf, j->err));
-    enum cn_status status = plan(j);
+    enum cn_status status = count_files(j);
+    if (status == CN_OK && !j->o->dry_run)
+        status = check_out(j);
+    if (status == CN_OK)
+        status = plan(j);
     if (status == CN_OK) {
         tell_plan(j);
-        status = j->o->dry_run ? CN_OK : write_file(j);
+        status = j->o->dry_run ? CN_OK : write_files(j);
     }
     if (status == CN_OK && result)
         fill_result(j, result);
     cn_gguf_close(&j->gguf);
+    return status;
+}
+
+static void free_overrides(struct job *j)
+{
+    for (size_t i = 0; i < j->o->n_tensor_types && j->overrides; i++)
+        if (j->overrides[i].compiled)
+            regfree(&j->overrides[i].re);
+    free(j->overrides);
+}
+
+enum cn_status cn_quantize_check(const struct cn_quantize_options *options, struct cn_error *err)
+{
+    struct job j = { .o = options, .err = err };
+    enum cn_status status = take_options(&j);
+    free_overrides(&j);
+    return status;
+}
+
+enum cn_status cn_quantize_check_out(const char *in, const char *out,
+                                     const struct cn_quantize_options *options,
+                                     struct cn_error *err)
+{
+    struct job j = { .in = in, .out = out, .o = options, .err = err };
+    CN_TRY(cn_gguf_open(in, &j.gguf, err));
+    enum cn_status status = count_files(&j);
+    if (status == CN_OK)
+        status = check_out(&j);
+    cn_gguf_close(&j.gguf);
     return status;
 }
 
@@ -659,13 +742,11 @@ enum cn_status cn_quantize_file(const char *in, const char *out,
 {
     struct job j = { .in = in, .out = out, .o = options, .err = err };
     enum cn_status status = run(&j, result);
-    for (size_t i = 0; i < options->n_tensor_types && j.overrides; i++)
-        if (j.overrides[i].compiled)
-            regfree(&j.overrides[i].re);
+    free_overrides(&j);
     for (size_t i = 0; i < j.n_items && j.items; i++)
         free(j.items[i].name);
-    free(j.overrides);
     free(j.items);
+    free(j.writers);
     cn_imatrix_free(&j.imatrix);
     cn_pool_free(j.pool);
     return status;

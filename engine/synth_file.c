@@ -591,6 +591,12 @@ static enum cn_status take_options(struct job *j)
     return CN_OK;
 }
 
+enum cn_status cn_synth_check(const struct cn_synth_options *options, struct cn_error *err)
+{
+    struct job j = { .o = options, .err = err };
+    return take_options(&j);
+}
+
 static void fill_result(const struct job *j, struct cn_file_result *r)
 {
     *r = (struct cn_file_result){ .file_type = j->file_type->name };

@@ -15,17 +15,35 @@
 
 struct cn_outfile;
 
-/* Opens a temporary file beside `path` (PATH.tmp-PID). What is there under the name stays untouched
- * until finish; it has to be a regular file or absent. Failures of all three leave errno set. */
+/* Opens a temporary file beside `path` (PATH.tmp-PID), or beside the file that it links to. What is
+ * there under the name stays untouched until finish; it has to be a regular file or absent.
+ * Failures of all three leave errno set. */
 CN_API enum cn_status cn_outfile_create(const char *path, struct cn_outfile **file,
                                         struct cn_error *err);
 /* Where to write; it belongs to the file and is not to be closed. */
 CN_API FILE *cn_outfile_stream(struct cn_outfile *file);
+/* For one file of several that are to appear together: syncs it and closes the stream; finish is
+ * then only the change of name. After a failure it is to be abandoned. */
+CN_API enum cn_status cn_outfile_seal(struct cn_outfile *file, struct cn_error *err);
 /* Syncs the file and gives it its name or, if this fails or any write to the stream did, removes
  * it. Frees `file` in either case. */
 CN_API enum cn_status cn_outfile_finish(struct cn_outfile *file, struct cn_error *err);
 /* Removes what was written. NULL is allowed. */
 CN_API void cn_outfile_abandon(struct cn_outfile *file);
+/* Whether create would work now, for who has hours of work to do before; leaves nothing behind. */
+CN_API enum cn_status cn_outfile_probe(const char *path, struct cn_error *err);
+
+/* Whether both names lead to one file; false if either is not there. */
+CN_API bool cn_same_file(const char *a, const char *b);
+/* Refuses (CN_ERR_ARGUMENT) an `out` that is the file `in`, or a part of the split model that `in`
+ * is the first file of. Either may be NULL or absent. */
+CN_API enum cn_status cn_outfile_spare(const char *out, const char *in, struct cn_error *err);
+
+/* ---- numbers ------------------------------------------------------------------------------------
+ */
+
+/* Whether none of x[n] is an infinity or not a number. */
+CN_API bool cn_all_finite(const float *x, int64_t n);
 
 /* ---- quantize -----------------------------------------------------------------------------------
  */
@@ -66,6 +84,9 @@ struct cn_quantize_options {
      * what the file calls itself, as a guess (general.file_type with bit 1024). */
     const struct cn_quantize_choice *choices;
     size_t n_choices;
+    /* As many files as `in` has, each with the tensors that it has there; `out` is then PREFIX,
+     * PREFIX.gguf or PREFIX-00001-of-0000N.gguf. CN_ERR_ARGUMENT if `in` is one file. */
+    bool keep_split;
     int n_threads; /* 0: one per available core */
     void *user;
     /* Any of them may be NULL. All are called from the calling thread. */
@@ -78,14 +99,27 @@ struct cn_file_result {
     int64_t n_params;
     size_t tensor_bytes;      /* of the new file's tensors */
     size_t from_tensor_bytes; /* of the old one's; 0 where there is none */
-    size_t file_bytes;        /* of the new file; of cn_quantize_file only */
+    size_t file_bytes;        /* of the new file, or of all of them */
     double bpw;               /* tensor_bytes * 8 / n_params */
+    int n_files;              /* of the new model */
     int n_fell_back;          /* tensors that did not get the rule's type */
     const char *file_type;    /* "Q4_K_M"; static */
 };
 
+/* Whether the options alone can be followed, whatever the model: the names of types and the regular
+ * expressions. `type` may be NULL, which is then not looked at. */
+CN_API enum cn_status cn_quantize_check(const struct cn_quantize_options *options,
+                                        struct cn_error *err);
+
+/* Whether `out` can be written, as the name or names that the options make of it, and is none of
+ * what is read: for who has long work to do before. */
+CN_API enum cn_status cn_quantize_check_out(const char *in, const char *out,
+                                            const struct cn_quantize_options *options,
+                                            struct cn_error *err);
+
 /* Writes a model in another file type. `in` may be split; `out` appears under its name only when
- * complete, and must not be `in`. Memory does not grow with the model. */
+ * complete (of several files the first one last), and must not be `in`. Memory does not grow with
+ * the model. */
 CN_API enum cn_status cn_quantize_file(const char *in, const char *out,
                                        const struct cn_quantize_options *options,
                                        struct cn_file_result *result, struct cn_error *err);
@@ -149,6 +183,9 @@ struct cn_synth_options {
  * real one costs. result->from_tensor_bytes is 0. */
 CN_API enum cn_status cn_synth_file(const char *out, const struct cn_synth_options *options,
                                     struct cn_file_result *result, struct cn_error *err);
+
+/* Whether the options alone can be followed: shape, type and number of layers. */
+CN_API enum cn_status cn_synth_check(const struct cn_synth_options *options, struct cn_error *err);
 
 /* The names that cn_synth_options.shape takes; NULL at and beyond the last. */
 CN_API const char *cn_synth_shape_name(int i);

@@ -19,6 +19,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 /* One line: what failed, where, what was expected and what was found. */
 struct cn_profiler_error {
@@ -204,6 +205,8 @@ void cn_profiler_baseline(const struct cn_profiler *p, size_t channel,
  * channels. What is not known is null. Written under a temporary name, then renamed. 0, or -1. */
 int cn_profiler_write_trace(const struct cn_profiler *p, const char *path,
                             struct cn_profiler_error *err);
+/* The same to a stream, whose errors are the caller's to look at. */
+void cn_profiler_print_trace(const struct cn_profiler *p, FILE *out);
 
 /* Writes what a channel's sampler saw as JSON lines {"t_ns", "energy_uj" or "power_uw"}, the
  * sources added up, in a form that the `file` meter and cn_attribute_files read. 0, or -1. */

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "profiler/jsonl.h"
@@ -87,6 +88,11 @@ static void write_phase(FILE *f, const struct cn_profiler *p, size_t i)
 /* Opens a file beside `path`; *temporary is to be freed by finish. */
 static FILE *begin(const char *path, char **temporary, struct cn_profiler_error *err)
 {
+    struct stat st;
+    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
+        fail(err, "%.300s: exists and is not a regular file, so it will not be replaced", path);
+        return NULL;
+    }
     if (asprintf(temporary, "%s.%ld.tmp", path, (long)getpid()) < 0) {
         *temporary = NULL;
         fail(err, "out of memory");
@@ -94,7 +100,7 @@ static FILE *begin(const char *path, char **temporary, struct cn_profiler_error 
     }
     FILE *f = fopen(*temporary, "wxe");
     if (!f) {
-        fail(err, "%.300s: %s", *temporary, strerror(errno));
+        fail(err, "%.300s: cannot create: %s", path, strerror(errno));
         free(*temporary);
     }
     return f;
@@ -112,6 +118,12 @@ static int finish(FILE *f, const char *path, char *temporary, struct cn_profiler
     return result;
 }
 
+void cn_profiler_print_trace(const struct cn_profiler *p, FILE *out)
+{
+    for (size_t i = 0; i < p->n_phases; i++)
+        write_phase(out, p, i);
+}
+
 int cn_profiler_write_trace(const struct cn_profiler *p, const char *path,
                             struct cn_profiler_error *err)
 {
@@ -119,8 +131,7 @@ int cn_profiler_write_trace(const struct cn_profiler *p, const char *path,
     FILE *f = begin(path, &temporary, err);
     if (!f)
         return -1;
-    for (size_t i = 0; i < p->n_phases; i++)
-        write_phase(f, p, i);
+    cn_profiler_print_trace(p, f);
     return finish(f, path, temporary, err);
 }
 

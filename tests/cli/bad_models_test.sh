@@ -42,10 +42,29 @@ while IFS= read -r line; do
     if [ "$code" = 1 ]; then
         one_line_err
         err_has "$bad/$file: "
-        no_out
+        # It opens, and what comes out are no numbers: the prompt stands there already.
+        grep -q "logits are not finite" "$scratch/err" && [ "$(cat "$scratch/out")" = a ] || no_out
     else
         err_has "prompt tokens"
     fi
     n=$((n + 1))
 done <"$scratch/list"
+# Logits that are no numbers, by every command that reads them.
+for file in nan-weights q8-inf-scale; do
+    m=$bad/$file.gguf
+    expect 0 "$CARNOT" run -m "$m" -p a -n 0 --meter none
+    for how in "run --temp 0 -n 8 --meter none --ids --tokens 5" "run -n 8 --meter none --ids --tokens 5,6 --ignore-eos" \
+        "logits --tokens 5,6 --out $scratch/logits" "logits --tokens 5,6,7 --batch 1 --out $scratch/logits"; do
+        # shellcheck disable=SC2086
+        expect 1 "$CARNOT" $how -m "$m"
+        one_line_err
+        err_has "logits are not finite at position"
+        [ -z "$(tr -d '\n' <"$scratch/out")" ] || fail "tokens of no numbers"
+        [ ! -e "$scratch/logits" ] || fail "a file of no numbers"
+    done
+done
+printf '%s\n' '{"prompt": "a", "answer": "b"}' >"$scratch/tasks"
+expect 1 "$CARNOT" score -m $bad/nan-weights.gguf --task generate -f "$scratch/tasks"
+one_line_err
+err_has "not finite"
 [ $n = 94 ] || fail "94 files expected, $n checked"

@@ -42,7 +42,7 @@ expect 1 talk 'hello
 ' -n 5
 one_line_err
 err_has "--template"
-expect 1 talk 'hello
+expect 2 talk 'hello
 ' --template nosuch -n 5
 err_has "nosuch"
 expect 1 talk 'hello, hello, hello, hello

@@ -36,12 +36,13 @@ refused() { # exit code, what the line names, arguments
 }
 head -c 1000 "$vectors/q4_k.blocks.bin" >"$scratch/part"
 cp "$scratch/values" "$scratch/before"
+mkfifo "$scratch/pipe"
 listing=$(ls "$scratch")
 refused 1 "multiple of 144 bytes" --type q4_k "$scratch/part" "$scratch/values"
 cmp -s "$scratch/values" "$scratch/before" || fail "replaced the output"
 refused 1 "$scratch/none" --type q4_k "$scratch/none" "$scratch/values"
 refused 1 "$scratch/none/x" --type q4_k "$scratch/part" "$scratch/none/x"
-refused 1 "not a regular file" --type q4_k "$vectors/q4_k.blocks.bin" /dev/null
+refused 1 "not a regular file" --type q4_k "$vectors/q4_k.blocks.bin" "$scratch/pipe"
 refused 2 "q4_9" --type q4_9 "$scratch/part" "$scratch/values"
 refused 2 "--type" "$scratch/part" "$scratch/values"
 refused 2 "sse9" --type q4_k --tiers ref,sse9 "$scratch/part" "$scratch/values"

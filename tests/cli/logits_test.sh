@@ -29,6 +29,8 @@ expect 2 "$CARNOT" logits -m $model --tokens 1
 err_has "--out"
 expect 2 "$CARNOT" logits -m $model --tokens 1 --out "$scratch/c" --kv q4_0
 expect 2 "$CARNOT" logits -m $model --tokens 1 --out "$scratch/c" --batch 0
+expect 2 "$CARNOT" logits -m $model --tokens abc --out "$scratch/c"
+one_line_err
 expect 1 "$CARNOT" logits -m $model --tokens 1,2,300 --out "$scratch/c"
 one_line_err
 err_has "token 2"

@@ -19,6 +19,25 @@ out_has '| governor '
 out_has '| tiers             | ref '
 [ "$(grep -c '^|  *1 | ' "$scratch/out")" = 1 ] || fail "CARNOT_TIERS=ref is one row"
 
+# Interrupted in the middle of a row.
+env --default-signal=INT "$CARNOT" machine -t 1 --seconds 60 >"$scratch/out" 2>"$scratch/err" &
+pid=$!
+sleep 1
+kill -s INT $pid
+ran="machine --seconds 60, then SIGINT"
+tries=0
+while kill -0 $pid 2>/dev/null && [ $tries -lt 500 ]; do
+    sleep 0.01
+    tries=$((tries + 1))
+done
+[ $tries -lt 500 ] || { kill -s KILL $pid; fail "goes on for five seconds after SIGINT"; }
+code=0
+wait $pid || code=$?
+[ $code = 1 ] || fail "expected exit 1"
+one_line_err
+err_has "interrupted"
+no_out
+
 refused() { # what the line names, arguments
     names=$1
     shift

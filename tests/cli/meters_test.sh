@@ -78,5 +78,5 @@ err_has ": command]"
 kill -0 "$(cat "$scratch/pid")" 2>/dev/null && fail "the command still runs"
 expect 0 "$CARNOT" run -p "One day" -n 4 --temp 0 --meter "exec:echo nothing"
 err_has "no energy: the command ended (exit 0) without a reading; it said \"nothing\""
-expect 1 "$CARNOT" run -p "One day" -n 4 --meter crystal-ball
+expect 2 "$CARNOT" run -p "One day" -n 4 --meter crystal-ball
 err_has "no meter \"crystal-ball\""

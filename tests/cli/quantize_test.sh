@@ -13,7 +13,7 @@ nothing_left() {
 }
 
 # Types from the program's own list; those below 3 bits want an importance matrix.
-expect 1 "$CARNOT" quantize "$model" "$new" Q9_K
+expect 2 "$CARNOT" quantize "$model" "$new" Q9_K
 one_line_err
 err_has "'Q9_K' is not supported"
 types=$(sed 's/.*there are://' "$scratch/err")
@@ -63,9 +63,15 @@ expect 2 "$CARNOT" quantize "$model" "$new"
 expect 2 "$CARNOT" quantize "$model" "$new" Q4_0 -t 0
 expect 2 "$CARNOT" quantize "$model" "$new" Q4_0 -o yaml
 for type in Q4 '' automatic; do
-    expect 1 "$CARNOT" quantize "$model" "$new" "$type"
+    expect 2 "$CARNOT" quantize "$model" "$new" "$type"
     one_line_err
     nothing_left
+done
+for wrong in --tensor-type=ffn_down --tensor-type=ffn_down=q9 '--tensor-type=(=q8_0' --output-type=q9 --embedding-type=q9; do
+    for type in Q4_0 auto; do
+        expect 2 "$CARNOT" quantize "$scratch/missing" "$new" $type "$wrong"
+        one_line_err
+    done
 done
 expect 1 "$CARNOT" quantize "$model" "$new" Q4_0 --imatrix "$model"
 err_has "expected imatrix"
@@ -134,6 +140,36 @@ cmp -s "$model" "$scratch/self.gguf" || fail "the input was changed"
 head -c 5000000 "$model" >"$scratch/cut.gguf"
 expect 1 "$CARNOT" quantize "$scratch/cut.gguf" "$new" Q4_0
 one_line_err
+nothing_left
+
+# A split model into as many files, by any of the names; each opens by the first one, and holds what
+# the whole one does.
+split=tests/fixtures/split/tiny-00001-of-00003.gguf # bad/good-f16.gguf cut in three, the first without tensors
+expect 0 "$CARNOT" quantize $split "$new" Q8_0
+expect 0 "$CARNOT" logits -m "$new" --tokens 1,2,3 --out "$scratch/whole.f32"
+rm "$new"
+for name in p p.gguf p-00001-of-00003.gguf; do
+    expect 0 "$CARNOT" quantize $split "$scratch/$name" Q8_0 --keep-split --dry-run
+    err_has "in 3 files"
+    [ -z "$(find "$scratch" -name 'p*')" ] || fail "--dry-run wrote a file"
+    expect 0 "$CARNOT" quantize $split "$scratch/$name" Q8_0 --keep-split
+    no_out
+    err_has "in 3 files"
+    [ "$(find "$scratch" -name 'p*' | wc -l)" = 3 ] || fail "not three files"
+    expect 0 "$CARNOT" inspect "$scratch/p-00001-of-00003.gguf" --check
+    expect 0 "$CARNOT" logits -m "$scratch/p-00001-of-00003.gguf" --tokens 1,2,3 --out "$scratch/split.f32"
+    cmp -s "$scratch/whole.f32" "$scratch/split.f32" || fail "the parts are another model"
+    rm "$scratch"/p-*
+done
+expect 1 "$CARNOT" quantize "$model" "$new" Q8_0 --keep-split
+one_line_err
+err_has "$model: this model is one file"
+expect 1 "$CARNOT" quantize "$model" "$new" auto --bpw 4 --sensitivity error --keep-split
+one_line_err
+expect 1 "$CARNOT" quantize $split "$scratch/p-00001-of-00002.gguf" Q8_0 --keep-split
+one_line_err
+err_has "first of 3 files"
+expect 2 "$CARNOT" quantize $split - Q8_0 --keep-split
 nothing_left
 
 # A file that was there stays if the new one cannot be made: the disk is full ...

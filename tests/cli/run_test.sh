@@ -80,16 +80,36 @@ expect 2 "$CARNOT" run -p a --nonsense
 one_line_err
 expect 1 "$CARNOT" run -p a --logit-bias 999999=1
 err_has "999999"
-expect 1 "$CARNOT" run -p a --tiers sse9
-err_has "sse9"
-expect 1 "$CARNOT" run -p a --meter nonsense
+expect 2 "$CARNOT" run -p a --meter nonsense
 one_line_err
-expect 1 "$CARNOT" run --tokens 1,x -n 1
+for ids in 1,x abc -1; do
+    expect 2 "$CARNOT" run "--tokens=$ids" -n 1
+    one_line_err
+done
+echo 1 x >"$scratch/wrong"
+expect 1 "$CARNOT" run --tokens "@$scratch/wrong" -n 1
 one_line_err
+err_has "$scratch/wrong: token 2"
+expect 2 "$CARNOT" run -p a --template chatml
+err_has "--template goes with"
+expect 2 "$CARNOT" run -p a --template nosuch
+err_has "nosuch"
+expect 2 "$CARNOT" run -p a --seed 9223372036854775808
+err_has "from 0 to 9223372036854775807"
+expect 0 "$CARNOT" run -p a -n 1 --seed 9223372036854775807
 expect 1 "$CARNOT" run --tokens 99999999 -n 1
 err_has "99999999"
 expect 1 "$CARNOT" run --tokens "@$scratch/none" -n 1
 one_line_err
+# No ids at all, in the argument or in a file.
+printf ' \n\t, ' >"$scratch/blanks"
+: >"$scratch/empty"
+for ids in "" "@$scratch/blanks" "@$scratch/empty"; do
+    expect 1 "$CARNOT" run --tokens "$ids" -n 1
+    one_line_err
+    err_has "no token ids"
+    no_out
+done
 expect 1 "$CARNOT" run -f "$scratch/none"
 one_line_err
 expect 1 "$CARNOT" run -m "$scratch/none.gguf" -p a
@@ -120,6 +140,22 @@ expect 1 interrupted
 err_has "interrupted"
 err_has "generated |"
 grep -q '"phase":"decode"' "$scratch/cut.jsonl" || fail "no trace of what was done"
+
+# ... and while it waits for its prompt.
+mkfifo "$scratch/typed"
+waits() {
+    env --default-signal=INT "$CARNOT" run -f - <"$scratch/typed" &
+    pid=$!
+    exec 9>"$scratch/typed" # opens once it reads
+    sleep 0.5
+    kill -INT $pid
+    exec 9>&-
+    wait $pid
+}
+expect 1 waits
+one_line_err
+err_has "interrupted"
+! grep -q "system call" "$scratch/err" || fail "speaks of system calls"
 
 # A reader that goes away ends it without a word; a full disk with one.
 gone() {
@@ -193,7 +229,7 @@ printf '<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nHi <|im_end|>
     fail "--no-generation-prompt"
 expect 0 "$CARNOT" run --messages "$scratch/messages.json" --template chatml -n 3 --ids
 err_has "3 generated"
-expect 1 "$CARNOT" run --messages "$scratch/messages.json" --template nosuch
+expect 2 "$CARNOT" run --messages "$scratch/messages.json" --template nosuch
 err_has "nosuch"
 expect 1 "$CARNOT" run --messages "$scratch/messages.json"
 err_has "template"

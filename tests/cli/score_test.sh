@@ -64,9 +64,9 @@ err_has "hellaswag, choice or generate expected, 'mmlu' given"
 expect 2 "$CARNOT" score -m "$model" --task choice
 expect 2 "$CARNOT" score -m "$model" --task choice -f "$data" --regex x
 expect 2 "$CARNOT" score -m "$model" --task choice -f "$data" --tasks 0
-expect 1 "$CARNOT" score -m "$model" --task generate -f "$data" --regex '('
+expect 2 "$CARNOT" score -m "$model" --task generate -f "$data" --regex '('
 one_line_err
-expect 1 "$CARNOT" score -m "$model" --task generate -f "$data" --stop ''
+expect 2 "$CARNOT" score -m "$model" --task generate -f "$data" --stop ''
 one_line_err
 
 # Wrong files: one line that names the place.

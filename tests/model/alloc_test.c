@@ -286,10 +286,10 @@ static enum cn_status op_perplexity(struct cn_error *err)
 static enum cn_status op_table(struct cn_error *err)
 {
     struct cn_table *t = cn_table_create("t");
-    enum cn_status status = CN_ERR_MEMORY;
-    snprintf(err->text, sizeof err->text, "out of memory");
-    if (!t)
-        return status;
+    if (!t) {
+        snprintf(err->text, sizeof err->text, "out of memory");
+        return CN_ERR_MEMORY;
+    }
     cn_table_column(t, "a", "A", -1);
     cn_table_column(t, "b", "B", 2);
     cn_table_column(t, "c", NULL, 2);
@@ -299,8 +299,7 @@ static enum cn_status op_table(struct cn_error *err)
         cn_table_f64(t, "b", 0.5 * i);
         cn_table_null(t, "c", "unsupported");
     }
-    if (cn_table_save(t, out_file))
-        status = CN_OK;
+    enum cn_status status = cn_table_save(t, out_file, err);
     cn_table_free(t);
     return status;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -76,6 +77,26 @@ static void test_two_writers_of_one_name(void **state)
     assert_nothing_left();
 }
 
+/* Sealed: complete, without its name still. */
+static void test_sealed(void **state)
+{
+    (void)state;
+    struct cn_outfile *f;
+    for (int kept = 0; kept < 2; kept++) {
+        put("old");
+        assert_int_equal(cn_outfile_create(path, &f, NULL), CN_OK);
+        fputs("new", cn_outfile_stream(f));
+        assert_int_equal(cn_outfile_seal(f, NULL), CN_OK);
+        assert_holds("old");
+        if (kept)
+            assert_int_equal(cn_outfile_finish(f, NULL), CN_OK);
+        else
+            cn_outfile_abandon(f);
+        assert_holds(kept ? "new" : "old");
+        assert_nothing_left();
+    }
+}
+
 static void test_abandoned(void **state)
 {
     (void)state;
@@ -125,13 +146,22 @@ static void test_what_is_refused(void **state)
     struct cn_outfile *f = NULL;
     struct cn_error err;
     char gone[96], name[NAME_MAX + 64];
-    assert_int_equal(cn_outfile_create("/dev/null", &f, &err), CN_ERR_ARGUMENT);
-    assert_non_null(strstr(err.text, "/dev/null: exists and is not a regular file"));
+    assert_int_equal(mkfifo(path, 0600), 0);
+    assert_int_equal(cn_outfile_create(path, &f, &err), CN_ERR_ARGUMENT);
+    assert_int_equal(errno, EINVAL);
+    assert_non_null(strstr(err.text, path));
+    assert_non_null(strstr(err.text, "exists and is not a regular file"));
+    assert_int_equal(unlink(path), 0);
     assert_int_equal(cn_outfile_create(dir, &f, &err), CN_ERR_ARGUMENT);
     assert_int_equal(errno, EISDIR);
+    assert_int_equal(cn_outfile_create("", &f, &err), CN_ERR_IO);
+    assert_int_equal(errno, ENOENT);
     snprintf(gone, sizeof gone, "%s/no-folder/x", dir);
     assert_int_equal(cn_outfile_create(gone, &f, &err), CN_ERR_IO);
     assert_int_equal(errno, ENOENT);
+    snprintf(name, sizeof name,
+             "%s: cannot create: ", gone); /* the temporary name is not its own */
+    assert_non_null(strstr(err.text, name));
     int n = snprintf(name, sizeof name, "%s/", dir);
     memset(name + n, 'x', NAME_MAX);
     name[n + NAME_MAX] = 0;
@@ -141,14 +171,121 @@ static void test_what_is_refused(void **state)
     assert_nothing_left();
 }
 
+static void write_through(const char *name, const char *text)
+{
+    struct cn_outfile *f;
+    struct cn_error err;
+    assert_int_equal(cn_outfile_create(name, &f, &err), CN_OK);
+    fputs(text, cn_outfile_stream(f));
+    assert_int_equal(cn_outfile_finish(f, &err), CN_OK);
+}
+
+/* The file at the end of the chain is replaced, or made, and every link stays; the temporary file
+ * stands beside it: the folder of the links may be on another disk. */
+static void test_links(void **state)
+{
+    (void)state;
+    char folder[64], first[96], second[96];
+    struct stat st;
+    snprintf(folder, sizeof folder, "%s/links", dir);
+    snprintf(first, sizeof first, "%s/first", folder);
+    snprintf(second, sizeof second, "%s/second", folder);
+    assert_int_equal(mkdir(folder, 0700), 0);
+    assert_int_equal(symlink("second", first), 0);
+    assert_int_equal(symlink("../out", second), 0);
+    write_through(first, "dangling");
+    assert_holds("dangling");
+    write_through(first, "new");
+    assert_holds("new");
+    unlink(second);
+    assert_int_equal(symlink(path, second), 0);
+    write_through(first, "absolute");
+    assert_holds("absolute");
+    assert_int_equal(lstat(first, &st), 0);
+    assert_true(S_ISLNK(st.st_mode));
+    assert_int_equal(lstat(second, &st), 0);
+    assert_true(S_ISLNK(st.st_mode));
+
+    struct cn_outfile *f = NULL;
+    struct cn_error err;
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    assert_int_equal(cn_outfile_create(first, &f, &err), CN_ERR_ARGUMENT);
+    assert_non_null(strstr(err.text, first));
+    assert_int_equal(unlink(path), 0);
+    unlink(second);
+    assert_int_equal(symlink("first", second), 0);
+    assert_int_equal(cn_outfile_create(first, &f, &err), CN_ERR_IO);
+    assert_int_equal(errno, ELOOP);
+    assert_non_null(strstr(err.text, first));
+    assert_null(f);
+    unlink(first);
+    unlink(second);
+    assert_int_equal(rmdir(folder), 0);
+    assert_nothing_left();
+}
+
+/* A file that only a descriptor holds. */
+static void test_a_lost_name(void **state)
+{
+    (void)state;
+    struct cn_outfile *f = NULL;
+    struct cn_error err;
+    char name[64];
+    FILE *open = fopen(path, "w");
+    assert_non_null(open);
+    snprintf(name, sizeof name, "/proc/self/fd/%d", fileno(open));
+    write_through(name, "by number");
+    assert_holds("by number");
+    assert_int_equal(cn_outfile_create(name, &f, &err), CN_ERR_ARGUMENT);
+    assert_non_null(strstr(err.text, "no name"));
+    assert_null(f);
+    fclose(open);
+    assert_nothing_left();
+}
+
+static void test_what_is_to_be_spared(void **state)
+{
+    (void)state;
+    struct cn_error err;
+    char part[3][96], other[96];
+    for (int i = 0; i < 3; i++) {
+        snprintf(part[i], sizeof part[i], "%s/m-%05d-of-00003.gguf", dir, i + 1);
+        assert_int_equal(close(creat(part[i], 0600)), 0);
+    }
+    snprintf(other, sizeof other, "%s/m-00004-of-00003.gguf", dir);
+    put("x");
+    assert_int_equal(cn_outfile_spare(path, part[0], &err), CN_OK);
+    assert_int_equal(cn_outfile_spare(NULL, path, &err), CN_OK);
+    assert_int_equal(cn_outfile_spare(path, NULL, &err), CN_OK);
+    assert_int_equal(cn_outfile_spare(other, other, &err), CN_OK); /* neither is there */
+    assert_int_equal(cn_outfile_spare(path, path, &err), CN_ERR_ARGUMENT);
+    assert_non_null(strstr(err.text, path));
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(cn_outfile_spare(part[i], part[0], &err), CN_ERR_ARGUMENT);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(link(part[2], path), 0);
+    assert_true(cn_same_file(part[2], path) && !cn_same_file(part[1], path));
+    assert_int_equal(cn_outfile_spare(path, part[0], &err), CN_ERR_ARGUMENT);
+    for (int i = 0; i < 3; i++)
+        unlink(part[i]);
+    assert_int_equal(cn_outfile_probe(path, &err), CN_OK);
+    assert_nothing_left();
+    assert_int_equal(cn_outfile_probe(dir, &err), CN_ERR_ARGUMENT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_name_changes_hands_at_the_end),
         cmocka_unit_test(test_two_writers_of_one_name),
+        cmocka_unit_test(test_sealed),
         cmocka_unit_test(test_abandoned),
         cmocka_unit_test(test_a_full_disk),
         cmocka_unit_test(test_what_is_refused),
+        cmocka_unit_test(test_links),
+        cmocka_unit_test(test_a_lost_name),
+        cmocka_unit_test(test_what_is_to_be_spared),
     };
     if (!mkdtemp(dir))
         return 1;

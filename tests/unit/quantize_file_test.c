@@ -495,6 +495,142 @@ static void test_nothing_half_done(void **state)
     assert_int_equal(cn_quantize_file(link_path, out, &q, NULL, &err), CN_ERR_IO);
 }
 
+/* ---- split models -----------------------------------------------------------------------------
+ */
+
+enum { N_PARTS = 4 };
+
+/* Where the parts end: the first holds no tensors, as some tools make it. */
+static int part_of(size_t tensor)
+{
+    return tensor < 5 ? 1 : tensor < 40 ? 2 : 3;
+}
+
+static void part_path(char *path, size_t n, const char *prefix, int part)
+{
+    snprintf(path, n, "%s/%s-%05d-of-%05d.gguf", dir, prefix, part + 1, N_PARTS);
+}
+
+/* The model in four files. */
+static void split_model(void)
+{
+    struct cn_gguf g;
+    assert_int_equal(cn_gguf_open(in, &g, &err), CN_OK);
+    for (int part = 0; part < N_PARTS; part++) {
+        char path[128];
+        struct cn_gguf_writer *w;
+        part_path(path, sizeof path, "in", part);
+        assert_int_equal(cn_gguf_writer_create(path, &w, &err), CN_OK);
+        for (int64_t i = 0; part == 0 && i < g.n_kv; i++)
+            cn_gguf_writer_raw(w, &g.kv[i]);
+        cn_gguf_writer_u16(w, "split.no", (uint16_t)part);
+        cn_gguf_writer_u16(w, "split.count", N_PARTS);
+        cn_gguf_writer_i32(w, "split.tensors.count", (int32_t)n_specs);
+        for (size_t i = 0; i < n_specs; i++)
+            if (part_of(i) == part)
+                cn_gguf_writer_tensor(w, specs[i].name, 0, specs[i].n_dims, specs[i].ne,
+                                      g.tensors[i].bytes);
+        for (size_t i = 0; i < n_specs; i++)
+            if (part_of(i) == part)
+                cn_gguf_writer_data(w, g.tensors[i].data, g.tensors[i].bytes);
+        assert_int_equal(cn_gguf_writer_finish(w, &err), CN_OK);
+    }
+    cn_gguf_close(&g);
+}
+
+static void test_keep_split(void **state)
+{
+    (void)state;
+    static const char *const names[] = { "kept", "kept.gguf", "kept-00001-of-00004.gguf" };
+    char first[128], path[128], name[128];
+    struct cn_file_result whole, planned, r;
+    struct cn_gguf one, parts;
+    struct stat st;
+    struct cn_quantize_options o = { .type = "Q4_K_M" };
+    unlink(out);
+    split_model();
+    part_path(first, sizeof first, "in", 0);
+    assert_int_equal(cn_quantize_file(in, out, &o, &whole, &err), CN_OK);
+    assert_int_equal(whole.n_files, 1);
+    assert_int_equal(cn_gguf_open(out, &one, &err), CN_OK);
+    o.keep_split = true;
+    for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
+        snprintf(name, sizeof name, "%s/%s", dir, names[k]);
+        o.dry_run = true;
+        assert_int_equal(cn_quantize_file(first, name, &o, &planned, &err), CN_OK);
+        o.dry_run = false;
+        assert_int_equal(cn_quantize_file(first, name, &o, &r, &err), CN_OK);
+        assert_int_equal(r.n_files, N_PARTS);
+        assert_true(r.tensor_bytes == whole.tensor_bytes && planned.file_bytes == r.file_bytes);
+        size_t bytes = 0;
+        for (int part = 0; part < N_PARTS; part++) {
+            part_path(path, sizeof path, "kept", part);
+            assert_int_equal(stat(path, &st), 0);
+            bytes += (size_t)st.st_size;
+        }
+        assert_int_equal(bytes, r.file_bytes);
+        part_path(path, sizeof path, "kept", 0);
+        assert_int_equal(cn_gguf_open(path, &parts, &err), CN_OK);
+        assert_int_equal(parts.n_parts, N_PARTS);
+        assert_int_equal(parts.n_tensors, one.n_tensors);
+        for (int64_t i = 0; i < parts.n_tensors; i++) {
+            const struct cn_gguf_tensor *a = &parts.tensors[i], *b = &one.tensors[i];
+            assert_int_equal(a->part, part_of((size_t)i));
+            assert_true(a->name.n == b->name.n && memcmp(a->name.p, b->name.p, a->name.n) == 0);
+            assert_int_equal(a->gguf_type, b->gguf_type);
+            assert_int_equal(a->bytes, b->bytes);
+            assert_memory_equal(a->data, b->data, a->bytes);
+        }
+        for (int64_t i = 0; i < one.n_kv; i++) { /* all that the whole file says of the model */
+            char key[64];
+            snprintf(key, sizeof key, "%.*s", (int)one.kv[i].key.n, one.kv[i].key.p);
+            const struct cn_gguf_kv *kv = cn_gguf_find(&parts, key);
+            assert_non_null(kv);
+            assert_int_equal(kv->raw_bytes, one.kv[i].raw_bytes);
+            assert_memory_equal(kv->raw, one.kv[i].raw, kv->raw_bytes);
+        }
+        assert_int_equal(parts.n_kv, one.n_kv + 3);
+        cn_gguf_close(&parts);
+    }
+    cn_gguf_close(&one);
+
+    /* Cancelled at whatever moment: the files that were there before are. */
+    uint64_t before = checksum(path);
+    for (int calls = 0; calls < 60; calls += 17) {
+        int left = calls;
+        struct cn_quantize_options c = {
+            .type = "Q8_0", .keep_split = true, .cancel = cancel, .user = &left
+        };
+        assert_int_equal(cn_quantize_file(first, path, &c, NULL, &err), CN_ERR_CANCELLED);
+        assert_true(checksum(path) == before);
+    }
+
+    /* What is refused: one file, its own parts, names of another count, a pipe in the place of one.
+     */
+    assert_int_equal(cn_quantize_file(in, name, &o, NULL, &err), CN_ERR_ARGUMENT);
+    assert_non_null(strstr(err.text, "no split to keep"));
+    snprintf(name, sizeof name, "%s/in", dir);
+    assert_int_equal(cn_quantize_file(first, name, &o, NULL, &err), CN_ERR_ARGUMENT);
+    assert_non_null(strstr(err.text, "same file"));
+    snprintf(name, sizeof name, "%s/kept-00001-of-00003.gguf", dir);
+    assert_int_equal(cn_quantize_file(first, name, &o, NULL, &err), CN_ERR_ARGUMENT);
+    assert_non_null(strstr(err.text, "-00001-of-00004.gguf"));
+    part_path(name, sizeof name, "kept", 1);
+    assert_int_equal(cn_quantize_check_out(first, name, &o, &err), CN_ERR_ARGUMENT);
+    assert_int_equal(unlink(name), 0);
+    assert_int_equal(mkfifo(name, 0600), 0);
+    assert_int_equal(cn_quantize_check_out(first, path, &o, &err), CN_ERR_ARGUMENT);
+    assert_non_null(strstr(err.text, name));
+    assert_int_equal(unlink(name), 0);
+    assert_int_equal(cn_quantize_check_out(first, path, &o, &err), CN_OK);
+    for (int part = 0; part < N_PARTS; part++) {
+        part_path(path, sizeof path, "in", part);
+        unlink(path);
+        part_path(path, sizeof path, "kept", part);
+        unlink(path);
+    }
+}
+
 /* Files that are sound as containers but no models to quantise. */
 static void test_odd_files(void **state)
 {
@@ -547,7 +683,8 @@ int main(void)
         cmocka_unit_test(test_every_file_type),   cmocka_unit_test(test_threads_do_not_matter),
         cmocka_unit_test(test_imatrix),           cmocka_unit_test(test_need_of_an_imatrix),
         cmocka_unit_test(test_choices),           cmocka_unit_test(test_requantising),
-        cmocka_unit_test(test_nothing_half_done), cmocka_unit_test(test_odd_files),
+        cmocka_unit_test(test_nothing_half_done), cmocka_unit_test(test_keep_split),
+        cmocka_unit_test(test_odd_files),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

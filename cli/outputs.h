@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Where a command's files go, looked at before any work: hours later is too late to say it.
+ */
+#ifndef CN_OUTPUTS_H
+#define CN_OUTPUTS_H
+
+#include <stddef.h>
+
+/* Whether the file `out` can be written and is none of the n inputs; NULL as `out` or as an input
+ * is passed over. Returns -1, or the exit code after a message. */
+int cn_output_check(const char *out, const char *const *in, size_t n);
+
+/* The same for a file that holds a table, whose format its name's end tells: value of `option`. */
+int cn_output_check_table(const char *option, const char *out, const char *const *in, size_t n);
+
+/* Only that `out` is not "-", where the names of several files are made of it. */
+int cn_output_check_name(const char *out);
+
+#endif
