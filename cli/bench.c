@@ -374,7 +374,7 @@ int cn_cmd_bench(int argc, char **argv)
          0,                                                                                                               0    },
         { "--root",        NULL, CN_OPT_STRING, &a.root,        "DIR",    "where the meters' files are (/)",           0, 0    },
         { "--force-meter", NULL, CN_OPT_FLAG,   &a.force_meter, NULL,
-         "believe a battery that is charging",                                                                         0, 0    },
+         "take a battery that charges; while it does, joules are unresolved",                                          0, 0    },
         { "--explain",     NULL, CN_OPT_FLAG,   &a.explain,     NULL,
          "what bounds the speed instead: each op's time beside what it needs at best",                                 0, 0    },
         { "--split",       NULL, CN_OPT_STRING, &a.split,       "WHAT",

@@ -486,7 +486,7 @@ int cn_cmd_run(int argc, char **argv)
          0,                                                                                                                                         0      },
         { "--root",                 NULL, CN_OPT_STRING, &a.root,                 "DIR",       "where the meters' files are (/)",             0,    0      },
         { "--force-meter",          NULL, CN_OPT_FLAG,   &a.force_meter,          NULL,
-         "believe a battery that is charging",                                                                                                0,    0      },
+         "take a battery that charges; while it does, joules are unresolved",                                                                 0,    0      },
         { "--trace",                NULL, CN_OPT_STRING, &a.trace,                "FILE",      "write the phases as JSON lines",              0,
          0                                                                                                                                                 },
         { "--idle",                 NULL, CN_OPT_FLOAT,  &a.idle,                 "S",
