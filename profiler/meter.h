@@ -48,6 +48,7 @@ __attribute__((format(printf, 2, 3))) void cn_channel_remedy(struct cn_channel *
 struct cn_opened {
     unsigned n_sources; /* counters or gauges that are added up: 1..CN_MAX_SOURCES */
     double quantum_uj;  /* step of a counter's values; 0: fine enough */
+    double mean_ns;     /* a gauge's values are means over so long; 0: not known to be any */
     double min_hz;      /* reads per second needed so that no wrap is missed; 0: any */
 };
 

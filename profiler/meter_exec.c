@@ -366,7 +366,6 @@ static bool make_series(const struct state *s, bool timed, struct cn_samples *sa
                                     .last_ns = stamp(&s->rows[s->n - 1], timed) };
     series->counter = s->counter;
     series->declared_ns = spacing(s, timed);
-    series->period_known = true;
     if (!cn_series_reserve(series, s->n))
         return false;
     double base = 0, last = CN_UNKNOWN;
@@ -378,6 +377,7 @@ static bool make_series(const struct state *s, bool timed, struct cn_samples *sa
         cn_series_add(series, stamp(r, timed), stamp(r, timed), r->value + base, back || r->broken);
         last = r->value;
     }
+    cn_series_rows(series);
     return true;
 }
 

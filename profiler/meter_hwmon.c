@@ -437,6 +437,8 @@ static void *open_state(const struct cn_meter_request *request, struct cn_channe
             break;
         }
         ok = open_input(&state->inputs[state->n++], s, channel);
+        if (strstr(s->file, "_average"))
+            opened->mean_ns = 1e6 * s->period_ms;
     }
     free(all.items);
     if (ok && state->n == 0) {

@@ -25,7 +25,7 @@ static const char class_dir[] = "/sys/class/powercap";
 enum kind { PACKAGE, PSYS, DRAM, CORE, UNCORE, N_KINDS, NAMELESS = N_KINDS };
 static const char *const kind_names[N_KINDS] = { "package", "psys", "dram", "core", "uncore" };
 
-enum { MAX_ZONES = 256 };
+enum { MAX_ZONES = 4096 };
 
 struct zone {
     char id[64]; /* "intel-rapl:0:1" */
@@ -194,7 +194,7 @@ static size_t choose(const struct scan *s, enum kind kind, const struct zone **c
         if (z->kind != kind)
             continue;
         const char *why = NULL;
-        for (size_t k = 0; k < n && !why; k++) {
+        for (size_t k = 0; k < n && k < CN_MAX_SOURCES && !why; k++) {
             twin = chosen[k];
             if (twin->socket != z->socket)
                 continue;
@@ -210,7 +210,8 @@ static size_t choose(const struct scan *s, enum kind kind, const struct zone **c
         if (why && used < n_bytes)
             used += (size_t)snprintf(sources + used, n_bytes - used, "%s", twin->id);
         if (!why && n < CN_MAX_SOURCES)
-            chosen[n++] = z;
+            chosen[n] = z;
+        n += !why;
     }
     return n;
 }
@@ -267,6 +268,12 @@ static void nameless(struct cn_channel *c, const struct zone *z)
                             "/sys/devices/virtual/powercap");
 }
 
+static void too_many(struct cn_channel *c, size_t n)
+{
+    cn_channel_reason(c, "%zu zones to add up, %d at the most expected", n, CN_MAX_SOURCES);
+    cn_channel_remedy(c, "record them yourself and use file: or carnot attribute");
+}
+
 static void check_zones(struct cn_channel *c, const struct scan *s, enum kind kind,
                         const struct zone **zones, size_t n)
 {
@@ -274,6 +281,10 @@ static void check_zones(struct cn_channel *c, const struct scan *s, enum kind ki
     const struct zone *lacks = lacking(s, kind, zones, n);
     if (lacks) {
         nameless(c, lacks);
+        return;
+    }
+    if (n > CN_MAX_SOURCES) {
+        too_many(c, n);
         return;
     }
     for (size_t i = 0; i < n; i++) {
@@ -379,10 +390,13 @@ static void *open_state(const struct cn_meter_request *request, struct cn_channe
     size_t n =
         choose(&s, (enum kind)kind, zones, channel->info.sources, sizeof channel->info.sources);
     const struct zone *lacks = lacking(&s, (enum kind)kind, zones, n);
+    const bool fit = n <= CN_MAX_SOURCES;
     struct state *state =
-        n && !lacks ? calloc(1, sizeof *state + n * sizeof *state->counters) : NULL;
+        n && fit && !lacks ? calloc(1, sizeof *state + n * sizeof *state->counters) : NULL;
     if (!state && lacks)
         nameless(channel, lacks);
+    else if (!fit)
+        too_many(channel, n);
     else if (!state)
         cn_channel_reason(channel, n ? "out of memory" : "the zones are gone");
     int64_t least_range = INT64_MAX;

@@ -162,6 +162,7 @@ static int open_watch(struct cn_watch *w, struct cn_profiler_error *err)
         s->counter = w->channel.info.counter;
         s->declared_ns = s->period_ns = isnan(ms) ? 0 : 1e6 * ms;
         s->quantum_uj = w->opened.quantum_uj;
+        s->mean_ns = w->opened.mean_ns;
         room = w->meter->collect || cn_series_reserve(s, FIRST_POINTS);
     }
     if (!room)

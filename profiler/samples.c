@@ -457,8 +457,6 @@ static int make_series(struct loader *l, struct cn_samples *samples)
     struct cn_series *s = &samples->series;
     s->counter = l->counter;
     s->declared_ns = (double)row_spacing(l);
-    /* A phone's log repeats its gauge: there the repeats tell the period. */
-    s->period_known = !l->logcat;
     if (!cn_series_reserve(s, l->n))
         return fault(l, "out of memory");
     double base = 0, last = CN_UNKNOWN;
@@ -474,6 +472,8 @@ static int make_series(struct loader *l, struct cn_samples *samples)
         cn_series_add(s, r->t_ns, r->t_ns, r->value + base, back);
         last = r->value;
     }
+    cn_series_rows(s);
+    s->period_known &= !l->logcat; /* a phone's log repeats its gauge */
     samples->first_ns = l->rows[0].t_ns;
     samples->last_ns = l->rows[l->n - 1].t_ns;
     return 0;

@@ -59,6 +59,58 @@ void cn_series_add(struct cn_series *s, int64_t t0_ns, int64_t t1_ns, double val
     s->pending_break = false;
 }
 
+/* What all steps of a counter are multiples of, up to 1/10000 of the smallest (Euclid's algorithm);
+ * next to nothing for one that is read out of something finer. */
+static double common_step(const struct cn_series *s)
+{
+    double common = 0, least = (double)INFINITY;
+    for (size_t k = 1; k < s->n; k++)
+        if (!s->points[k].broken)
+            least = fmin(least, fabs(s->points[k].value - s->points[k - 1].value));
+    for (size_t k = 1; k < s->n; k++) {
+        double a = fabs(s->points[k].value - s->points[k - 1].value), b = common;
+        if (s->points[k].broken)
+            continue;
+        while (b > 1e-4 * least) {
+            const double rest = fmod(a, b);
+            a = b;
+            b = fmin(rest, b - rest); /* just below a multiple is one, too */
+        }
+        common = a;
+    }
+    return common;
+}
+
+/* Whether a gauge changed often, or evenly. */
+static bool changes_tell(const struct cn_series *s)
+{
+    enum { MANY = 10, SOME = 3 };
+    double least = (double)INFINITY, most = 0;
+    size_t n = 0;
+    for (size_t k = 1; k < s->n; k++) {
+        if (s->points[k].broken)
+            continue;
+        const double gap = (double)(s->points[k].hi_ns - s->points[k - 1].hi_ns);
+        least = fmin(least, gap);
+        most = fmax(most, gap);
+        n++;
+    }
+    return n >= MANY || (n >= SOME && most <= 1.5 * least);
+}
+
+/* A gauge may be logged more often than it changes: its repeats tell, if there are changes enough.
+ * A counter that moves in nearly every row is read out of something finer; one that stands still in
+ * many has steps of its own. */
+void cn_series_rows(struct cn_series *s)
+{
+    size_t n_rows = 0;
+    for (size_t k = 0; k < s->n; k++)
+        n_rows += s->points[k].n_seen;
+    s->period_known = s->counter ? 10 * s->n >= 9 * n_rows : !changes_tell(s);
+    if (s->counter)
+        s->quantum_uj = common_step(s);
+}
+
 void cn_series_break(struct cn_series *s)
 {
     s->pending_break = true;
@@ -129,7 +181,7 @@ static void settle_period(struct cn_series *s)
         if (n >= 3) {
             /* Equal neighbours hide updates, so the shorter gaps are nearer the truth. */
             qsort(gaps, n, sizeof *gaps, by_size);
-            s->period_ns = gaps[n / 4];
+            s->period_ns = fmax(gaps[n / 4], s->mean_ns);
         }
     }
     free(gaps);
@@ -267,6 +319,21 @@ static double contrast(const struct cn_series *s, size_t k)
     return most;
 }
 
+/* How far the powers just inside of an edge between points k and k + 1 are from their mean. */
+static double roughness(const struct cn_series *s, size_t k, double inside, bool begin)
+{
+    double sum2 = 0, n = 0;
+    for (size_t i = 1; i <= NEAR; i++) {
+        const size_t j = begin ? k + i : k - i;
+        if (j > k + NEAR || j + 1 >= s->n) /* k - i wraps around below 0 */
+            break;
+        const double off = slope(&s->points[j], &s->points[j + 1]) - inside;
+        sum2 += off * off;
+        n++;
+    }
+    return n > 0 ? sqrt(sum2 / n) : 0;
+}
+
 /* Cumulative energy at t. inside: power within the stretch in uJ/ns, NaN if not known; it lies
  * after t if `begin`, else before. */
 static struct edge counter_at(const struct cn_series *s, double t, double inside, bool begin)
@@ -281,12 +348,15 @@ static struct edge counter_at(const struct cn_series *s, double t, double inside
         /* By a step at the most: one more would have been seen. */
         double far = copysign(fmin(fabs(power * (t - from)), fabs(b->value - a->value)), t - from);
         double w = power * (left < 0 ? a->w_ns : b->w_ns);
-        return (struct edge){ value + far, (w * w + far * far / 4) / 3 + quantum };
+        /* What it would have been had the power gone on. */
+        double lost = fabs(power * (t - from)) - fabs(far);
+        return (struct edge){ value + far, (w * w + far * far / 4 + lost * lost) / 3 + quantum };
     }
     double share = left / d, far = begin ? right : left;
     if (!isnan(inside) && fmin(left, right) > s->period_ns / 8 && far <= NEAR * s->period_ns) {
         double uj = begin ? b->value - inside * right : a->value + inside * left;
-        double w = inside * (begin ? b->w_ns : a->w_ns), model = 0.1 * inside * far;
+        double w = inside * (begin ? b->w_ns : a->w_ns);
+        double model = fmax(0.1 * inside, roughness(s, k, inside, begin)) * far;
         uj = fmin(fmax(uj, a->value), b->value);
         return (struct edge){ uj, (w * w + model * model) / 3 + quantum };
     }

@@ -49,6 +49,7 @@ struct cn_series {
     double jitter_ns;   /* standard deviation of it */
     bool timed;         /* of a counter: updates were seen happening, which gave the period */
     double quantum_uj;  /* step of a counter's values */
+    double mean_ns;     /* a gauge's values are means over so long, however often they come; or 0 */
     uint64_t n_dropped; /* values that found no room */
 };
 
@@ -59,6 +60,9 @@ void cn_series_free(struct cn_series *s);
 /* A read that lasted from t0_ns to t1_ns gave `value`. `broken`: what was used since the last value
  * is not known. Needs room (allocates nothing); without room the value is counted as dropped. */
 void cn_series_add(struct cn_series *s, int64_t t0_ns, int64_t t1_ns, double value, bool broken);
+/* After the rows of a file or of a command, whose declared period is that from row to row: whether
+ * this is also the period of what they tell. */
+void cn_series_rows(struct cn_series *s);
 /* No value can be had at present: the next one is broken. */
 void cn_series_break(struct cn_series *s);
 

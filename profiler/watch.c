@@ -39,7 +39,9 @@ struct cn_clock cn_clock_pair(void)
 void cn_watch_read(struct cn_watch *w, bool grow)
 {
     pthread_mutex_lock(&w->lock);
-    for (unsigned i = 0; w->state && i < w->opened.n_sources; i++) {
+    /* Meters that collect have nothing to be read. */
+    const unsigned n = w->state && w->meter->read ? w->opened.n_sources : 0;
+    for (unsigned i = 0; i < n; i++) {
         struct cn_series *s = &w->series[i];
         if (grow && s->n + ROOM > s->cap)
             cn_series_reserve(s, 2 * (s->n + ROOM));

@@ -76,6 +76,8 @@ grep -q '"status":"modelled","reason":null,"meter":"model:4,18","boundary":"mach
 expect 0 "$CARNOT" run -p "One day" -n 4 --temp 0 --meter "exec:echo \$\$ >$scratch/pid; while :; do echo 5 W; sleep 0.01; done"
 err_has ": command]"
 kill -0 "$(cat "$scratch/pid")" 2>/dev/null && fail "the command still runs"
+# Beside a meter that is polled: the sampler has nothing to read of a command.
+expect 0 "$CARNOT" run -p "One day" -n 4 --temp 0 --idle 0.3 --meter "exec:while :; do echo 5 W; sleep 0.01; done,model:4,18"
 expect 0 "$CARNOT" run -p "One day" -n 4 --temp 0 --meter "exec:echo nothing"
 err_has "no energy: the command ended (exit 0) without a reading; it said \"nothing\""
 expect 2 "$CARNOT" run -p "One day" -n 4 --meter crystal-ball

@@ -215,6 +215,53 @@ static void test_a_counter_that_stops(void **state)
     cn_series_free(&s);
 }
 
+/* Rows ten times as often as the gauge changes are no more updates than its changes. */
+static void test_rows_that_repeat(void **state)
+{
+    (void)state;
+    struct cn_series s = make(false, 100.0 * MS);
+    struct cn_estimate e;
+    for (int64_t i = 0; i <= 600; i++)
+        cn_series_add(&s, i * 100 * MS, i * 100 * MS, 5e6 + 1e5 * (double)(i / 10 * 7 % 11), false);
+    cn_series_rows(&s);
+    cn_series_settle(&s);
+    cn_series_span(&s, 10000LL * MS, 40000LL * MS, &e);
+    assert_true(e.updates > 28 && e.updates < 32);
+    cn_series_free(&s);
+}
+
+/* 5 W in steps of 36 J: rows of 1 s that mostly stand still, and of 30 s that mostly move. */
+static void test_steps_of_a_counter(void **state)
+{
+    (void)state;
+    static const int64_t rows[] = { 1000LL * MS, 30000LL * MS };
+    for (int i = 0; i < 2; i++) {
+        struct cn_series s = make(true, (double)rows[i]);
+        struct cn_estimate e;
+        for (int64_t t = 0; t <= 3600000LL * MS; t += rows[i]) {
+            const double joules = 5e-9 * (double)t, seen = floor(joules / 36 + 0.4) * 36;
+            cn_series_add(&s, t, t, 1e6 * seen, false);
+        }
+        cn_series_rows(&s);
+        assert_int_equal(s.period_known, i);
+        assert_true(fabs(s.quantum_uj - 36e6) < 1);
+        cn_series_settle(&s);
+        cn_series_span(&s, 605000LL * MS, 2405000LL * MS, &e);
+        assert_null(e.reason);
+        assert_true(fabs(e.uj - 9000e6) < 2 * sqrt(e.var_uj2));
+        assert_true(sqrt(e.var_uj2) > 36e6 / 4 && sqrt(e.var_uj2) < 100e6);
+        cn_series_free(&s);
+    }
+    /* Read out of something finer: no step to speak of. */
+    struct cn_series s = make(true, MS);
+    for (int i = 0; i < 500; i++)
+        cn_series_add(&s, i * MS, i * MS, 1e4 * i + 3e3 * sin(i), false);
+    cn_series_rows(&s);
+    assert_true(s.period_known);
+    assert_true(s.quantum_uj < 100);
+    cn_series_free(&s);
+}
+
 /* Nobody read from 1 to 3 s: what was used is known, but not when. */
 static void test_a_counter_cut_where_nobody_looked(void **state)
 {
@@ -246,6 +293,8 @@ int main(void)
         cmocka_unit_test(test_refresh_of_a_gauge),
         cmocka_unit_test(test_a_gauge_knows_nothing_of_a_gap),
         cmocka_unit_test(test_a_counter_that_stops),
+        cmocka_unit_test(test_rows_that_repeat),
+        cmocka_unit_test(test_steps_of_a_counter),
         cmocka_unit_test(test_a_counter_cut_where_nobody_looked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
