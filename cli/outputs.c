@@ -5,6 +5,7 @@
 #include "cli/cli.h"
 #include "engine/tools.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 int cn_output_check_name(const char *out)
@@ -35,6 +36,31 @@ int cn_output_check(const char *out, const char *const *in, size_t n)
 {
     int code = out ? check(out, in, n) : -1;
     return out && code < 0 ? probe(out) : code;
+}
+
+/* Whether both names mean one file, there or not. */
+static bool same_place(const char *a, const char *b)
+{
+    const char *names[] = { a, b };
+    char *dir[2];
+    for (int i = 0; i < 2; i++) {
+        const char *slash = strrchr(names[i], '/');
+        char *text = slash ? strndup(names[i], (size_t)(slash - names[i]) + 1) : strdup(".");
+        dir[i] = text ? realpath(text, NULL) : NULL;
+        names[i] = slash ? slash + 1 : names[i];
+        free(text);
+    }
+    bool same = dir[0] && dir[1] && strcmp(dir[0], dir[1]) == 0 && strcmp(names[0], names[1]) == 0;
+    free(dir[0]);
+    free(dir[1]);
+    return same || cn_same_file(a, b);
+}
+
+int cn_output_check_two(const char *a, const char *b)
+{
+    return a && b && same_place(a, b)
+               ? cn_die("%s: two outputs would go to the same file; give one another name", b)
+               : -1;
 }
 
 int cn_output_check_table(const char *option, const char *out, const char *const *in, size_t n)

@@ -14,6 +14,9 @@ int cn_output_check(const char *out, const char *const *in, size_t n);
 /* The same for a file that holds a table, whose format its name's end tells: value of `option`. */
 int cn_output_check_table(const char *option, const char *out, const char *const *in, size_t n);
 
+/* That two outputs, NULL: none, are not one file. */
+int cn_output_check_two(const char *a, const char *b);
+
 /* Only that `out` is not "-", where the names of several files are made of it. */
 int cn_output_check_name(const char *out);
 

@@ -3,6 +3,7 @@
  * carnot report: the page of a study, or of saved tables.
  */
 #include "cli/cli.h"
+#include "cli/outputs.h"
 
 #include "bench/report.h"
 #include "bench/study_db.h"
@@ -96,6 +97,8 @@ int cn_cmd_report(int argc, char **argv)
     };
     int code = cn_options_parse(argc, argv, &usage, options, sizeof options / sizeof *options,
                                 &files, 0, MAX_TABLES);
+    if (code < 0)
+        code = cn_output_check_name(out);
     if (code < 0)
         code = execute(&files, head, out);
     free(files.items);

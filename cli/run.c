@@ -408,7 +408,9 @@ static int check_outputs(const struct arguments *a)
                                a->tokens && a->tokens[0] == '@' ? a->tokens + 1 : NULL };
     const size_t n = sizeof in / sizeof *in;
     int code = cn_output_check(a->trace, in, n);
-    return code < 0 ? cn_output_check_table("--record", a->record, in, n) : code;
+    if (code < 0)
+        code = cn_output_check_table("--record", a->record, in, n);
+    return code < 0 ? cn_output_check_two(a->trace, a->record) : code;
 }
 
 int cn_cmd_run(int argc, char **argv)

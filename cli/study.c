@@ -285,6 +285,8 @@ int cn_cmd_study(int argc, char **argv)
     /* clang-format on */
     int code = cn_options_parse(argc, argv, &usage, options, sizeof options / sizeof *options,
                                 &a.words, 1, SIZE_MAX);
+    if (code < 0 && !*a.db)
+        code = cn_usage_error("--db: the name of a file expected, '' given");
     if (code < 0)
         code = dispatch(&a);
     free(a.words.items);

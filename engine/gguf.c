@@ -266,6 +266,8 @@ enum cn_status cn_gguf_part_name(const char *name, int no, int n_parts, char **p
     static const char end[] = ".gguf";
     const size_t n = strlen(name), n_end = sizeof end - 1;
     long prefix = split_prefix(name);
+    CN_RETURN_IF(n == 0 || name[n - 1] == '/', CN_ERR_ARGUMENT, err,
+                 "'%s': a name expected to begin the files' names with", name);
     char *first = prefix < 0 ? NULL : part_name(name, prefix, 0, n_parts);
     CN_RETURN_IF(prefix >= 0 && !first, CN_ERR_MEMORY, err, "%s: out of memory", name);
     const bool other = first && strcmp(first, name) != 0;

@@ -130,3 +130,11 @@ done
 grep -q '| llama ' "$scratch/table.md" || fail "no values in the Markdown"
 grep -q '<td' "$scratch/table.html" || fail "no cells in the page's table"
 [ -z "$(find "$scratch" -name '*.tmp-*')" ] || fail "left a temporary file"
+
+# Two outputs in one file, whatever it is called; stdout is none of a page.
+expect 1 "$CARNOT" run -m "$model" -p a -n 2 --trace "$scratch/two.json" --record "$scratch/./two.json"
+one_line_err
+err_has "two outputs"
+[ ! -e "$scratch/two.json" ] || fail "the file was made"
+expect 2 "$CARNOT" report "$scratch/table.json" -o -
+err_has "stdout is not supported"

@@ -169,6 +169,10 @@ one_line_err
 expect 1 "$CARNOT" quantize $split "$scratch/p-00001-of-00002.gguf" Q8_0 --keep-split
 one_line_err
 err_has "first of 3 files"
+for name in "" "$scratch/"; do
+    expect 1 "$CARNOT" quantize $split "$name" Q8_0 --keep-split
+    one_line_err
+done
 expect 2 "$CARNOT" quantize $split - Q8_0 --keep-split
 nothing_left
 

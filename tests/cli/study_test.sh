@@ -305,6 +305,8 @@ expect 2 "$CARNOT" study run "$plan" --shard 1/4x
 expect 2 "$CARNOT" study frobnicate
 one_line_err
 expect 2 "$CARNOT" study merge one.db
+expect 2 "$CARNOT" study status --db ""
+err_has "--db"
 expect 1 "$CARNOT" study run "$plan" --db wrong.db --target moon:1
 err_has "moon:1"
 
