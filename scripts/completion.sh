@@ -17,7 +17,7 @@ _carnot()
 END
 for command in $commands; do
     printf '    %s) options="%s" ;;\n' "$command" "$("$@" "$command" --help </dev/null |
-        sed -n '/^Options:/,/^$/p' | grep -oE '^ +(-[a-z], )?--[a-z0-9-]+|^ +-[a-z]\b' | grep -oE -- '--?[a-z0-9-]+$' |
+        sed -n '/^Options:/,/^$/p' | grep -oE '^ +(--?[a-z][a-z0-9-]*, )*--?[a-z][a-z0-9-]*' | grep -oE -- '--?[a-z][a-z0-9-]*' |
         tr '\n' ' ' | sed 's/ $//')"
 done
 cat <<'END'
