@@ -139,8 +139,11 @@ static void verdict(struct sentence *s, const struct cn_comparison *c)
         say(s, ".");
     } else if (isnan(t->p)) {
         say(s, "; equivalence cannot be tested with %zu %s.", n, what);
-    } else if (!differ && least_p(c) >= ALPHA) {
-        say(s, ": %zu %s are too few for this test to show a difference.", n, what);
+    } else if (!differ && least_p(c) * (double)(c->n_tests > 1 ? c->n_tests : 1) >= ALPHA) {
+        say(s, ": %zu %s are too few for this test to show a difference", n, what);
+        if (c->n_tests > 1 && least_p(c) < ALPHA) /* Holm's first one is to pass all of them */
+            say(s, " among %zu comparisons", c->n_tests);
+        say(s, ".");
     } else {
         say(s, differ ? "; whether it is within " : ", and not shown to be equivalent within ");
         margin(s, t);

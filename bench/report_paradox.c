@@ -109,6 +109,11 @@ static void many_comparisons(struct cn_findings *j, const struct cn_k_iq *list, 
            " pairs of one block each, p < 0.05 after Holm's correction; TOST on the ratio, margin "
            "%.0f%%. All are in the table of comparisons.",
            CN_COMPARE_MARGIN * 100);
+    /* Holm's first p is multiplied by all of them. */
+    const int n_tests = n - count[CN_VERDICT_TOO_FEW];
+    if (n_tests > 1 && ldexp(2, -(int)n_most) * n_tests >= 0.05)
+        cn_say(&e, " %zu pairs can show no difference among %d comparisons: more blocks would.",
+               n_most, n_tests);
     cn_tell(j, &s, &e);
 }
 

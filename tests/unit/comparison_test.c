@@ -161,6 +161,19 @@ static void sentences(void **state)
     says(&c->items[1], "4 pairs are too few for this test to show a difference.");
     cn_comparisons_free(c);
     cn_dataset_free(d);
+    /* Enough for one comparison, but not for two: Holm doubles the least p there is, 1/32. */
+    const char *six = "set,rep,v,w\na,0,10,5\na,1,11,6\na,2,12,7\na,3,13,8\na,4,14,9\na,5,15,4\n"
+                      "b,0,13,7\nb,1,12,9\nb,2,19,8\nb,3,15,16\nb,4,20,10\nb,5,29,7\n";
+    d = parse(six);
+    c = compare(d, (struct cn_compare_options){ .by = "set" });
+    for (size_t i = 0; i < 2; i++)
+        says(&c->items[i],
+             "6 pairs are too few for this test to show a difference among 2 comparisons.");
+    cn_comparisons_free(c);
+    c = compare(d, (struct cn_compare_options){ .by = "set", .metrics = "v" });
+    says(&c->items[0], ": a difference (");
+    cn_comparisons_free(c);
+    cn_dataset_free(d);
 }
 
 /* The report and `carnot compare` ask the same of the same pairs. The two outliers move the t-tests
