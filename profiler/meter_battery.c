@@ -300,11 +300,9 @@ static double left_since(struct state *s, bool first)
 static void follow_charge(struct state *s, double power_uw)
 {
     struct check *c = &s->check;
-    struct timespec t;
     if (c->off)
         return;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    int64_t now = (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+    const int64_t now = cn_now_ns(CLOCK_MONOTONIC);
     bool first = c->t_ns == 0;
     double uj = left_since(s, first);
     c->off = isnan(uj);

@@ -58,13 +58,6 @@ struct state {
     char odd[80]; /* the first line that was none */
 };
 
-static int64_t now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
 /* ---- lines ------------------------------------------------------------------------------------
  */
 
@@ -191,7 +184,7 @@ static void *listen_to(void *arg)
         if (poll(&fd, 1, POLL_MS) <= 0)
             continue;
         ssize_t n = read(s->child.fd, line + used, sizeof line - 1 - used);
-        int64_t arrival = now_ns();
+        int64_t arrival = cn_now_ns(CLOCK_MONOTONIC);
         if (n < 0 && (errno == EAGAIN || errno == EINTR))
             continue;
         if (n <= 0)
@@ -214,7 +207,7 @@ static void *listen_to(void *arg)
     pthread_mutex_lock(&s->lock);
     if (!atomic_load(&s->stop)) {
         s->over = true;
-        s->over_ns = now_ns();
+        s->over_ns = cn_now_ns(CLOCK_MONOTONIC);
     }
     pthread_cond_signal(&s->first);
     pthread_mutex_unlock(&s->lock);
@@ -299,7 +292,7 @@ static void *open_state(const struct cn_meter_request *request, struct cn_channe
     pthread_cond_init(&s->first, &attr);
     pthread_condattr_destroy(&attr);
     pthread_mutex_init(&s->lock, NULL);
-    s->start_ns = now_ns();
+    s->start_ns = cn_now_ns(CLOCK_MONOTONIC);
     int error = cn_child_start(&s->child, argv, false);
     if (!error) {
         error = -pthread_create(&s->thread, NULL, listen_to, s);

@@ -457,9 +457,7 @@ static void *open_state(const struct cn_meter_request *request, struct cn_channe
 static enum cn_read read_counter(struct input *in, int64_t raw, struct cn_reading *r)
 {
     enum cn_read result = CN_READ_OK;
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    int64_t now = (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+    const int64_t now = cn_now_ns(CLOCK_MONOTONIC);
     if (in->raw >= 0 && raw >= in->raw &&
         !cn_joules_possible((double)(raw - in->raw), now - in->moved_ns)) {
         snprintf(r->why, sizeof r->why, "%s: the counter jumped forward by more than 20 kW can be",

@@ -312,9 +312,7 @@ static enum cn_read read_counter(void *opaque, unsigned source, struct cn_readin
         return CN_READ_FAIL;
     }
     memcpy(d->rails, now, (size_t)n * sizeof *now);
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    int64_t t_ns = (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+    const int64_t t_ns = cn_now_ns(CLOCK_MONOTONIC);
     bool jumped = d->begun && !cn_joules_possible((double)added, t_ns - d->moved_ns);
     if (d->begun && !back && !jumped)
         d->total += added;

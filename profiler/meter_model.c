@@ -31,13 +31,6 @@ struct state {
     struct cn_model_row start;
 };
 
-static int64_t clock_ns(clockid_t clock)
-{
-    struct timespec t;
-    clock_gettime(clock, &t);
-    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
 static bool parse(const char *text, double *idle_w, double *busy_w)
 {
     char *end;
@@ -109,7 +102,7 @@ static void probe(const struct cn_meter_request *request, struct cn_channel_list
 
 static struct cn_model_row now(const struct state *s)
 {
-    struct cn_model_row row = { { 1e-9 * (double)(clock_ns(CLOCK_MONOTONIC) - s->start_ns) } };
+    struct cn_model_row row = { { 1e-9 * (double)(cn_now_ns(CLOCK_MONOTONIC) - s->start_ns) } };
     if (s->worked) {
         row.x[1] = (double)s->worked->bytes - s->start.x[1];
         row.x[2] = (double)s->worked->int8_ops - s->start.x[2];
@@ -131,8 +124,8 @@ static void *open_state(const struct cn_meter_request *request, struct cn_channe
         return NULL;
     }
     s->cores = cores();
-    s->start_ns = clock_ns(CLOCK_MONOTONIC);
-    s->start_cpu_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+    s->start_ns = cn_now_ns(CLOCK_MONOTONIC);
+    s->start_cpu_ns = cn_now_ns(CLOCK_PROCESS_CPUTIME_ID);
     s->worked = request->worked;
     s->start = now(s);
     opened->n_sources = 1;
@@ -148,8 +141,8 @@ static enum cn_read read_model(void *opaque, unsigned source, struct cn_reading 
         r->value = 1e6 * cn_energy_model_joules(&s->model, &row, NULL);
         return CN_READ_OK;
     }
-    double time = (double)(clock_ns(CLOCK_MONOTONIC) - s->start_ns);
-    double busy = (double)(clock_ns(CLOCK_PROCESS_CPUTIME_ID) - s->start_cpu_ns) / s->cores;
+    double time = (double)(cn_now_ns(CLOCK_MONOTONIC) - s->start_ns);
+    double busy = (double)(cn_now_ns(CLOCK_PROCESS_CPUTIME_ID) - s->start_cpu_ns) / s->cores;
     r->value = 1e-3 * (s->idle_w * time + (s->busy_w - s->idle_w) * busy);
     return CN_READ_OK;
 }

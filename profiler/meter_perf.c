@@ -404,9 +404,7 @@ static enum cn_read read_counter(void *opaque, unsigned source, struct cn_readin
                  cn_sysfs_strerror(error));
         return CN_READ_FAIL;
     }
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    int64_t now = (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+    const int64_t now = cn_now_ns(CLOCK_MONOTONIC);
     if (s->raw >= 0 && raw >= s->raw &&
         !cn_joules_possible(state->uj * (double)(raw - s->raw), now - s->moved_ns)) {
         snprintf(r->why, sizeof r->why,

@@ -194,21 +194,14 @@ static void *open_state(const struct cn_meter_request *request, struct cn_channe
     return s;
 }
 
-static int64_t now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
 static enum cn_read read_power(void *opaque, unsigned source, struct cn_reading *r)
 {
     (void)source;
     struct state *s = opaque;
     /* A tenth early is soon enough: the sampler's turns are no multiple of the period. */
-    if (s->read_ns && now_ns() - s->read_ns < PERIOD_MS * (int64_t)900000)
+    if (s->read_ns && cn_now_ns(CLOCK_MONOTONIC) - s->read_ns < PERIOD_MS * (int64_t)900000)
         return CN_READ_SKIP;
-    s->read_ns = now_ns();
+    s->read_ns = cn_now_ns(CLOCK_MONOTONIC);
     double watts;
     if (!read_watts(s->path, &watts, r->why, sizeof r->why))
         return CN_READ_FAIL;

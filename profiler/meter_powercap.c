@@ -495,9 +495,7 @@ static enum cn_read read_counter(void *opaque, unsigned source, struct cn_readin
     if (error)
         return odd(c, error, r);
     c->n_odd = 0;
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    int64_t now = (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+    const int64_t now = cn_now_ns(CLOCK_MONOTONIC);
     enum cn_read result = CN_READ_OK;
     if (c->raw < 0) {
         result = first(c, raw, now);

@@ -12,13 +12,6 @@
 
 enum { ROOM = 8192 /* points that edges may add between two turns of the sampler */ };
 
-int64_t cn_now_ns(int clock)
-{
-    struct timespec t;
-    clock_gettime(clock, &t);
-    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
 struct cn_clock cn_clock_pair(void)
 {
     struct cn_clock best = { 0 };

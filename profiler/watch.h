@@ -77,8 +77,6 @@ struct cn_profiler {
     struct cn_worked worked;
 };
 
-/* Now, on a CLOCK_*. */
-int64_t cn_now_ns(int clock);
 /* How the clocks stand to each other now. */
 struct cn_clock cn_clock_pair(void);
 

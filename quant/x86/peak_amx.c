@@ -6,6 +6,18 @@
 
 #include "quant/peak.h"
 
+/* Sums of 0 in tiles 0 to 3, both operands of all products in 4 and 5. */
+ALWAYS void begin(const void *operand)
+{
+    configure_tiles();
+    _tile_zero(0);
+    _tile_zero(1);
+    _tile_zero(2);
+    _tile_zero(3);
+    tile_load(4, operand);
+    tile_load(5, operand);
+}
+
 static int64_t int8_ops(int64_t n_rounds)
 {
     _Alignas(64) int8_t bytes[TILE_BYTES];
@@ -13,13 +25,7 @@ static int64_t int8_ops(int64_t n_rounds)
         return 0;
     for (int i = 0; i < TILE_BYTES; i++)
         bytes[i] = (int8_t)(37 * i);
-    configure_tiles();
-    _tile_zero(0);
-    _tile_zero(1);
-    _tile_zero(2);
-    _tile_zero(3);
-    tile_load(4, bytes);
-    tile_load(5, bytes);
+    begin(bytes);
     for (int64_t n = 0; n < n_rounds; n++) {
         _tile_dpbssd(0, 4, 5);
         _tile_dpbssd(1, 4, 5);
@@ -37,13 +43,7 @@ static int64_t bf16_ops(int64_t n_rounds)
         return 0;
     for (int i = 0; i < TILE_BYTES / 2; i++)
         ones[i] = 0x3f80;
-    configure_tiles();
-    _tile_zero(0);
-    _tile_zero(1);
-    _tile_zero(2);
-    _tile_zero(3);
-    tile_load(4, ones);
-    tile_load(5, ones);
+    begin(ones);
     for (int64_t n = 0; n < n_rounds; n++) {
         _tile_dpbf16ps(0, 4, 5);
         _tile_dpbf16ps(1, 4, 5);
