@@ -65,8 +65,10 @@ FLAGS_i8mm    := -march=armv8.2-a+dotprod+fp16+i8mm
 FLAGS_OF_gemm_dotprod := $(if $(findstring clang,$(CC)),,-fno-schedule-insns)
 endif
 
-LIB_SRC  := $(wildcard quant/*.c quant/ref/*.c engine/*.c engine/arch/*.c profiler/*.c) $(KERNELS)
-APP_SRC  := $(wildcard bench/*.c cli/*.c)
+# The sources of a floor, in its own folder and its rooms.
+sources   = $(wildcard $(1)/*.c $(1)/*/*.c $(1)/*/*/*.c)
+LIB_SRC  := $(call sources,base) $(wildcard quant/*.c quant/ref/*.c) $(KERNELS) $(call sources,engine) $(call sources,profiler)
+APP_SRC  := $(call sources,bench) $(call sources,cli)
 LIB_OBJ  := $(LIB_SRC:%.c=$(BUILD)/%.o)
 APP_OBJ  := $(APP_SRC:%.c=$(BUILD)/%.o)
 BENCH_OBJ:= $(filter $(BUILD)/bench/%,$(APP_OBJ))
@@ -98,7 +100,7 @@ $(BUILD)/libcarnot.so: $(LIB_OBJ) engine/carnot.map
 $(BUILD)/cli/version.o: $(wildcard .git/logs/HEAD)
 
 # What depends on a library is built anew when that comes or goes.
-$(BUILD)/bench/study_db.o: $(BUILD)/with-sqlite-$(if $(SQLITE),yes,no)
+$(BUILD)/bench/study/study_db.o: $(BUILD)/with-sqlite-$(if $(SQLITE),yes,no)
 $(BUILD)/with-sqlite-%:
 	@mkdir -p $(@D) && rm -f $(BUILD)/with-sqlite-* && touch $@
 
@@ -117,7 +119,7 @@ $(BUILD)/%.o: %.c $(BUILD)/flags
 	@echo "  CC    $<"
 	$(Q)$(CC) $(REQUIRED) $(WARN) $(CFLAGS) $(if $(FUZZED),$(if $(KERNEL_OF),,$(SANFLAGS)),$(SANFLAGS)) $(if $(KERNEL_OF),$(KERNEL_FLAGS) $(FLAGS_$(call tier,$<)) $(FLAGS_OF_$(basename $(notdir $<)))) $(OPTIONAL_$(basename $(notdir $<))) $(if $(filter cli/version.c,$<),-DCN_COMMIT='"$(COMMIT)"') -c -o $@ $<
 
-TESTS_SRC := $(wildcard tests/unit/*_test.c tests/model/*_test.c)
+TESTS_SRC := $(filter %_test.c,$(call sources,tests/unit) $(call sources,tests/model))
 TESTS_BIN := $(TESTS_SRC:%.c=$(BUILD)/%)
 # Kernel tests need libc alone, so that they also run on a phone; the rest use cmocka.
 KTEST_SRC := $(wildcard tests/kernels/*.c)
@@ -224,7 +226,8 @@ ifeq ($(STATIC),)
 	$(Q)ln -sf libcarnot.so.$(VERSION) $(DESTDIR)$(LIBDIR)/$(SONAME)
 	$(Q)ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libcarnot.so
 endif
-	$(Q)install -D -m 644 engine/carnot.h $(DESTDIR)$(PREFIX)/include/carnot.h
+	$(Q)scripts/header.sh >$(BUILD)/carnot.h
+	$(Q)install -D -m 644 $(BUILD)/carnot.h $(DESTDIR)$(PREFIX)/include/carnot.h
 	$(Q)mkdir -p $(DESTDIR)$(LIBDIR)/pkgconfig $(DATA)/bash-completion/completions
 	$(Q)sed 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@VERSION@|$(VERSION)|' engine/carnot.pc.in \
 	    >$(DESTDIR)$(LIBDIR)/pkgconfig/carnot.pc

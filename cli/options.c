@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "bench/table.h"
+#include "base/table.h"
 #include "cli/cli.h"
 #include "cli/command.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/outputs.h"
 
-#include "bench/table.h"
+#include "base/table.h"
 #include "cli/cli.h"
 #include "engine/tools.h"
 

@@ -9,8 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "profiler/jsonl.h"
-#include "profiler/series.h"
+#include "base/jsonl.h"
+#include "profiler/samples/series.h"
 
 enum { LINE_BYTES = 4096 };
 

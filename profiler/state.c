@@ -10,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "profiler/series.h"
+#include "profiler/samples/series.h"
 #include "profiler/sysfs.h"
 
 static double clock_s(clockid_t clock)

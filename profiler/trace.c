@@ -12,9 +12,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "profiler/jsonl.h"
-#include "profiler/offset.h"
-#include "profiler/samples.h"
+#include "base/jsonl.h"
+#include "profiler/samples/offset.h"
+#include "profiler/samples/samples.h"
 #include "profiler/watch.h"
 
 __attribute__((format(printf, 2, 3))) static int fail(struct cn_profiler_error *err,

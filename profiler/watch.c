@@ -3,12 +3,12 @@
  * One slow thread reads every meter, for gauges and so that no wrap of a counter is missed. The
  * edges of phases read counters by themselves, in the caller's thread.
  */
+#include "profiler/watch.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
-
-#include "profiler/watch.h"
 
 enum { ROOM = 8192 /* points that edges may add between two turns of the sampler */ };
 

@@ -7,9 +7,9 @@
 
 #include <pthread.h>
 
-#include "profiler/meter.h"
+#include "profiler/meters/meter.h"
 #include "profiler/profiler.h"
-#include "profiler/series.h"
+#include "profiler/samples/series.h"
 
 struct cn_phase {
     const char *kind;

@@ -27,7 +27,7 @@ C_SOURCES='\.(c|h)$'
 
 # ---- includes: each floor stands only on those below ----------------------------------------------
 
-# Angle brackets that the lower three floors may use: libc, POSIX, Linux and compiler headers.
+# Angle brackets that the lower four floors may use: libc, POSIX, Linux and compiler headers.
 SYSTEM='^(assert|ctype|dirent|endian|errno|fcntl|fenv|float|fnmatch|glob|inttypes|limits|locale|math|poll|pthread|regex|sched|setjmp|signal|spawn|stdalign|stdarg|stdatomic|stdbool|stddef|stdint|stdio|stdlib|string|strings|termios|time|unistd|wchar|wctype|cpuid|immintrin|arm_neon|sys/[a-z_]+|linux/[a-z_]+|asm/[a-z_]+)[.]h$'
 
 check_includes() {
@@ -35,11 +35,12 @@ check_includes() {
     awk -v system_headers="$SYSTEM" '
     FILENAME == list { there[$0] = 1; next }
     FNR == 1 {
-        if (FILENAME ~ /^quant\//) allowed = "^quant/"
-        else if (FILENAME ~ /^engine\//) allowed = "^(engine|quant)/"
-        else if (FILENAME ~ /^profiler\//) allowed = "^profiler/"
-        else if (FILENAME ~ /^bench\//) allowed = "^(bench|engine|profiler|quant)/"
-        else if (FILENAME ~ /^cli\//) allowed = "^(cli/.*|bench/[^/]*[.]h|quant/quant[.]h|engine/carnot[.]h|engine/tools[.]h|profiler/profiler[.]h)$"
+        if (FILENAME ~ /^base\//) allowed = "^base/"
+        else if (FILENAME ~ /^quant\//) allowed = "^(quant|base)/"
+        else if (FILENAME ~ /^engine\//) allowed = "^(engine|quant|base)/"
+        else if (FILENAME ~ /^profiler\//) allowed = "^(profiler|base)/"
+        else if (FILENAME ~ /^bench\//) allowed = "^(bench|engine|profiler|quant|base)/"
+        else if (FILENAME ~ /^cli\//) allowed = "^(cli/.*|bench/.*[.]h|base/.*[.]h|quant/quant[.]h|engine/carnot[.]h|engine/tools[.]h|profiler/profiler[.]h)$"
         else allowed = "" # tests may look everywhere
     }
     match($0, /^[ \t]*#[ \t]*include[ \t]*[<"][^>"]*[>"]/) {
@@ -49,7 +50,7 @@ check_includes() {
         if (inc ~ /^"/) {
             if (!(name in there)) print FILENAME ": " inc " is not a path from the root"
             else if (name !~ allowed) print FILENAME ": includes " inc
-        } else if (FILENAME ~ /^(quant|engine|profiler)\// && name !~ system_headers) {
+        } else if (FILENAME ~ /^(base|quant|engine|profiler)\// && name !~ system_headers) {
             if (!(FILENAME ~ /^engine\// && name == "cblas.h")) # optional, found by pkg-config
                 print FILENAME ": includes " inc ": not libc"
         }
@@ -145,16 +146,16 @@ check_formats_table() {
 
 check_tables() {
     check_formats_table
-    names=$(row_names engine/archs.def)
-    lines_only_in "$names" "$(stems 'engine/arch/(.*)\.c')" 'engine/archs.def: row %s has no file in engine/arch/'
-    lines_only_in "$(stems 'engine/arch/(.*)\.c')" "$names" 'engine/arch/%s.c: no such row in engine/archs.def'
-    names=$(row_names profiler/meters.def)
-    lines_only_in "$names" "$(stems 'profiler/meter_(.*)\.c')" 'profiler/meters.def: row %s has no profiler/meter_ file'
-    lines_only_in "$(stems 'profiler/meter_(.*)\.c')" "$names" 'profiler/meter_%s.c: no such row in profiler/meters.def'
+    names=$(row_names engine/model/archs.def)
+    lines_only_in "$names" "$(stems 'engine/model/arch/(.*)\.c')" 'engine/model/archs.def: row %s has no file in engine/model/arch/'
+    lines_only_in "$(stems 'engine/model/arch/(.*)\.c')" "$names" 'engine/model/arch/%s.c: no such row in engine/model/archs.def'
+    names=$(row_names profiler/meters/meters.def)
+    lines_only_in "$names" "$(stems 'profiler/meters/meter_(.*)\.c')" 'profiler/meters/meters.def: row %s has no profiler/meters/meter_ file'
+    lines_only_in "$(stems 'profiler/meters/meter_(.*)\.c')" "$names" 'profiler/meters/meter_%s.c: no such row in profiler/meters/meters.def'
     names=$(row_names cli/commands.def)
     for name in $names; do
-        grep -q "^int cn_cmd_$name(" "cli/$name.c" 2>/dev/null ||
-            echo "cli/commands.def: row $name has no cli/$name.c with cn_cmd_$name"
+        grep -q "^int cn_cmd_$name(" "cli/commands/$name.c" 2>/dev/null ||
+            echo "cli/commands.def: row $name has no cli/commands/$name.c with cn_cmd_$name"
         grep -q "^| .carnot ${name}[^a-z0-9_]" README.md || echo "README.md: its table of commands lacks $name"
     done
     # shellcheck disable=SC2046
@@ -202,7 +203,7 @@ check_symbols() {
     nm -A -g --defined-only "$lib" 2>"$tmp/said" | awk '$NF !~ /^(cn_|CN_)/ { print $1 " exports " $NF }'
     grep -v 'no symbols' "$tmp/said"
     # The shared library has the names of carnot.h: each of its declarations stands in the map.
-    declared=$(sed 's,/\*.*\*/,,' engine/carnot.h | tr '\n' ' ' | grep -oE 'CN_API [^;{]*' |
+    declared=$(scripts/header.sh | sed 's,/\*.*\*/,,' | tr '\n' ' ' | grep -oE 'CN_API [^;{]*' |
         sed -nE 's/\(.*//; s/.*[ *](cn_[a-z0-9_]+)$/\1/p')
     mapped=$(sed -nE 's/^ +(cn_[a-z0-9_]+);$/\1/p' engine/carnot.map)
     lines_only_in "$declared" "$mapped" 'engine/carnot.map: %s of carnot.h is missing'
@@ -250,7 +251,7 @@ check_isa() {
             if (tier && guard && !code) continue
             print file ":" at_line[i] ": condition on the instruction set: " text[i]
         }
-    }' $(files "$C_SOURCES" | grep -vxE 'quant/(cpu|table)\.c|engine/threads\.c')
+    }' $(files "$C_SOURCES" | grep -vxE 'quant/(cpu|formats)\.c|base/threads\.c')
 }
 
 # ---- names, text, length -------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ for tool in cppcheck clang-tidy; do
     command -v $tool >/dev/null 2>&1 || { echo "lint: $tool is missing (apt-get install $tool)" >&2; exit 1; }
 done
 # shellcheck disable=SC2046
-[ $# -gt 0 ] || set -- $(git ls-files 'quant/*.c' 'engine/*.c' 'profiler/*.c' 'bench/*.c' 'cli/*.c' 'examples/*.c')
+[ $# -gt 0 ] || set -- $(git ls-files 'base/*.c' 'quant/*.c' 'engine/*.c' 'profiler/*.c' 'bench/*.c' 'cli/*.c' 'examples/*.c')
 
 # cppcheck sees neither libc nor the flags of a tier, so kernels are clang-tidy's alone. Exceptions, all of
 # them false in version 2.10 at every place that was looked at:

@@ -6,8 +6,8 @@
 #ifndef CN_TESTS_ARCH_FIXTURE_H
 #define CN_TESTS_ARCH_FIXTURE_H
 
+#include "base/json.h"
 #include "engine/carnot.h"
-#include "engine/json.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -70,8 +70,8 @@ run() { # name, command...
     esac
 }
 
-for source in tests/unit/*_test.c tests/model/*_test.c; do
-    [ -e "$source" ] && run "${source%.c}" "$build/${source%.c}"
+for source in $(find tests/unit tests/model -name '*_test.c' 2>/dev/null | sort); do
+    run "${source%.c}" "$build/${source%.c}"
 done
 for source in tests/kernels/*.c; do
     [ -e "$source" ] && run tests/kernels/kernels "$build/tests/kernels/kernels" && break

@@ -11,7 +11,7 @@
 #ifndef CN_STUDY_MAKER_H
 #define CN_STUDY_MAKER_H
 
-#include "bench/study_db.h"
+#include "bench/study/study_db.h"
 
 #include <math.h>
 #include <stdbool.h>

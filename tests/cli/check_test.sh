@@ -32,31 +32,32 @@ broken() {
         ! grep -qF -- "$place" "$scratch/unbroken" || fail "names '$place' without a reason"
     done
     git clean -qfd -e build && git checkout -q -- .
-    mkdir -p profiler engine/arch quant/x86 quant/arm # git keeps no empty folders
+    mkdir -p engine/model/arch profiler/meters quant/x86 quant/arm # git keeps no empty folders
 }
-mkdir -p profiler engine/arch quant/x86 quant/arm
+mkdir -p engine/model/arch profiler/meters quant/x86 quant/arm
 include() { # file, header
     echo "#include \"$2\"" >>"$1"
 }
 
-include quant/table.c engine/carnot.h
-include engine/error.c bench/table.h
-include engine/error.c cli/cli.h
+include quant/formats.c engine/carnot.h
+include engine/text/chat.c bench/page/page.h
+include engine/text/chat.c cli/cli.h
 include profiler/new.c quant/quant.h
-include bench/result_table.c cli/cli.h
-include cli/main.c engine/gguf.h
+include bench/page/page.c cli/cli.h
+include base/error.c engine/carnot.h
+include cli/main.c engine/gguf/gguf.h
 include cli/main.c quant/gemm.h
 include cli/main.c cli.h
-echo '#include <sqlite3.h>' >>engine/error.c
+echo '#include <sqlite3.h>' >>base/error.c
 echo '#include <cblas.h>' >>profiler/new.c
-broken includes 'quant/table.c: includes "engine/carnot.h"' 'engine/error.c: includes "bench/table.h"' \
-    'engine/error.c: includes "cli/cli.h"' 'profiler/new.c: includes "quant/quant.h"' \
-    'bench/result_table.c: includes "cli/cli.h"' 'cli/main.c: includes "engine/gguf.h"' \
+broken includes 'quant/formats.c: includes "engine/carnot.h"' 'engine/text/chat.c: includes "bench/page/page.h"' \
+    'engine/text/chat.c: includes "cli/cli.h"' 'profiler/new.c: includes "quant/quant.h"' \
+    'bench/page/page.c: includes "cli/cli.h"' 'base/error.c: includes "engine/carnot.h"' 'cli/main.c: includes "engine/gguf/gguf.h"' \
     'cli/main.c: includes "quant/gemm.h"' 'cli/main.c: "cli.h" is not a path from the root' \
-    'engine/error.c: includes <sqlite3.h>' 'profiler/new.c: includes <cblas.h>'
+    'base/error.c: includes <sqlite3.h>' 'profiler/new.c: includes <cblas.h>'
 
-echo 'int  cn_ugly( void );' >>engine/error.h
-broken format 'engine/error.h:'
+echo 'int  cn_ugly( void );' >>base/error.h
+broken format 'base/error.h:'
 mkdir "$scratch/bin"
 for tool in sh git grep sed sort awk mktemp rm dirname cat head; do
     ln -s "$(command -v $tool)" "$scratch/bin/$tool"
@@ -71,10 +72,10 @@ CN_FORMAT(q9_z, 99, 32, 18, Q8, AVX2(q9_z) /* a comment */
                                 NEON(q9_y) AVX9(q9_z))
 ROW
 touch quant/x86/q9_y_avx2.c quant/arm/q9_z_i8mm.c quant/arm/helper.c quant/ref/q9_y_ref.c
-echo 'CN_ARCH(nosuch_row)' >>engine/archs.def
-touch engine/arch/nosuch_file.c
-echo 'CN_METER(nosuch_row)' >>profiler/meters.def
-touch profiler/meter_nosuch_file.c
+echo 'CN_ARCH(nosuch_row)' >>engine/model/archs.def
+touch engine/model/arch/nosuch_file.c
+echo 'CN_METER(nosuch_row)' >>profiler/meters/meters.def
+touch profiler/meters/meter_nosuch_file.c
 printf 'CN_COMMAND(zzz, "last")\nCN_COMMAND(aaa, "first")\n' >>cli/commands.def
 echo 'int cn_cmd_nosuch(int argc, char **argv)' >>cli/readfile.c
 broken tables 'row q9_z has no quant/ref/q9_z.h' 'row q9_z has no quant/ref/q9_z_ref.c' \
@@ -82,9 +83,9 @@ broken tables 'row q9_z has no quant/ref/q9_z.h' 'row q9_z has no quant/ref/q9_z
     'row q9_z names the unknown tier avx9' 'quant/x86/q9_y_avx2.c: not named in quant/formats.def' \
     'quant/arm/q9_z_i8mm.c: not named in quant/formats.def' \
     'quant/arm/helper.c: its name does not end in a tier' 'quant/ref/q9_y_ref.c: no such row' \
-    'engine/archs.def: row nosuch_row' 'engine/arch/nosuch_file.c: no such row' \
-    'profiler/meters.def: row nosuch_row' 'profiler/meter_nosuch_file.c: no such row' \
-    'cli/commands.def: row aaa has no cli/aaa.c' 'cn_cmd_nosuch: no such row' \
+    'engine/model/archs.def: row nosuch_row' 'engine/model/arch/nosuch_file.c: no such row' \
+    'profiler/meters/meters.def: row nosuch_row' 'profiler/meters/meter_nosuch_file.c: no such row' \
+    'cli/commands.def: row aaa has no cli/commands/aaa.c' 'cn_cmd_nosuch: no such row' \
     'cli/commands.def: not sorted: zzz before aaa' 'README.md: its table of commands lacks aaa'
 
 printf 'size_t cn_needs_stddef(void);\n' >engine/alone.h
@@ -102,28 +103,28 @@ rm build/libcarnot.a
 broken symbols 'build/libcarnot.a: not built'
 cp "$scratch/good.a" build/libcarnot.a
 
-printf '#if defined(__AVX2__)\n#endif\n' >>engine/error.c
-printf '#if 1 && \\\n    defined(__aarch64__)\n#endif\n' >>bench/result_table.c
+printf '#if defined(__AVX2__)\n#endif\n' >>base/error.c
+printf '#if 1 && \\\n    defined(__aarch64__)\n#endif\n' >>base/table.c
 printf '#if 0\n#elif defined(__ARM_FEATURE_DOTPROD)\n#endif\n' >>cli/cli.h
 printf '#ifndef __AVX2__\n#error "needs AVX2"\n#endif\nint x;\n#ifdef __AVX512F__\n#endif\n' >quant/x86/new_avx2.c
 printf 'int x;\n#ifndef __ARM_NEON\n#error "too late"\n#endif\n' >quant/arm/new_neon.h
 # Allowed: the guard on top, a word in a comment.
 printf '/* like\n#if __AVX2__ */\n#ifndef __AVX2__\n#error "needs AVX2"\n#endif\n' >quant/x86/good_avx2.c
-broken isa 'engine/error.c:' 'bench/result_table.c:' 'cli/cli.h:' 'quant/x86/new_avx2.c:5: ' 'quant/arm/new_neon.h:2: '
+broken isa 'base/error.c:' 'base/table.c:' 'cli/cli.h:' 'quant/x86/new_avx2.c:5: ' 'quant/arm/new_neon.h:2: '
 ! grep -q good_avx2 "$scratch/out" || fail "a guard on top is allowed"
 ! grep -qF 'quant/x86/new_avx2.c:1: ' "$scratch/out" || fail "a guard on top is allowed"
 
 cp cli/options.c profiler/options.c
 broken names 'options.c: '
 
-printf '\tint x;\n' >>engine/error.c
+printf '\tint x;\n' >>base/error.c
 printf 'int x; \n' >>cli/options.c
 printf 'int x;' >>cli/main.c
 for folder in work home root; do
     printf 'See /%s/someone/file.\n' $folder >>README.md
 done
 n=$(wc -l <README.md)
-broken text "engine/error.c:$(($(wc -l <engine/error.c))): tab" \
+broken text "base/error.c:$(($(wc -l <base/error.c))): tab" \
     "cli/options.c:$(($(wc -l <cli/options.c))): trailing blank" 'cli/main.c: no newline at the end' \
     "README.md:$n: path of a machine" "README.md:$((n - 1)): path of a machine" "README.md:$((n - 2)): path of a machine"
 

@@ -4,7 +4,7 @@
  */
 #include <string.h>
 
-#include "bench/ppl.h"
+#include "bench/quality/ppl.h"
 #include "tests/fuzz/fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)

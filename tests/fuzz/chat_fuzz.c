@@ -4,7 +4,7 @@
  */
 #include <string.h>
 
-#include "engine/chat.h"
+#include "engine/text/chat.h"
 #include "tests/fuzz/fuzz.h"
 
 static void format_all(const struct cn_chat_message *messages, size_t n)

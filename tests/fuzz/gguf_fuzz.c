@@ -6,8 +6,8 @@
  */
 #include <string.h>
 
-#include "engine/gguf.h"
-#include "engine/gguf_check.h"
+#include "engine/gguf/gguf.h"
+#include "engine/gguf/gguf_check.h"
 #include "tests/fuzz/fuzz.h"
 
 /* Keys hold no NUL, so each is found as a C string. */

@@ -5,7 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "engine/imatrix_file.h"
+#include "engine/make/imatrix_file.h"
 #include "tests/fuzz/fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)

@@ -4,7 +4,7 @@
  */
 #include <string.h>
 
-#include "bench/study_plan.h"
+#include "bench/study/study_plan.h"
 #include "tests/fuzz/fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)

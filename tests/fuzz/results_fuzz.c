@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "bench/comparison.h"
-#include "bench/published.h"
+#include "bench/stats/comparison.h"
+#include "bench/stats/published.h"
 #include "tests/fuzz/fuzz.h"
 
 static void one_line(const char *text)

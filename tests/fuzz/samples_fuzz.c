@@ -4,7 +4,7 @@
  */
 #include <string.h>
 
-#include "profiler/samples.h"
+#include "profiler/samples/samples.h"
 #include "tests/fuzz/fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)

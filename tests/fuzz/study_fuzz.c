@@ -4,7 +4,7 @@
  */
 #include <string.h>
 
-#include "bench/study_db.h"
+#include "bench/study/study_db.h"
 #include "tests/fuzz/fuzz.h"
 
 static void read_all(struct cn_study_db *db)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "tests/kernels/broken.h"
 
-#include "bench/kernel_check.h"
+#include "bench/kernel/kernel_check.h"
 #include "quant/gemm.h"
 
 #include <math.h>

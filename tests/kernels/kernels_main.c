@@ -5,7 +5,7 @@
  *
  * Exit: 0 all passed, 1 failures, 2 usage, 77 nothing ran.
  */
-#include "bench/kernel_check.h"
+#include "bench/kernel/kernel_check.h"
 #include "tests/kernels/broken.h"
 
 #include <errno.h>

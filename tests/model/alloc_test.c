@@ -21,11 +21,11 @@
 
 #include <cmocka.h>
 
-#include "bench/comparison.h"
-#include "bench/generate.h"
-#include "bench/ppl.h"
-#include "bench/published.h"
-#include "bench/table.h"
+#include "base/table.h"
+#include "bench/model/generate.h"
+#include "bench/quality/ppl.h"
+#include "bench/stats/comparison.h"
+#include "bench/stats/published.h"
 #include "engine/tools.h"
 #include "profiler/profiler.h"
 

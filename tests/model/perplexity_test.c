@@ -3,7 +3,7 @@
  * Perplexity and divergence: the protocol's arithmetic done again by hand on tiny models, base
  * files, and the default model's figure on the evaluation text.
  */
-#include "bench/ppl.h"
+#include "bench/quality/ppl.h"
 
 #include "tests/arch_fixture.h"
 #include "tests/shared_data.h"

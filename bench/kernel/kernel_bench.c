@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: MIT */
+#include "bench/kernel/kernel_bench.h"
+
+#include "bench/kernel/kernel_data.h"
+#include "bench/machine/probe.h"
+#include "bench/stats/stats.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    MIB = 1024 * 1024,
+    LEAST_BYTES = 128 * MIB,
+    STEP_BYTES = 128 * 1024, /* of weights in a step of gemv, unpack and dequantize */
+    POOL_BYTES = 4 * MIB,    /* distinct weights; the rest of the buffer repeats them */
+    MAX_ROUNDS = 15,
+    ACT_FILL = 7, /* seed */
+};
+
+/* One thread's part of the work. */
+struct worker {
+    _Alignas(64) uint8_t *begin; /* its weights */
+    int64_t n_rows, next;        /* rows it has, the next one to read */
+    float *y, *x;
+    uint8_t *codes; /* also the gemm's scratch */
+    float *scale, *min;
+};
+
+struct cn_kernel_bench {
+    struct cn_pool *pool;
+    int n_threads;
+    size_t bytes;
+    uint8_t *weights;
+    const struct cn_format *format; /* the weights are of this format */
+    struct worker *workers;
+    uint8_t *arena; /* everything small */
+    struct cn_act act;
+    void *panel_memory; /* of the largest kind */
+    struct cn_act_panel panel;
+    /* The job at hand. */
+    const struct cn_kernel_set *set;
+    enum cn_job job;
+    int64_t step_rows;
+};
+
+static size_t round_up(size_t n)
+{
+    return (n + 63) & ~(size_t)63;
+}
+
+/* Carves n bytes from *at; the first pass (base NULL) only counts. */
+static void *carve(uint8_t *base, size_t *at, size_t n)
+{
+    void *p = base ? base + *at : NULL;
+    *at += round_up(n);
+    return p;
+}
+
+static size_t lay_out(struct cn_kernel_bench *b, uint8_t *base)
+{
+    const size_t cols = CN_BENCH_COLS;
+    size_t at = 0;
+    size_t panel_bytes = 0;
+    float *x = carve(base, &at, cols * sizeof *x);
+    int8_t *q = carve(base, &at, cols);
+    float *d = carve(base, &at, cols / 32 * sizeof *d);
+    float *sum32 = carve(base, &at, cols / 32 * sizeof *sum32);
+    int16_t *sum16 = carve(base, &at, cols / 16 * sizeof *sum16);
+    size_t scratch_bytes = 0;
+    int64_t rows = 0;
+    for (int i = 0; i < CN_N_ACT_KINDS; i++) {
+        const enum cn_act_kind kind = (enum cn_act_kind)i;
+        size_t n = cn_act_panel_bytes(kind, CN_BENCH_TOKENS, CN_BENCH_COLS);
+        panel_bytes = n > panel_bytes ? n : panel_bytes;
+        n = cn_gemm_scratch_bytes(kind, CN_BENCH_COLS);
+        scratch_bytes = n > scratch_bytes ? n : scratch_bytes;
+        int64_t r = cn_gemm_rows(kind);
+        rows = r > rows ? r : rows;
+    }
+    void *panel = carve(base, &at, panel_bytes);
+    if (base) {
+        struct cn_vec vec = cn_ops_for(1u << CN_TIER_REF).vec;
+        struct cn_rng rng = { ACT_FILL };
+        cn_acts_fill(CN_ACTS_NORMAL, &rng, CN_BENCH_COLS, x);
+        vec.quantize_q8(CN_BENCH_COLS, x, q, d, sum32, sum16);
+        b->act = (struct cn_act){ x, q, d, sum32, sum16 };
+        b->panel_memory = panel;
+    }
+    for (int i = 0; i < b->n_threads; i++) {
+        struct worker w = { 0 };
+        w.y = carve(base, &at, (size_t)rows * CN_BENCH_TOKENS * sizeof(float) + STEP_BYTES);
+        w.x = carve(base, &at, cols * sizeof(float));
+        w.codes = carve(base, &at, scratch_bytes);
+        w.scale = carve(base, &at, cols / 16 * sizeof(float));
+        w.min = carve(base, &at, cols / 16 * sizeof(float));
+        if (base)
+            b->workers[i] = w;
+    }
+    return at;
+}
+
+struct cn_kernel_bench *cn_kernel_bench_create(int n_threads)
+{
+    struct cn_kernel_bench *b = calloc(1, sizeof *b);
+    if (!b)
+        return NULL;
+    b->n_threads = n_threads;
+    size_t most = cn_available_memory_bytes() / 4;
+    b->bytes = 4 * cn_last_cache_bytes();
+    if (b->bytes < LEAST_BYTES)
+        b->bytes = LEAST_BYTES;
+    if (most && b->bytes > most)
+        b->bytes = most;
+    b->weights = cn_big_alloc(b->bytes);
+    b->pool = cn_pool_create(n_threads, false);
+    b->workers = aligned_alloc(64, (size_t)n_threads * sizeof *b->workers);
+    b->arena = aligned_alloc(64, lay_out(b, NULL));
+    if (!b->weights || !b->pool || !b->workers || !b->arena) {
+        cn_kernel_bench_free(b);
+        return NULL;
+    }
+    lay_out(b, b->arena);
+    return b;
+}
+
+void cn_kernel_bench_free(struct cn_kernel_bench *b)
+{
+    if (!b)
+        return;
+    cn_big_free(b->weights, b->bytes);
+    cn_pool_free(b->pool);
+    free(b->workers);
+    free(b->arena);
+    free(b);
+}
+
+size_t cn_kernel_bench_bytes(const struct cn_kernel_bench *b)
+{
+    return b->bytes;
+}
+
+/* Fills the buffer with quantised noise: numbers, and so table entries, as common as in a model.
+ * False if out of memory. */
+static bool set_format(struct cn_kernel_bench *b, const struct cn_format *format)
+{
+    if (b->format == format)
+        return true;
+    struct cn_blocks *blocks = cn_blocks_create(format, 1);
+    struct cn_rng rng = { 1 };
+    const size_t row_bytes = cn_row_bytes(format, CN_BENCH_COLS);
+    const size_t n_rows = b->bytes / row_bytes, distinct = POOL_BYTES / row_bytes;
+    if (!blocks)
+        return false;
+    for (size_t r = 0; r < n_rows; r++) {
+        uint8_t *row = b->weights + r * row_bytes;
+        if (r < distinct)
+            cn_blocks_fill(blocks, CN_PATTERN_NOISE, &rng, CN_BENCH_COLS / format->block_elems,
+                           row);
+        else
+            memcpy(row, b->weights + r % distinct * row_bytes, row_bytes);
+    }
+    cn_blocks_free(blocks);
+    int64_t part = (int64_t)n_rows / b->n_threads;
+    for (int i = 0; i < b->n_threads; i++) {
+        b->workers[i].begin = b->weights + (size_t)(i * part) * row_bytes;
+        b->workers[i].n_rows = part;
+        b->workers[i].next = 0;
+    }
+    b->format = format;
+    return true;
+}
+
+static bool is_gemm(enum cn_job job)
+{
+    return job == CN_JOB_GEMM || job == CN_JOB_GEMM_FAST;
+}
+
+/* The activations as this set's GEMM wants them, and how many rows at a time. */
+static void set_gemm(struct cn_kernel_bench *b)
+{
+    const enum cn_act_kind kind = cn_gemm_act_kind(b->set->ops.gemm, b->format->act, CN_BENCH_COLS,
+                                                   b->job == CN_JOB_GEMM_FAST);
+    b->step_rows = cn_gemm_rows(kind);
+    cn_act_panel_init(&b->panel, kind, CN_BENCH_TOKENS, CN_BENCH_COLS, b->panel_memory);
+    for (int64_t g = 0; g < CN_BENCH_TOKENS / 16; g++) /* one token for all */
+        cn_act_panel_pack(&b->panel, &b->set->ops, g, b->act.x, 0);
+}
+
+/* One step: the next rows of this thread. Returns the weights done. */
+static double step(void *context, int thread)
+{
+    struct cn_kernel_bench *b = context;
+    struct worker *w = &b->workers[thread];
+    const struct cn_kernels *k = &b->set->kernels;
+    const size_t row_bytes = cn_row_bytes(b->format, CN_BENCH_COLS);
+    const int64_t n = b->step_rows;
+    if (w->next + n > w->n_rows)
+        w->next = 0;
+    const uint8_t *rows = w->begin + (size_t)w->next * row_bytes;
+    w->next += n;
+    switch (b->job) {
+    case CN_JOB_GEMV:
+        k->gemv(n, CN_BENCH_COLS, rows, row_bytes, &b->act, w->y);
+        break;
+    case CN_JOB_UNPACK: /* as the GEMM does it: sixteen rows side by side */
+        for (int64_t r = 0; r < n; r++)
+            k->unpack(CN_BENCH_COLS, rows + (size_t)r * row_bytes,
+                      w->codes + r % CN_PANEL_ROWS * CN_CHUNK, CN_PANEL_ROWS * CN_CHUNK, w->scale,
+                      w->min);
+        break;
+    case CN_JOB_DEQUANTIZE:
+        for (int64_t r = 0; r < n; r++)
+            cn_dequantize_with(k, b->format, CN_BENCH_COLS, rows + (size_t)r * row_bytes, w->x);
+        break;
+    default:
+        cn_gemm_run(b->set->ops.gemm, k, n, rows, row_bytes, &b->panel, w->y, n, w->codes);
+    }
+    return (double)n * CN_BENCH_COLS;
+}
+
+bool cn_kernel_bench_run(struct cn_kernel_bench *b, const struct cn_format *format,
+                         const struct cn_kernel_set *sets, int n_sets, enum cn_job job,
+                         double seconds, struct cn_kernel_rate *rates)
+{
+    double rate[CN_N_TIERS][MAX_ROUNDS], ratio[CN_N_TIERS][MAX_ROUNDS];
+    double cycles[CN_N_TIERS][MAX_ROUNDS];
+    if (!set_format(b, format))
+        return false;
+    const double tokens = is_gemm(job) ? CN_BENCH_TOKENS : 1;
+    b->job = job;
+    b->step_rows = (int64_t)(STEP_BYTES / cn_row_bytes(format, CN_BENCH_COLS)) + 1;
+    int n_rounds = 0;
+    double ref_s = 0;
+    /* Round -1 warms up. A slow reference takes longer than its share: then there are fewer
+     * rounds. */
+    for (int round = -1; round < MAX_ROUNDS; round++) {
+        for (int s = 0; s < n_sets; s++) {
+            if (s > 0 && !sets[s].own[job])
+                continue;
+            b->set = &sets[s];
+            if (is_gemm(job))
+                set_gemm(b);
+            double start = cn_seconds();
+            struct cn_rate r =
+                cn_rate_measure(b->pool, b->n_threads, step, b, seconds / MAX_ROUNDS);
+            if (s == 0)
+                ref_s += cn_seconds() - start;
+            if (round < 0)
+                continue;
+            rate[s][round] = r.cpu;
+            ratio[s][round] = r.cpu / rate[0][round];
+            cycles[s][round] = r.cycles;
+        }
+        n_rounds = round + 1;
+        if (round >= 4 && ref_s > 3 * seconds)
+            break;
+    }
+    for (int s = 0; s < n_sets; s++) {
+        if (s > 0 && !sets[s].own[job])
+            continue;
+        struct cn_kernel_rate *out = &rates[s];
+        const size_t n = (size_t)n_rounds;
+        double per_s = cn_median(rate[s], n); /* and sorts them */
+        out->spread = (cn_quantile(rate[s], n, 0.75) - cn_quantile(rate[s], n, 0.25)) / 2 / per_s;
+        out->bytes_per_s = per_s * format->block_bytes / format->block_elems;
+        out->weights_per_s = per_s * tokens;
+        out->ratio_to_ref = cn_median(ratio[s], n);
+        out->cycles_per_weight = cn_median(cycles[s], n) / tokens;
+        out->n_samples = n_rounds;
+    }
+    return true;
+}

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: MIT */
+#include "bench/quality/divergence.h"
+
+#include "base/error.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+enum {
+    TEXT_TOKENS = 256,      /* of one text, from an empty cache */
+    BATCH_LOGITS = 64,      /* positions whose logits are held at a time */
+    BASE_BYTES = 256 << 20, /* most memory for the base's distributions */
+    NATS_KEPT = 16,         /* tokens less likely than the best by more do not count */
+};
+
+struct cn_divergence {
+    struct cn_divergence_options options;
+    int32_t n_vocab, n_texts, n_text; /* texts of n_text tokens */
+    int32_t *tokens;                  /* [n_texts, n_text] */
+    float *base;                      /* [n_texts, n_text, n_vocab] log-probabilities */
+};
+
+static bool cancelled(const struct cn_divergence *d)
+{
+    return d->options.cancel && d->options.cancel(d->options.user);
+}
+
+static enum cn_status open_session(const struct cn_divergence *d, const struct cn_model *model,
+                                   struct cn_session **session, struct cn_error *err)
+{
+    struct cn_session_options o = {
+        .n_ctx = d->n_text,
+        .n_batch = d->n_text,
+        .n_logits = BATCH_LOGITS,
+        .n_threads = d->options.n_threads,
+        .callbacks = {.user = d->options.user, .cancel = d->options.cancel},
+    };
+    return cn_session_create(model, &o, session, err);
+}
+
+static enum cn_status write_texts(const struct cn_divergence *d, const struct cn_model *model,
+                                  struct cn_session *session, struct cn_sampler *sampler,
+                                  struct cn_error *err)
+{
+    int32_t start = cn_model_get_info(model)->bos;
+    for (int32_t t = 0; t < d->n_texts; t++) {
+        int32_t *text = d->tokens + (int64_t)t * d->n_text;
+        text[0] = start < 0 ? 0 : start;
+        CN_TRY(cn_session_rewind(session, 0, err));
+        for (int32_t i = 1; i < d->n_text; i++) {
+            CN_RETURN_IF(cancelled(d), CN_ERR_CANCELLED, err, "cancelled");
+            CN_TRY(cn_session_eval(session, text + i - 1, 1, CN_WANT_LAST, err));
+            text[i] = cn_sampler_sample(sampler, cn_session_logits(session, 0));
+            if (d->options.progress)
+                d->options.progress(d->options.user, t * d->n_text + i, d->n_texts * d->n_text);
+        }
+    }
+    return CN_OK;
+}
+
+/* log(sum exp x). */
+static double log_sum_exp(const float *x, int32_t n)
+{
+    float max = x[0];
+    double sum = 0;
+    for (int32_t i = 1; i < n; i++)
+        max = fmaxf(max, x[i]);
+    for (int32_t i = 0; i < n; i++)
+        sum += (double)expf(x[i] - max);
+    return log(sum) + (double)max;
+}
+
+/* sum p (log p - log q), log p = base, log q = logits - their log_sum_exp. Tokens that hardly ever
+ * come are left out, so that -infinity among the logits does no harm. */
+static double divergence_at(const float *base, const float *logits, int32_t n)
+{
+    double lse = log_sum_exp(logits, n), sum = 0;
+    for (int32_t i = 0; i < n; i++)
+        if (base[i] > -NATS_KEPT)
+            sum += (double)expf(base[i]) * ((double)base[i] - ((double)logits[i] - lse));
+    return sum;
+}
+
+/* Passes over all texts; of the base its distributions are kept, of another the divergences' sum is
+ * taken. */
+static enum cn_status pass(const struct cn_divergence *d, struct cn_session *session, bool base,
+                           double *sum, struct cn_error *err)
+{
+    *sum = 0;
+    for (int32_t t = 0; t < d->n_texts; t++) {
+        CN_TRY(cn_session_rewind(session, 0, err));
+        for (int32_t at = 0; at < d->n_text; at += BATCH_LOGITS) {
+            int64_t first = (int64_t)t * d->n_text + at;
+            int32_t n = d->n_text - at < BATCH_LOGITS ? d->n_text - at : BATCH_LOGITS;
+            CN_TRY(cn_session_eval(session, d->tokens + first, n, CN_WANT_ALL, err));
+            for (int32_t i = 0; i < n; i++) {
+                const float *logits = cn_session_logits(session, i);
+                float *kept = d->base + (first + i) * d->n_vocab;
+                if (!base) {
+                    *sum += divergence_at(kept, logits, d->n_vocab);
+                    continue;
+                }
+                double lse = log_sum_exp(logits, d->n_vocab);
+                *sum += lse;
+                for (int32_t v = 0; v < d->n_vocab; v++)
+                    kept[v] = (float)((double)logits[v] - lse);
+            }
+        }
+    }
+    CN_RETURN_IF(!isfinite(*sum), CN_ERR_FORMAT, err, "the model's logits are not finite");
+    return CN_OK;
+}
+
+static enum cn_status prepare(struct cn_divergence *d, const struct cn_model *model,
+                              struct cn_error *err)
+{
+    struct cn_sampler_options sampling = {
+        .temperature = 1, .top_p = 1, .repeat_penalty = 1, .seed = 1, .ignore_eos = true
+    };
+    struct cn_session *session = NULL;
+    struct cn_sampler *sampler = NULL;
+    double sum;
+    enum cn_status status = open_session(d, model, &session, err);
+    if (status == CN_OK)
+        status = cn_sampler_create(model, &sampling, &sampler, err);
+    if (status == CN_OK)
+        status = write_texts(d, model, session, sampler, err);
+    if (status == CN_OK)
+        status = pass(d, session, true, &sum, err);
+    cn_sampler_free(sampler);
+    cn_session_free(session);
+    return status;
+}
+
+enum cn_status cn_divergence_create(const struct cn_model *base,
+                                    const struct cn_divergence_options *options,
+                                    struct cn_divergence **divergence, struct cn_error *err)
+{
+    const struct cn_model_info *info = cn_model_get_info(base);
+    CN_RETURN_IF(options->n_tokens < 8, CN_ERR_ARGUMENT, err,
+                 "text: 8 or more tokens expected, %d given", options->n_tokens);
+    struct cn_divergence *d = calloc(1, sizeof *d);
+    CN_RETURN_IF(!d, CN_ERR_MEMORY, err, "out of memory");
+    d->options = *options;
+    d->n_vocab = info->n_vocab;
+    int64_t most = BASE_BYTES / ((int64_t)sizeof *d->base * info->n_vocab);
+    int64_t n = options->n_tokens < most ? options->n_tokens : most < 8 ? 8 : most;
+    d->n_text = (int32_t)(n < TEXT_TOKENS ? n : TEXT_TOKENS);
+    if (info->n_ctx_train > 0 && info->n_ctx_train < d->n_text)
+        d->n_text = info->n_ctx_train;
+    d->n_texts = (int32_t)(n / d->n_text);
+    size_t positions = (size_t)d->n_texts * (size_t)d->n_text;
+    d->tokens = malloc(positions * sizeof *d->tokens);
+    d->base = malloc(positions * (size_t)d->n_vocab * sizeof *d->base);
+    enum cn_status status =
+        d->tokens && d->base ? prepare(d, base, err) : cn_fail(err, CN_ERR_MEMORY, "out of memory");
+    if (status != CN_OK) {
+        cn_divergence_free(d);
+        return status;
+    }
+    *divergence = d;
+    return CN_OK;
+}
+
+void cn_divergence_free(struct cn_divergence *d)
+{
+    if (!d)
+        return;
+    free(d->tokens);
+    free(d->base);
+    free(d);
+}
+
+enum cn_status cn_divergence_measure(const struct cn_divergence *d, const struct cn_model *model,
+                                     double *kld, struct cn_error *err)
+{
+    struct cn_session *session = NULL;
+    double sum;
+    CN_RETURN_IF(cn_model_get_info(model)->n_vocab != d->n_vocab, CN_ERR_ARGUMENT, err,
+                 "the base model has %d tokens, this one %d", d->n_vocab,
+                 cn_model_get_info(model)->n_vocab);
+    CN_TRY(open_session(d, model, &session, err));
+    enum cn_status status = pass(d, session, false, &sum, err);
+    cn_session_free(session);
+    if (status == CN_OK)
+        *kld = sum / ((double)d->n_texts * d->n_text);
+    return status;
+}

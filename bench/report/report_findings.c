@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The first chapter: what the data say, each sentence with its test, and what they cannot say.
+ */
+#include "bench/report/report_findings.h"
+
+#include <stdlib.h>
+
+void cn_tell(struct cn_findings *j, const struct cn_say *statement, const struct cn_say *evidence)
+{
+    if (j->heading)
+        cn_page_heading(j->r->page, j->heading);
+    j->heading = NULL;
+    cn_page_finding(j->r->page, statement->s, evidence->s);
+}
+
+void cn_cannot(struct cn_findings *j, const char *what, const char *why, ...)
+{
+    va_list args;
+    if (j->n_gaps == CN_GAPS)
+        return;
+    cn_say(&j->gaps[j->n_gaps].what, "%s", what);
+    va_start(args, why);
+    vsnprintf(j->gaps[j->n_gaps].why.s, sizeof j->gaps[j->n_gaps].why.s, why, args);
+    va_end(args);
+    j->n_gaps++;
+}
+
+void cn_put_p(struct cn_table *t, const char *key, double p)
+{
+    char digits[32];
+    snprintf(digits, sizeof digits, "%.2g", p);
+    cn_table_f64(t, key, strtod(digits, NULL));
+}
+
+void cn_say_metric(const struct cn_report *r, struct cn_say *t, struct cn_metric m)
+{
+    const struct cn_metric_info *info = cn_metric_info(m.kind);
+    cn_say(t, "%s", info->name);
+    if (info->energy)
+        cn_say(t, " (%s)", r->sources[m.source].name);
+}
+
+bool cn_first_of_model(const struct cn_report *r, int f)
+{
+    return f == 0 || strcmp(r->files[f].model, r->files[f - 1].model) != 0;
+}
+
+static void missing_energy(struct cn_findings *j)
+{
+    const struct cn_report *r = j->r;
+    const char *states[] = { "unsupported", "unresolved" };
+    bool modelled = r->n_sources > 0;
+    for (int s = 0; s < r->n_sources; s++)
+        modelled &= r->sources[s].modelled;
+    for (int k = 0; k < 2; k++) {
+        int n = 0;
+        const char *reason = "";
+        for (int i = 0; i < r->n_runs; i++)
+            if (strcmp(r->runs[i].energy_status, states[k]) == 0) {
+                n++;
+                reason = *reason ? reason : r->runs[i].energy_reason;
+            }
+        if (n)
+            cn_cannot(j, "Joules", "Energy is `%s` in %d of %d runs%s%s.", states[k], n, r->n_runs,
+                      *reason ? ": " : "", reason);
+    }
+    if (modelled)
+        cn_cannot(
+            j, "Joules, measured",
+            "All joules here are modelled, none measured: what is said of them is said of the "
+            "model.");
+}
+
+static void comparison_columns(const struct cn_report *r, struct cn_table *t)
+{
+    cn_table_column(t, "metric", "metric", -1);
+    cn_table_column(t, "model", "model", -1);
+    cn_table_column(t, "iq", "IQ", -1);
+    cn_table_column(t, "k", "K", -1);
+    cn_table_column(t, "iq_bpw", "bits", 2);
+    cn_table_column(t, "k_bpw", "bits", 2);
+    cn_table_column(t, "setting", r->n_settings > 1 ? "setting" : NULL, -1);
+    cn_table_column(t, "n", "pairs", -1);
+    cn_table_column(t, "ratio", "IQ / K", 3);
+    cn_table_column(t, "lo", "90% from", 3);
+    cn_table_column(t, "hi", "to", 3);
+    cn_table_column(t, "p", "p (Wilcoxon, Holm)", -1);
+    cn_table_column(t, "r", "rank-biserial", 2);
+    cn_table_column(t, "p_tost", "p (TOST 5%)", -1);
+    cn_table_column(t, "verdict", "IQ is", -1);
+}
+
+static void fit_columns(const struct cn_report *r, struct cn_table *t)
+{
+    cn_table_column(t, "metric", "metric", -1);
+    cn_table_column(t, "model", "model", -1);
+    cn_table_column(t, "setting", r->n_settings > 1 ? "setting" : NULL, -1);
+    cn_table_column(t, "n", "quantisations", -1);
+    cn_table_column(t, "slope", "per bit", 5);
+    cn_table_column(t, "lo", "95% from", 5);
+    cn_table_column(t, "hi", "to", 5);
+    cn_table_column(t, "intercept", "at 0 bits", 5);
+    cn_table_column(t, "r2", "R\u00b2", 3);
+    cn_table_column(t, "p", "p (slope)", -1);
+    cn_table_column(t, "curved", "p (curved)", -1);
+    cn_table_column(t, "normal", "p (residuals not normal)", -1);
+}
+
+static void size_columns(struct cn_table *t)
+{
+    cn_table_column(t, "bytes", "bytes", -1);
+    cn_table_column(t, "model", "model", -1);
+    cn_table_column(t, "quant", "type", -1);
+    cn_table_column(t, "bpw", "bpw", 2);
+    cn_table_column(t, "mib", "MiB", 2);
+    cn_table_column(t, "quality", "quality", 3);
+    cn_table_column(t, "rival", "against", -1);
+    cn_table_column(t, "rival_quant", "type", -1);
+    cn_table_column(t, "rival_bpw", "bpw", 2);
+    cn_table_column(t, "rival_mib", "MiB", 2);
+    cn_table_column(t, "rival_quality", "quality", 3);
+    cn_table_column(t, "better", "better", -1);
+}
+
+static void find(struct cn_findings *j)
+{
+    static const struct {
+        const char *heading;
+        void (*step)(struct cn_findings *j);
+    } questions[] = {
+        {"K against IQ at equal bits",                          cn_find_k_against_iq    },
+        { "The format or the kernel?",                          cn_find_format_or_kernel},
+        { "Near-linear in bits per weight?",                    cn_find_near_linear     },
+        { "Where quality breaks",                               cn_find_threshold       },
+        { "A large model in few bits, or a small one in many?", cn_find_sizes           },
+        { "The place of mixtures of experts",                   cn_find_experts         },
+        { "How many threads?",                                  cn_find_threads         },
+    };
+    for (size_t i = 0; j->ok && i < sizeof questions / sizeof *questions; i++) {
+        j->heading = questions[i].heading;
+        questions[i].step(j);
+    }
+    missing_energy(j);
+    if (j->n_gaps)
+        cn_page_heading(j->r->page, "What this study cannot say");
+    for (int i = 0; i < j->n_gaps; i++)
+        cn_page_finding(j->r->page, j->gaps[i].what.s, j->gaps[i].why.s);
+}
+
+bool cn_report_findings(struct cn_report *r)
+{
+    struct cn_findings *j = calloc(1, sizeof *j);
+    if (!j)
+        return false;
+    j->r = r;
+    j->comparisons = cn_table_create("comparisons");
+    j->fits = cn_table_create("fits");
+    j->sizes = cn_table_create("sizes");
+    j->ok = j->comparisons && j->fits && j->sizes;
+    if (j->ok) {
+        comparison_columns(r, j->comparisons);
+        fit_columns(r, j->fits);
+        size_columns(j->sizes);
+        cn_page_section(r->page, "findings", "Findings");
+        find(j);
+    }
+    bool ok = j->ok;
+    if (ok) {
+        cn_report_table(r, j->comparisons, "All comparisons of IQ with K");
+        cn_report_table(r, j->fits, "All fits against bits per weight");
+        cn_report_table(r, j->sizes, "Models in the same bytes");
+    } else {
+        cn_table_free(j->comparisons);
+        cn_table_free(j->fits);
+        cn_table_free(j->sizes);
+    }
+    free(j);
+    return ok;
+}

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What a report asks of its runs and files.
+ */
+#include "bench/report/report_part.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const struct cn_metric_info *cn_metric_info(enum cn_metric_kind kind)
+{
+    static const struct cn_metric_info infos[] = {
+        [CN_METRIC_PREFILL_TPS] = {"prefill speed",        "tokens/s", true,  false},
+        [CN_METRIC_DECODE_TPS] = { "decode speed",        "tokens/s", true,  false},
+        [CN_METRIC_TTFT] = { "time to first token", "s",        false, false},
+        [CN_METRIC_LOAD] = { "load time",           "s",        false, false},
+        [CN_METRIC_PEAK] = { "peak memory",         "MiB",      false, false},
+        [CN_METRIC_DECODE_MS] = { "decode time",         "ms/token", false, false},
+        [CN_METRIC_PREFILL_J] = { "prefill energy",      "J/token",  false, true },
+        [CN_METRIC_DECODE_J] = { "decode energy",       "J/token",  false, true },
+        [CN_METRIC_RUN_J] = { "energy of a run",     "J",        false, true },
+    };
+    return &infos[kind];
+}
+
+const char *cn_metric_label(const struct cn_report *r, struct cn_metric m, char *buf, size_t n)
+{
+    const struct cn_metric_info *info = cn_metric_info(m.kind);
+    if (info->energy)
+        snprintf(buf, n, "%s, %s (%s%s)", info->name, info->unit, r->sources[m.source].boundary,
+                 r->sources[m.source].modelled ? ", modelled" : "");
+    else
+        snprintf(buf, n, "%s, %s", info->name, info->unit);
+    return buf;
+}
+
+double cn_metric_of(const struct cn_report *r, int run, struct cn_metric m)
+{
+    const struct cn_report_run *a = &r->runs[run];
+    const struct cn_report_energy *e =
+        cn_metric_info(m.kind)->energy ? &r->energy[run * r->n_sources + m.source] : NULL;
+    double v = (double)NAN;
+    switch (m.kind) {
+    case CN_METRIC_PREFILL_TPS:
+        v = a->prefill_tps;
+        break;
+    case CN_METRIC_DECODE_TPS:
+        v = a->decode_tps;
+        break;
+    case CN_METRIC_TTFT:
+        v = a->ttft_s;
+        break;
+    case CN_METRIC_LOAD:
+        v = a->load_s;
+        break;
+    case CN_METRIC_PEAK:
+        v = a->peak_bytes / (1 << 20);
+        break;
+    case CN_METRIC_DECODE_MS:
+        v = 1000 / a->decode_tps;
+        break;
+    case CN_METRIC_PREFILL_J:
+        v = e->joules[CN_REPORT_PREFILL] / a->input_tokens;
+        break;
+    case CN_METRIC_DECODE_J:
+        v = e->joules[CN_REPORT_DECODE] / (a->output_tokens - 1);
+        break;
+    case CN_METRIC_RUN_J:
+        v = e->joules[CN_REPORT_ALL];
+        break;
+    }
+    return isfinite(v) ? v : (double)NAN;
+}
+
+bool cn_metric_summary(const struct cn_report *r, int group, struct cn_metric m,
+                       struct cn_summary *s)
+{
+    const struct cn_report_group *g = &r->groups[group];
+    double *x = malloc((size_t)g->n_runs * sizeof *x);
+    size_t n = 0;
+    if (!x)
+        return false;
+    for (int i = 0; i < g->n_runs; i++) {
+        double v = cn_metric_of(r, g->runs[i], m);
+        if (!isnan(v))
+            x[n++] = v;
+    }
+    cn_summarise(x, n, s);
+    free(x);
+    return true;
+}
+
+double cn_metric_median(const struct cn_report *r, int group, struct cn_metric m)
+{
+    const struct cn_report_group *g = &r->groups[group];
+    double *x = malloc((size_t)g->n_runs * sizeof *x), median = (double)NAN;
+    size_t n = 0;
+    for (int i = 0; x && i < g->n_runs; i++) {
+        double v = cn_metric_of(r, g->runs[i], m);
+        if (!isnan(v))
+            x[n++] = v;
+    }
+    if (n)
+        median = cn_median(x, n);
+    free(x);
+    return median;
+}
+
+size_t cn_metric_pairs(const struct cn_report *r, int group_a, int group_b, struct cn_metric m,
+                       double *a, double *b)
+{
+    const struct cn_report_group *ga = &r->groups[group_a], *gb = &r->groups[group_b];
+    size_t n = 0;
+    for (int i = 0, k = 0; i < ga->n_runs && k < gb->n_runs;) {
+        int64_t x = r->runs[ga->runs[i]].block, y = r->runs[gb->runs[k]].block;
+        if (x == y) {
+            a[n] = cn_metric_of(r, ga->runs[i], m);
+            b[n] = cn_metric_of(r, gb->runs[k], m);
+            n += !isnan(a[n]) && !isnan(b[n]);
+        }
+        i += x <= y;
+        k += y <= x;
+    }
+    return n;
+}
+
+bool cn_report_has(const struct cn_report *r, struct cn_metric m)
+{
+    for (int i = 0; i < r->n_runs; i++)
+        if (!isnan(cn_metric_of(r, i, m)))
+            return true;
+    return false;
+}
+
+/* ---- quality ------------------------------------------------------------------------------------
+ */
+
+static double quality_value(const struct cn_report_quality *q, enum cn_quality_kind kind,
+                            double *lo, double *hi)
+{
+    const double z = 1.959963984540054;
+    double v = kind == CN_QUALITY_PPL ? q->ppl : kind == CN_QUALITY_KLD ? q->kld_mean : q->accuracy;
+    double se = kind == CN_QUALITY_PPL ? q->ppl_se : q->kld_se;
+    *lo = kind == CN_QUALITY_ACCURACY ? q->accuracy_lo : v - z * se;
+    *hi = kind == CN_QUALITY_ACCURACY ? q->accuracy_hi : v + z * se;
+    return v;
+}
+
+double cn_quality_of(const struct cn_report *r, int file, const struct cn_quality_axis *axis,
+                     double *lo, double *hi)
+{
+    for (int i = 0; i < r->n_quality; i++) {
+        const struct cn_report_quality *q = &r->quality[i];
+        if (q->file == file && strcmp(q->measure, axis->measure) == 0 &&
+            strcmp(q->text, axis->text) == 0)
+            return quality_value(q, axis->kind, lo, hi);
+    }
+    *lo = *hi = (double)NAN;
+    return (double)NAN;
+}
+
+static bool known(const struct cn_quality_axis *axes, int n, const struct cn_quality_axis *a)
+{
+    for (int i = 0; i < n; i++)
+        if (axes[i].kind == a->kind && strcmp(axes[i].measure, a->measure) == 0 &&
+            strcmp(axes[i].text, a->text) == 0)
+            return true;
+    return false;
+}
+
+bool cn_quality_axes(const struct cn_report *r, struct cn_quality_axis **out, int *n)
+{
+    static const char *const names[] = { "perplexity", "KL divergence", "accuracy" };
+    struct cn_quality_axis *axes = calloc((size_t)r->n_quality * 3 + 1, sizeof *axes);
+    if (!axes)
+        return false;
+    *n = 0;
+    for (int kind = 0; kind < 3; kind++)
+        for (int i = 0; i < r->n_quality; i++) {
+            const struct cn_report_quality *q = &r->quality[i];
+            struct cn_quality_axis a = { (enum cn_quality_kind)kind, q->measure, q->text, "" };
+            double lo, hi;
+            /* Perplexity on text that the base wrote itself says less than the divergence there. */
+            bool own_text = kind == CN_QUALITY_PPL && !*q->text;
+            if (own_text || isnan(quality_value(q, a.kind, &lo, &hi)) || known(axes, *n, &a))
+                continue;
+            const char *slash = strrchr(q->text, '/');
+            snprintf(a.name, sizeof a.name, "%s%s%s (%s)", names[kind],
+                     kind == CN_QUALITY_ACCURACY ? " in " : "",
+                     kind == CN_QUALITY_ACCURACY ? q->measure : "",
+                     !*q->text ? "text of the base model's own"
+                     : slash   ? slash + 1
+                               : q->text);
+            axes[(*n)++] = a;
+        }
+    *out = axes;
+    return true;
+}

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Saved tables on a page: what `make bench` shows.
+ */
+#include "base/error.h"
+#include "bench/page/page.h"
+#include "bench/page/plot.h"
+#include "bench/report/report.h"
+#include "bench/stats/dataset.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct cn_table *table_of(const struct cn_dataset *d)
+{
+    struct cn_table *t = cn_table_create("rows");
+    for (size_t c = 0; t && c < d->n_columns; c++)
+        cn_table_column(t, d->columns[c], d->columns[c], -1);
+    for (size_t row = 0; t && row < d->n_rows; row++) {
+        cn_table_row(t);
+        for (size_t c = 0; c < d->n_columns; c++) {
+            const struct cn_cell *cell = cn_dataset_cell(d, row, c);
+            char digits[32];
+            /* As many as are good for anything, but whole numbers whole. */
+            snprintf(digits, sizeof digits, floor(cell->number) == cell->number ? "%.15g" : "%.4g",
+                     cell->number);
+            if (isnan(cell->number))
+                cn_table_str(t, d->columns[c], cell->text);
+            else
+                cn_table_f64(t, d->columns[c], strtod(digits, NULL));
+        }
+    }
+    return t;
+}
+
+static const struct cn_cell *cell(const struct cn_dataset *d, size_t row, const char *column)
+{
+    static const struct cn_cell none = { NULL, (double)NAN };
+    int64_t c = cn_dataset_column(d, column, strlen(column));
+    return c < 0 ? &none : cn_dataset_cell(d, row, (size_t)c);
+}
+
+/* Rows of `carnot bench` of one test: speed against bits. Others have none of these keys. */
+static bool plot_speed(struct cn_page *page, const struct cn_dataset *d, const char *test)
+{
+    char label[64];
+    snprintf(label, sizeof label, "%s, tokens/s", test);
+    struct cn_plot *p = cn_plot_create("effective bits per weight", label);
+    if (!p)
+        return false;
+    cn_plot_from_zero(p);
+    cn_plot_series(p, CN_PLOT_POINTS, "median, 95% interval", NULL);
+    for (size_t row = 0; row < d->n_rows; row++) {
+        const char *of = cell(d, row, "test")->text;
+        if (of && strcmp(of, test) == 0)
+            cn_plot_point(p, cell(d, row, "bpw")->number, cell(d, row, "tps_median")->number,
+                          cell(d, row, "tps_lo")->number, cell(d, row, "tps_hi")->number,
+                          cell(d, row, "file_type")->text);
+    }
+    if (cn_plot_count(p))
+        cn_page_plot(page, p, strcmp(test, "decode") == 0 ? "Decode speed" : "Prefill speed");
+    cn_plot_free(p);
+    return true;
+}
+
+static void heading(struct cn_page *page, const char *file, size_t number_of)
+{
+    const char *name = strrchr(file, '/') ? strrchr(file, '/') + 1 : file;
+    char id[32], title[128];
+    snprintf(id, sizeof id, "table%zu", number_of + 1);
+    snprintf(title, sizeof title, "%.*s", (int)strcspn(name, "."), name);
+    if (title[0] >= 'a' && title[0] <= 'z')
+        title[0] = (char)(title[0] - 'a' + 'A');
+    cn_page_section(page, id, title);
+}
+
+static enum cn_status put_table(struct cn_page *page, const struct cn_report_text *text, size_t i,
+                                struct cn_error *err)
+{
+    struct cn_dataset *d;
+    CN_TRY(cn_dataset_parse(text->text, text->n, text->name, &d, err));
+    heading(page, text->name, i);
+    struct cn_table *t = table_of(d);
+    bool ok = t && plot_speed(page, d, "decode") && plot_speed(page, d, "prefill");
+    if (ok)
+        cn_page_table(page, t, true);
+    cn_table_free(t);
+    cn_dataset_free(d);
+    return ok ? CN_OK : cn_fail(err, CN_ERR_MEMORY, "out of memory");
+}
+
+enum cn_status cn_report_tables(const struct cn_report_text *tables, size_t n_tables,
+                                const char *head, const char *out, struct cn_error *err)
+{
+    struct cn_page *page = cn_page_create("Carnot bench");
+    CN_RETURN_IF(!page, CN_ERR_MEMORY, err, "out of memory");
+    const char *missing = cn_plot_missing();
+    if (head)
+        cn_page_code(page, head);
+    if (missing)
+        cn_page_text(page, "%s", missing);
+    enum cn_status status = CN_OK;
+    for (size_t i = 0; status == CN_OK && i < n_tables; i++)
+        status = put_table(page, &tables[i], i, err);
+    if (status == CN_OK)
+        status = cn_page_save(page, out, err);
+    cn_page_free(page);
+    return status;
+}

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Shards put together. All parts have the same plan, hence the same run table, so that a run has
+ * the same number everywhere; what is taken from each part is what was done in it.
+ */
+#include "bench/study/study_run.h"
+
+#include "base/error.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* What every part must agree on, and what to say if one does not. */
+static const struct {
+    const char *sql, *what;
+} conflicts[] = {
+    {"SELECT count(*) FROM main.study a, part.study b WHERE a.plan <> b.plan OR a.seed <> b.seed",
+     "it is of another plan"                                                                                                                                                    },
+    { "SELECT count(*) FROM main.runs a JOIN part.runs b USING (run) WHERE a.block <> b.block OR "
+      "a.cell <> b.cell OR a.position <> b.position",                                           "its run table is another one"                                             },
+    { "SELECT count(*) FROM main.files a JOIN part.files b USING (file) WHERE a.sha256 <> b.sha256",
+     "a model file of the same name is another one there (sha256 differs)"                                                                                                      },
+    { "SELECT count(*) FROM main.tokens a JOIN part.tokens b USING (model, prompt) WHERE a.ids <> "
+      "b.ids",                                                                                  "a prompt has other tokens there"                                          },
+    { "SELECT count(*) FROM main.runs a JOIN part.runs b USING (run) WHERE a.status = 'done' AND "
+      "b.status = 'done'",                                                                      "a run was done in two of the databases: these are not shards of one study"},
+};
+
+/* Devices get new numbers; the others keep theirs. */
+static const char *const steps[] = {
+    "INSERT OR IGNORE INTO main.devices (target, name, cpu, kernel, cpus, memory_bytes, caches, "
+    "frequency, tiers) SELECT target, name, cpu, kernel, cpus, memory_bytes, caches, frequency, "
+    "tiers FROM part.devices",
+
+    "CREATE TEMP TABLE renumbered AS SELECT b.device AS old, a.device AS new FROM part.devices b "
+    "JOIN main.devices a USING (target, name)",
+
+    "INSERT OR IGNORE INTO main.limits SELECT new, threads, tier, read_gbps, int8_gops, f32_gflops "
+    "FROM part.limits JOIN renumbered ON old = device",
+
+    "INSERT OR REPLACE INTO main.files SELECT b.* FROM part.files b JOIN main.files a USING (file) "
+    "WHERE a.status <> 'ready' AND b.status <> 'pending'",
+
+    "INSERT OR IGNORE INTO main.tokens SELECT * FROM part.tokens",
+
+    "UPDATE main.blocks SET target = (SELECT target FROM part.blocks b WHERE b.block = "
+    "blocks.block) WHERE target IS NULL",
+
+    /* A better outcome replaces a worse one. */
+    "INSERT OR REPLACE INTO main.runs SELECT b.* FROM part.runs b JOIN main.runs a USING (run) "
+    "WHERE b.status = 'done' OR (a.status = 'pending' AND b.status IN ('failed', 'skipped'))",
+
+    "UPDATE main.runs SET device = (SELECT new FROM renumbered WHERE old = (SELECT device FROM "
+    "part.runs b WHERE b.run = runs.run)) WHERE run IN (SELECT b.run FROM part.runs b WHERE "
+    "b.device IS NOT NULL AND (b.status = 'done' OR b.status IN ('failed', 'skipped') AND "
+    "b.started_s IS main.runs.started_s))",
+
+    "INSERT OR REPLACE INTO main.phases SELECT p.* FROM part.phases p JOIN part.runs b USING (run) "
+    "WHERE b.status = 'done'",
+
+    "INSERT OR REPLACE INTO main.traces SELECT t.* FROM part.traces t JOIN part.runs b USING (run) "
+    "WHERE b.status = 'done'",
+
+    "INSERT OR REPLACE INTO main.quality SELECT b.* FROM part.quality b JOIN main.quality a USING "
+    "(file, measure, text) WHERE a.status <> 'done' AND b.status <> 'pending'",
+
+    "DROP TABLE renumbered",
+};
+
+/* The first part as it is: then the rest is added to it. */
+static enum cn_status begin_with(const char *out, const char *first, struct cn_error *err)
+{
+    struct cn_study_db *db;
+    CN_TRY(cn_study_db_open(first, CN_STUDY_READ, &db, err));
+    /* SQLite counts a copy as writing. */
+    enum cn_status status = cn_study_exec(db, err, "PRAGMA query_only = OFF", "");
+    if (status == CN_OK)
+        status = cn_study_exec(db, err, "VACUUM INTO ?1", "s", out);
+    cn_study_db_close(db);
+    return status;
+}
+
+static enum cn_status check(struct cn_study_db *db, const char *part, struct cn_error *err)
+{
+    for (size_t i = 0; i < sizeof conflicts / sizeof *conflicts; i++) {
+        double n;
+        CN_TRY(cn_study_number(db, &n, err, conflicts[i].sql, ""));
+        CN_RETURN_IF(n > 0, CN_ERR_ARGUMENT, err, "%s: %s", part, conflicts[i].what);
+    }
+    return CN_OK;
+}
+
+static enum cn_status add(struct cn_study_db *db, const char *part, struct cn_error *err)
+{
+    struct cn_study_db *probe; /* ATTACH would create a file, and take any database */
+    CN_TRY(cn_study_db_open(part, CN_STUDY_READ, &probe, err));
+    cn_study_db_close(probe);
+    CN_TRY(cn_study_exec(db, err, "PRAGMA foreign_keys = OFF", ""));
+    CN_TRY(cn_study_exec(db, err, "ATTACH ?1 AS part", "s", part));
+    enum cn_status status = check(db, part, err);
+    if (status == CN_OK)
+        status = cn_study_begin(db, err);
+    if (status == CN_OK) {
+        for (size_t i = 0; i < sizeof steps / sizeof *steps && status == CN_OK; i++)
+            status = cn_study_exec(db, err, steps[i], "");
+        enum cn_status ended = cn_study_end(db, status == CN_OK, err);
+        status = status == CN_OK ? ended : status;
+    }
+    enum cn_status detached = cn_study_exec(db, status == CN_OK ? err : NULL, "DETACH part", "");
+    return status == CN_OK ? detached : status;
+}
+
+enum cn_status cn_study_merge(const char *out, const char *const *parts, size_t n,
+                              struct cn_error *err)
+{
+    char path[PATH_MAX];
+    struct cn_study_db *db = NULL;
+    CN_RETURN_IF(n == 0, CN_ERR_ARGUMENT, err, "merge: nothing to join");
+    CN_RETURN_IF(access(out, F_OK) == 0, CN_ERR_ARGUMENT, err, "%s: exists already", out);
+    snprintf(path, sizeof path, "%.4000s.new", out);
+    unlink(path);
+    enum cn_status status = begin_with(path, parts[0], err);
+    if (status == CN_OK)
+        status = cn_study_db_open(path, CN_STUDY_WRITE, &db, err);
+    for (size_t i = 1; i < n && status == CN_OK; i++)
+        status = add(db, parts[i], err);
+    if (status == CN_OK)
+        status = cn_study_exec(db, err, "UPDATE study SET shard = NULL", "");
+    if (status == CN_OK) /* a part may be what a killed study left */
+        status = cn_study_exec(db, err,
+                               "UPDATE runs SET status = 'pending' WHERE status = 'running'", "");
+    if (status == CN_OK)
+        status = cn_study_exec(db, err, "PRAGMA journal_mode = DELETE", "");
+    cn_study_db_close(db);
+    if (status == CN_OK && rename(path, out) != 0)
+        status = cn_fail(err, CN_ERR_IO, "%s: %s", out, strerror(errno));
+    if (status != CN_OK)
+        unlink(path);
+    return status;
+}

@@ -1,0 +1,517 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * carnot run: text from a model, with what it took on stderr.
+ */
+#include "cli/commands/run.h"
+
+#include "cli/cli.h"
+#include "cli/command.h"
+#include "cli/lists.h"
+#include "cli/outputs.h"
+#include "cli/tokens.h"
+
+#include "engine/tools.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { MAX_PROMPT_BYTES = 256 << 20 };
+
+struct arguments {
+    const char *model, *prompt, *file, *tokens, *messages, *template_name, *kv, *precision, *tiers;
+    const char *meter, *root, *trace, *record;
+    struct cn_string_list bias;
+    int32_t *prompt_ids; /* of --tokens, until the prompt is made of them */
+    size_t n_prompt_ids;
+    int64_t n, ctx, batch, threads, threads_prefill, top_k, repeat_last_n, seed;
+    double temp, top_p, min_p, repeat_penalty, idle;
+    bool ignore_eos, chat, print_prompt, no_generation_prompt, ids, parse_special, sleep,
+        force_meter;
+};
+
+bool cn_run_print(void *user, int32_t token, const char *text, size_t n)
+{
+    const struct cn_run *run = user;
+    if (run->record)
+        cn_run_record_token(run->record, token, text, n);
+    if (run->ids) {
+        if (token >= 0)
+            printf("%d ", token);
+    } else {
+        fwrite(text, 1, n, stdout);
+    }
+    fflush(stdout);
+    return cn_interrupted() || ferror(stdout);
+}
+
+static bool cancelled(void *user)
+{
+    (void)user;
+    return cn_interrupted();
+}
+
+/* The prompt as tokens; false after a message. With --print-prompt the text is printed and *n is 0.
+ */
+static bool read_prompt(struct arguments *a, const struct cn_model *model, int32_t **tokens,
+                        size_t *n)
+{
+    struct cn_error err = { "" };
+    *tokens = NULL;
+    *n = 0;
+    if (a->tokens) {
+        *tokens = a->prompt_ids;
+        *n = a->n_prompt_ids;
+        a->prompt_ids = NULL;
+        return true;
+    }
+    const char *path = a->messages ? a->messages : a->file;
+    size_t n_bytes = a->prompt ? strlen(a->prompt) : 0;
+    char *file = NULL;
+    if (path && !(file = cn_read_file(path, MAX_PROMPT_BYTES, &n_bytes)))
+        return false;
+    enum cn_status status;
+    if (a->messages) {
+        struct cn_chat_message *messages = NULL;
+        size_t n_messages;
+        char *text = NULL;
+        size_t n_text;
+        status = cn_chat_parse(file, n_bytes, path, &messages, &n_messages, &err);
+        if (status == CN_OK && a->print_prompt) {
+            status = cn_chat_format(model, a->template_name, messages, n_messages,
+                                    !a->no_generation_prompt, &text, &n_text, &err);
+            if (status == CN_OK)
+                fwrite(text, 1, n_text, stdout);
+        } else if (status == CN_OK) {
+            status = cn_chat_tokenize(model, a->template_name, messages, n_messages,
+                                      !a->no_generation_prompt, tokens, n, &err);
+        }
+        free(text);
+        free(messages);
+    } else {
+        const char *text = file ? file : a->prompt ? a->prompt : "";
+        status = CN_OK;
+        if (a->print_prompt)
+            fwrite(text, 1, n_bytes, stdout);
+        else
+            status = cn_tokenize(model, text, n_bytes,
+                                 CN_TOKENIZE_BOS | (a->parse_special ? CN_TOKENIZE_SPECIAL : 0),
+                                 tokens, n, &err);
+    }
+    free(file);
+    if (status != CN_OK) {
+        cn_die("%s", err.text);
+        return false;
+    }
+    /* An empty prompt needs something to start from. */
+    if (*n == 0 && !a->print_prompt) {
+        int32_t bos = cn_model_get_info(model)->bos;
+        free(*tokens);
+        *tokens = malloc(sizeof **tokens);
+        if (!*tokens || bos < 0) {
+            cn_die("the prompt is empty and the model has no BOS token to start from");
+            return false;
+        }
+        **tokens = bos;
+        *n = 1;
+    }
+    return true;
+}
+
+static void print_energy(const char *what, const struct cn_energy *e, int64_t n_tokens)
+{
+    if (e->status == CN_ENERGY_MEASURED || e->status == CN_ENERGY_MODELLED) {
+        double per = 1 / (double)n_tokens;
+        fprintf(stderr, "%s %.4g J/token", what, e->joules * per);
+        if (isfinite(e->uncertainty)) /* a model's is not known */
+            fprintf(stderr, " ±%.2g", e->uncertainty * per);
+        if (isfinite(e->joules_net))
+            fprintf(stderr, " (net %.4g)", e->joules_net * per);
+        if (e->status == CN_ENERGY_MODELLED)
+            fprintf(stderr, " modelled");
+    } else {
+        fprintf(stderr, "%s %s", what, cn_energy_status_name(e->status));
+    }
+}
+
+/* The one summary. */
+static void summarise(const struct cn_run *run, const struct cn_generation *g)
+{
+    int64_t decoded = g->n_generated > 0 ? g->n_generated - 1 : 0;
+    fprintf(stderr, "%s%d prompt tokens, %d generated", isatty(STDOUT_FILENO) ? "\n" : "",
+            g->n_prompt, g->n_generated);
+    if (g->ttft_s > 0)
+        fprintf(stderr, " | TTFT %.1f ms", g->ttft_s * 1e3);
+    fprintf(stderr, " | prefill %.1f tokens/s%s", g->n_prompt / g->prefill_s,
+            run->fast ? " (precision fast)" : "");
+    if (decoded)
+        fprintf(stderr, " | decode %.1f tokens/s", (double)decoded / (g->decode_s + g->sample_s));
+    fprintf(stderr, " | ");
+    struct cn_energy prefill, decode;
+    cn_profiler_total(run->profiler, 0, "prefill", 0, SIZE_MAX, &prefill);
+    cn_profiler_total(run->profiler, 0, "decode", 0, SIZE_MAX, &decode);
+    print_energy("prefill", &prefill, g->n_prompt);
+    if (decoded) {
+        fprintf(stderr, ", ");
+        print_energy("decode", &decode, decoded);
+    }
+    const struct cn_meter_info *meter = cn_profiler_channel(run->profiler, 0);
+    if (meter->ok)
+        fprintf(stderr, " [%s: %s]", meter->name, meter->boundary);
+    fprintf(stderr, " | peak RSS %.1f MiB\n", (double)cn_peak_rss() / 1048576);
+    if (!meter->ok)
+        fprintf(stderr, "carnot run: no energy: %s%s%s\n", meter->reason,
+                meter->remedy[0] ? "; " : "", meter->remedy);
+    if (g->context_full)
+        fprintf(stderr, "carnot run: stopped: the context of %d tokens is full (-c for more)\n",
+                cn_session_n_ctx(run->session));
+}
+
+/* For the baseline: a stretch in which this program does nothing. */
+static void idle(const struct arguments *a, struct cn_run *run, int64_t index)
+{
+    if (a->idle <= 0)
+        return;
+    struct timespec t = { (time_t)a->idle, (long)((a->idle - floor(a->idle)) * 1e9) };
+    cn_profiler_phase_begin(run->profiler, "idle", index);
+    nanosleep(&t, NULL);
+    cn_profiler_phase_end(run->profiler);
+}
+
+static int write_trace(const struct arguments *a, const struct cn_run *run)
+{
+    struct cn_error err = { "" };
+    struct cn_outfile *file;
+    if (cn_outfile_create(a->trace, &file, &err) != CN_OK)
+        return cn_die("%s", err.text);
+    cn_profiler_print_trace(run->profiler, cn_outfile_stream(file));
+    return cn_outfile_finish(file, &err) == CN_OK ? CN_EXIT_OK : cn_die("%s", err.text);
+}
+
+static int finish_profile(const struct arguments *a, struct cn_run *run)
+{
+    struct cn_profiler_error err = { "" };
+    if (cn_profiler_stop(run->profiler, &err) != 0)
+        cn_warn("%s", err.text);
+    const char *note = cn_profiler_note(run->profiler);
+    if (note)
+        cn_warn("%s", note);
+    /* Without joules a run is not a measurement. */
+    const char *disturbance = cn_profiler_disturbance(run->profiler);
+    if (disturbance && cn_profiler_channel(run->profiler, 0)->ok)
+        cn_warn("the machine was not quiet: %s", disturbance);
+    return a->trace ? write_trace(a, run) : CN_EXIT_OK;
+}
+
+static int save_record(const struct arguments *a, const struct cn_run *run,
+                       const struct cn_generation *g)
+{
+    struct cn_error err = { "" };
+    struct cn_run_facts facts = { .model = run->model,
+                                  .session = run->session,
+                                  .profiler = run->profiler,
+                                  .generation = g,
+                                  .n_threads = (int32_t)a->threads,
+                                  .n_threads_prefill = (int32_t)a->threads_prefill,
+                                  .kv = a->kv,
+                                  .carnot = cn_version() };
+    return cn_run_record_save(run->record, &facts, a->record, &err) == CN_OK
+               ? CN_EXIT_OK
+               : cn_die("%s", err.text);
+}
+
+static int generate(struct arguments *a, struct cn_run *run)
+{
+    struct cn_error err = { "" };
+    int32_t *prompt;
+    size_t n;
+    if (!read_prompt(a, run->model, &prompt, &n)) {
+        free(prompt);
+        return CN_EXIT_FAILED;
+    }
+    if (a->print_prompt)
+        return CN_EXIT_OK;
+    struct cn_generation g;
+    struct cn_generate_options o = { .n_predict = run->n_predict,
+                                     .ignore_end = run->ignore_eos,
+                                     .profiler = run->profiler,
+                                     .token = cn_run_print,
+                                     .user = run };
+    int code = CN_EXIT_OK;
+    if (n > (size_t)cn_session_n_ctx(run->session)) {
+        code = cn_die("the prompt has %zu tokens, the context %d (-c for more)", n,
+                      cn_session_n_ctx(run->session));
+    } else {
+        /* The text reads on from the prompt. */
+        if (!a->ids && !a->messages && a->prompt)
+            fputs(a->prompt, stdout);
+        enum cn_status status =
+            cn_generate(run->session, run->model, run->sampler, prompt, (int32_t)n, &o, &g, &err);
+        fputc('\n', stdout);
+        fflush(stdout);
+        idle(a, run, 1);
+        code = finish_profile(a, run);
+        if (status == CN_OK && run->record && code == CN_EXIT_OK)
+            code = save_record(a, run, &g);
+        if (status == CN_ERR_FORMAT) { /* the model's fault */
+            code = cn_die("%s: %s", a->model, err.text);
+        } else if (status != CN_OK && status != CN_ERR_CANCELLED) {
+            code = cn_die("%s", err.text);
+        } else {
+            if (status == CN_OK || g.n_generated > 0)
+                summarise(run, &g);
+            if (cn_interrupted())
+                code = cn_die("interrupted");
+        }
+    }
+    free(prompt);
+    return code;
+}
+
+static bool parse_bias(const struct cn_string_list *list, struct cn_logit_bias *bias)
+{
+    for (size_t i = 0; i < list->n; i++) {
+        char *end;
+        long token = strtol(list->items[i], &end, 10);
+        char *start = end + 1;
+        bool ok = end != list->items[i] && *end == '=' && token >= 0 && token <= INT32_MAX;
+        if (ok)
+            bias[i] = (struct cn_logit_bias){ (int32_t)token, strtof(start, &end) };
+        if (!ok || end == start || *end || isnan(bias[i].bias)) {
+            cn_usage_error("--logit-bias: ID=BIAS expected, '%s' given", list->items[i]);
+            return false;
+        }
+    }
+    return true;
+}
+
+static enum cn_status open_all(const struct arguments *a, struct cn_run *run,
+                               const struct cn_session_options *session,
+                               const struct cn_sampler_options *sampler, struct cn_error *err)
+{
+    struct cn_model_options options = { .tiers = a->tiers, .vocab_only = a->print_prompt };
+    idle(a, run, 0);
+    cn_profiler_phase_begin(run->profiler, "load", 0);
+    enum cn_status status = cn_model_open(a->model, &options, &run->model, err);
+    if (status == CN_OK && !a->print_prompt)
+        status = cn_session_create(run->model, session, &run->session, err);
+    cn_profiler_phase_end(run->profiler);
+    if (status == CN_OK && !a->print_prompt)
+        status = cn_sampler_create(run->model, sampler, &run->sampler, err);
+    return status;
+}
+
+static int execute(struct arguments *a, const struct cn_logit_bias *bias)
+{
+    struct cn_error err = { "" };
+    struct cn_profiler_error profiler_err = { "" };
+    struct cn_run run = { .template_name = a->template_name,
+                          .n_predict = (int32_t)a->n,
+                          .ignore_eos = a->ignore_eos,
+                          .ids = a->ids };
+    struct cn_session_options session = { .n_ctx = (int32_t)a->ctx,
+                                          .n_batch = (int32_t)a->batch,
+                                          .n_threads = (int32_t)a->threads,
+                                          .n_threads_prefill = (int32_t)a->threads_prefill,
+                                          .sleep = a->sleep,
+                                          .callbacks = { .cancel = cancelled } };
+    struct cn_sampler_options sampler = { .temperature = (float)a->temp,
+                                          .top_k = (int32_t)a->top_k,
+                                          .top_p = (float)a->top_p,
+                                          .min_p = (float)a->min_p,
+                                          .repeat_penalty = (float)a->repeat_penalty,
+                                          .repeat_last_n = (int32_t)a->repeat_last_n,
+                                          .seed = (uint64_t)a->seed,
+                                          .ignore_eos = a->ignore_eos,
+                                          .bias = bias,
+                                          .n_bias = a->bias.n };
+    struct cn_profiler_options profiler = { .root = a->root,
+                                            .meter = a->meter,
+                                            .force = a->force_meter };
+    if (!cn_kv_parse(a->kv, &session.kv) || !cn_precision_parse(a->precision, &session.fast))
+        return CN_EXIT_USAGE;
+    run.fast = session.fast;
+    run.profiler = cn_profiler_create(&profiler, &profiler_err);
+    if (!run.profiler)
+        return cn_meter_refused(profiler_err.text);
+    if (cn_profiler_start(run.profiler, &profiler_err) != 0) {
+        cn_profiler_free(run.profiler);
+        return cn_die("%s", profiler_err.text);
+    }
+    if (a->record && !(run.record = cn_run_record_create())) {
+        cn_profiler_free(run.profiler);
+        return cn_die("out of memory");
+    }
+    int code;
+    if (open_all(a, &run, &session, &sampler, &err) != CN_OK) {
+        code = cn_die("%s", err.text);
+    } else if (a->chat) {
+        code = cn_converse(&run);
+        int traced = finish_profile(a, &run);
+        code = code == CN_EXIT_OK ? traced : code;
+    } else {
+        code = generate(a, &run);
+    }
+    cn_run_record_free(run.record);
+    cn_sampler_free(run.sampler);
+    cn_session_free(run.session);
+    cn_model_close(run.model);
+    cn_profiler_free(run.profiler);
+    return code;
+}
+
+static bool is_template(const char *name)
+{
+    for (size_t i = 0; cn_chat_template_name(i); i++)
+        if (strcmp(cn_chat_template_name(i), name) == 0)
+            return true;
+    return false;
+}
+
+static int unknown_template(const char *name)
+{
+    char known[512] = "";
+    for (size_t i = 0; cn_chat_template_name(i); i++) {
+        size_t n = strlen(known);
+        snprintf(known + n, sizeof known - n, " %s", cn_chat_template_name(i));
+    }
+    return cn_usage_error("--template: no template is called '%s'; there are:%s", name, known);
+}
+
+/* What excludes what. -1: all is well. */
+static int check(const struct arguments *a)
+{
+    int sources = (a->prompt != NULL) + (a->file != NULL) + (a->tokens != NULL) +
+                  (a->messages != NULL) + a->chat;
+    if (sources > 1)
+        return cn_usage_error("one of -p, -f, --tokens, --messages and --chat, please");
+    if (a->print_prompt && (a->tokens || a->chat))
+        return cn_usage_error("--print-prompt goes with -p, -f or --messages");
+    if (a->record && (a->chat || a->print_prompt))
+        return cn_usage_error("--record goes with one prompt and its answer");
+    if (a->no_generation_prompt && !a->messages)
+        return cn_usage_error("--no-generation-prompt goes with --messages");
+    if (a->template_name && !is_template(a->template_name))
+        return unknown_template(a->template_name);
+    if (a->template_name && !a->messages && !a->chat)
+        return cn_usage_error("--template goes with --messages or --chat");
+    return cn_check_tiers(a->tiers);
+}
+
+/* Before anything is generated. -1: all is well. */
+static int check_outputs(const struct arguments *a)
+{
+    const char *const in[] = { a->model, a->file, a->messages,
+                               a->tokens && a->tokens[0] == '@' ? a->tokens + 1 : NULL };
+    const size_t n = sizeof in / sizeof *in;
+    int code = cn_output_check(a->trace, in, n);
+    if (code < 0)
+        code = cn_output_check_table("--record", a->record, in, n);
+    return code < 0 ? cn_output_check_two(a->trace, a->record) : code;
+}
+
+int cn_cmd_run(int argc, char **argv)
+{
+    struct arguments a = { .model = cn_default_model(),
+                           .kv = "f16",
+                           .precision = "exact",
+                           .root = getenv("CARNOT_ROOT"),
+                           .n = 128,
+                           .top_k = 40,
+                           .repeat_last_n = 64,
+                           .temp = 0.8,
+                           .top_p = 0.95,
+                           .min_p = 0.05,
+                           .repeat_penalty = 1 };
+    const struct cn_usage usage = {
+        "carnot run [-m FILE] [-p TEXT | -f FILE | --tokens IDS | --messages FILE | --chat] "
+        "[options]",
+        "Generates text on stdout; on stderr one summary: time to first token, tokens per second "
+        "and\n"
+        "joules per token of prefill and decode, with the meter's boundary, and peak memory.\n"
+        "Ctrl-C ends it with the summary of what there is, and exit code 1.\n"
+        "\n"
+        "  carnot run -p \"The old man looked at the sea\" -n 60 --seed 1\n"
+        "  carnot run -m model.gguf --chat",
+    };
+    const struct cn_option options[] = {
+        {"--model",                 "-m", CN_OPT_STRING, &a.model,                "FILE",      "GGUF model (the default model)",              0,
+         0                                                                                                                                                 },
+        { "--prompt",               "-p", CN_OPT_STRING, &a.prompt,               "TEXT",      "the prompt",                                  0,    0      },
+        { "--file",                 "-f", CN_OPT_STRING, &a.file,                 "FILE",      "the prompt from a file; - for stdin",         0,
+         0                                                                                                                                                 },
+        { "--tokens",               NULL, CN_OPT_STRING, &a.tokens,               "@FILE|IDS", "token ids, fed as they are",                  0,
+         0                                                                                                                                                 },
+        { "--messages",             NULL, CN_OPT_STRING, &a.messages,             "FILE",      "a conversation, JSON",                        0,    0      },
+        { "--chat",                 NULL, CN_OPT_FLAG,   &a.chat,                 NULL,        "talk interactively",                          0,    0      },
+        { "--template",             NULL, CN_OPT_STRING, &a.template_name,        "NAME",
+         "chat template (the one in the model's file)",                                                                                       0,    0      },
+        { "--print-prompt",         NULL, CN_OPT_FLAG,   &a.print_prompt,         NULL,
+         "print the prompt's text and stop",                                                                                                  0,    0      },
+        { "--no-generation-prompt", NULL, CN_OPT_FLAG,   &a.no_generation_prompt, NULL,
+         "end the messages where they end",                                                                                                   0,    0      },
+        { "--parse-special",        NULL, CN_OPT_FLAG,   &a.parse_special,        NULL,
+         "control tokens' texts in the prompt become those tokens",                                                                           0,    0      },
+        { "--predict",              "-n", CN_OPT_INT,    &a.n,                    "N",         "most tokens to generate, -1: no limit (128)",
+         -1,                                                                                                                                        1 << 30},
+        { "--ctx",                  "-c", CN_OPT_INT,    &a.ctx,                  "N",         "context (the model's, 4096 at most)",         1,
+         1 << 30                                                                                                                                           },
+        { "--batch",                "-b", CN_OPT_INT,    &a.batch,                "N",         "tokens per forward pass (512)",               1,    65536  },
+        { "--threads",              "-t", CN_OPT_INT,    &a.threads,              "N",         "threads (every core)",                        1,    1024   },
+        { "--threads-prefill",      NULL, CN_OPT_INT,    &a.threads_prefill,      "N",
+         "threads of the prefill (as --threads)",                                                                                             1,    1024   },
+        { "--sleep",                NULL, CN_OPT_FLAG,   &a.sleep,                NULL,        "waiting threads sleep instead of spinning",
+         0,                                                                                                                                         0      },
+        { "--temp",                 NULL, CN_OPT_FLOAT,  &a.temp,                 "T",         "temperature, 0: greedy (0.8)",                0,    100    },
+        { "--top-k",                NULL, CN_OPT_INT,    &a.top_k,                "N",         "the N likeliest, 0: all (40)",                0,    1 << 30},
+        { "--top-p",                NULL, CN_OPT_FLOAT,  &a.top_p,                "P",         "the likeliest with this mass (0.95)",         0,
+         1                                                                                                                                                 },
+        { "--min-p",                NULL, CN_OPT_FLOAT,  &a.min_p,                "P",         "this likely beside the best (0.05)",          0,
+         1                                                                                                                                                 },
+        { "--repeat-penalty",       NULL, CN_OPT_FLOAT,  &a.repeat_penalty,       "X",         "1: none (1)",                                 1e-3,
+         1e3                                                                                                                                               },
+        { "--repeat-last-n",        NULL, CN_OPT_INT,    &a.repeat_last_n,        "N",         "tokens it looks back (64)",
+         0,                                                                                                                                         1 << 20},
+        { "--seed",                 NULL, CN_OPT_INT,    &a.seed,                 "N",         "of the draw (0)",                             0,    9e15   },
+        { "--ignore-eos",           NULL, CN_OPT_FLAG,   &a.ignore_eos,           NULL,        "never end before -n",                         0,    0      },
+        { "--logit-bias",           NULL, CN_OPT_LIST,   &a.bias,                 "ID=B",
+         "add B to a token's logit (-inf forbids it); may be repeated",                                                                       0,    0      },
+        { "--kv",                   NULL, CN_OPT_STRING, &a.kv,                   "TYPE",      "KV cache: f32, f16 or q8_0 (f16)",            0,    0      },
+        { "--precision",            NULL, CN_OPT_STRING, &a.precision,            "P",
+         "exact, or fast: coarser prefill (exact)",                                                                                           0,    0      },
+        { "--tiers",                NULL, CN_OPT_STRING, &a.tiers,                "LIST",      "kernels to use, like ref,avx2",               0,    0      },
+        { "--ids",                  NULL, CN_OPT_FLAG,   &a.ids,                  NULL,        "print token ids instead of text",             0,    0      },
+        { "--meter",                NULL, CN_OPT_STRING, &a.meter,                "NAME",      "energy meter, none: none (the best)",
+         0,                                                                                                                                         0      },
+        { "--root",                 NULL, CN_OPT_STRING, &a.root,                 "DIR",       "where the meters' files are (/)",             0,    0      },
+        { "--force-meter",          NULL, CN_OPT_FLAG,   &a.force_meter,          NULL,
+         "take a battery that charges; while it does, joules are unresolved",                                                                 0,    0      },
+        { "--trace",                NULL, CN_OPT_STRING, &a.trace,                "FILE",      "write the phases as JSON lines",              0,
+         0                                                                                                                                                 },
+        { "--idle",                 NULL, CN_OPT_FLOAT,  &a.idle,                 "S",
+         "wait idle before and after, to measure the baseline (0)",                                                                           0,    3600   },
+        { "--record",               NULL, CN_OPT_STRING, &a.record,               "FILE",
+         "write all there is to know of the run as one row (.json, .csv, ...)",                                                               0,    0      },
+    };
+    int code =
+        cn_options_parse(argc, argv, &usage, options, sizeof options / sizeof *options, NULL, 0, 0);
+    if (code < 0)
+        code = check(&a);
+    if (code < 0)
+        code = check_outputs(&a);
+    if (code < 0 && a.tokens)
+        code = cn_tokens_parse(a.tokens, &a.prompt_ids, &a.n_prompt_ids);
+    if (code < 0) {
+        struct cn_logit_bias *bias = calloc(a.bias.n + 1, sizeof *bias);
+        code = !bias                        ? cn_die("out of memory")
+               : !parse_bias(&a.bias, bias) ? CN_EXIT_USAGE
+                                            : execute(&a, bias);
+        free(bias);
+    }
+    free(a.prompt_ids);
+    free(a.bias.items);
+    return code;
+}

@@ -1,0 +1,477 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * One GGUF file's bytes, taken apart. Every byte is taken to be hostile: a count is compared with
+ * the bytes that are left before anything is allocated for it, so that no allocation is larger than
+ * a small multiple of the file.
+ */
+#include "engine/gguf/gguf_part.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "base/error.h"
+
+enum {
+    MIN_KV_BYTES = 8 + 1 + 4 + 1, /* length, one byte of key, type, smallest value */
+    MIN_TENSOR_BYTES =
+        8 + 1 + 4 + 8 + 4 + 8, /* length, name, n_dims, one dimension, type, offset */
+    MAX_KEY_BYTES = 65535,     /* of the format */
+    MAX_NAME_BYTES = 255,      /* the reference writes at most 63 */
+    MAX_DIMS = 4,
+    DEFAULT_ALIGNMENT = 32,
+};
+
+static const uint8_t magic[4] = { 'G', 'G', 'U', 'F' };
+
+/* clang-format off */
+static const struct {
+    const char *name;
+    uint8_t bytes;
+} kv_types[CN_GGUF_N_TYPES] = {
+    [CN_GGUF_U8]     = { "u8", 1 },
+    [CN_GGUF_I8]     = { "i8", 1 },
+    [CN_GGUF_U16]    = { "u16", 2 },
+    [CN_GGUF_I16]    = { "i16", 2 },
+    [CN_GGUF_U32]    = { "u32", 4 },
+    [CN_GGUF_I32]    = { "i32", 4 },
+    [CN_GGUF_F32]    = { "f32", 4 },
+    [CN_GGUF_BOOL]   = { "bool", 1 },
+    [CN_GGUF_STRING] = { "string", 0 },
+    [CN_GGUF_ARRAY]  = { "array", 0 },
+    [CN_GGUF_U64]    = { "u64", 8 },
+    [CN_GGUF_I64]    = { "i64", 8 },
+    [CN_GGUF_F64]    = { "f64", 8 },
+};
+
+/* Every id that GGUF has given out, so that a message can say what it is that is missing here. */
+enum tensor_kind { UNKNOWN, BLOCKS, PLAIN, REMOVED };
+static const struct {
+    const char *name;
+    uint8_t kind;
+    uint8_t plain_bytes;
+} tensor_types[] = {
+    [0]  = { "F32", BLOCKS, 0 },
+    [1]  = { "F16", BLOCKS, 0 },
+    [2]  = { "Q4_0", BLOCKS, 0 },
+    [3]  = { "Q4_1", BLOCKS, 0 },
+    [4]  = { "Q4_2", REMOVED, 0 },
+    [5]  = { "Q4_3", REMOVED, 0 },
+    [6]  = { "Q5_0", BLOCKS, 0 },
+    [7]  = { "Q5_1", BLOCKS, 0 },
+    [8]  = { "Q8_0", BLOCKS, 0 },
+    [9]  = { "Q8_1", BLOCKS, 0 },
+    [10] = { "Q2_K", BLOCKS, 0 },
+    [11] = { "Q3_K", BLOCKS, 0 },
+    [12] = { "Q4_K", BLOCKS, 0 },
+    [13] = { "Q5_K", BLOCKS, 0 },
+    [14] = { "Q6_K", BLOCKS, 0 },
+    [15] = { "Q8_K", BLOCKS, 0 },
+    [16] = { "IQ2_XXS", BLOCKS, 0 },
+    [17] = { "IQ2_XS", BLOCKS, 0 },
+    [18] = { "IQ3_XXS", BLOCKS, 0 },
+    [19] = { "IQ1_S", BLOCKS, 0 },
+    [20] = { "IQ4_NL", BLOCKS, 0 },
+    [21] = { "IQ3_S", BLOCKS, 0 },
+    [22] = { "IQ2_S", BLOCKS, 0 },
+    [23] = { "IQ4_XS", BLOCKS, 0 },
+    [24] = { "I8", PLAIN, 1 },
+    [25] = { "I16", PLAIN, 2 },
+    [26] = { "I32", PLAIN, 4 },
+    [27] = { "I64", PLAIN, 8 },
+    [28] = { "F64", PLAIN, 8 },
+    [29] = { "IQ1_M", BLOCKS, 0 },
+    [30] = { "BF16", BLOCKS, 0 },
+    [31] = { "Q4_0_4_4", REMOVED, 0 },
+    [32] = { "Q4_0_4_8", REMOVED, 0 },
+    [33] = { "Q4_0_8_8", REMOVED, 0 },
+    [34] = { "TQ1_0", BLOCKS, 0 },
+    [35] = { "TQ2_0", BLOCKS, 0 },
+    [36] = { "IQ4_NL_4_4", REMOVED, 0 },
+    [37] = { "IQ4_NL_4_8", REMOVED, 0 },
+    [38] = { "IQ4_NL_8_8", REMOVED, 0 },
+    [39] = { "MXFP4", BLOCKS, 0 },
+    [40] = { "NVFP4", BLOCKS, 0 },
+    [41] = { "Q1_0", BLOCKS, 0 },
+    [42] = { "Q2_0", BLOCKS, 0 },
+};
+/* clang-format on */
+enum { N_TENSOR_TYPES = sizeof tensor_types / sizeof tensor_types[0] };
+
+const char *cn_gguf_type_name(uint32_t gguf_type)
+{
+    return gguf_type < N_TENSOR_TYPES ? tensor_types[gguf_type].name : NULL;
+}
+
+size_t cn_gguf_elem_bytes(uint32_t type)
+{
+    return type < CN_GGUF_N_TYPES ? kv_types[type].bytes : 0;
+}
+
+const char *cn_gguf_kv_type_name(uint32_t type)
+{
+    return type < CN_GGUF_N_TYPES ? kv_types[type].name : NULL;
+}
+
+/* ---- reading -------------------------------------------------------------------------------- */
+
+struct scan {
+    const uint8_t *begin, *p, *end;
+    const char *file;
+    struct cn_error *err;
+};
+
+static size_t left(const struct scan *s)
+{
+    return (size_t)(s->end - s->p);
+}
+
+/* `of` names the key or tensor whose `what` is being read; NULL in the file's header. */
+static enum cn_status need(const struct scan *s, uint64_t n, const char *what,
+                           const struct cn_str *of)
+{
+    char shown[CN_SHOW_BYTES];
+    if (n <= left(s))
+        return CN_OK;
+    if (!of)
+        return cn_fail(s->err, CN_ERR_FORMAT,
+                       "%s: byte %zu: %s takes %" PRIu64 " bytes, %zu are left in the file",
+                       s->file, (size_t)(s->p - s->begin), what, n, left(s));
+    return cn_fail(s->err, CN_ERR_FORMAT,
+                   "%s: byte %zu: %s \"%s\" takes %" PRIu64 " bytes, %zu are left in the file",
+                   s->file, (size_t)(s->p - s->begin), what, cn_str_show(*of, shown, sizeof shown),
+                   n, left(s));
+}
+
+static enum cn_status take_u32(struct scan *s, const char *what, const struct cn_str *of,
+                               uint32_t *value)
+{
+    CN_TRY(need(s, 4, what, of));
+    *value = cn_load_u32(s->p);
+    s->p += 4;
+    return CN_OK;
+}
+
+static enum cn_status take_u64(struct scan *s, const char *what, const struct cn_str *of,
+                               uint64_t *value)
+{
+    CN_TRY(need(s, 8, what, of));
+    *value = cn_load_u64(s->p);
+    s->p += 8;
+    return CN_OK;
+}
+
+static enum cn_status take_str(struct scan *s, const char *what, const struct cn_str *of,
+                               struct cn_str *value)
+{
+    uint64_t n;
+    CN_TRY(take_u64(s, what, of, &n));
+    CN_TRY(need(s, n, what, of));
+    value->p = (const char *)s->p;
+    value->n = (size_t)n;
+    s->p += n;
+    return CN_OK;
+}
+
+/* Names are looked up as C strings and printed: neither works with a NUL inside. */
+static enum cn_status take_name(struct scan *s, const char *what, size_t max_bytes,
+                                struct cn_str *name)
+{
+    char shown[CN_SHOW_BYTES];
+    size_t at = (size_t)(s->p - s->begin);
+    CN_TRY(take_str(s, what, NULL, name));
+    CN_RETURN_IF(name->n == 0, CN_ERR_FORMAT, s->err, "%s: byte %zu: empty %s", s->file, at, what);
+    CN_RETURN_IF(name->n > max_bytes, CN_ERR_FORMAT, s->err,
+                 "%s: byte %zu: %s of %zu bytes found, at most %zu expected", s->file, at, what,
+                 name->n, max_bytes);
+    CN_RETURN_IF(memchr(name->p, 0, name->n), CN_ERR_FORMAT, s->err,
+                 "%s: byte %zu: %s \"%s\" has a NUL byte in it", s->file, at, what,
+                 cn_str_show(*name, shown, sizeof shown));
+    return CN_OK;
+}
+
+/* ---- metadata ------------------------------------------------------------------------------- */
+
+static enum cn_status take_elements(struct scan *s, const struct cn_gguf_kv *kv)
+{
+    char shown[CN_SHOW_BYTES];
+    size_t size = kv_types[kv->elem_type].bytes;
+    if (kv->elem_type == CN_GGUF_STRING) {
+        CN_RETURN_IF(kv->n > left(s) / 8, CN_ERR_FORMAT, s->err,
+                     "%s: key \"%s\": an array of %" PRIu64
+                     " strings needs more than the %zu bytes left in the file",
+                     s->file, cn_str_show(kv->key, shown, sizeof shown), kv->n, left(s));
+        for (uint64_t i = 0; i < kv->n; i++) {
+            struct cn_str value;
+            CN_TRY(take_str(s, "a string of key", &kv->key, &value));
+        }
+        return CN_OK;
+    }
+    CN_RETURN_IF(kv->n > left(s) / size, CN_ERR_FORMAT, s->err,
+                 "%s: key \"%s\": %" PRIu64 " elements of %zu bytes found, %zu bytes are left in "
+                 "the file",
+                 s->file, cn_str_show(kv->key, shown, sizeof shown), kv->n, size, left(s));
+    s->p += kv->n * size;
+    return CN_OK;
+}
+
+static enum cn_status take_kv(struct scan *s, struct cn_gguf_kv *kv)
+{
+    char shown[CN_SHOW_BYTES];
+    uint32_t type, elem_type;
+    kv->raw = s->p;
+    CN_TRY(take_name(s, "key", MAX_KEY_BYTES, &kv->key));
+    CN_TRY(take_u32(s, "the value type of key", &kv->key, &type));
+    CN_RETURN_IF(type >= CN_GGUF_N_TYPES, CN_ERR_FORMAT, s->err,
+                 "%s: key \"%s\": value type %" PRIu32 " found, 0 to %d expected", s->file,
+                 cn_str_show(kv->key, shown, sizeof shown), type, CN_GGUF_N_TYPES - 1);
+    kv->type = (enum cn_gguf_type)type;
+    elem_type = type;
+    kv->n = 1;
+    if (type == CN_GGUF_ARRAY) {
+        CN_TRY(take_u32(s, "the element type of key", &kv->key, &elem_type));
+        CN_RETURN_IF(elem_type == CN_GGUF_ARRAY, CN_ERR_FORMAT, s->err,
+                     "%s: key \"%s\": an array of arrays, which GGUF readers refuse", s->file,
+                     cn_str_show(kv->key, shown, sizeof shown));
+        CN_RETURN_IF(elem_type >= CN_GGUF_N_TYPES, CN_ERR_FORMAT, s->err,
+                     "%s: key \"%s\": array element type %" PRIu32 " found, 0 to %d expected",
+                     s->file, cn_str_show(kv->key, shown, sizeof shown), elem_type,
+                     CN_GGUF_N_TYPES - 1);
+        CN_TRY(take_u64(s, "the array length of key", &kv->key, &kv->n));
+    }
+    kv->elem_type = (enum cn_gguf_type)elem_type;
+    kv->data = s->p;
+    if (type == CN_GGUF_ARRAY) {
+        CN_TRY(take_elements(s, kv));
+    } else if (type == CN_GGUF_STRING) {
+        struct cn_str value;
+        CN_TRY(take_str(s, "the value of key", &kv->key, &value));
+    } else {
+        CN_TRY(need(s, kv_types[type].bytes, "the value of key", &kv->key));
+        s->p += kv_types[type].bytes;
+    }
+    kv->raw_bytes = (size_t)(s->p - kv->raw);
+    return CN_OK;
+}
+
+static enum cn_status check_alignment(const struct scan *s, const struct cn_gguf_kv *kv,
+                                      size_t *alignment)
+{
+    static const char key[] = "general.alignment";
+    if (kv->key.n != sizeof key - 1 || memcmp(kv->key.p, key, sizeof key - 1) != 0)
+        return CN_OK;
+    CN_RETURN_IF(kv->type != CN_GGUF_U32, CN_ERR_FORMAT, s->err,
+                 "%s: key \"%s\": type %s found, u32 expected", s->file, key,
+                 kv_types[kv->type].name);
+    uint32_t value = cn_load_u32(kv->data);
+    /* The specification's multiple of 8 is also what lets kernels read floats in place. */
+    CN_RETURN_IF(value < 8 || (value & (value - 1)), CN_ERR_FORMAT, s->err,
+                 "%s: key \"%s\": %" PRIu32 " found, a power of two from 8 on expected", s->file,
+                 key, value);
+    *alignment = value;
+    return CN_OK;
+}
+
+/* ---- tensors -------------------------------------------------------------------------------- */
+
+/* Bytes of the tensor's data, from its dimensions and type. */
+static enum cn_status measure(const struct scan *s, const char *shown, struct cn_gguf_tensor *t)
+{
+    uint32_t type = t->gguf_type;
+    const char *name = cn_gguf_type_name(type);
+    int64_t n_blocks, bytes;
+    uint32_t block_elems = 1, block_bytes;
+
+    CN_RETURN_IF(!name, CN_ERR_FORMAT, s->err, "%s: tensor \"%s\": unknown tensor type %" PRIu32,
+                 s->file, shown, type);
+    CN_RETURN_IF(tensor_types[type].kind == REMOVED, CN_ERR_UNSUPPORTED, s->err,
+                 "%s: tensor \"%s\": tensor type %" PRIu32 " (%s) was removed from GGUF", s->file,
+                 shown, type, name);
+    if (tensor_types[type].kind == PLAIN) {
+        t->format = NULL;
+        block_bytes = tensor_types[type].plain_bytes;
+    } else {
+        t->format = cn_format_by_gguf(type);
+        CN_RETURN_IF(!t->format, CN_ERR_UNSUPPORTED, s->err,
+                     "%s: tensor \"%s\": unsupported tensor type %s", s->file, shown, name);
+        block_elems = t->format->block_elems;
+        block_bytes = t->format->block_bytes;
+    }
+    CN_RETURN_IF(t->ne[0] % block_elems, CN_ERR_FORMAT, s->err,
+                 "%s: tensor \"%s\": row length %" PRId64 " found, a multiple of %" PRIu32
+                 " expected for type %s",
+                 s->file, shown, t->ne[0], block_elems, name);
+    n_blocks = t->n_elems / block_elems;
+    CN_RETURN_IF(__builtin_mul_overflow(n_blocks, (int64_t)block_bytes, &bytes) ||
+                     (uint64_t)bytes > SIZE_MAX,
+                 CN_ERR_FORMAT, s->err,
+                 "%s: tensor \"%s\": the size in bytes of %" PRId64 " elements overflows", s->file,
+                 shown, t->n_elems);
+    t->bytes = (size_t)bytes;
+    return CN_OK;
+}
+
+static enum cn_status take_tensor(struct scan *s, struct cn_gguf_tensor *t, uint64_t *offset)
+{
+    char shown[CN_SHOW_BYTES];
+    uint32_t n_dims;
+    CN_TRY(take_name(s, "tensor name", MAX_NAME_BYTES, &t->name));
+    cn_str_show(t->name, shown, sizeof shown);
+    CN_TRY(take_u32(s, "the number of dimensions of tensor", &t->name, &n_dims));
+    CN_RETURN_IF(n_dims < 1 || n_dims > MAX_DIMS, CN_ERR_FORMAT, s->err,
+                 "%s: tensor \"%s\": %" PRIu32 " dimensions found, 1 to %d expected", s->file,
+                 shown, n_dims, MAX_DIMS);
+    t->n_dims = (int)n_dims;
+    t->n_elems = 1;
+    for (int d = 0; d < MAX_DIMS; d++) {
+        uint64_t ne = 1;
+        if (d < t->n_dims)
+            CN_TRY(take_u64(s, "a dimension of tensor", &t->name, &ne));
+        CN_RETURN_IF(ne == 0 || ne > INT64_MAX, CN_ERR_FORMAT, s->err,
+                     "%s: tensor \"%s\": dimension %d is %" PRIu64 ", 1 to 2^63 - 1 expected",
+                     s->file, shown, d, ne);
+        t->ne[d] = (int64_t)ne;
+        CN_RETURN_IF(__builtin_mul_overflow(t->n_elems, t->ne[d], &t->n_elems), CN_ERR_FORMAT,
+                     s->err, "%s: tensor \"%s\": the number of elements overflows", s->file, shown);
+    }
+    CN_TRY(take_u32(s, "the type of tensor", &t->name, &t->gguf_type));
+    CN_TRY(measure(s, shown, t));
+    return take_u64(s, "the offset of tensor", &t->name, offset);
+}
+
+/* Tensors with their offsets: the data section's start is only known after the last description. */
+struct place {
+    uint64_t offset;
+    int64_t tensor;
+};
+
+static int by_offset(const void *a, const void *b)
+{
+    const struct place *x = a, *y = b;
+    return (x->offset > y->offset) - (x->offset < y->offset);
+}
+
+static enum cn_status place_tensors(const struct scan *s, size_t alignment,
+                                    struct cn_gguf_tensor *tensors, struct place *places, int64_t n)
+{
+    char shown[CN_SHOW_BYTES], other[CN_SHOW_BYTES];
+    size_t header = (size_t)(s->p - s->begin), total = (size_t)(s->end - s->begin);
+    size_t start = (header + alignment - 1) / alignment * alignment;
+    size_t data_bytes = start <= total ? total - start : 0;
+
+    for (int64_t i = 0; i < n; i++) {
+        struct cn_gguf_tensor *t = &tensors[places[i].tensor];
+        uint64_t offset = places[i].offset;
+        CN_RETURN_IF(offset % alignment, CN_ERR_FORMAT, s->err,
+                     "%s: tensor \"%s\": offset %" PRIu64 " found, a multiple of %zu expected",
+                     s->file, cn_str_show(t->name, shown, sizeof shown), offset, alignment);
+        CN_RETURN_IF(offset > data_bytes || t->bytes > data_bytes - offset, CN_ERR_FORMAT, s->err,
+                     "%s: tensor \"%s\": %zu bytes at offset %" PRIu64
+                     " expected, but the data section has %zu bytes",
+                     s->file, cn_str_show(t->name, shown, sizeof shown), t->bytes, offset,
+                     data_bytes);
+        t->data = s->begin + start + offset;
+    }
+    /* The reference wants the very order of the descriptions; that nothing overlaps is enough. */
+    qsort(places, (size_t)n, sizeof *places, by_offset);
+    for (int64_t i = 1; i < n; i++) {
+        const struct cn_gguf_tensor *a = &tensors[places[i - 1].tensor];
+        const struct cn_gguf_tensor *b = &tensors[places[i].tensor];
+        CN_RETURN_IF(places[i].offset - places[i - 1].offset < a->bytes, CN_ERR_FORMAT, s->err,
+                     "%s: tensors \"%s\" (%zu bytes at offset %" PRIu64
+                     ") and \"%s\" (offset %" PRIu64 ") overlap",
+                     s->file, cn_str_show(a->name, shown, sizeof shown), a->bytes,
+                     places[i - 1].offset, cn_str_show(b->name, other, sizeof other),
+                     places[i].offset);
+    }
+    return CN_OK;
+}
+
+/* ---- the whole file ------------------------------------------------------------------------- */
+
+static enum cn_status take_header(struct scan *s, uint32_t *version, uint64_t *n_tensors,
+                                  uint64_t *n_kv)
+{
+    CN_TRY(need(s, sizeof magic, "the magic \"GGUF\"", NULL));
+    if (memcmp(s->p, magic, sizeof magic) != 0) {
+        char shown[CN_SHOW_BYTES];
+        struct cn_str found = { (const char *)s->p, sizeof magic };
+        return cn_fail(s->err, CN_ERR_FORMAT,
+                       "%s: not a GGUF file: it starts with \"%s\", \"GGUF\" expected", s->file,
+                       cn_str_show(found, shown, sizeof shown));
+    }
+    s->p += sizeof magic;
+    CN_TRY(take_u32(s, "the version", NULL, version));
+    CN_RETURN_IF(*version != 0 && (*version & 0xffff) == 0, CN_ERR_UNSUPPORTED, s->err,
+                 "%s: a big-endian GGUF file, little-endian expected", s->file);
+    CN_RETURN_IF(*version != 2 && *version != 3, CN_ERR_UNSUPPORTED, s->err,
+                 "%s: GGUF version %" PRIu32 " found, 2 or 3 expected", s->file, *version);
+    CN_TRY(take_u64(s, "the tensor count", NULL, n_tensors));
+    CN_TRY(take_u64(s, "the key count", NULL, n_kv));
+    CN_RETURN_IF(*n_kv > left(s) / MIN_KV_BYTES, CN_ERR_FORMAT, s->err,
+                 "%s: %" PRIu64 " keys found, at most %zu fit in the %zu bytes that follow",
+                 s->file, *n_kv, left(s) / MIN_KV_BYTES, left(s));
+    CN_RETURN_IF(*n_tensors > left(s) / MIN_TENSOR_BYTES, CN_ERR_FORMAT, s->err,
+                 "%s: %" PRIu64 " tensors found, at most %zu fit in the %zu bytes that follow",
+                 s->file, *n_tensors, left(s) / MIN_TENSOR_BYTES, left(s));
+    return CN_OK;
+}
+
+enum cn_status cn_gguf_parse_part(const uint8_t *bytes, size_t n_bytes, const char *name, int part,
+                                  struct cn_gguf *g, struct cn_error *err)
+{
+    struct scan s = { bytes, bytes, bytes + n_bytes, name, err };
+    uint32_t version = 0;
+    uint64_t n_tensors = 0, n_kv = 0;
+    size_t alignment = DEFAULT_ALIGNMENT;
+    struct cn_gguf_kv *kv = NULL;
+    struct cn_gguf_tensor *tensors = NULL;
+    struct place *places = NULL;
+    enum cn_status status;
+
+    CN_TRY(take_header(&s, &version, &n_tensors, &n_kv));
+    kv = calloc(n_kv + 1, sizeof *kv);
+    status = kv ? CN_OK : cn_fail(err, CN_ERR_MEMORY, "%s: out of memory", name);
+    for (uint64_t i = 0; status == CN_OK && i < n_kv; i++) {
+        status = take_kv(&s, &kv[i]);
+        if (status == CN_OK)
+            status = check_alignment(&s, &kv[i], &alignment);
+    }
+    if (status != CN_OK)
+        goto fail;
+    if (n_tensors > left(&s) / MIN_TENSOR_BYTES) {
+        status = cn_fail(err, CN_ERR_FORMAT,
+                         "%s: %" PRIu64 " tensors found, at most %zu fit in the %zu bytes left",
+                         name, n_tensors, left(&s) / MIN_TENSOR_BYTES, left(&s));
+        goto fail;
+    }
+    tensors = calloc(n_tensors + 1, sizeof *tensors);
+    places = calloc(n_tensors + 1, sizeof *places);
+    if (!tensors || !places) {
+        status = cn_fail(err, CN_ERR_MEMORY, "%s: out of memory", name);
+        goto fail;
+    }
+    for (uint64_t i = 0; i < n_tensors; i++) {
+        tensors[i].part = part;
+        places[i].tensor = (int64_t)i;
+        status = take_tensor(&s, &tensors[i], &places[i].offset);
+        if (status != CN_OK)
+            goto fail;
+    }
+    status = place_tensors(&s, alignment, tensors, places, (int64_t)n_tensors);
+    if (status != CN_OK)
+        goto fail;
+    free(places);
+    g->version = version;
+    g->alignment = alignment;
+    g->n_kv = (int64_t)n_kv;
+    g->kv = kv;
+    g->n_tensors = (int64_t)n_tensors;
+    g->tensors = tensors;
+    return CN_OK;
+
+fail:
+    free(places);
+    free(tensors);
+    free(kv);
+    return status;
+}

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Typed access to the metadata of a GGUF file that has been checked already.
+ */
+#include <assert.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+
+#include "base/error.h"
+#include "engine/gguf/gguf_part.h"
+
+/* ---- text for messages ---------------------------------------------------------------------- */
+
+/* Length of the well-formed UTF-8 sequence at p (Unicode, table 3-7), 0 if there is none. */
+static size_t utf8_len(const uint8_t *p, size_t n)
+{
+    size_t len = p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
+    if (len == 0 || len > n || p[0] > 0xf4)
+        return 0;
+    for (size_t i = 1; i < len; i++)
+        if ((p[i] & 0xc0) != 0x80)
+            return 0;
+    if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
+        (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
+        return 0;
+    return len;
+}
+
+static bool is_control(const uint8_t *p, size_t len)
+{
+    if (len == 1)
+        return p[0] < 0x20 || p[0] == 0x7f || p[0] == '"' || p[0] == '\\';
+    /* C1 controls, and the separators that some terminals take for a line break */
+    return (p[0] == 0xc2 && p[1] < 0xa0) ||
+           (p[0] == 0xe2 && p[1] == 0x80 && (p[2] == 0xa8 || p[2] == 0xa9));
+}
+
+const char *cn_str_show(struct cn_str s, char *buf, size_t n)
+{
+    const uint8_t *p = (const uint8_t *)s.p;
+    size_t at = 0, keep = 0; /* keep: the longest prefix that leaves room for "..." */
+    assert(n >= 8);
+    for (size_t i = 0; i < s.n;) {
+        size_t len = utf8_len(p + i, s.n - i);
+        char piece[8];
+        size_t piece_bytes;
+        if (len == 0 || is_control(p + i, len)) {
+            len = 1;
+            piece_bytes = (size_t)snprintf(piece, sizeof piece, "\\x%02X", p[i]);
+        } else {
+            memcpy(piece, p + i, len);
+            piece_bytes = len;
+        }
+        if (at + piece_bytes >= n) {
+            memcpy(buf + keep, "...", 4);
+            return buf;
+        }
+        memcpy(buf + at, piece, piece_bytes);
+        at += piece_bytes;
+        i += len;
+        if (at + 4 <= n)
+            keep = at;
+    }
+    buf[at] = 0;
+    return buf;
+}
+
+/* ---- elements ------------------------------------------------------------------------------- */
+
+struct cn_str cn_gguf_next_str(const uint8_t **cursor)
+{
+    struct cn_str s = { (const char *)*cursor + 8, (size_t)cn_load_u64(*cursor) };
+    *cursor += 8 + s.n;
+    return s;
+}
+
+/* Little-endian bytes of one element, seen as any of its types. */
+union element {
+    uint8_t u8;
+    int8_t i8;
+    uint16_t u16;
+    int16_t i16;
+    uint32_t u32;
+    int32_t i32;
+    uint64_t u64;
+    int64_t i64;
+    float f32;
+    double f64;
+};
+
+static union element load(const struct cn_gguf_kv *kv, uint64_t i)
+{
+    union element e = { 0 };
+    size_t size = cn_gguf_elem_bytes(kv->elem_type);
+    assert(i < kv->n && size > 0);
+    memcpy(&e, kv->data + i * size, size);
+    return e;
+}
+
+static int64_t clamp_to_i64(double x)
+{
+    if (isnan(x))
+        return 0;
+    return x >= 0x1p63 ? INT64_MAX : x < -0x1p63 ? INT64_MIN : (int64_t)x;
+}
+
+int64_t cn_gguf_elem_i64(const struct cn_gguf_kv *kv, uint64_t i)
+{
+    union element e = load(kv, i);
+    switch (kv->elem_type) {
+    case CN_GGUF_U8:
+        return e.u8;
+    case CN_GGUF_I8:
+        return e.i8;
+    case CN_GGUF_U16:
+        return e.u16;
+    case CN_GGUF_I16:
+        return e.i16;
+    case CN_GGUF_U32:
+        return e.u32;
+    case CN_GGUF_I32:
+        return e.i32;
+    case CN_GGUF_BOOL:
+        return e.u8 != 0;
+    case CN_GGUF_U64:
+        return e.u64 > INT64_MAX ? INT64_MAX : (int64_t)e.u64;
+    case CN_GGUF_I64:
+        return e.i64;
+    case CN_GGUF_F32:
+        return clamp_to_i64((double)e.f32);
+    case CN_GGUF_F64:
+        return clamp_to_i64(e.f64);
+    case CN_GGUF_STRING:
+    case CN_GGUF_ARRAY:
+    case CN_GGUF_N_TYPES:
+        break;
+    }
+    return 0;
+}
+
+double cn_gguf_elem_f64(const struct cn_gguf_kv *kv, uint64_t i)
+{
+    if (kv->elem_type == CN_GGUF_F32)
+        return (double)load(kv, i).f32;
+    if (kv->elem_type == CN_GGUF_F64)
+        return load(kv, i).f64;
+    if (kv->elem_type == CN_GGUF_U64)
+        return (double)load(kv, i).u64;
+    return (double)cn_gguf_elem_i64(kv, i);
+}
+
+/* ---- getters -------------------------------------------------------------------------------- */
+
+static bool is_integer(enum cn_gguf_type type)
+{
+    return type != CN_GGUF_BOOL && type != CN_GGUF_F32 && type != CN_GGUF_F64 &&
+           type != CN_GGUF_STRING && type != CN_GGUF_ARRAY;
+}
+
+static enum cn_status wrong_type(const struct cn_gguf *gguf, const struct cn_gguf_kv *kv,
+                                 const char *expected, struct cn_error *err)
+{
+    char shown[CN_SHOW_BYTES];
+    return cn_fail(err, CN_ERR_FORMAT, "%s: key \"%s\": type %s found, %s expected", gguf->path,
+                   cn_str_show(kv->key, shown, sizeof shown), cn_gguf_kv_type_name(kv->type),
+                   expected);
+}
+
+static enum cn_status missing(const struct cn_gguf *gguf, const char *key, struct cn_error *err)
+{
+    return cn_fail(err, CN_ERR_FORMAT, "%s: required key \"%s\" is missing", gguf->path, key);
+}
+
+enum cn_status cn_gguf_get_i64(const struct cn_gguf *gguf, const char *key, int64_t min,
+                               int64_t max, int64_t *value, struct cn_error *err)
+{
+    const struct cn_gguf_kv *kv = cn_gguf_find(gguf, key);
+    if (!kv)
+        return CN_OK;
+    if (!is_integer(kv->type))
+        return wrong_type(gguf, kv, "an integer", err);
+    int64_t x = cn_gguf_elem_i64(kv, 0);
+    CN_RETURN_IF(x < min || x > max, CN_ERR_FORMAT, err,
+                 "%s: key \"%s\": %" PRId64 " found, %" PRId64 " to %" PRId64 " expected",
+                 gguf->path, key, x, min, max);
+    CN_RETURN_IF(kv->type == CN_GGUF_U64 && cn_load_u64(kv->data) > INT64_MAX, CN_ERR_FORMAT, err,
+                 "%s: key \"%s\": %" PRIu64 " found, %" PRId64 " to %" PRId64 " expected",
+                 gguf->path, key, cn_load_u64(kv->data), min, max);
+    *value = x;
+    return CN_OK;
+}
+
+enum cn_status cn_gguf_need_i64(const struct cn_gguf *gguf, const char *key, int64_t min,
+                                int64_t max, int64_t *value, struct cn_error *err)
+{
+    return cn_gguf_find(gguf, key) ? cn_gguf_get_i64(gguf, key, min, max, value, err)
+                                   : missing(gguf, key, err);
+}
+
+enum cn_status cn_gguf_get_f32(const struct cn_gguf *gguf, const char *key, float *value,
+                               struct cn_error *err)
+{
+    const struct cn_gguf_kv *kv = cn_gguf_find(gguf, key);
+    if (!kv)
+        return CN_OK;
+    if (kv->type != CN_GGUF_F32 && kv->type != CN_GGUF_F64)
+        return wrong_type(gguf, kv, "a float", err);
+    *value = (float)cn_gguf_elem_f64(kv, 0);
+    return CN_OK;
+}
+
+enum cn_status cn_gguf_need_f32(const struct cn_gguf *gguf, const char *key, float *value,
+                                struct cn_error *err)
+{
+    return cn_gguf_find(gguf, key) ? cn_gguf_get_f32(gguf, key, value, err)
+                                   : missing(gguf, key, err);
+}
+
+enum cn_status cn_gguf_get_bool(const struct cn_gguf *gguf, const char *key, bool *value,
+                                struct cn_error *err)
+{
+    const struct cn_gguf_kv *kv = cn_gguf_find(gguf, key);
+    if (!kv)
+        return CN_OK;
+    if (kv->type != CN_GGUF_BOOL)
+        return wrong_type(gguf, kv, "a bool", err);
+    *value = cn_gguf_elem_i64(kv, 0) != 0;
+    return CN_OK;
+}
+
+enum cn_status cn_gguf_get_str(const struct cn_gguf *gguf, const char *key, struct cn_str *value,
+                               struct cn_error *err)
+{
+    const struct cn_gguf_kv *kv = cn_gguf_find(gguf, key);
+    if (!kv)
+        return CN_OK;
+    if (kv->type != CN_GGUF_STRING)
+        return wrong_type(gguf, kv, "a string", err);
+    const uint8_t *cursor = kv->data;
+    *value = cn_gguf_next_str(&cursor);
+    return CN_OK;
+}

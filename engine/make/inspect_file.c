@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: MIT */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "engine/gguf/gguf.h"
+#include "engine/gguf/gguf_check.h"
+#include "engine/tools.h"
+
+enum { N_TENSOR_TYPES = 64, TEXT_BYTES = 320 }; /* ids of tensor types end at 42 */
+
+struct cn_inspect {
+    struct cn_gguf gguf;
+    char *path;
+    struct cn_inspect_info info;
+    struct cn_inspect_type types[N_TENSOR_TYPES];
+    int64_t n_types;
+    char kind[TEXT_BYTES], architecture[TEXT_BYTES], name[TEXT_BYTES], tokenizer[TEXT_BYTES];
+    struct cn_error problem;
+};
+
+/* ---- gathering ---------------------------------------------------------------------------- */
+
+/* Information is shown as far as it can be had: a key of the wrong type counts as absent here, the
+ * check is what complains. */
+static const char *text_of(const struct cn_gguf *g, const char *key, const char *absent,
+                           char buf[TEXT_BYTES])
+{
+    struct cn_str s = { absent, strlen(absent) };
+    cn_gguf_get_str(g, key, &s, NULL);
+    return cn_str_show(s, buf, TEXT_BYTES);
+}
+
+static int64_t number_of(const struct cn_gguf *g, struct cn_str arch, const char *suffix)
+{
+    char key[128];
+    int64_t value = -1;
+    cn_gguf_get_i64(g, cn_gguf_arch_key(key, sizeof key, arch, suffix), 0, INT32_MAX, &value, NULL);
+    return value;
+}
+
+static void count_types(struct cn_inspect *in)
+{
+    int64_t at[N_TENSOR_TYPES]; /* in types[], by id */
+    memset(at, -1, sizeof at);
+    for (int64_t i = 0; i < in->gguf.n_tensors; i++) {
+        const struct cn_gguf_tensor *t = &in->gguf.tensors[i];
+        if (at[t->gguf_type] < 0) {
+            at[t->gguf_type] = in->n_types++;
+            in->types[at[t->gguf_type]].name = cn_gguf_type_name(t->gguf_type);
+        }
+        struct cn_inspect_type *type = &in->types[at[t->gguf_type]];
+        type->n_tensors++;
+        type->n_elems += t->n_elems;
+        type->n_bytes += (int64_t)t->bytes;
+        in->info.n_params += t->n_elems;
+        in->info.tensor_bytes += (int64_t)t->bytes;
+    }
+}
+
+static int64_t kv_bytes_per_token(const struct cn_gguf *g, struct cn_str arch, int64_t n_layer,
+                                  int64_t n_embd)
+{
+    int64_t d_k = number_of(g, arch, "attention.key_length");
+    int64_t d_v = number_of(g, arch, "attention.value_length");
+    int64_t sum = 0;
+    char heads[128], heads_kv[128];
+    if (n_layer < 1 || n_layer > CN_MAX_LAYERS || n_embd < 1)
+        return -1;
+    cn_gguf_arch_key(heads, sizeof heads, arch, "attention.head_count");
+    cn_gguf_arch_key(heads_kv, sizeof heads_kv, arch, "attention.head_count_kv");
+    for (int64_t i = 0; i < n_layer; i++) {
+        int64_t n = -1, n_kv = -1;
+        cn_gguf_get_layer_i64(g, heads, i, n_layer, 0, INT32_MAX, &n, NULL);
+        cn_gguf_get_layer_i64(g, heads_kv, i, n_layer, 0, INT32_MAX, &n_kv, NULL);
+        if (n < 0)
+            return -1;
+        if (n == 0)
+            continue;
+        int64_t k = d_k > 0 ? d_k : n_embd / n, v = d_v > 0 ? d_v : n_embd / n, bytes;
+        if (__builtin_mul_overflow((n_kv < 0 ? n : n_kv) * 2, k + v, &bytes) ||
+            __builtin_add_overflow(sum, bytes, &sum))
+            return -1;
+    }
+    return sum;
+}
+
+static void gather(struct cn_inspect *in)
+{
+    const struct cn_gguf *g = &in->gguf;
+    struct cn_inspect_info *info = &in->info;
+    struct cn_str arch = { "", 0 };
+    const struct cn_gguf_kv *tokens = cn_gguf_find(g, "tokenizer.ggml.tokens");
+
+    info->kind = text_of(g, "general.type", "model", in->kind);
+    info->architecture = text_of(g, "general.architecture", "", in->architecture);
+    info->name = text_of(g, "general.name", "", in->name);
+    info->tokenizer = text_of(g, "tokenizer.ggml.model", "", in->tokenizer);
+    info->file_type_id = -1;
+    cn_gguf_get_i64(g, "general.file_type", 0, UINT32_MAX, &info->file_type_id, NULL);
+    if (info->file_type_id >= 0) {
+        /* bit 1024: the writer guessed the type */
+        uint32_t id = (uint32_t)info->file_type_id & ~UINT32_C(1024);
+        const struct cn_file_type *type = cn_file_type_by_id(id);
+        info->file_type = type ? type->name : NULL;
+    }
+    info->version = g->version;
+    info->n_parts = g->n_parts;
+    info->file_bytes = (int64_t)g->file_bytes;
+    info->n_keys = g->n_kv;
+    info->n_tensors = g->n_tensors;
+    count_types(in);
+    if (info->n_params > 0)
+        info->bpw = (double)info->tensor_bytes * 8 / (double)info->n_params;
+
+    cn_gguf_get_str(g, "general.architecture", &arch, NULL);
+    if (arch.n > 64)
+        arch.n = 0;
+    info->n_vocab =
+        tokens && tokens->type == CN_GGUF_ARRAY && tokens->n <= INT32_MAX ? (int64_t)tokens->n : -1;
+    info->n_ctx_train = number_of(g, arch, "context_length");
+    info->n_layer = number_of(g, arch, "block_count");
+    info->n_embd = number_of(g, arch, "embedding_length");
+    info->kv_bytes_per_token = kv_bytes_per_token(g, arch, info->n_layer, info->n_embd);
+    if (cn_gguf_check_metadata(g, &in->problem) != CN_OK)
+        info->problem = in->problem.text;
+}
+
+/* ---- the public functions ----------------------------------------------------------------- */
+
+enum cn_status cn_inspect_open(const char *path, struct cn_inspect **inspect, struct cn_error *err)
+{
+    struct cn_inspect *in = calloc(1, sizeof *in);
+    CN_RETURN_IF(!in, CN_ERR_MEMORY, err, "%s: out of memory", path);
+    in->path = strdup(path);
+    enum cn_status status = in->path ? cn_gguf_open(path, &in->gguf, err)
+                                     : cn_fail(err, CN_ERR_MEMORY, "%s: out of memory", path);
+    if (status != CN_OK) {
+        free(in->path);
+        free(in);
+        return status;
+    }
+    gather(in);
+    *inspect = in;
+    return CN_OK;
+}
+
+void cn_inspect_close(struct cn_inspect *inspect)
+{
+    if (!inspect)
+        return;
+    cn_gguf_close(&inspect->gguf);
+    free(inspect->path);
+    free(inspect);
+}
+
+const struct cn_inspect_info *cn_inspect_get_info(const struct cn_inspect *inspect)
+{
+    return &inspect->info;
+}
+
+bool cn_inspect_get_type(const struct cn_inspect *inspect, int64_t i, struct cn_inspect_type *row)
+{
+    if (i < 0 || i >= inspect->n_types)
+        return false;
+    *row = inspect->types[i];
+    return true;
+}
+
+bool cn_inspect_get_tensor(const struct cn_inspect *inspect, int64_t i,
+                           struct cn_inspect_tensor *row)
+{
+    if (i < 0 || i >= inspect->gguf.n_tensors)
+        return false;
+    const struct cn_gguf_tensor *t = &inspect->gguf.tensors[i];
+    cn_str_show(t->name, row->name, sizeof row->name);
+    row->type = cn_gguf_type_name(t->gguf_type);
+    row->n_dims = t->n_dims;
+    memcpy(row->ne, t->ne, sizeof row->ne);
+    row->n_bytes = (int64_t)t->bytes;
+    row->part = t->part;
+    return true;
+}
+
+static void show_element(const struct cn_gguf_kv *kv, uint64_t i, const uint8_t **cursor, char *buf,
+                         size_t n)
+{
+    if (kv->elem_type == CN_GGUF_STRING)
+        cn_str_show(cn_gguf_next_str(cursor), buf, n);
+    else if (kv->elem_type == CN_GGUF_BOOL)
+        snprintf(buf, n, "%s", cn_gguf_elem_i64(kv, i) ? "true" : "false");
+    else if (kv->elem_type == CN_GGUF_F32)
+        snprintf(buf, n, "%.9g", cn_gguf_elem_f64(kv, i));
+    else if (kv->elem_type == CN_GGUF_F64)
+        snprintf(buf, n, "%.17g", cn_gguf_elem_f64(kv, i));
+    else if (kv->elem_type == CN_GGUF_U64 && cn_gguf_elem_i64(kv, i) == INT64_MAX)
+        snprintf(buf, n, "%.0f", cn_gguf_elem_f64(kv, i));
+    else
+        snprintf(buf, n, "%" PRId64, cn_gguf_elem_i64(kv, i));
+}
+
+bool cn_inspect_get_key(const struct cn_inspect *inspect, int64_t i, struct cn_inspect_key *row)
+{
+    enum { SHOWN_ELEMENTS = 6, ELEMENT_BYTES = 40 };
+    if (i < 0 || i >= inspect->gguf.n_kv)
+        return false;
+    const struct cn_gguf_kv *kv = &inspect->gguf.kv[i];
+    const uint8_t *cursor = kv->data;
+    cn_str_show(kv->key, row->key, sizeof row->key);
+    snprintf(row->type, sizeof row->type, "%s%s", kv->type == CN_GGUF_ARRAY ? "array of " : "",
+             cn_gguf_kv_type_name(kv->elem_type));
+    row->n = kv->n > INT64_MAX ? INT64_MAX : (int64_t)kv->n;
+    if (kv->type != CN_GGUF_ARRAY) {
+        show_element(kv, 0, &cursor, row->value, sizeof row->value);
+        return true;
+    }
+    size_t at = 0;
+    row->value[0] = 0;
+    for (uint64_t e = 0; e < kv->n && e < SHOWN_ELEMENTS; e++) {
+        char text[ELEMENT_BYTES];
+        show_element(kv, e, &cursor, text, sizeof text);
+        at +=
+            (size_t)snprintf(row->value + at, sizeof row->value - at, "%s%s", e ? ", " : "", text);
+    }
+    if (kv->n > SHOWN_ELEMENTS)
+        snprintf(row->value + at, sizeof row->value - at, ", ...");
+    return true;
+}
+
+/* Whether the loader finds what the architecture wants. One that is not built in is no fault of the
+ * file. */
+static enum cn_status check_loads(const struct cn_inspect *in, struct cn_error *err)
+{
+    struct cn_model *model;
+    if (strcmp(in->info.kind, "model") != 0 || in->gguf.n_tensors == 0)
+        return CN_OK;
+    enum cn_status status = cn_model_open(in->path, NULL, &model, err);
+    if (status == CN_OK)
+        cn_model_close(model);
+    return status == CN_ERR_UNSUPPORTED ? CN_OK : status;
+}
+
+enum cn_status cn_inspect_check(const struct cn_inspect *inspect,
+                                bool (*progress)(void *user, double done, double total), void *user,
+                                struct cn_error *err)
+{
+    const struct cn_gguf *g = &inspect->gguf;
+    double done = 0, total = (double)inspect->info.tensor_bytes;
+    CN_TRY(cn_gguf_check_metadata(g, err));
+    CN_TRY(check_loads(inspect, err));
+    for (int64_t i = 0; i < g->n_tensors; i++) {
+        CN_RETURN_IF(progress && !progress(user, done, total), CN_ERR_CANCELLED, err,
+                     "%s: check cancelled", g->path);
+        CN_TRY(cn_gguf_check_data(g, &g->tensors[i], err));
+        done += (double)g->tensors[i].bytes;
+    }
+    if (progress)
+        progress(user, total, total);
+    return CN_OK;
+}

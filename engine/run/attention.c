@@ -1,0 +1,432 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The KV cache and attention over it. Softmax runs online over blocks of keys (arXiv 1805.02867,
+ * 2112.05682), so memory does not grow with the square of the context.
+ *
+ * One or a few tokens: keys and values are read in place, one KV head a chunk. Many tokens: scores
+ * and outputs are small float GEMMs through the tier's tile, 16 queries x 16 keys: a block of keys
+ * is unpacked once for all queries of the heads that share it.
+ */
+#include "engine/run/session.h"
+
+#include "quant/gemm.h"
+
+#include <math.h>
+#include <string.h>
+
+enum {
+    TILE = CN_PANEL_ROWS,
+    KEYS = 64,         /* keys of a block */
+    QUERY_TOKENS = 64, /* tokens of a chunk, many-token form */
+    DIRECT_TOKENS = 8, /* fewer tokens than this are done directly */
+    DIRECT_KEYS = 128, /* keys of a block, direct form */
+    MAX_D = 1 << 16,
+};
+
+struct block_q8_0 {
+    uint16_t d;
+    int8_t q[32];
+};
+
+size_t cn_kv_row_bytes(enum cn_kv_type type, int64_t n)
+{
+    switch (type) {
+    case CN_KV_F32:
+        return (size_t)n * sizeof(float);
+    case CN_KV_F16:
+        return (size_t)n * sizeof(uint16_t);
+    case CN_KV_Q8_0:
+        return (size_t)n / 32 * sizeof(struct block_q8_0);
+    }
+    return 0;
+}
+
+static void store_row(const struct cn_session *s, int64_t n, const float *x, uint8_t *row)
+{
+    const struct cn_vec *vec = &s->model->ops.vec;
+    if (s->options.kv == CN_KV_F32) {
+        memcpy(row, x, (size_t)n * sizeof *x);
+    } else if (s->options.kv == CN_KV_F16) {
+        vec->to_f16(n, x, (uint16_t *)(void *)row);
+    } else {
+        struct block_q8_0 *b = (struct block_q8_0 *)(void *)row;
+        for (int64_t i = 0; i < n; i += 32, b++) {
+            float d, sum32;
+            int16_t sum16[2];
+            vec->quantize_q8(32, x + i, b->q, &d, &sum32, sum16);
+            b->d = cn_f32_to_f16(d);
+        }
+    }
+}
+
+/* A row of the cache as floats: in place if it is, else in buf [n]. */
+static const float *load_row(const struct cn_session *s, int64_t n, const uint8_t *row, float *buf)
+{
+    if (s->options.kv == CN_KV_F32)
+        return (const float *)(const void *)row;
+    if (s->options.kv == CN_KV_F16) {
+        memset(buf, 0, (size_t)n * sizeof *buf);
+        s->model->ops.vec.axpy_f16(n, 1, (const uint16_t *)(const void *)row, buf);
+        return buf;
+    }
+    const struct block_q8_0 *b = (const struct block_q8_0 *)(const void *)row;
+    for (int64_t i = 0; i < n; i += 32, b++) {
+        float d = cn_f16_to_f32(b->d);
+        for (int j = 0; j < 32; j++)
+            buf[i + j] = d * b->q[j];
+    }
+    return buf;
+}
+
+static uint8_t *k_row(const struct cn_session *s, int64_t layer, int64_t head, int64_t position)
+{
+    const struct cn_kv *kv = &s->kv[layer];
+    return kv->k + (size_t)(head * kv->capacity + position % kv->capacity) * s->k_row_bytes;
+}
+
+static uint8_t *v_row(const struct cn_session *s, int64_t layer, int64_t head, int64_t position)
+{
+    const struct cn_kv *kv = &s->kv[layer];
+    return kv->v + (size_t)(head * kv->capacity + position % kv->capacity) * s->v_row_bytes;
+}
+
+void cn_kv_store(struct cn_session *s, int64_t layer, int64_t token, const float *k, const float *v)
+{
+    const struct cn_hparams *hp = &s->model->hp;
+    int64_t position = s->position + token;
+    for (int64_t head = 0; head < hp->n_head_kv; head++) {
+        store_row(s, hp->d_k, k + head * hp->d_k, k_row(s, layer, head, position));
+        store_row(s, hp->d_v, v + head * hp->d_v, v_row(s, layer, head, position));
+    }
+}
+
+struct job {
+    struct cn_session *s;
+    int64_t layer, n, blocks;
+};
+
+/* The first position that the token at `position` sees. */
+static int64_t first_key(const struct job *job, int64_t position)
+{
+    const struct cn_model *m = job->s->model;
+    if (!m->layers[job->layer].sliding)
+        return 0;
+    return position - m->hp.window + 1 > 0 ? position - m->hp.window + 1 : 0;
+}
+
+/* Scores come scaled: the queries were. */
+static void cap_scores(const struct cn_hparams *hp, int64_t n, float *score)
+{
+    if (hp->attn_softcap > 0)
+        for (int64_t i = 0; i < n; i++)
+            score[i] = hp->attn_softcap * tanhf(score[i] / hp->attn_softcap);
+}
+
+/* Running softmax of one query: out = sum of exp(score - max) * v, sum of the exps. */
+struct running {
+    float max, sum;
+};
+
+/* Takes a block's top score into account; returns the factor for what was summed so far. */
+static float rescale(struct running *r, float top)
+{
+    if (!(top > r->max))
+        return 1;
+    float factor = r->max == -INFINITY ? 0 : expf(r->max - top);
+    r->max = top;
+    r->sum *= factor;
+    return factor;
+}
+
+/* How many of n positions from t0 on lie in consecutive rows of the cache (a ring may wrap). */
+static int64_t unbroken(const struct cn_session *s, int64_t layer, int64_t t0, int64_t n)
+{
+    const int64_t capacity = s->kv[layer].capacity, left = capacity - t0 % capacity;
+    return n < left ? n : left;
+}
+
+/* scores[h][t] = q_h . k_t for n positions from t0 on; row: room for one key. */
+static void scores_of(const struct cn_session *s, int64_t layer, int64_t kv_head, int64_t t0,
+                      int64_t n, const float *q, float *row, float *scores)
+{
+    const struct cn_hparams *hp = &s->model->hp;
+    const struct cn_vec *vec = &s->model->ops.vec;
+    const int64_t group = hp->n_head / hp->n_head_kv;
+    if (s->options.kv == CN_KV_F16) {
+        for (int64_t t = 0, run; t < n; t += run) {
+            const uint16_t *k = (const uint16_t *)(const void *)k_row(s, layer, kv_head, t0 + t);
+            run = unbroken(s, layer, t0 + t, n - t);
+            vec->dots_f16(group, run, hp->d_k, q, k, hp->d_k, scores + t, DIRECT_KEYS);
+        }
+        return;
+    }
+    for (int64_t t = 0; t < n; t++) {
+        const float *k = load_row(s, hp->d_k, k_row(s, layer, kv_head, t0 + t), row);
+        for (int64_t h = 0; h < group; h++)
+            scores[h * DIRECT_KEYS + t] = vec->dot(hp->d_k, q + h * hp->d_k, k);
+    }
+}
+
+/* out[h] += sum over t of p[h][t] * v_t. */
+static void add_values(const struct cn_session *s, int64_t layer, int64_t kv_head, int64_t t0,
+                       int64_t n, const float *p, float *row, float *out)
+{
+    const struct cn_hparams *hp = &s->model->hp;
+    const struct cn_vec *vec = &s->model->ops.vec;
+    const int64_t group = hp->n_head / hp->n_head_kv;
+    if (s->options.kv == CN_KV_F16) {
+        for (int64_t t = 0, run; t < n; t += run) {
+            const uint16_t *v = (const uint16_t *)(const void *)v_row(s, layer, kv_head, t0 + t);
+            run = unbroken(s, layer, t0 + t, n - t);
+            vec->sums_f16(group, run, hp->d_v, p + t, DIRECT_KEYS, v, hp->d_v, out);
+        }
+        return;
+    }
+    for (int64_t t = 0; t < n; t++) {
+        const float *v = load_row(s, hp->d_v, v_row(s, layer, kv_head, t0 + t), row);
+        for (int64_t h = 0; h < group; h++)
+            vec->axpy(hp->d_v, p[h * DIRECT_KEYS + t], v, out + h * hp->d_v);
+    }
+}
+
+/* One token and one KV head: every query head of its group. */
+static void direct_chunk(void *context, int chunk, int thread)
+{
+    const struct job *job = context;
+    const struct cn_session *s = job->s;
+    const struct cn_hparams *hp = &s->model->hp;
+    const struct cn_vec *vec = &s->model->ops.vec;
+    const int64_t token = chunk / hp->n_head_kv, kv_head = chunk % hp->n_head_kv;
+    const int64_t group = hp->n_head / hp->n_head_kv, position = s->position + token;
+    const int64_t stride = hp->n_head * hp->d_k + hp->n_head_kv * (hp->d_k + hp->d_v);
+    const float *q = s->qkv + token * stride + kv_head * group * hp->d_k;
+    float *out = s->attn + (token * hp->n_head + kv_head * group) * hp->d_v;
+    float *row = (float *)(void *)(s->thread_scratch + (size_t)thread * s->thread_scratch_bytes);
+    float *scores = row + (hp->d_k > hp->d_v ? hp->d_k : hp->d_v);
+    struct running *run = (struct running *)(void *)(scores + group * DIRECT_KEYS);
+
+    memset(out, 0, (size_t)(group * hp->d_v) * sizeof *out);
+    for (int64_t h = 0; h < group; h++)
+        run[h] = (struct running){ -INFINITY, 0 };
+    for (int64_t t0 = first_key(job, position); t0 <= position; t0 += DIRECT_KEYS) {
+        int64_t n = position + 1 - t0 < DIRECT_KEYS ? position + 1 - t0 : DIRECT_KEYS;
+        scores_of(s, job->layer, kv_head, t0, n, q, row, scores);
+        for (int64_t h = 0; h < group; h++) {
+            float *p = scores + h * DIRECT_KEYS, *o = out + h * hp->d_v;
+            cap_scores(hp, n, p);
+            float factor = rescale(&run[h], vec->max(n, p));
+            if (factor != 1)
+                for (int64_t i = 0; i < hp->d_v; i++)
+                    o[i] *= factor;
+            run[h].sum += vec->exp_sum(n, run[h].max, p);
+        }
+        add_values(s, job->layer, kv_head, t0, n, scores, row, out);
+    }
+    for (int64_t h = 0; h < group; h++)
+        for (int64_t i = 0; i < hp->d_v; i++)
+            out[h * hp->d_v + i] /= run[h].sum;
+}
+
+static int64_t padded(int64_t d)
+{
+    return (d + TILE - 1) / TILE * TILE;
+}
+
+/* Buffers of a chunk of the many-token form, floats. */
+struct layout {
+    int64_t n_tiles; /* of 16 queries: (heads of the group) x (QUERY_TOKENS / 16) */
+    size_t q, k, v, p, o, out, rows, run, total;
+};
+
+static struct layout layout_of(const struct cn_hparams *hp)
+{
+    struct layout l = { .n_tiles = hp->n_head / hp->n_head_kv * (QUERY_TOKENS / TILE) };
+    size_t dk = (size_t)padded(hp->d_k), dv = (size_t)padded(hp->d_v), tiles = (size_t)l.n_tiles;
+    l.q = 0;
+    l.k = l.q + tiles * TILE * dk;
+    l.v = l.k + KEYS * dk;
+    l.p = l.v + KEYS * dv;
+    l.o = l.p + TILE * KEYS;
+    l.out = l.o + tiles * TILE * dv;
+    l.rows = l.out + TILE * TILE;
+    l.run = l.rows + (TILE * dk > dv ? TILE * dk : dv);
+    l.total = l.run + tiles * 2 * TILE;
+    return l;
+}
+
+size_t cn_attention_scratch_bytes(const struct cn_model *model)
+{
+    const struct cn_hparams *hp = &model->hp;
+    size_t many = layout_of(hp).total;
+    size_t group = (size_t)(hp->n_head / hp->n_head_kv);
+    size_t direct = (size_t)(hp->d_k > hp->d_v ? hp->d_k : hp->d_v) + group * DIRECT_KEYS +
+                    group * sizeof(struct running) / sizeof(float);
+    return (many > direct ? many : direct) * sizeof(float);
+}
+
+/* Keys that the token at `position` does not see, in its row of a block of scores from t0 on. */
+static void mask(const struct job *job, int64_t position, int64_t t0, int64_t key_groups,
+                 float *row)
+{
+    const int64_t lo = first_key(job, position) - t0, hi = position - t0;
+    for (int64_t t = 0; t < key_groups * TILE; t++)
+        if (t < lo || t > hi)
+            row[t / TILE * TILE * TILE + t % TILE] = -INFINITY;
+}
+
+/* A row of n floats in runs of 16, `stride` floats from one to the next. */
+static void store_runs(int64_t n, const float *row, float *to, int64_t stride)
+{
+    int64_t c = 0;
+    for (; c + TILE <= n; c += TILE, to += stride)
+        memcpy(to, row + c, TILE * sizeof *row);
+    memcpy(to, row + c, (size_t)(n - c) * sizeof *row);
+}
+
+/* The way back, times a factor. */
+static void load_runs(int64_t n, float factor, const float *from, int64_t stride, float *row)
+{
+    int64_t c = 0;
+    for (; c + TILE <= n; c += TILE, from += stride)
+        for (int64_t i = 0; i < TILE; i++)
+            row[c + i] = factor * from[i];
+    for (int64_t i = 0; c + i < n; i++)
+        row[c + i] = factor * from[i];
+}
+
+/* n keys and values from position t0 on, those beyond n zero. Keys: [group of 16][d][16 keys];
+ * values: [16 dims][key][16]. rows: room for 16 keys or one value. */
+static void load_block(const struct job *job, int64_t kv_head, int64_t t0, int64_t n, float *rows,
+                       float *keys, float *values)
+{
+    const struct cn_session *s = job->s;
+    const int64_t dk = s->model->hp.d_k, dv = s->model->hp.d_v, dkp = padded(dk), dvp = padded(dv);
+    memset(values, 0, (size_t)(KEYS * dvp) * sizeof *values);
+    for (int64_t t = 0; t < n; t += TILE) {
+        const int here = (int)(n - t < TILE ? n - t : TILE);
+        float *to = keys + t * dkp;
+        memset(rows, 0, (size_t)(TILE * dkp) * sizeof *rows);
+        for (int64_t i = 0; i < here; i++) {
+            const uint8_t *row = k_row(s, job->layer, kv_head, t0 + t + i);
+            const float *k = load_row(s, dk, row, rows + i * dkp);
+            if (k != rows + i * dkp)
+                memcpy(rows + i * dkp, k, (size_t)dk * sizeof *k);
+        }
+        for (int64_t c = 0; c < dkp; c += TILE)
+            cn_gemm_store(s->model->ops.gemm, rows + c, dkp, TILE, TILE, to + c * TILE, TILE,
+                          false);
+    }
+    for (int64_t t = 0; t < n; t++)
+        store_runs(dv, load_row(s, dv, v_row(s, job->layer, kv_head, t0 + t), rows),
+                   values + t * TILE, KEYS * TILE);
+}
+
+/* QUERY_TOKENS tokens and one KV head. */
+static void tiled_chunk(void *context, int chunk, int thread)
+{
+    const struct job *job = context;
+    const struct cn_session *s = job->s;
+    const struct cn_hparams *hp = &s->model->hp;
+    const struct cn_vec *vec = &s->model->ops.vec;
+    const struct cn_gemm *gemm = s->model->ops.gemm;
+    const struct layout l = layout_of(hp);
+    float *base = (float *)(void *)(s->thread_scratch + (size_t)thread * s->thread_scratch_bytes);
+    const int64_t kv_head = chunk % hp->n_head_kv, block = chunk / hp->n_head_kv;
+    const int64_t group = hp->n_head / hp->n_head_kv;
+    const int64_t first = block * QUERY_TOKENS;
+    const int64_t n = job->n - first < QUERY_TOKENS ? job->n - first : QUERY_TOKENS;
+    const int64_t tiles_per_head = (n + TILE - 1) / TILE, n_tiles = group * tiles_per_head;
+    const int64_t stride = hp->n_head * hp->d_k + hp->n_head_kv * (hp->d_k + hp->d_v);
+    const int64_t dk = hp->d_k, dv = hp->d_v, dkp = padded(dk), dvp = padded(dv);
+    float *qp = base + l.q, *kp = base + l.k, *vp = base + l.v, *pp = base + l.p, *op = base + l.o;
+    float *out = base + l.out, *rows = base + l.rows;
+    float *run = base + l.run; /* [tile][2][16]: running maximum and sum of each query */
+
+    /* Queries as panels: [d / 16][16 tokens][16]. Rows past the last token are zero. */
+    memset(qp, 0, (size_t)(n_tiles * TILE * dkp) * sizeof *qp);
+    memset(op, 0, (size_t)(n_tiles * TILE * dvp) * sizeof *op);
+    for (int64_t tile = 0; tile < n_tiles; tile++)
+        for (int64_t i = 0; i < TILE; i++) {
+            int64_t token = tile % tiles_per_head * TILE + i;
+            run[tile * 2 * TILE + i] = -INFINITY;
+            run[tile * 2 * TILE + TILE + i] = 0;
+            if (token >= n)
+                continue;
+            const float *q =
+                s->qkv + (first + token) * stride + (kv_head * group + tile / tiles_per_head) * dk;
+            store_runs(dk, q, qp + tile * TILE * dkp + i * TILE, TILE * TILE);
+        }
+
+    const int64_t last = s->position + first + n - 1;
+    for (int64_t t0 = first_key(job, s->position + first) / KEYS * KEYS; t0 <= last; t0 += KEYS) {
+        int64_t keys = last + 1 - t0 < KEYS ? last + 1 - t0 : KEYS;
+        load_block(job, kv_head, t0, keys, rows, kp, vp);
+        for (int64_t tile = 0; tile < n_tiles; tile++) {
+            const int64_t token0 = tile % tiles_per_head * TILE;
+            const int tokens = (int)(n - token0 < TILE ? n - token0 : TILE);
+            const int64_t position0 = s->position + first + token0;
+            /* What lies in the future of all these queries is left out. */
+            const int64_t seen = position0 + tokens - t0;
+            if (seen <= 0)
+                continue;
+            const int64_t key_groups = ((seen < keys ? seen : keys) + TILE - 1) / TILE;
+            static const struct cn_panel floats = { 0 };
+            struct cn_panel_data queries = { .kind = &floats,
+                                             .n_cols = dk,
+                                             .codes = (uint8_t *)(qp + tile * TILE * dkp) };
+            struct cn_act_panel key_panel = { .kind = CN_ACT_F32, .n_cols = dk };
+            for (int64_t g = 0; g < key_groups; g++) {
+                key_panel.x = kp + g * TILE * dkp;
+                gemm->tile_f32(&queries, 0, &key_panel, 0, TILE, pp + g * TILE * TILE);
+            }
+            cap_scores(hp, key_groups * TILE * TILE, pp);
+            /* Most blocks are seen whole by every query of the tile. */
+            if (t0 + key_groups * TILE - 1 > position0 ||
+                t0 < first_key(job, position0 + tokens - 1))
+                for (int64_t i = 0; i < tokens; i++)
+                    mask(job, position0 + i, t0, key_groups, pp + i * TILE);
+            float *max = run + tile * 2 * TILE, *sum = max + TILE, factor[TILE];
+            vec->softmax_tile(key_groups, pp, max, sum, factor);
+            for (int64_t i = 0; i < tokens; i++)
+                if (factor[i] != 1)
+                    for (int64_t c = 0; c < dvp; c += TILE)
+                        for (int64_t j = 0; j < TILE; j++)
+                            op[(tile * dvp + c) * TILE + i * TILE + j] *= factor[i];
+            for (int64_t i = tokens; i < TILE; i++)
+                for (int64_t g = 0; g < key_groups; g++)
+                    memset(pp + (g * TILE + i) * TILE, 0, TILE * sizeof *pp);
+            struct cn_panel_data weights = { .kind = &floats,
+                                             .n_cols = key_groups * TILE,
+                                             .codes = (uint8_t *)pp };
+            struct cn_act_panel value_panel = { .kind = CN_ACT_F32, .n_cols = key_groups * TILE };
+            for (int64_t c = 0; c < dvp; c += TILE) {
+                value_panel.x = vp + c * KEYS;
+                gemm->tile_f32(&weights, 0, &value_panel, 0, TILE, out);
+                float *o = op + (tile * dvp + c) * TILE;
+                vec->axpy(TILE * TILE, 1, out, o);
+            }
+        }
+    }
+    for (int64_t tile = 0; tile < n_tiles; tile++)
+        for (int64_t i = 0; i < TILE && tile % tiles_per_head * TILE + i < n; i++) {
+            int64_t token = first + tile % tiles_per_head * TILE + i;
+            float *to =
+                s->attn + (token * hp->n_head + kv_head * group + tile / tiles_per_head) * dv;
+            load_runs(dv, 1 / run[tile * 2 * TILE + TILE + i], op + (tile * dvp + i) * TILE,
+                      TILE * TILE, to);
+        }
+}
+
+void cn_attention(struct cn_session *s, int64_t layer, int64_t n)
+{
+    const struct cn_hparams *hp = &s->model->hp;
+    struct job job = { .s = s, .layer = layer, .n = n };
+    s->work.bytes += (s->position + n - first_key(&job, s->position)) * hp->n_head_kv *
+                     (int64_t)(s->k_row_bytes + s->v_row_bytes);
+    if (n < DIRECT_TOKENS) {
+        cn_pool_run(s->pool, s->n_threads, direct_chunk, &job, (int)(n * hp->n_head_kv));
+        return;
+    }
+    int64_t blocks = (n + QUERY_TOKENS - 1) / QUERY_TOKENS;
+    cn_pool_run(s->pool, s->n_threads, tiled_chunk, &job, (int)(blocks * hp->n_head_kv));
+}

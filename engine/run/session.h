@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Inside of a session: KV cache, scratch memory, threads. All buffers are sized when it is created.
+ */
+#ifndef CN_SESSION_H
+#define CN_SESSION_H
+
+#include "base/threads.h"
+#include "engine/model/model.h"
+
+/* What matrix products read: n_tokens rows of n_cols floats. Rounded and packed forms are made on
+ * demand, once, in buffers that belong to the session. */
+struct cn_input {
+    const float *x;
+    int64_t x_stride, n_tokens, n_cols;
+    bool have_q8, have_panel_q8, have_panel_f32;
+    /* memory: row forms for a few tokens, panels for many */
+    int8_t *q;
+    float *d, *sum32;
+    int16_t *sum16;
+    void *panel_q8_memory, *panel_f32_memory;
+    struct cn_act_panel panel_q8, panel_f32;
+};
+
+/* y[t][r] = (matrix `mat` of w) * (token t of in), tokens y_stride floats apart. */
+struct cn_product {
+    const struct cn_weight *w;
+    int64_t mat;
+    struct cn_input *in;
+    float *y;
+    int64_t y_stride;
+};
+
+/* One layer's keys and values: for each KV head `capacity` rows of d_k, then of d_v. Position p
+ * lives in row p % capacity. */
+struct cn_kv {
+    uint8_t *k, *v;
+    int64_t capacity;
+};
+
+struct cn_session {
+    const struct cn_model *model;
+    struct cn_session_options options;
+    /* Told of products[n] before they run, whose inputs are the rows before any rounding; on the
+     * thread that called cn_session_eval. NULL: nobody is. */
+    void (*observe)(void *user, const struct cn_product *products, int n);
+    void *observe_user;
+    struct cn_pool *pool;
+    int n_threads; /* of the pass under way */
+    struct cn_work work;
+    int32_t n_ctx, position;
+    int32_t n_written; /* positions stored since the last start from 0: what a ring has lost */
+    int64_t n_batch, n_logits, n_logits_valid;
+    struct cn_kv *kv; /* [n_layer] */
+    size_t k_row_bytes, v_row_bytes, kv_bytes;
+    /* Inverse frequencies of the rotations and the factor of sine and cosine, [0]: all layers or
+     * the global ones, [1]: sliding ones. */
+    float *rope_freq[2], rope_magnitude[2];
+
+    /* scratch, [n_batch rows] */
+    float *x, *h, *t;                 /* [n_embd] residual stream, normalised, branch output */
+    float *qkv, *attn;                /* [n_head d_k + n_head_kv (d_k + d_v)], [n_head d_v] */
+    float *gate, *up;                 /* [max(n_ff, ...)] */
+    float *rope_cos[2], *rope_sin[2]; /* [n_rot / 2] */
+    float *logits;                    /* [n_logits, n_vocab] */
+    struct cn_input input;
+    /* experts */
+    struct cn_input *expert_inputs; /* [n_expert] */
+    float *router;                  /* [n_batch, n_expert] */
+    int32_t *chosen;                /* [n_batch, n_expert_used] */
+    float *chosen_weight;           /* the same */
+    int32_t *expert_first;          /* [n_expert + 1]: slots of an expert's tokens */
+    int32_t *slot_token;            /* [n_batch * n_expert_used]: token in each slot */
+    int32_t *token_slot;            /* [n_batch, n_expert_used]: slot of each choice */
+    float *expert_x, *expert_y;     /* [slots, n_embd] */
+    struct cn_product *products;    /* [2 * n_expert + 4] */
+    uint8_t *thread_scratch;        /* [threads][thread_scratch_bytes] */
+    size_t thread_scratch_bytes;
+    void *arena;
+};
+
+/* matmul.c: runs the products on the session's threads. Inputs are rounded or packed first where
+ * that has not been done. */
+void cn_products_run(struct cn_session *s, struct cn_product *products, int n);
+
+/* matmul.c: adds the work of `matrices` matrices of a weight that has a format, each by `tokens`
+ * tokens; both may be means. */
+void cn_work_add(struct cn_work *work, const struct cn_weight *w, double matrices, double tokens);
+/* Points an input at rows; forgets what was made of the old ones. */
+void cn_input_set(struct cn_input *in, const float *x, int64_t x_stride, int64_t n_tokens,
+                  int64_t n_cols);
+/* Bytes of buffers for inputs of up to n_tokens x n_cols, and their layout in memory. */
+size_t cn_input_bytes(int64_t n_tokens, int64_t n_cols, bool q8, bool f32);
+void cn_input_init(struct cn_input *in, int64_t n_tokens, int64_t n_cols, bool q8, bool f32,
+                   void *memory);
+/* Most tokens whose products go row by row (gemv) rather than through panels. */
+enum { CN_GEMV_TOKENS = 4 };
+
+/* attention.c: s->attn from s->qkv and the cache for n tokens at s->position.. . */
+void cn_kv_store(struct cn_session *s, int64_t layer, int64_t token, const float *k,
+                 const float *v);
+void cn_attention(struct cn_session *s, int64_t layer, int64_t n);
+size_t cn_attention_scratch_bytes(const struct cn_model *model);
+size_t cn_kv_row_bytes(enum cn_kv_type type, int64_t n);
+
+/* experts.c: s->t = mixture of the experts for the n tokens in s->h. */
+void cn_experts(struct cn_session *s, const struct cn_layer *layer, int64_t layer_index, int64_t n);
+
+/* forward.c: evaluates n <= n_batch tokens at s->position; logits of the last `n_wanted` of them
+ * (0..n) go to s->logits from row first_logit on. False if cancelled. */
+bool cn_forward(struct cn_session *s, const int32_t *tokens, int64_t n, int64_t n_wanted,
+                int64_t first_logit);
+
+/* Spans around ops, for the caller's profiler: CN_SPAN(s, op, layer, weight or NULL) { work }. */
+#define CN_SPAN(s, op, layer, w)                                  \
+    for (int times_ = cn_span_begin(s, op, layer, w); times_ > 0; \
+         times_ = cn_span_done(s, op, layer, times_))
+
+static inline int cn_span_begin(const struct cn_session *s, enum cn_op op, int64_t layer,
+                                const struct cn_weight *w)
+{
+    const struct cn_callbacks *c = &s->options.callbacks;
+    if (c->span_begin)
+        c->span_begin(c->user, op, (int)layer, w && w->format ? w->format->name : NULL);
+    return c->repeat ? c->repeat(c->user, op, (int)layer) : 1;
+}
+
+/* One time less to go; ends the span with the last. */
+static inline int cn_span_done(const struct cn_session *s, enum cn_op op, int64_t layer, int times)
+{
+    const struct cn_callbacks *c = &s->options.callbacks;
+    if (times == 1 && c->span_end)
+        c->span_end(c->user, op, (int)layer);
+    return times - 1;
+}
+
+#endif

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Samples recorded elsewhere: CSV, JSON lines, or logcat lines of BatteryManager, as a series.
+ */
+#ifndef CN_SAMPLES_H
+#define CN_SAMPLES_H
+
+#include "profiler/profiler.h"
+#include "profiler/samples/series.h"
+
+struct cn_samples {
+    struct cn_series series; /* not settled; stamps on the file's own clock until joined */
+    int64_t first_ns, last_ns;
+    char note[256];    /* what was settled by evidence; may be "" */
+    char left_out[96]; /* what the samples were that are missing, if all for one reason; or "" */
+};
+
+/* Reads a file; its rows must not go back in time. 0, or -1 with the line and what is wrong. The
+ * caller frees. What is accepted is written at cn_attribute_files. */
+int cn_samples_load(const char *path, struct cn_samples *samples, struct cn_profiler_error *err);
+void cn_samples_free(struct cn_samples *samples);
+
+/* Moves the stamps to CLOCK_MONOTONIC, given a time [t0_ns, t1_ns] on it that the samples should
+ * meet: from CLOCK_REALTIME if they are later than 2001, else from MONOTONIC or BOOTTIME, whichever
+ * meets more of that time. offset_ns is added to each stamp first. False if nothing meets (the
+ * stamps are as they were). */
+bool cn_samples_join(struct cn_samples *samples, const struct cn_clock *clock, int64_t t0_ns,
+                     int64_t t1_ns, int64_t offset_ns);
+/* Adds shift_ns to each stamp. */
+void cn_samples_shift(struct cn_samples *samples, int64_t shift_ns);
+
+#endif

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Divergence of a small model from itself, and from itself with coarser weights.
+ */
+#include "bench/quality/divergence.h"
+
+#include "engine/tools.h"
+#include "tests/arch_fixture.h"
+
+#include <math.h>
+
+static struct cn_error err;
+static char path[300], out[] = "/tmp/carnot-divergence-XXXXXX";
+
+static double divergence_of(const struct cn_divergence *d, const char *type)
+{
+    struct cn_quantize_options o = { .type = type };
+    struct cn_model *m;
+    double kld = (double)NAN;
+    assert_int_equal(cn_quantize_file(path, out, &o, NULL, &err), CN_OK);
+    assert_int_equal(cn_model_open(out, NULL, &m, &err), CN_OK);
+    assert_int_equal(cn_divergence_measure(d, m, &kld, &err), CN_OK);
+    cn_model_close(m);
+    return kld;
+}
+
+static void measures(void **context)
+{
+    (void)context;
+    struct cn_model *base;
+    struct cn_divergence *d, *again;
+    struct cn_divergence_options o = { .n_tokens = 300, .n_threads = 1 };
+    double self, self_again;
+    assert_int_equal(cn_model_open(path, NULL, &base, &err), CN_OK);
+    assert_int_equal(cn_divergence_create(base, &o, &d, &err), CN_OK);
+    assert_int_equal(cn_divergence_measure(d, base, &self, &err), CN_OK);
+    assert_true(fabs(self) < 1e-6);
+    double q8 = divergence_of(d, "Q8_0"), q5 = divergence_of(d, "Q5_0");
+    double q4 = divergence_of(d, "Q4_0");
+    printf("itself %g, Q8_0 %g, Q5_0 %g, Q4_0 %g\n", self, q8, q5, q4);
+    assert_true(q8 > 1e-7 && q5 > 4 * q8 && q4 > 2 * q5);
+    /* The text and the sums do not depend on the threads. */
+    o.n_threads = 3;
+    assert_int_equal(cn_divergence_create(base, &o, &again, &err), CN_OK);
+    assert_true(divergence_of(again, "Q4_0") == q4);
+    assert_int_equal(cn_divergence_measure(again, base, &self_again, &err), CN_OK);
+    assert_true(self_again == self);
+    cn_divergence_free(d);
+    cn_divergence_free(again);
+    cn_divergence_free(NULL);
+    cn_model_close(base);
+}
+
+static bool at_once(void *user)
+{
+    (void)user;
+    return true;
+}
+
+static void failures(void **context)
+{
+    (void)context;
+    struct cn_model *base, *other;
+    struct cn_divergence *d = NULL;
+    struct cn_divergence_options o = { .n_tokens = 7, .n_threads = 1 };
+    char other_path[300];
+    double kld;
+    assert_int_equal(cn_model_open(path, NULL, &base, &err), CN_OK);
+    assert_int_equal(cn_divergence_create(base, &o, &d, &err), CN_ERR_ARGUMENT);
+    o.n_tokens = 64;
+    o.cancel = at_once;
+    assert_int_equal(cn_divergence_create(base, &o, &d, &err), CN_ERR_CANCELLED);
+    assert_null(d);
+    o.cancel = NULL;
+    assert_int_equal(cn_divergence_create(base, &o, &d, &err), CN_OK);
+    if (fixture_path(other_path, sizeof other_path, "llama-f32.gguf")) {
+        assert_int_equal(cn_model_open(other_path, NULL, &other, &err), CN_OK);
+        assert_int_equal(cn_divergence_measure(d, other, &kld, &err), CN_ERR_ARGUMENT);
+        cn_model_close(other);
+    }
+    cn_divergence_free(d);
+    cn_model_close(base);
+}
+
+int main(void)
+{
+    if (!fixture_path(path, sizeof path, "llama-moe.gguf"))
+        return 77;
+    int fd = mkstemp(out);
+    if (fd < 0)
+        return 1;
+    close(fd);
+    const struct CMUnitTest tests[] = { cmocka_unit_test(measures), cmocka_unit_test(failures) };
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    unlink(out);
+    return failed;
+}

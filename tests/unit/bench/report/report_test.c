@@ -1,0 +1,427 @@
+/* SPDX-License-Identifier: MIT */
+#include "bench/page/plot.h"
+#include "bench/report/report.h"
+#include "tests/html_check.h"
+#include "tests/study_maker.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <time.h>
+/* cmocka wants the headers above first. */
+#include <cmocka.h>
+
+static char db[64], page[64];
+
+static int set_up(void **state)
+{
+    (void)state;
+    snprintf(db, sizeof db, "/tmp/carnot-report-%ld.db", (long)getpid());
+    snprintf(page, sizeof page, "/tmp/carnot-report-%ld.html", (long)getpid());
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    char beside[80];
+    (void)state;
+    unlink(db);
+    unlink(page);
+    snprintf(beside, sizeof beside, "%s-wal", db);
+    unlink(beside);
+    snprintf(beside, sizeof beside, "%s-shm", db);
+    unlink(beside);
+    return 0;
+}
+
+static void make(const struct study_shape *s)
+{
+    struct cn_error err = { "" };
+    enum cn_status status = study_make(db, s, &err);
+    if (status == CN_ERR_UNSUPPORTED) {
+        printf("SKIPPED: %s\n", err.text);
+        skip();
+    }
+    if (status != CN_OK)
+        fail_msg("%s", err.text);
+}
+
+/* The page of the study, checked for what every page must be; the caller frees it. */
+static char *report(void)
+{
+    struct cn_report_made made;
+    struct cn_error err = { "" };
+    if (cn_report_study(db, page, &made, &err) != CN_OK)
+        fail_msg("%s", err.text);
+    FILE *f = fopen(page, "r");
+    assert_non_null(f);
+    char *html = NULL;
+    size_t room = 0;
+    assert_true(getdelim(&html, &room, 0, f) > 0);
+    fclose(f);
+    const char *at, *fault = cn_html_fault(html, &at);
+    if (fault)
+        fail_msg("%s: %.80s", fault, at);
+    int figures = cn_count_of(html, "<figure>");
+    assert_int_equal(figures, cn_count_of(html, "<svg "));
+    assert_int_equal(figures, cn_count_of(html, "<ul class=\"legend\">\n<li>"));
+    return html;
+}
+
+static void has(const char *html, const char *text)
+{
+    if (!strstr(html, text))
+        fail_msg("the page lacks: %s", text);
+}
+
+static void lacks(const char *html, const char *text)
+{
+    const char *at = strstr(html, text);
+    if (at)
+        fail_msg("the page has: %.100s", at);
+}
+
+/* Every effect that the maker put in comes out, with its test. */
+static void test_findings(void **state)
+{
+    (void)state;
+    make(&(struct study_shape){
+        .n_models = 3,
+        .n_quants = 10,
+        .n_tiers = 2,
+        .n_blocks = 12,
+        .measured = true,
+        .quality = true,
+        .limits = true,
+        .iq_slow = {1.25, 0.97}
+    });
+    char *html = report();
+    has(html, "720 done");
+    /* 1.25 x is slower and 0.97 x, with fewer bits, faster: 3 models x 3 pairs of each. */
+    has(html, "Decode speed: in 18 comparisons IQ is slower in 9, faster in 9.");
+    has(html, "Prefill speed: in 18 comparisons IQ is the same within 5% in 18.");
+    has(html, "Wilcoxon signed-rank, 12 pairs of one block each");
+    has(html, "Decode energy (package by powercap:package, measured): in 18 comparisons IQ is "
+              "cheaper in 9, dearer in 9.");
+    has(html, "this difference is the kernels', not the format's.");
+    has(html, "Prefill speed: IQ is at 1.00 of K with the kernels ref,avx2, 1.00 of K with the "
+              "kernels ref,avx2,avx512. No dependence");
+    has(html, "Friedman's test");
+    has(html, "Decode time: a straight line explains at least 90% of the variance in 6 of 6");
+    has(html, "dense-29m, perplexity (prose.txt) against bits per weight: breaks at 4.00 bits");
+    has(html, "+35.5% below"); /* exp(0.304) - 1 */
+    has(html, "A smooth exponential fits worse.");
+    has(html, "dense-29m against dense-8m in the same bytes stored: better in 10 of 10 types.");
+    has(html, "moe-29m against dense-8m in the same bytes read for a token: better in ");
+    has(html, "Decode time of moe-29m (29.0 M parameters, 12.0 M active per token)");
+    has(html, "That is the place of a dense model of 12.0 M parameters.");
+    has(html, "J = 6 \u00b1 ");
+    has(html, " W of static power, 100 \u00b1 ");
+    has(html, " pJ a byte read, 20 \u00b1 ");
+    has(html, " pJ an int8 operation, 10 \u00b1 ");
+    lacks(html, "What this study cannot say");
+    if (!cn_plot_missing()) {
+        has(html, ">decode speed, tokens/s<");
+        has(html, ">prefill speed, tokens/s<");
+        has(html, ">J per run (boundary package, measured)<");
+        has(html, ">decode energy, J/token (package)<");
+        has(html, ">effective bits per weight<");
+        has(html, ">perplexity<");
+        has(html, ">MiB<");
+        has(html, ">operations per byte of weights<");
+        has(html, ">10\u2079 operations per second<");
+        has(html, "limit: reading memory, int8 arithmetic</li>");
+    }
+    has(html, "c0ffee");
+    has(html, "Q4_K 12"); /* tensors by type */
+    has(html, "quants &lt;all&gt; &amp; more");
+    free(html);
+}
+
+/* What the data cannot support is named, not guessed. */
+static void test_gaps(void **state)
+{
+    (void)state;
+    make(&(struct study_shape){
+        .n_models = 1, .n_quants = 2, .n_tiers = 1, .n_blocks = 3, .iq_slow = {1.25, 1}
+    });
+    char *html = report();
+    has(html, "What this study cannot say");
+    has(html, "Energy is `unsupported` in 6 of 6 runs: no /sys/class/powercap: a virtual machine.");
+    has(html, "Joules: unsupported: no /sys/class/powercap");
+    has(html, "There are fewer than 6 blocks");
+    has(html, "one choice of tiers only");
+    has(html, "No model was measured in four quantisations or more.");
+    has(html, "The plan measured no quality.");
+    has(html, "No model of this study has experts.");
+    has(html, "no limits of its devices");
+    lacks(html, "slower");
+    lacks(html, "J/token");
+    free(html);
+}
+
+static void test_one_comparison(void **state)
+{
+    (void)state;
+    make(&(struct study_shape){
+        .n_models = 1, .n_quants = 2, .n_tiers = 1, .n_blocks = 10, .iq_slow = {1.25, 1}
+    });
+    char *html = report();
+    has(html,
+        "Decode speed of dense-8m, IQ4_XS (4.88 bits) against Q4_K_M (5.27 bits): IQ4_XS is ");
+    has(html, "below Q4_K_M (90% interval");
+    has(html, "): a difference (Wilcoxon p = 0.00195), and one of more than 5%.");
+    has(html, "Wilcoxon signed-rank on 10 pairs, each from one block: W = 0, rank-biserial r = "
+              "-1.00.");
+    free(html);
+}
+
+static void test_threads(void **state)
+{
+    (void)state;
+    make(&(struct study_shape){
+        .n_models = 1,
+        .n_quants = 2,
+        .n_tiers = 1,
+        .single = true,
+        .n_blocks = 6,
+        .measured = true,
+        .iq_slow = {1, 1}
+    });
+    char *html = report();
+    /* 1 / 1.8, but for the 1 ms of sampling; prefill is the same with 1. */
+    has(html, "Decode speed is best with 2 threads. Of that, 1 thread: 0.56 (90% interval 0.5");
+    has(html, "Decode energy (package by powercap:package, measured) is best with 2 threads.");
+    has(html, "Pairs of one file and block, Wilcoxon signed-rank after Holm: p");
+    free(html);
+}
+
+/* 8 M parameters in 8.5 bits are better than 29 M in 3.6; in 4.25 they are not. */
+static void test_sizes(void **state)
+{
+    (void)state;
+    make(&(struct study_shape){
+        .n_models = 2,
+        .n_quants = 10,
+        .n_tiers = 1,
+        .n_blocks = 1,
+        .quality = true,
+        .smooth = true,
+        .iq_slow = {1, 1}
+    });
+    char *html = report();
+    has(html,
+        "dense-29m against dense-8m in the same bytes stored: better in 8 of 10 types, in all "
+        "down to IQ3_S (4.25 bits, 14.7 MiB). In Q2_K (3.60 bits, 12.4 MiB) it is no better "
+        "than dense-8m in Q8_0 (8.52 bits, 8.1 MiB).");
+    has(html, "Models in the same bytes");
+    if (!cn_plot_missing())
+        has(html, ">weights, MiB<");
+    free(html);
+}
+
+/* Quality that falls off exponentially has no threshold, though two lines fit better than one. */
+static void test_bend(void **state)
+{
+    (void)state;
+    make(&(struct study_shape){
+        .n_models = 1,
+        .n_quants = 10,
+        .n_tiers = 1,
+        .n_blocks = 1,
+        .quality = true,
+        .smooth = true,
+        .iq_slow = {1, 1}
+    });
+    char *html = report();
+    has(html, "against bits per weight: breaks at ");
+    has(html, "But an exponential fits better: this is a smooth bend, not a threshold.");
+    free(html);
+}
+
+/* Measured and modelled joules stand apart, each with its boundary. */
+static void test_two_sources(void **state)
+{
+    (void)state;
+    make(&(struct study_shape){
+        .n_models = 1,
+        .n_quants = 4,
+        .n_tiers = 1,
+        .n_blocks = 6,
+        .measured = true,
+        .modelled = true,
+        .iq_slow = {1, 1}
+    });
+    char *html = report();
+    has(html, "<h3>package by powercap:package, measured</h3>");
+    has(html, "<h3>machine by model:5,20, modelled</h3>");
+    if (!cn_plot_missing()) {
+        has(html, ">decode energy, J/token (package)<");
+        has(html, ">decode energy, J/token (machine, modelled)<");
+        has(html, ">J per run (boundary machine, modelled)<");
+    }
+    lacks(html, "Joules, measured");
+    free(html);
+    make(&(struct study_shape){
+        .n_models = 1,
+        .n_quants = 4,
+        .n_tiers = 1,
+        .n_blocks = 6,
+        .modelled = true,
+        .iq_slow = {1, 1}
+    });
+    html = report();
+    has(html, "All joules here are modelled, none measured");
+    lacks(html, ", measured</h3>");
+    free(html);
+}
+
+static void test_hostile_texts(void **state)
+{
+    (void)state;
+    make(&(struct study_shape){
+        .n_models = 2,
+        .n_quants = 5,
+        .n_tiers = 2,
+        .n_blocks = 6,
+        .measured = true,
+        .quality = true,
+        .limits = true,
+        .odd_names = true,
+        .iq_slow = {1, 1}
+    });
+    char *html = report();
+    lacks(html, "<script>alert");
+    has(html, "&lt;script&gt;alert('x')&lt;/script&gt; &amp; &quot;co&quot;\xef\xbf\xbd");
+    has(html, "<h1>Carnot: &lt;/title&gt;&lt;b&gt;odd</h1>");
+    free(html);
+}
+
+static void test_nothing_ran(void **state)
+{
+    (void)state;
+    make(&(struct study_shape){ .n_models = 1, .n_quants = 2, .n_tiers = 1, .n_blocks = 0 });
+    char *html = report();
+    has(html, "0 runs planned");
+    lacks(html, "<figure>");
+    free(html);
+}
+
+static void test_without_gnuplot(void **state)
+{
+    (void)state;
+    make(&(struct study_shape){
+        .n_models = 1,
+        .n_quants = 5,
+        .n_tiers = 1,
+        .n_blocks = 6,
+        .measured = true,
+        .iq_slow = {1, 1}
+    });
+    const char *path = getenv("PATH");
+    char *old = strdup(path ? path : "");
+    setenv("PATH", "/nowhere", 1);
+    char *html = report();
+    setenv("PATH", old, 1);
+    free(old);
+    has(html, "gnuplot is missing");
+    lacks(html, "<svg");
+    assert_true(cn_count_of(html, "<table>") > 5);
+    free(html);
+}
+
+static void test_not_a_study(void **state)
+{
+    (void)state;
+    struct cn_report_made made;
+    struct cn_error err = { "" };
+    FILE *f = fopen(db, "w");
+    assert_non_null(f);
+    fputs("not a database at all, but long enough to be mistaken for the header of one: "
+          "0123456789012345678901234567890123456789",
+          f);
+    fclose(f);
+    assert_int_not_equal(cn_report_study(db, page, &made, &err), CN_OK);
+    make(&(struct study_shape){ .n_models = 1, .n_quants = 1, .n_tiers = 1, .n_blocks = 1 });
+    struct cn_study_db *open;
+    assert_int_equal(cn_study_db_open(db, CN_STUDY_WRITE, &open, &err), CN_OK);
+    assert_int_equal(cn_study_exec(open, &err, "DROP TABLE phases", ""), CN_OK);
+    cn_study_db_close(open);
+    unlink(page);
+    err.text[0] = 0;
+    assert_int_not_equal(cn_report_study(db, page, &made, &err), CN_OK);
+    assert_non_null(strstr(err.text, "phases"));
+    assert_null(strchr(err.text, '\n'));
+    assert_int_not_equal(access(page, F_OK), 0);
+}
+
+/* CPU time, so that a busy machine does not fail it. */
+static void test_two_thousand_runs(void **state)
+{
+    (void)state;
+    make(&(struct study_shape){
+        .n_models = 3,
+        .n_quants = 10,
+        .n_tiers = 2,
+        .n_blocks = 34,
+        .measured = true,
+        .quality = true,
+        .limits = true,
+        .iq_slow = {1.25, 0.97}
+    });
+    clock_t start = clock();
+    char *html = report();
+    double seconds = (double)(clock() - start) / CLOCKS_PER_SEC;
+    printf("2040 runs: %.2f s of CPU time, %.1f MiB\n", seconds, (double)strlen(html) / (1 << 20));
+    assert_true(seconds < 10);
+    has(html, "2040 done");
+    assert_true(cn_count_of(html, "<tr>") > 2040);
+    free(html);
+}
+
+static const char table[] = "[{\"model\": \"a <b>\", \"file_type\": \"Q4_K\", \"bpw\": 4.5, "
+                            "\"test\": \"decode\", \"tps_median\": 1234.56789, \"tps_lo\": 1200, "
+                            "\"tps_hi\": 1300, \"j_per_token\": null},\n"
+                            "{\"model\": \"c\", \"other\": 1, \"bpw\": 8.5}]\n";
+
+static void test_tables(void **state)
+{
+    (void)state;
+    struct cn_error err = { "" };
+    struct cn_report_text tables[] = {
+        {"x/models.json", table, sizeof table - 1}
+    };
+    assert_int_equal(cn_report_tables(tables, 1, "carnot 0.1\n<tiers>", page, &err), CN_OK);
+    FILE *f = fopen(page, "r");
+    char *html = NULL;
+    size_t room = 0;
+    assert_true(getdelim(&html, &room, 0, f) > 0);
+    fclose(f);
+    assert_null(cn_html_fault(html, NULL));
+    has(html, "<h2>Models</h2>");
+    has(html, "<pre>carnot 0.1\n&lt;tiers&gt;</pre>");
+    has(html, "<td>a &lt;b&gt;</td><td>Q4_K</td><td class=\"n\">4.5</td>");
+    has(html, "<td class=\"n\">1235</td>");
+    has(html, "<th>other</th>");
+    if (!cn_plot_missing())
+        has(html, ">decode, tokens/s<");
+    free(html);
+    tables[0].text = "[1, 2]";
+    tables[0].n = 6;
+    assert_int_equal(cn_report_tables(tables, 1, NULL, page, &err), CN_ERR_FORMAT);
+    assert_non_null(strstr(err.text, "x/models.json"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_findings),       cmocka_unit_test(test_gaps),
+        cmocka_unit_test(test_one_comparison), cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_sizes),          cmocka_unit_test(test_bend),
+        cmocka_unit_test(test_two_sources),    cmocka_unit_test(test_hostile_texts),
+        cmocka_unit_test(test_nothing_ran),    cmocka_unit_test(test_without_gnuplot),
+        cmocka_unit_test(test_not_a_study),    cmocka_unit_test(test_two_thousand_runs),
+        cmocka_unit_test(test_tables),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}

@@ -1,0 +1,432 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Hyperparameters: read as written, and every missing or bad key named.
+ */
+#include "engine/model/hparams.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static char dir[] = "/tmp/cn-hparams-XXXXXX";
+static char path[128];
+
+enum kind { U32, I32, F32, STR, BOOL, NONE };
+
+/* A key and its value; NONE leaves it out. */
+struct key {
+    const char *name;
+    enum kind kind;
+    double number;
+    const char *string;
+};
+
+enum { N_LAYER = 3 };
+
+/* A sound model; cases change or add to it. */
+static const struct key base[] = {
+    {"block_count",                       U32, N_LAYER, NULL},
+    { "embedding_length",                 U32, 64,      NULL},
+    { "feed_forward_length",              U32, 128,     NULL},
+    { "attention.head_count",             U32, 4,       NULL},
+    { "attention.layer_norm_rms_epsilon", F32, 1e-5,    NULL},
+    { "attention.layer_norm_epsilon",     F32, 1e-5,    NULL},
+};
+
+static void put(struct cn_gguf_writer *w, const char *arch, const struct key *k)
+{
+    char name[160];
+    snprintf(name, sizeof name, "%s.%s", arch, k->name);
+    switch (k->kind) {
+    case U32:
+        cn_gguf_writer_u32(w, name, (uint32_t)k->number);
+        break;
+    case I32:
+        cn_gguf_writer_i32(w, name, (int32_t)k->number);
+        break;
+    case F32:
+        cn_gguf_writer_f32(w, name, (float)k->number);
+        break;
+    case STR:
+        cn_gguf_writer_str(w, name, k->string);
+        break;
+    case BOOL:
+        cn_gguf_writer_bool(w, name, k->number != 0);
+        break;
+    case NONE:
+        break;
+    }
+}
+
+static struct cn_gguf_writer *begin(void)
+{
+    struct cn_gguf_writer *w = NULL;
+    assert_int_equal(cn_gguf_writer_create(path, &w, NULL), CN_OK);
+    return w;
+}
+
+/* Gives the file N_LAYER tensors (layers are not believed without any) and reads it back. */
+static enum cn_status finish_and_read(struct cn_gguf_writer *w, const char *arch,
+                                      struct cn_hparams *hp, struct cn_error *err)
+{
+    static const float zero[1] = { 0 };
+    static const int64_t ne[1] = { 1 };
+    for (int i = 0; i < N_LAYER; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "t%d", i);
+        cn_gguf_writer_tensor(w, name, 0, 1, ne, sizeof zero);
+    }
+    for (int i = 0; i < N_LAYER; i++)
+        cn_gguf_writer_data(w, zero, sizeof zero);
+    struct cn_gguf g;
+    if (cn_gguf_writer_finish(w, err) != CN_OK || cn_gguf_open(path, &g, err) != CN_OK)
+        fail_msg("%s", err->text);
+    const struct cn_arch *descriptor = cn_arch_by_name(arch, strlen(arch));
+    assert_non_null(descriptor);
+    enum cn_status status = cn_hparams_read(&g, descriptor, 100, hp, err);
+    cn_gguf_close(&g);
+    return status;
+}
+
+/* The base with the changes, which end with a NULL name. */
+static enum cn_status read_with(const char *arch, const struct key *changes, struct cn_hparams *hp,
+                                struct cn_error *err)
+{
+    struct cn_gguf_writer *w = begin();
+    for (size_t i = 0; i < sizeof base / sizeof *base; i++) {
+        bool changed = false;
+        for (const struct key *c = changes; c->name; c++)
+            changed |= strcmp(c->name, base[i].name) == 0;
+        if (!changed)
+            put(w, arch, &base[i]);
+    }
+    for (const struct key *c = changes; c->name; c++)
+        put(w, arch, c);
+    return finish_and_read(w, arch, hp, err);
+}
+
+static void expect_refused(const char *arch, const struct key *changes, const char *words)
+{
+    struct cn_error err = { "" };
+    struct cn_hparams hp;
+    memset(&hp, 0x55, sizeof hp);
+    enum cn_status status = read_with(arch, changes, &hp, &err);
+    if (status == CN_OK || !strstr(err.text, words))
+        fail_msg("\"%s\" expected in the message \"%s\" (status %d)", words, err.text, status);
+    assert_int_equal(((const unsigned char *)&hp)[0], 0x55); /* untouched */
+}
+
+static void near(double found, double expected)
+{
+    if (!(fabs(found - expected) <= 1e-6 * fabs(expected)))
+        fail_msg("%g expected, %g found", expected, found);
+}
+
+static struct cn_hparams accept(const char *arch, const struct key *changes)
+{
+    struct cn_hparams hp;
+    struct cn_error err = { "" };
+    if (read_with(arch, changes, &hp, &err) != CN_OK)
+        fail_msg("%s", err.text);
+    return hp;
+}
+
+static void missing_keys(void **state)
+{
+    static const char *const needed[] = { "block_count", "embedding_length", "feed_forward_length",
+                                          "attention.head_count",
+                                          "attention.layer_norm_rms_epsilon" };
+    (void)state;
+    for (size_t i = 0; i < sizeof needed / sizeof *needed; i++) {
+        char full[96];
+        snprintf(full, sizeof full, "llama.%s", needed[i]);
+        expect_refused("llama",
+                       (struct key[]){
+                           {needed[i], NONE, 0, NULL },
+                           { 0       }
+        },
+                       full);
+    }
+    expect_refused("phi2",
+                   (struct key[]){
+                       {"attention.layer_norm_epsilon", NONE, 0, NULL },
+                       { 0                            }
+    },
+                   "phi2.attention.layer_norm_epsilon");
+}
+
+static void bad_values(void **state)
+{
+    static const struct key cases[] = {
+        {"block_count",                           U32,  0,           NULL  },
+        { "block_count",                          U32,  1e6,         NULL  },
+        { "block_count",                          I32,  -1,          NULL  },
+        { "block_count",                          STR,  0,           "3"   },
+        { "block_count",                          U32,  4,           NULL  }, /* three tensors */
+        { "embedding_length",                     U32,  0,           NULL  },
+        { "embedding_length",                     U32,  1u << 31,    NULL  },
+        { "embedding_length",                     F32,  64,          NULL  },
+        { "feed_forward_length",                  U32,  0,           NULL  },
+        { "feed_forward_length",                  U32,  1u << 31,    NULL  },
+        { "feed_forward_length",                  STR,  0,           "many"},
+        { "context_length",                       I32,  -5,          NULL  },
+        { "attention.head_count",                 U32,  0,           NULL  },
+        { "attention.head_count",                 U32,  5,           NULL  },
+        { "attention.head_count_kv",              U32,  3,           NULL  },
+        { "attention.head_count_kv",              U32,  0,           NULL  },
+        { "attention.head_count_kv",              U32,  8,           NULL  },
+        { "attention.key_length",                 U32,  0,           NULL  },
+        { "attention.key_length",                 U32,  1u << 20,    NULL  },
+        { "attention.value_length",               U32,  0,           NULL  },
+        { "attention.layer_norm_rms_epsilon",     F32,  (double)NAN, NULL  },
+        { "attention.layer_norm_rms_epsilon",     F32,  -1,          NULL  },
+        { "attention.layer_norm_rms_epsilon",     F32,  2,           NULL  },
+        { "attention.layer_norm_rms_epsilon",     U32,  0,           NULL  },
+        { "rope.dimension_count",                 U32,  17,          NULL  },
+        { "rope.dimension_count",                 U32,  7,           NULL  },
+        { "rope.dimension_count",                 U32,  1000,        NULL  },
+        { "rope.freq_base",                       F32,  0,           NULL  },
+        { "rope.freq_base",                       F32,  (double)NAN, NULL  },
+        { "rope.freq_base",                       F32,  HUGE_VAL,    NULL  },
+        { "rope.scaling.factor",                  F32,  -1,          NULL  },
+        { "rope.scaling.factor",                  F32,  (double)NAN, NULL  },
+        { "rope.scaling.attn_factor",             F32,  HUGE_VAL,    NULL  },
+        { "rope.scaling.type",                    STR,  0,           "su"  },
+        { "rope.scaling.type",                    BOOL, 1,           NULL  },
+        { "rope.scaling.original_context_length", I32,  -1,          NULL  },
+        { "rope.scaling.yarn_beta_fast",          F32,  (double)NAN, NULL  },
+        { "expert_count",                         U32,  100000,      NULL  },
+        { "expert_used_count",                    U32,  100000,      NULL  },
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char full[96];
+        snprintf(full, sizeof full, "llama.%s", cases[i].name);
+        expect_refused("llama", (struct key[]){ cases[i], { 0 } }, full);
+    }
+}
+
+static void bad_experts(void **state)
+{
+    (void)state;
+    expect_refused("llama",
+                   (struct key[]){
+                       {"expert_count", U32, 4, NULL },
+                       { 0            }
+    },
+                   "llama.expert_used_count");
+    expect_refused(
+        "llama",
+        (struct key[]){
+            {"expert_count", U32, 4, NULL },
+            { "expert_used_count",             U32, 5, NULL },
+            { 0            }
+    },
+        "llama.expert_used_count");
+    expect_refused("qwen2moe",
+                   (struct key[]){
+                       {"expert_count", U32, 4, NULL },
+                       { "expert_used_count",             U32, 2, NULL },
+                       { "expert_feed_forward_length",             U32, 0, NULL },
+                       { 0}
+    },
+                   "qwen2moe.expert_feed_forward_length");
+    expect_refused("qwen2moe",
+                   (struct key[]){
+                       {"expert_count", U32, 4, NULL },
+                       { "expert_used_count",             U32, 2, NULL },
+                       { "expert_weights_scale",             F32, (double)NAN, NULL },
+                       { 0}
+    },
+                   "qwen2moe.expert_weights_scale");
+}
+
+static void bad_keys_of_other_architectures(void **state)
+{
+    (void)state;
+    expect_refused("gemma2",
+                   (struct key[]){
+                       {"attn_logit_softcapping", F32, (double)NAN, NULL },
+                       { 0            }
+    },
+                   "gemma2.attn_logit_softcapping");
+    expect_refused("gemma2",
+                   (struct key[]){
+                       {"final_logit_softcapping", F32, -1, NULL },
+                       { 0                      }
+    },
+                   "gemma2.final_logit_softcapping");
+    expect_refused("gemma2",
+                   (struct key[]){
+                       {"attention.sliding_window", I32, -1, NULL },
+                       { 0                       }
+    },
+                   "gemma2.attention.sliding_window");
+    expect_refused("granite",
+                   (struct key[]){
+                       {"logit_scale", F32, -2, NULL },
+                       { 0          }
+    },
+                   "granite.logit_scale");
+    expect_refused("granite",
+                   (struct key[]){
+                       {"attention.scale", F32, (double)NAN, NULL },
+                       { 0     }
+    },
+                   "granite.attention.scale");
+}
+
+static void what_is_absent_has_its_default(void **state)
+{
+    struct cn_hparams hp = accept("llama", (struct key[]){ { 0 } });
+    (void)state;
+    assert_int_equal(hp.n_vocab, 100);
+    assert_int_equal(hp.n_layer, N_LAYER);
+    assert_int_equal(hp.n_ctx_train, 2048);
+    assert_int_equal(hp.n_head_kv, 4);
+    assert_int_equal(hp.d_k, 16);
+    assert_int_equal(hp.d_v, 16);
+    assert_int_equal(hp.n_rot, 16);
+    assert_int_equal(hp.n_expert, 0);
+    assert_int_equal(hp.window, 0);
+    assert_int_equal(hp.rope_ctx0, 2048);
+    near((double)hp.rope_base, 10000);
+    near((double)hp.rope_factor, 1);
+    near((double)hp.attn_scale, 0.25);
+    near((double)hp.embedding_scale, 1);
+    near((double)hp.logit_scale, 1);
+    assert_true(hp.attn_softcap == 0 && hp.final_softcap == 0);
+
+    hp = accept("gemma2", (struct key[]){ { 0 } });
+    near((double)hp.attn_softcap, 50);
+    near((double)hp.final_softcap, 30);
+    near((double)hp.embedding_scale, 8);
+    assert_int_equal(hp.window, 4096);
+}
+
+static void what_is_written_is_read(void **state)
+{
+    struct cn_hparams hp =
+        accept("llama", (struct key[]){
+                            {"context_length",        U32, 512, NULL },
+                            { "attention.head_count_kv",                    U32, 2, NULL },
+                            { "attention.key_length",                      U32, 24, NULL },
+                            { "attention.value_length", U32, 8, NULL },
+                            { "rope.dimension_count",                   U32, 12, NULL },
+                            { "rope.freq_base", F32, 5e5, NULL },
+                            { "rope.scaling.type",                     STR, 0, "yarn" },
+                            { "rope.scaling.factor",                      F32, 4, NULL },
+                            { "rope.scaling.original_context_length",                    U32, 64, NULL },
+                            { 0                  }
+    });
+    (void)state;
+    assert_int_equal(hp.n_ctx_train, 512);
+    assert_int_equal(hp.n_head_kv, 2);
+    assert_int_equal(hp.d_k, 24);
+    assert_int_equal(hp.d_v, 8);
+    assert_int_equal(hp.n_rot, 12);
+    assert_int_equal(hp.rope_scaling, CN_ROPE_YARN);
+    assert_int_equal(hp.rope_ctx0, 64);
+    near((double)hp.rope_factor, 4);
+    near((double)hp.rope_base, 5e5);
+    near((double)hp.attn_scale, 1 / sqrt(24));
+
+    /* A key length makes heads that do not divide the embedding possible. */
+    hp = accept("llama", (struct key[]){
+                             {"attention.head_count", U32, 5, NULL },
+                             { "attention.key_length",                     U32, 16, NULL },
+                             { "attention.value_length",                     U32, 16, NULL },
+                             { 0}
+    });
+    assert_int_equal(hp.n_head, 5);
+
+    hp = accept("granite", (struct key[]){
+                               {"embedding_scale", F32, 12, NULL },
+                               { "residual_scale",               F32, 0.25, NULL },
+                               { "logit_scale",                F32, 8, NULL },
+                               { "attention.scale",F32, 0.0625, NULL },
+                               { 0            }
+    });
+    near((double)hp.embedding_scale, 12);
+    near((double)hp.residual_scale, 0.25);
+    near((double)hp.logit_scale, 8);
+    near((double)hp.attn_scale, 0.0625);
+    /* Zero means none: what divides by it must not. */
+    hp = accept("granite", (struct key[]){
+                               {"logit_scale", F32, 0, NULL },
+                               { 0           }
+    });
+    near((double)hp.logit_scale, 1);
+}
+
+/* One number per layer is fine while they are the same. */
+static void arrays_per_layer(void **state)
+{
+    static const uint32_t same[N_LAYER] = { 128, 128, 128 }, other[N_LAYER] = { 128, 128, 64 };
+    static const float floats[N_LAYER] = { 128, 128, 128 };
+    const struct {
+        enum cn_gguf_type type;
+        uint64_t n;
+        const void *data;
+        const char *words; /* NULL: accepted */
+    } cases[] = {
+        {CN_GGUF_U32,  3, same,   NULL                                            },
+        { CN_GGUF_U32, 3, other,  "llama.feed_forward_length: layers"             },
+        { CN_GGUF_U32, 2, same,   "llama.feed_forward_length: array of 3"         },
+        { CN_GGUF_F32, 3, floats, "llama.feed_forward_length: array of 3 integers"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct cn_gguf_writer *w = begin();
+        for (size_t j = 0; j < sizeof base / sizeof *base; j++)
+            if (strcmp(base[j].name, "feed_forward_length") != 0)
+                put(w, "llama", &base[j]);
+        cn_gguf_writer_array(w, "llama.feed_forward_length", cases[i].type, cases[i].n,
+                             cases[i].data, cases[i].n * 4);
+        struct cn_hparams hp;
+        struct cn_error err = { "" };
+        enum cn_status status = finish_and_read(w, "llama", &hp, &err);
+        if (!cases[i].words) {
+            assert_int_equal(status, CN_OK);
+            assert_int_equal(hp.n_ff, 128);
+        } else if (status == CN_OK || !strstr(err.text, cases[i].words)) {
+            fail_msg("\"%s\" expected in the message \"%s\"", cases[i].words, err.text);
+        }
+    }
+}
+
+static int make_dir(void **state)
+{
+    (void)state;
+    if (!mkdtemp(dir))
+        return 1;
+    snprintf(path, sizeof path, "%s/model.gguf", dir);
+    return 0;
+}
+
+static int remove_dir(void **state)
+{
+    (void)state;
+    unlink(path);
+    return rmdir(dir);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(missing_keys),
+        cmocka_unit_test(bad_values),
+        cmocka_unit_test(bad_experts),
+        cmocka_unit_test(bad_keys_of_other_architectures),
+        cmocka_unit_test(what_is_absent_has_its_default),
+        cmocka_unit_test(what_is_written_is_read),
+        cmocka_unit_test(arrays_per_layer),
+    };
+    return cmocka_run_group_tests(tests, make_dir, remove_dir);
+}

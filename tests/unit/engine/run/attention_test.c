@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Attention against the textbook's: all scores, one softmax, in double. Random queries, keys and
+ * values go into sessions of tiny models, which give the shapes.
+ */
+#include "engine/run/session.h"
+#include "tests/arch_fixture.h"
+
+#include <math.h>
+
+#define ARCH "tests/fixtures/arch/"
+
+static uint64_t seed = 1;
+
+static float noise(void)
+{
+    seed = seed * 6364136223846793005u + 1442695040888963407u;
+    return (float)((double)(seed >> 11) * 0x1p-52 - 1) * 1.5f;
+}
+
+/* All keys and values so far, [position][kv head][d]. */
+struct past {
+    float *k, *v;
+};
+
+static double cap(const struct cn_hparams *hp, double score)
+{
+    double limit = (double)hp->attn_softcap;
+    return limit > 0 ? limit * tanh(score / limit) : score;
+}
+
+/* Output of one query head of the token at `position`. */
+static void naive(const struct cn_session *s, int64_t layer, const struct past *past,
+                  const float *q, int64_t kv_head, int64_t position, double *scores, double *out)
+{
+    const struct cn_hparams *hp = &s->model->hp;
+    int64_t first = 0;
+    if (s->model->layers[layer].sliding && position - hp->window + 1 > 0)
+        first = position - hp->window + 1;
+    double max = -HUGE_VAL, sum = 0;
+    for (int64_t t = first; t <= position; t++) {
+        const float *k = past->k + (t * hp->n_head_kv + kv_head) * hp->d_k;
+        double dot = 0;
+        for (int64_t i = 0; i < hp->d_k; i++)
+            dot += (double)q[i] * (double)k[i];
+        scores[t] = cap(hp, dot);
+        max = fmax(max, scores[t]);
+    }
+    for (int64_t i = 0; i < hp->d_v; i++)
+        out[i] = 0;
+    for (int64_t t = first; t <= position; t++) {
+        const float *v = past->v + (t * hp->n_head_kv + kv_head) * hp->d_v;
+        double p = exp(scores[t] - max);
+        sum += p;
+        for (int64_t i = 0; i < hp->d_v; i++)
+            out[i] += p * (double)v[i];
+    }
+    for (int64_t i = 0; i < hp->d_v; i++)
+        out[i] /= sum;
+}
+
+/* Feeds n tokens at s->position and compares every head of the first and last tiles, and of a token
+ * in five between them. */
+static void step(struct cn_session *s, int64_t layer, struct past *past, int64_t n, double bound)
+{
+    const struct cn_hparams *hp = &s->model->hp;
+    const int64_t nq = hp->n_head * hp->d_k, nk = hp->n_head_kv * hp->d_k;
+    const int64_t nv = hp->n_head_kv * hp->d_v, group = hp->n_head / hp->n_head_kv;
+    double *scores = malloc((size_t)(s->position + n) * sizeof *scores);
+    double *expected = malloc((size_t)hp->d_v * sizeof *expected);
+    assert_non_null(scores);
+    assert_non_null(expected);
+    for (int64_t t = 0; t < n; t++) {
+        float *q = s->qkv + t * (nq + nk + nv);
+        /* Queries come to the attention scaled. */
+        for (int64_t i = 0; i < nq + nk + nv; i++)
+            q[i] = i < nq ? noise() * hp->attn_scale : noise();
+        memcpy(past->k + (s->position + t) * nk, q + nq, (size_t)nk * sizeof *q);
+        memcpy(past->v + (s->position + t) * nv, q + nq + nk, (size_t)nv * sizeof *q);
+        cn_kv_store(s, layer, t, q + nq, q + nq + nk);
+    }
+    s->n_threads = 2;
+    cn_attention(s, layer, n);
+    for (int64_t t = 0; t < n; t += t < 16 || t >= n - 16 ? 1 : 5)
+        for (int64_t h = 0; h < hp->n_head; h++) {
+            naive(s, layer, past, s->qkv + t * (nq + nk + nv) + h * hp->d_k, h / group,
+                  s->position + t, scores, expected);
+            for (int64_t i = 0; i < hp->d_v; i++) {
+                double got = (double)s->attn[(t * hp->n_head + h) * hp->d_v + i];
+                if (!(fabs(got - expected[i]) <= bound))
+                    fail_msg("%lld tokens at %d, token %lld, head %lld: %g expected, %g found",
+                             (long long)n, s->position, (long long)t, (long long)h, expected[i],
+                             got);
+            }
+        }
+    free(scores);
+    free(expected);
+    s->position += (int32_t)n;
+}
+
+static void compare(const char *path, enum cn_kv_type kv, double bound)
+{
+    /* Both forms, whole tiles and odd ones, first positions and blocks of 512 keys passed. */
+    static const int64_t counts[] = {
+        1, 2, 7, 8, 33, 1, 100, 16, 15, 128, 3, 200, 1, 90, 1, 1, 64
+    };
+    struct cn_model *m = fixture_open(path, NULL);
+    const struct cn_hparams *hp = &m->hp;
+    struct cn_session_options o = { .n_ctx = 1024, .n_batch = 200, .n_threads = 2, .kv = kv };
+    /* A layer of each kind: with a window and without. */
+    for (int64_t layer = 0; layer < (hp->window ? 2 : 1); layer++) {
+        struct cn_session *s = fixture_session(m, &o);
+        struct past past = { malloc((size_t)(1024 * hp->n_head_kv * hp->d_k) * sizeof(float)),
+                             malloc((size_t)(1024 * hp->n_head_kv * hp->d_v) * sizeof(float)) };
+        assert_non_null(past.k);
+        assert_non_null(past.v);
+        for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
+            step(s, layer, &past, counts[i], bound);
+        assert_true(s->position > 640);
+        free(past.k);
+        free(past.v);
+        cn_session_free(s);
+    }
+    cn_model_close(m);
+}
+
+/* Values lie within 1.5, so that averages have errors of a few roundings times that; scores of up
+ * to 10 with relative errors of d_k roundings move weights by about as much. */
+#define F32_BOUND 2e-5
+/* Keys off by 2^-12 of 1.5 in each of d_k components: scores by up to 1e-2 in the worst case. */
+#define F16_BOUND 5e-3
+/* Steps of 1.5 / 127. */
+#define Q8_BOUND 5e-2
+
+static void f32_cache(void **state)
+{
+    (void)state;
+    compare(ARCH "llama-keylen.gguf", CN_KV_F32, F32_BOUND);      /* heads of 48 */
+    compare(ARCH "llama-rope-linear.gguf", CN_KV_F32, F32_BOUND); /* 4 heads of 24 share one */
+    compare(ARCH "qwen2-odd.gguf", CN_KV_F32, F32_BOUND);         /* 7 heads share one */
+    compare(ARCH "olmo2.gguf", CN_KV_F32, F32_BOUND);             /* each head its own */
+}
+
+static void windows_and_caps(void **state)
+{
+    (void)state;
+    compare(ARCH "gemma2.gguf", CN_KV_F32, F32_BOUND);
+    compare(ARCH "gemma3.gguf", CN_KV_F32, F32_BOUND);
+}
+
+static void smaller_caches(void **state)
+{
+    (void)state;
+    compare(ARCH "llama-keylen.gguf", CN_KV_F16, F16_BOUND);
+    compare(ARCH "gemma2.gguf", CN_KV_F16, F16_BOUND);
+    compare(ARCH "gemma2.gguf", CN_KV_Q8_0, Q8_BOUND);
+    compare(ARCH "qwen2-odd.gguf", CN_KV_Q8_0, Q8_BOUND);
+}
+
+static void row_sizes(void **state)
+{
+    (void)state;
+    assert_int_equal(cn_kv_row_bytes(CN_KV_F32, 96), 384);
+    assert_int_equal(cn_kv_row_bytes(CN_KV_F16, 96), 192);
+    assert_int_equal(cn_kv_row_bytes(CN_KV_Q8_0, 96), 102);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(f32_cache),
+        cmocka_unit_test(windows_and_caps),
+        cmocka_unit_test(smaller_caches),
+        cmocka_unit_test(row_sizes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
