@@ -221,6 +221,7 @@ void cn_gemm_run(const struct cn_gemm *gemm, const struct cn_kernels *kernels, i
     }
     const struct cn_panel *kind = &kernels->panel;
     const int64_t n_cols = x->n_cols, cols = block_cols(n_cols);
+    const size_t header = kernels->header_bytes, blocks_bytes = row_bytes - header;
     const int64_t per_row = kind->sub ? (cols / kind->sub + 15) / 16 * 16 : 0;
     float *out = scratch;
     uint8_t *codes = (uint8_t *)scratch + OUT_BYTES;
@@ -238,16 +239,17 @@ void cn_gemm_run(const struct cn_gemm *gemm, const struct cn_kernels *kernels, i
         for (int64_t c = 0; c < n_cols; c += CN_GEMM_COLS) {
             const struct cn_act_panel part = from_column(x, c);
             /* These are whole blocks of every format. */
-            const uint8_t *from = (const uint8_t *)w + (size_t)r0 * row_bytes +
-                                  row_bytes * (size_t)c / (size_t)n_cols;
+            const size_t at = header + blocks_bytes * (size_t)c / (size_t)n_cols;
+            const uint8_t *row = (const uint8_t *)w + (size_t)r0 * row_bytes;
             p.n_cols = at_most(n_cols - c, CN_GEMM_COLS);
-            const size_t n_bytes = row_bytes * (size_t)p.n_cols / (size_t)n_cols;
-            for (int64_t r = 0; r < n; r++, from += row_bytes) {
+            const size_t n_bytes = blocks_bytes * (size_t)p.n_cols / (size_t)n_cols;
+            for (int64_t r = 0; r < n; r++, row += row_bytes) {
                 if (r + CN_GEMM_AHEAD < n)
-                    cn_gemm_prefetch(from + CN_GEMM_AHEAD * row_bytes, n_bytes);
-                kernels->unpack(p.n_cols, from,
-                                codes + (size_t)(r / GROUP) * p.group_stride + r % GROUP * CN_CHUNK,
-                                GROUP * CN_CHUNK, p.scale + r * per_row, p.min + r * per_row);
+                    cn_gemm_prefetch(row + CN_GEMM_AHEAD * row_bytes + at, n_bytes);
+                cn_unpack_columns(kernels, row, at, p.n_cols,
+                                  codes + (size_t)(r / GROUP) * p.group_stride +
+                                      r % GROUP * CN_CHUNK,
+                                  GROUP * CN_CHUNK, p.scale + r * per_row, p.min + r * per_row);
             }
             /* Rows beyond n in the last group hold old numbers; their results are not stored. */
             if (kind->sub && gemm->prepare)

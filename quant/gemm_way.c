@@ -29,9 +29,10 @@ size_t cn_gemm_way_scratch_bytes(void)
     return sizeof(struct scratch);
 }
 
-/* n_rows rows of n_cols columns to the panel. Rows that are missing in the last group are zeros. */
+/* n_rows rows of n_cols columns, n_bytes `at` bytes into each row, to the panel. Rows that are
+ * missing in the last group are zeros. */
 static void fill(const struct cn_gemm_way *way, const struct cn_kernels *kernels, int64_t n_rows,
-                 int64_t n_cols, const uint8_t *w, size_t row_bytes, size_t block_bytes,
+                 int64_t n_cols, const uint8_t *w, size_t row_bytes, size_t at, size_t n_bytes,
                  struct scratch *s)
 {
     const size_t code_bytes = way->act == CN_ACT_BF16 ? sizeof(uint16_t) : 1;
@@ -40,8 +41,8 @@ static void fill(const struct cn_gemm_way *way, const struct cn_kernels *kernels
     for (int64_t r = 0; r < n_rows; r++, w += row_bytes) {
         uint8_t *to = s->panel + (size_t)(r / GROUP) * group_bytes + r % GROUP * CN_CHUNK;
         if (r + CN_GEMM_AHEAD < n_rows)
-            cn_gemm_prefetch(w + CN_GEMM_AHEAD * row_bytes, block_bytes);
-        kernels->unpack(n_cols, w, s->codes, CN_CHUNK, s->scale, s->min);
+            cn_gemm_prefetch(w + CN_GEMM_AHEAD * row_bytes + at, n_bytes);
+        cn_unpack_columns(kernels, w, at, n_cols, s->codes, CN_CHUNK, s->scale, s->min);
         way->convert(&kernels->panel, n_cols, s->codes, s->scale, s->min, to,
                      s->scale256 + r / GROUP * n_wide * GROUP + r % GROUP);
     }
@@ -73,7 +74,8 @@ static void block(const struct cn_gemm *gemm, const struct cn_gemm_way *way,
     for (int64_t c = 0; c < k; c += CN_BLOCK_COLS) {
         b.first = c == 0;
         b.n_cols = k - c < CN_BLOCK_COLS ? k - c : CN_BLOCK_COLS;
-        fill(way, kernels, n_rows, b.n_cols, w + (size_t)(c / CN_WIDE) * wide_bytes, row_bytes,
+        fill(way, kernels, n_rows, b.n_cols, w, row_bytes,
+             kernels->header_bytes + (size_t)(c / CN_WIDE) * wide_bytes,
              (size_t)(b.n_cols / CN_WIDE) * wide_bytes, s);
         const int64_t at = c * GROUP * all + first * b.n_cols * GROUP;
         b.acts = wide ? (const void *)(x->q + at) : x->h + at;
@@ -98,7 +100,7 @@ void cn_gemm_run_way(const struct cn_gemm *gemm, const struct cn_gemm_way *way,
                      size_t row_bytes, const struct cn_act_panel *x, float *y, int64_t y_stride,
                      void *scratch)
 {
-    const size_t wide_bytes = row_bytes / (size_t)(x->n_cols / CN_WIDE);
+    const size_t wide_bytes = (row_bytes - kernels->header_bytes) / (size_t)(x->n_cols / CN_WIDE);
     for (int64_t t = 0; t < x->n_tokens; t += TOKENS)
         for (int64_t r = 0; r < n_rows; r += ROWS)
             block(gemm, way, kernels, wide_bytes, n_rows - r < ROWS ? n_rows - r : ROWS,

@@ -108,6 +108,14 @@ check_formats_table() {
             [ -f "$f" ] || echo "quant/formats.def: row $id has no $f"
         done
     done
+    # Each id and each printed name once, and once each file type.
+    # shellcheck disable=SC2016
+    rows quant/formats.def | awk -F '[(,][[:space:]]*' '
+        { at[$4]++; named[$3]++; if (at[$4] == 2) print "quant/formats.def: two rows have the GGUF type " $4
+          if (named[$3] == 2) print "quant/formats.def: two rows are called " $3 }'
+    # shellcheck disable=SC2016
+    sed -n 's/^CN_FILE_TYPE(//p' quant/file_types.def | awk -F '[,[:space:]]+' '
+        { at[$2]++; if (at[$2] == 2) print "quant/file_types.def: two rows have the file type " $2 }'
     # gemm_ref.c, peak_ref.c and vec_ref.c are what all formats share.
     lines_only_in "$(stems 'quant/ref/(.*)_ref\.c' | grep -Ev '^(gemm|peak|vec)$')" "$ids" \
         'quant/ref/%s_ref.c: no such row in quant/formats.def'

@@ -336,16 +336,16 @@ static void find_file_type(const struct cn_auto_job *j, struct cn_auto_plan *pla
                                      .dry_run = true };
     double least = HUGE_VAL;
     plan->file_type = "Q8_0";
-    for (int i = 0; i < cn_n_file_types; i++) {
-        const struct cn_format *base = cn_format_by_gguf(cn_file_types[i].base);
+    const struct cn_file_type *type;
+    for (int i = 0; (type = cn_file_type_at(i)) != NULL; i++) {
         struct cn_file_result r;
-        if (!base || base->block_elems == 1 || special(cn_file_types[i].name))
+        if (cn_format_by_gguf(type->base)->block_elems == 1 || type->own || special(type->name))
             continue;
-        o.type = cn_file_types[i].name;
+        o.type = type->name;
         if (cn_quantize_file(j->in, "-", &o, &r, NULL) != CN_OK || fabs(r.bpw - plan->bpw) >= least)
             continue;
         least = fabs(r.bpw - plan->bpw);
-        plan->file_type = cn_file_types[i].name;
+        plan->file_type = type->name;
     }
 }
 

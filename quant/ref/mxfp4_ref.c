@@ -86,8 +86,18 @@ static void quantize(int64_t n_cols, const float *x, const float *weights, void 
     }
 }
 
+/* An exponent of all ones is NaN, which decodes to numbers all the same. */
+static void mark_bad_scales(int64_t n_cols, const void *row, float *x)
+{
+    const struct cn_block_mxfp4 *b = row;
+    for (int64_t i = 0; i < n_cols; i += BLOCK, b++)
+        if (b->e == 255)
+            x[i] = NAN;
+}
+
 const struct cn_reference cn_mxfp4_ref = {
     .dequantize = dequantize,
     .quantize = quantize,
+    .mark_bad_scales = mark_bad_scales,
     .kernels = {gemv, unpack, { .code_max = 24, .offset = OFFSET, .sub = BLOCK }},
 };
