@@ -109,11 +109,6 @@ enum { CN_GGUF_LOCAL_KEY_BYTES = 40 };
 #define CN_GGUF_LOCAL_KEY "carnot.tensor_type."
 const char *cn_gguf_local_type_key(uint32_t gguf_type, char buf[CN_GGUF_LOCAL_KEY_BYTES]);
 
-/* Writes s to buf as one line of valid UTF-8 for a message: quotes, backslashes, control characters
- * and bytes that are not UTF-8 as \xHH, cut with "..." to fit n (at least 8). Returns buf. */
-enum { CN_SHOW_BYTES = 96 };
-const char *cn_str_show(struct cn_str s, char *buf, size_t n);
-
 /* "u32", "string", ... for a value type; NULL for an unknown id. */
 const char *cn_gguf_kv_type_name(uint32_t type);
 

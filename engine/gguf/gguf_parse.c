@@ -23,38 +23,6 @@ enum {
 
 static const uint8_t magic[4] = { 'G', 'G', 'U', 'F' };
 
-/* clang-format off */
-static const struct {
-    const char *name;
-    uint8_t bytes;
-} kv_types[CN_GGUF_N_TYPES] = {
-    [CN_GGUF_U8]     = { "u8", 1 },
-    [CN_GGUF_I8]     = { "i8", 1 },
-    [CN_GGUF_U16]    = { "u16", 2 },
-    [CN_GGUF_I16]    = { "i16", 2 },
-    [CN_GGUF_U32]    = { "u32", 4 },
-    [CN_GGUF_I32]    = { "i32", 4 },
-    [CN_GGUF_F32]    = { "f32", 4 },
-    [CN_GGUF_BOOL]   = { "bool", 1 },
-    [CN_GGUF_STRING] = { "string", 0 },
-    [CN_GGUF_ARRAY]  = { "array", 0 },
-    [CN_GGUF_U64]    = { "u64", 8 },
-    [CN_GGUF_I64]    = { "i64", 8 },
-    [CN_GGUF_F64]    = { "f64", 8 },
-};
-
-/* clang-format on */
-
-size_t cn_gguf_elem_bytes(uint32_t type)
-{
-    return type < CN_GGUF_N_TYPES ? kv_types[type].bytes : 0;
-}
-
-const char *cn_gguf_kv_type_name(uint32_t type)
-{
-    return type < CN_GGUF_N_TYPES ? kv_types[type].name : NULL;
-}
-
 /* ---- reading -------------------------------------------------------------------------------- */
 
 struct scan {
@@ -137,7 +105,7 @@ static enum cn_status take_name(struct scan *s, const char *what, size_t max_byt
 static enum cn_status take_elements(struct scan *s, const struct cn_gguf_kv *kv)
 {
     char shown[CN_SHOW_BYTES];
-    size_t size = kv_types[kv->elem_type].bytes;
+    size_t size = cn_gguf_elem_bytes(kv->elem_type);
     if (kv->elem_type == CN_GGUF_STRING) {
         CN_RETURN_IF(kv->n > left(s) / 8, CN_ERR_FORMAT, s->err,
                      "%s: key \"%s\": an array of %" PRIu64
@@ -189,8 +157,8 @@ static enum cn_status take_kv(struct scan *s, struct cn_gguf_kv *kv)
         struct cn_str value;
         CN_TRY(take_str(s, "the value of key", &kv->key, &value));
     } else {
-        CN_TRY(need(s, kv_types[type].bytes, "the value of key", &kv->key));
-        s->p += kv_types[type].bytes;
+        CN_TRY(need(s, cn_gguf_elem_bytes(type), "the value of key", &kv->key));
+        s->p += cn_gguf_elem_bytes(type);
     }
     kv->raw_bytes = (size_t)(s->p - kv->raw);
     return CN_OK;
@@ -204,7 +172,7 @@ static enum cn_status check_alignment(const struct scan *s, const struct cn_gguf
         return CN_OK;
     CN_RETURN_IF(kv->type != CN_GGUF_U32, CN_ERR_FORMAT, s->err,
                  "%s: key \"%s\": type %s found, u32 expected", s->file, key,
-                 kv_types[kv->type].name);
+                 cn_gguf_kv_type_name(kv->type));
     uint32_t value = cn_load_u32(kv->data);
     /* The specification's multiple of 8 is also what lets kernels read floats in place. */
     CN_RETURN_IF(value < 8 || (value & (value - 1)), CN_ERR_FORMAT, s->err,

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * The names of tensor types.
+ * The types of tensors and of values, by their ids.
  */
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "engine/gguf/gguf.h"
+#include "engine/gguf/gguf_part.h"
 
 static const struct cn_gguf_foreign foreign[] = {
 #define CN_FOREIGN(name, id, kind, bytes, base) { #name, id, CN_GGUF_##kind, bytes, base },
@@ -32,4 +32,38 @@ const char *cn_gguf_local_type_key(uint32_t gguf_type, char buf[CN_GGUF_LOCAL_KE
 {
     snprintf(buf, CN_GGUF_LOCAL_KEY_BYTES, CN_GGUF_LOCAL_KEY "%" PRIu32, gguf_type);
     return buf;
+}
+
+/* ---- values ---- */
+
+/* clang-format off */
+static const struct {
+    const char *name;
+    uint8_t bytes;
+} kv_types[CN_GGUF_N_TYPES] = {
+    [CN_GGUF_U8]     = { "u8", 1 },
+    [CN_GGUF_I8]     = { "i8", 1 },
+    [CN_GGUF_U16]    = { "u16", 2 },
+    [CN_GGUF_I16]    = { "i16", 2 },
+    [CN_GGUF_U32]    = { "u32", 4 },
+    [CN_GGUF_I32]    = { "i32", 4 },
+    [CN_GGUF_F32]    = { "f32", 4 },
+    [CN_GGUF_BOOL]   = { "bool", 1 },
+    [CN_GGUF_STRING] = { "string", 0 },
+    [CN_GGUF_ARRAY]  = { "array", 0 },
+    [CN_GGUF_U64]    = { "u64", 8 },
+    [CN_GGUF_I64]    = { "i64", 8 },
+    [CN_GGUF_F64]    = { "f64", 8 },
+};
+
+/* clang-format on */
+
+size_t cn_gguf_elem_bytes(uint32_t type)
+{
+    return type < CN_GGUF_N_TYPES ? kv_types[type].bytes : 0;
+}
+
+const char *cn_gguf_kv_type_name(uint32_t type)
+{
+    return type < CN_GGUF_N_TYPES ? kv_types[type].name : NULL;
 }
