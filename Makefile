@@ -203,7 +203,7 @@ bench: deps ## quantise the default model, measure, print the table, write repor
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)bench/bench.sh
 
-check: $(BUILD)/libcarnot.a ## what the layout promises: includes, tables, symbols, headers, format
+check: $(PROGRAM) ## what the layout promises: includes, tables, symbols, headers, format
 	$(Q)scripts/check.sh $(BUILD)
 
 # check.sh asks for the flags of a tier with this.

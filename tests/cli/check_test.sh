@@ -129,10 +129,24 @@ broken text "base/error.c:$(($(wc -l <base/error.c))): tab" \
     "cli/options.c:$(($(wc -l <cli/options.c))): trailing blank" 'cli/main.c: no newline at the end' \
     "README.md:$n: path of a machine" "README.md:$((n - 1)): path of a machine" "README.md:$((n - 2)): path of a machine"
 
-yes '/* a line */' | head -n 1501 >engine/long.c
-yes '/* a line */' | head -n 1500 >engine/short.c
-broken length 'engine/long.c: more than 1500 lines'
-! grep -q 'short' "$scratch/out" || fail "1500 lines are allowed"
+yes '/* a line */' | head -n 801 >engine/long.c
+yes '/* a line */' | head -n 800 >engine/short.c
+broken length 'engine/long.c: more than 800 lines'
+! grep -q 'short' "$scratch/out" || fail "800 lines are allowed"
+
+for i in $(seq 26); do
+    echo 'int cn_x;' >"engine/run/module_$i.c"
+done
+broken rooms 'engine/run: '
+
+printf '%s\n' 'void cn_there(void); void cn_here(void);' 'void cn_here(void) { cn_there(); }' >"$scratch/here.c"
+printf '%s\n' 'void cn_there(void); void cn_here(void);' 'void cn_there(void) { cn_here(); }' >"$scratch/there.c"
+for module in here there; do
+    touch base/$module.c
+    gcc -c -o build/base/$module.o "$scratch/$module.c"
+done
+broken circles 'base/here.c, base/there.c: call each other in a circle'
+rm build/base/here.o build/base/there.o
 
 expect 2 scripts/check.sh build nosuchrule
 err_has "unknown rule 'nosuchrule'"
