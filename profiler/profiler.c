@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "profiler/state.h"
 #include "profiler/watch.h"
 

@@ -6,6 +6,8 @@
  */
 #include "quant/gemm.h"
 
+#include "base/arena.h"
+
 #include <assert.h>
 #include <string.h>
 
@@ -15,11 +17,6 @@ enum {
     MAX_TOKEN_GROUPS = 2,
     OUT_BYTES = GROUP * GROUP * MAX_TOKEN_GROUPS * sizeof(float),
 };
-
-static size_t round_up(size_t n)
-{
-    return (n + 63) & ~(size_t)63;
-}
 
 static int64_t n_groups(int64_t n)
 {
@@ -60,11 +57,12 @@ size_t cn_act_panel_bytes(enum cn_act_kind kind, int64_t n_tokens, int64_t n_col
 {
     size_t cells = (size_t)n_groups(n_tokens) * GROUP * (size_t)n_cols;
     if (kind == CN_ACT_F32)
-        return round_up(cells * sizeof(float));
+        return cn_round_up(cells * sizeof(float), CN_ALIGN);
     if (kind == CN_ACT_BF16)
-        return round_up(cells * sizeof(uint16_t));
-    return round_up(cells) + round_up(cells / scale_cols(kind) * sizeof(float)) +
-           round_up(cells / sum_cols(kind) * sizeof(int32_t));
+        return cn_round_up(cells * sizeof(uint16_t), CN_ALIGN);
+    return cn_round_up(cells, CN_ALIGN) +
+           cn_round_up(cells / scale_cols(kind) * sizeof(float), CN_ALIGN) +
+           cn_round_up(cells / sum_cols(kind) * sizeof(int32_t), CN_ALIGN);
 }
 
 void cn_act_panel_init(struct cn_act_panel *p, enum cn_act_kind kind, int64_t n_tokens,
@@ -79,9 +77,10 @@ void cn_act_panel_init(struct cn_act_panel *p, enum cn_act_kind kind, int64_t n_
         p->h = memory;
     } else {
         p->q = memory;
-        p->d = (float *)(void *)((uint8_t *)memory + round_up(cells));
-        p->sum = (int32_t *)(void *)((uint8_t *)p->d +
-                                     round_up(cells / scale_cols(kind) * sizeof(float)));
+        p->d = (float *)(void *)((uint8_t *)memory + cn_round_up(cells, CN_ALIGN));
+        p->sum =
+            (int32_t *)(void *)((uint8_t *)p->d +
+                                cn_round_up(cells / scale_cols(kind) * sizeof(float), CN_ALIGN));
     }
 }
 
@@ -153,7 +152,7 @@ size_t cn_gemm_scratch_bytes(enum cn_act_kind kind, int64_t n_cols)
     /* Float panels are the largest. Quantised ones have a byte of codes and one to spare per
      * column; scales and minima, at most one per 16 columns but room for 16, take less than the
      * rest. */
-    return round_up(ROWS * (size_t)block_cols(n_cols) * sizeof(float)) + OUT_BYTES;
+    return cn_round_up(ROWS * (size_t)block_cols(n_cols) * sizeof(float), CN_ALIGN) + OUT_BYTES;
 }
 
 void cn_gemm_store(const struct cn_gemm *gemm, const float *tile, int64_t tile_stride, int n_rows,

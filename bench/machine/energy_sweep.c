@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "bench/machine/energy_sweep.h"
 
+#include "base/clock.h"
 #include "base/error.h"
-#include "bench/machine/probe.h"
+#include "base/rng.h"
 #include "bench/model/model_bench.h"
 #include "bench/model/model_work.h"
 
@@ -130,8 +131,7 @@ static enum cn_status rounds(struct runner *r, struct cn_error *err)
         order[i] = i;
     for (int32_t round = 0; round < r->o->n_rounds && status == CN_OK; round++)
         for (int i = n; i-- > 0 && status == CN_OK;) {
-            r->random = r->random * 6364136223846793005u + 1442695040888963407u; /* Knuth, MMIX */
-            int k = (int)((r->random >> 33) % (uint64_t)(i + 1)), point = order[k];
+            int k = (int)(cn_lcg_next(&r->random) % (uint32_t)(i + 1)), point = order[k];
             order[k] = order[i];
             order[i] = point;
             if (r->o->progress)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "bench/model/generate.h"
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/utf8.h"
-#include "bench/machine/probe.h"
 #include "bench/model/model_work.h"
 #include "engine/tools.h"
 

@@ -66,9 +66,6 @@ struct cn_reading {
     char why[200]; /* set with BREAK and FAIL */
 };
 
-/* Now, on a CLOCK_*, in ns. */
-int64_t cn_now_ns(int clock);
-
 /* Whether a source can have used so much in this time: up to 20 kW, for 20 ms more than that. No
  * socket takes a tenth of it; what says so was reset, or misread. */
 bool cn_joules_possible(double added_uj, int64_t ns);

@@ -19,6 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "profiler/energy_model.h"
 #include "profiler/meters/meter.h"
 
