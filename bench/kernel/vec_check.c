@@ -3,7 +3,7 @@
  * The vector operations of a tier. Each slot has one function here that fills the inputs, calls it
  * and compares with double arithmetic or, where bits are promised, with the reference.
  */
-#include "bench/kernel/kernel_check_part.h"
+#include "bench/kernel/checker.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -53,7 +53,7 @@ static enum cn_status turn(struct runner *r, int index, struct cn_error *err)
     CN_TRY(cn_session_create(r->models[p->model], &options, &session, err));
     int32_t n = p->decode ? 1 : o->n_prefill;
     enum cn_status status = cn_session_eval(session, r->tokens, n, CN_WANT_LAST, err);
-    cn_tell_work(NULL, session, &told);
+    cn_report_work(NULL, session, &told);
     if (o->told)
         o->told(o->user, &told);
     before = told;
@@ -69,7 +69,7 @@ static enum cn_status turn(struct runner *r, int index, struct cn_error *err)
         }
         if (status == CN_OK)
             status = cn_session_eval(session, r->tokens + at, n, CN_WANT_LAST, err);
-        cn_tell_work(o->profiler, session, &told);
+        cn_report_work(o->profiler, session, &told);
         if (o->told) {
             pass =
                 (struct cn_work){ told.bytes - pass.bytes, told.int8_ops - pass.int8_ops,

@@ -42,7 +42,7 @@ static enum cn_status once(struct cn_session *session, const struct cn_bench_opt
     else
         status = cn_session_eval(session, tokens, n, CN_WANT_LAST, err);
     *seconds = cn_seconds() - t0;
-    cn_tell_work(o->profiler, session, &told);
+    cn_report_work(o->profiler, session, &told);
     if (o->profiler && index >= 0)
         cn_profiler_phase_end(o->profiler);
     if (o->spans)

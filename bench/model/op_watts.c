@@ -74,7 +74,7 @@ static enum cn_status repetition(struct runner *r, double seconds, int64_t index
         *n += now;
         t1 = cn_seconds();
     }
-    cn_tell_work(o->profiler, r->session, &told);
+    cn_report_work(o->profiler, r->session, &told);
     if (index >= 0)
         cn_profiler_phase_end(o->profiler);
     r->spans.on = false;

@@ -55,7 +55,7 @@ static enum cn_status measure(struct cn_session *session, const struct cn_tune_o
             status = cn_session_eval(session, tokens + at, n, CN_WANT_LAST, err);
         t1 = cn_seconds();
     }
-    cn_tell_work(o->profiler, session, &told);
+    cn_report_work(o->profiler, session, &told);
     cn_profiler_phase_end(o->profiler);
     t->seconds = (t1 - t0) / (double)t->tokens;
     return status;

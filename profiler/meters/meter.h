@@ -10,7 +10,7 @@
 #include "profiler/samples/series.h"
 
 /* What the watched program says that it has done (cn_profiler_work). */
-struct cn_worked {
+struct cn_work_done {
     _Atomic int64_t bytes, int8_ops, unpacked;
 };
 
@@ -19,7 +19,7 @@ struct cn_meter_request {
     const char *root; /* never NULL; "" stands for "/" */
     const char *arg;  /* after the colon of its name: "dram", a path; "" if there was none */
     bool force;
-    const struct cn_worked *worked; /* NULL: nobody says */
+    const struct cn_work_done *work; /* NULL: nobody says */
 };
 
 /* A channel as a probe describes it. */
