@@ -74,7 +74,7 @@ struct cn_profiler {
     struct cn_system_state before, after;
     char disturbance[400]; /* "" if none */
     struct cn_sampler sampler;
-    struct cn_worked worked;
+    struct cn_work_done work;
 };
 
 /* How the clocks stand to each other now. */

@@ -2,7 +2,7 @@
 # Proves what the layout promises (make check): scripts/check.sh BUILD_DIR [RULE...]
 # One line per rule; below a broken one the places that break it. Exit 1 if any is broken.
 set -u
-rules="includes rooms format tables headers symbols isa names text length docs"
+rules="includes rooms format tables headers symbols kernels isa names text length docs"
 [ $# -ge 1 ] || { echo "usage: scripts/check.sh BUILD_DIR [$rules]" >&2; exit 2; }
 build=$1
 shift
@@ -258,6 +258,44 @@ check_symbols() {
     lines_only_in "$mapped" "$declared" 'engine/carnot.map: %s is not in carnot.h'
 }
 
+# ---- kernels: what perf and a debugger show of them says format, job and tier ---------------------------
+
+check_kernels() {
+    # What is not inlined into a kernel, in the sources: those of other machines too.
+    # shellcheck disable=SC2046
+    awk '
+    FNR == 1 {
+        stem = tier = FILENAME
+        sub(/.*\//, "", stem)
+        sub(/_[a-z0-9]*[.]c$/, "", stem)
+        sub(/.*_/, "", tier)
+        sub(/[.]c$/, "", tier)
+    }
+    /^static [^=]*[(]/ && !/^static (inline|const)/ && match($0, /[A-Za-z0-9_]+\(/) {
+        name = substr($0, RSTART, RLENGTH - 1)
+        if (name == "__attribute__") next
+        if (name !~ "^" stem "_[a-z0-9_]+_" tier "$")
+            print FILENAME ":" FNR ": " name " is not called " stem "_JOB_" tier
+    }' $(files '^quant/(ref/.*_ref|x86/.*|arm/.*)[.]c$') /dev/null
+    # In the library: also what macros make.
+    lib=$build/libcarnot.a
+    [ -f "$lib" ] || { echo "$lib: not built (make)"; return; }
+    nm -A --defined-only "$lib" 2>/dev/null | awk '
+    $(NF - 1) ~ /^[tT]$/ && $1 ~ /_(ref|avx2|avx512|amx|neon|dotprod|i8mm)[.]o:/ {
+        split($1, part, ":")
+        stem = tier = part[2]
+        sub(/_[a-z0-9]*[.]o$/, "", stem)
+        sub(/.*_/, "", tier)
+        sub(/[.]o$/, "", tier)
+        name = $NF
+        sub(/[.].*/, "", name) # .constprop.0 and the like
+        seen++
+        if (name !~ /^(_|cn_)/ && name !~ "^" stem "_[a-z0-9_]+_" tier "$")
+            print part[2] ": " name " is not called " stem "_JOB_" tier
+    }
+    END { if (!seen) print "no kernels found in the library" }'
+}
+
 # ---- isa: conditions on the instruction set stand where they belong ------------------------------------
 
 check_isa() {
@@ -352,6 +390,7 @@ for rule in $rules; do
     tables) what="tables and files name each other" ;;
     headers) what="each header compiles alone" ;;
     symbols) what="the library exports cn_ names only" ;;
+    kernels) what="kernels carry format, job and tier in their names" ;;
     isa) what="conditions on the instruction set stand where they belong" ;;
     names) what="file names are unique" ;;
     text) what="no tabs, trailing blanks, missing newlines, paths of a machine" ;;

@@ -3,6 +3,7 @@
  * A model file into another file type. Row by row: a piece of a tensor is read from the mapping,
  * converted by all threads and written, so that memory is a few rows however large the model.
  */
+#include "base/arena.h"
 #include "engine/tools.h"
 
 #include <inttypes.h>
@@ -418,9 +419,9 @@ static size_t file_bytes(const struct job *j, int file)
         if (!is_in(j, &j->items[i], file))
             continue;
         n += 8 + strlen(j->items[i].name) + 4 + 8 * (size_t)j->items[i].from->n_dims + 4 + 8;
-        data += (j->items[i].bytes + alignment - 1) / alignment * alignment;
+        data += cn_round_up(j->items[i].bytes, alignment);
     }
-    return (n + alignment - 1) / alignment * alignment + data;
+    return cn_round_up(n, alignment) + data;
 }
 
 static void fill_result(const struct job *j, struct cn_file_result *r)
@@ -510,7 +511,7 @@ static enum cn_status take_importance(const struct job *j, const struct item *it
 static void release(const void *begin, size_t n_bytes)
 {
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    uintptr_t first = ((uintptr_t)begin + page - 1) / page * page;
+    uintptr_t first = cn_round_up((uintptr_t)begin, page);
     uintptr_t last = ((uintptr_t)begin + n_bytes) / page * page;
     if (first < last)
         madvise((void *)first, last - first, MADV_DONTNEED);

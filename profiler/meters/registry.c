@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "profiler/meters/meter.h"
 
@@ -48,13 +47,6 @@ struct cn_channel *cn_channel_add(struct cn_channel_list *list, const char *name
     c->info.period_ms = period_ms;
     c->info.ok = true;
     return c;
-}
-
-int64_t cn_now_ns(int clock)
-{
-    struct timespec t;
-    clock_gettime(clock, &t);
-    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
 bool cn_joules_possible(double added_uj, int64_t ns)

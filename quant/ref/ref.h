@@ -61,36 +61,38 @@ static inline void cn_ref_gemv(cn_unpack_fn *unpack, const struct cn_panel *pane
 #define CN_REF_GEMV(id) CN_REF_GEMV_HEADED(id, 0)
 /* The same for rows with a header. */
 #define CN_REF_GEMV_HEADED(id, header)                                                          \
-    static void gemv(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,           \
-                     const struct cn_act *x, float *y)                                          \
+    static void id##_gemv_ref(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,  \
+                              const struct cn_act *x, float *y)                                 \
     {                                                                                           \
         static const struct cn_ref_rows rows = { BLOCK, sizeof(struct cn_block_##id), header }; \
         cn_ref_gemv(cn_##id##_ref.kernels.unpack, &cn_##id##_ref.kernels.panel, &rows, n_rows,  \
                     n_cols, w, row_bytes, x, y);                                                \
     }
 
-/* dequantize() and unpack() of a format whose weights are scale_at(block, e / GROUP) *
- * level_at(block, e), e < BLOCK. Its levels are multiples of `step`, and codes count in steps. */
-#define CN_REF_LEVELS(id, step)                                                                \
-    static void dequantize(int64_t n_cols, const void *blocks, float *x)                       \
-    {                                                                                          \
-        const struct cn_block_##id *b = blocks;                                                \
-        for (int64_t i = 0; i < n_cols / BLOCK; i++, b++, x += BLOCK)                          \
-            for (int e = 0; e < BLOCK; e++)                                                    \
-                x[e] = scale_at(b, e / GROUP) * (float)level_at(b, e);                         \
-    }                                                                                          \
-                                                                                               \
-    static void unpack(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk_stride,   \
-                       float *scale, float *min)                                               \
-    {                                                                                          \
-        const struct cn_block_##id *b = row;                                                   \
-        (void)min;                                                                             \
-        for (int64_t i = 0; i < n_cols; i += BLOCK, b++) {                                     \
-            for (int g = 0; g < BLOCK / GROUP; g++)                                            \
-                *scale++ = (step)*scale_at(b, g);                                              \
-            for (int e = 0; e < BLOCK; e++)                                                    \
-                cn_ref_put_code(codes, chunk_stride, i + e, level_at(b, e) / (step) + OFFSET); \
-        }                                                                                      \
+/* dequantize and unpack of a format whose weights are <id>_scale_at_ref(block, e / GROUP) *
+ * <id>_level_at_ref(block, e), e < BLOCK. Its levels are multiples of `step`, and codes count in
+ * steps. */
+#define CN_REF_LEVELS(id, step)                                                          \
+    static void id##_dequantize_ref(int64_t n_cols, const void *blocks, float *x)        \
+    {                                                                                    \
+        const struct cn_block_##id *b = blocks;                                          \
+        for (int64_t i = 0; i < n_cols / BLOCK; i++, b++, x += BLOCK)                    \
+            for (int e = 0; e < BLOCK; e++)                                              \
+                x[e] = id##_scale_at_ref(b, e / GROUP) * (float)id##_level_at_ref(b, e); \
+    }                                                                                    \
+                                                                                         \
+    static void id##_unpack_ref(int64_t n_cols, const void *row, uint8_t *codes,         \
+                                size_t chunk_stride, float *scale, float *min)           \
+    {                                                                                    \
+        const struct cn_block_##id *b = row;                                             \
+        (void)min;                                                                       \
+        for (int64_t i = 0; i < n_cols; i += BLOCK, b++) {                               \
+            for (int g = 0; g < BLOCK / GROUP; g++)                                      \
+                *scale++ = (step)*id##_scale_at_ref(b, g);                               \
+            for (int e = 0; e < BLOCK; e++)                                              \
+                cn_ref_put_code(codes, chunk_stride, i + e,                              \
+                                id##_level_at_ref(b, e) / (step) + OFFSET);              \
+        }                                                                                \
     }
 
 /* Column c of a float panel. */

@@ -104,6 +104,18 @@ rm build/libcarnot.a
 broken symbols 'build/libcarnot.a: not built'
 cp "$scratch/good.a" build/libcarnot.a
 
+echo 'static void gemv(void) {}' >>quant/arm/q4_k_neon.c
+echo 'static void q4_k_gemv_ref(void) {}' >>quant/x86/q4_k_avx2.c
+echo 'static int q4_0_helper_ref(int x) { return x; }' >>quant/ref/q4_0_ref.c # right
+printf 'static void arrange(void) {}\nvoid (*cn_table)(void) = arrange;\n' >"$scratch/q9_z_avx2.c"
+gcc -w -c -o "$scratch/q9_z_avx2.o" "$scratch/q9_z_avx2.c" && ar q build/libcarnot.a "$scratch/q9_z_avx2.o"
+broken kernels 'gemv is not called q4_k_JOB_neon' 'q4_k_gemv_ref is not called q4_k_JOB_avx2' \
+    'q9_z_avx2.o: arrange is not called q9_z_JOB_avx2'
+! grep -q 'helper' "$scratch/out" || fail "names what is right"
+rm build/libcarnot.a
+broken kernels 'build/libcarnot.a: not built'
+cp "$scratch/good.a" build/libcarnot.a
+
 printf '#if defined(__AVX2__)\n#endif\n' >>base/error.c
 printf '#if 1 && \\\n    defined(__aarch64__)\n#endif\n' >>base/table.c
 printf '#if 0\n#elif defined(__ARM_FEATURE_DOTPROD)\n#endif\n' >>cli/cli.h
