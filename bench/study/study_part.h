@@ -8,6 +8,8 @@
 
 #include "base/json.h"
 #include "bench/study/study_run.h"
+#include "bench/target/study_args.h"
+#include "bench/target/study_folder.h"
 #include "bench/target/study_target.h"
 
 struct cn_study {
@@ -43,17 +45,6 @@ struct cn_study_site {
 enum cn_status cn_study_site_open(const struct cn_study *s, const char *name,
                                   struct cn_study_site *site);
 void cn_study_site_close(struct cn_study_site *site);
-
-/* Words of a command line. */
-struct cn_study_args {
-    const char *argv[100];
-    int n;
-    char text[8192];
-    size_t n_text;
-    bool full;
-};
-__attribute__((format(printf, 2, 3))) void cn_study_arg(struct cn_study_args *a, const char *format,
-                                                        ...);
 
 /* Runs a job and brings what it wrote here. */
 enum cn_status cn_study_job(const struct cn_study *s, const struct cn_study_site *site,

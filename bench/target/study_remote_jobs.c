@@ -2,6 +2,7 @@
  *
  * Jobs on a device: begun in a session of their own, looked after from time to time, collected.
  */
+#include "bench/target/study_folder.h"
 #include "bench/target/study_remote.h"
 
 #include "base/error.h"
