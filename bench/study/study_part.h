@@ -95,6 +95,11 @@ enum cn_status cn_study_join(const struct cn_study_outcome *outcome, const char 
 enum cn_status cn_study_prepare(struct cn_study *s, const struct cn_study_site *host);
 /* study_checks.c: CN_ERR_ARGUMENT if the machine's state forbids measuring, unless forced. */
 enum cn_status cn_study_check(const struct cn_study *s, const struct cn_study_site *site);
+/* study_checks.c: whether a device, or this machine, has the meter that its runs will ask for.
+ * CN_ERR_ARGUMENT if the plan names one that it lacks, unless forced; where none is named and none
+ * is there, the user is told that joules will be missing. */
+enum cn_status cn_study_check_meter(const struct cn_study *s, const struct cn_study_site *site);
+enum cn_status cn_study_check_local_meter(const struct cn_study *s);
 /* study_device.c: the row of `devices`, and `limits`. */
 enum cn_status cn_study_describe(const struct cn_study *s, struct cn_study_site *site);
 /* study_worker.c: all runs that this site can take. alone: it shows progress. */
