@@ -117,6 +117,12 @@ static void verdict(struct sentence *s, const struct cn_comparison *c)
         say(s, "%s and %s are equal in every pair (%zu).", c->a, c->b, c->test.n_a);
         return;
     }
+    if (c->same_values && !c->paired && n > 1) {
+        say(s, "%s and %s hold the same values (%zu each; ", c->a, c->b, n);
+        rank_p(s, c);
+        say(s, ").");
+        return;
+    }
     if (n == 1 && c->of_a.n == c->of_b.n) {
         describe_single_values(s, c);
         return;

@@ -481,6 +481,8 @@ static enum cn_status work(struct worker *w)
     if (left < 1)
         return CN_OK;
     w->total = (int64_t)left;
+    if (strcmp(w->site.name, "local") != 0) /* this machine was looked at before all else */
+        CN_TRY(cn_study_check_meter(s, &w->site));
     CN_TRY(cn_study_check(s, &w->site));
     w->site.celsius = temperature(w);
     CN_TRY(warm_up(w));
