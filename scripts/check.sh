@@ -209,6 +209,9 @@ check_tables() {
     # shellcheck disable=SC2046
     lines_only_in "$(sed -n 's/^int cn_cmd_\([a-z0-9_]*\)(.*/\1/p' $(files '^cli/.*\.c$') /dev/null)" "$names" \
         'cn_cmd_%s: no such row in cli/commands.def'
+    rows engine/text/pretokenizers.def | sed 's/^[^"]*"\([^"]*\)".*/\1/' | while IFS= read -r name; do
+        grep -qF "\`$name\`" README.md || echo "README.md: its list of pre-tokenizers lacks $name"
+    done
     printf '%s\n' "$names" | awk 'last > $0 { print "cli/commands.def: not sorted: " last " before " $0 } { last = $0 }'
 }
 
