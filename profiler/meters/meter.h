@@ -7,6 +7,7 @@
 #define CN_METER_H
 
 #include "profiler/profiler.h"
+#include "profiler/samples/plausible.h"
 #include "profiler/samples/series.h"
 
 /* What the watched program says that it has done (cn_profiler_work). */
@@ -68,10 +69,6 @@ struct cn_reading {
 
 /* Now, on a CLOCK_*, in ns. */
 int64_t cn_now_ns(int clock);
-
-/* Whether a source can have used so much in this time: up to 20 kW, for 20 ms more than that. No
- * socket takes a tenth of it; what says so was reset, or misread. */
-bool cn_joules_possible(double added_uj, int64_t ns);
 
 struct cn_meter {
     const char *name;

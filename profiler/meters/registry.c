@@ -57,12 +57,6 @@ int64_t cn_now_ns(int clock)
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-bool cn_joules_possible(double added_uj, int64_t ns)
-{
-    static const double most_w = 20000, slack_us = 20000;
-    return added_uj <= most_w * (1e-3 * (double)ns + slack_us);
-}
-
 void cn_channel_reason(struct cn_channel *c, const char *format, ...)
 {
     if (!c)
