@@ -191,7 +191,7 @@ static void test_a_gauge_knows_nothing_of_a_gap(void **state)
             assert_true(across.updates < 1 && strstr(across.slow, "measure 180 s"));
         else
             assert_true(across.updates > 98 && across.updates < 103);
-        assert_true(sqrt(across.var_uj2) > 22 * 3e6 / 8);
+        assert_true(equal || sqrt(across.var_uj2) > 22 * 3e6 / 8);
         cn_series_span(&s, 1000LL * MS, 6000LL * MS, &seen);
         assert_true(equal ? seen.updates < 1 : fabs(seen.updates - 50) < 1.5);
         assert_true(sqrt(seen.var_uj2) < 0.1e6);
