@@ -324,7 +324,7 @@ void cn_profiler_phase_begin(struct cn_profiler *p, const char *kind, int64_t in
     if (p->metered)
         edge(p, kind);
     int64_t now = cn_now_ns(CLOCK_MONOTONIC);
-    p->phases[i] = (struct cn_phase){ kind, index, now, now };
+    p->phases[i] = (struct cn_phase){ kind, index, now, now, p->clock.realtime_offset_ns };
 }
 
 void cn_profiler_phase_end(struct cn_profiler *p)

@@ -7,6 +7,7 @@
 #define CN_METER_H
 
 #include "profiler/profiler.h"
+#include "profiler/samples/plausible.h"
 #include "profiler/samples/series.h"
 
 /* What the watched program says that it has done (cn_profiler_work). */
@@ -65,10 +66,6 @@ struct cn_reading {
     double value;  /* cumulative uJ without wraps, or uW; set with OK and BREAK */
     char why[200]; /* set with BREAK and FAIL */
 };
-
-/* Whether a source can have used so much in this time: up to 20 kW, for 20 ms more than that. No
- * socket takes a tenth of it; what says so was reset, or misread. */
-bool cn_joules_possible(double added_uj, int64_t ns);
 
 struct cn_meter {
     const char *name;
