@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "bench/kernel/kernel_bench.h"
 
-#include "base/arena.h"
+#include "base/layout.h"
 #include "base/clock.h"
 #include "base/rng.h"
 #include "bench/kernel/kernel_data.h"
@@ -50,13 +50,13 @@ struct cn_kernel_bench {
 static size_t lay_out(struct cn_kernel_bench *b, uint8_t *base)
 {
     const int64_t cols = CN_BENCH_COLS;
-    struct cn_arena arena = { .base = base };
+    struct cn_layout arena = { .base = base };
     size_t panel_bytes = 0;
-    float *x = cn_arena_take(&arena, cols, sizeof *x);
-    int8_t *q = cn_arena_take(&arena, cols, 1);
-    float *d = cn_arena_take(&arena, cols / 32, sizeof *d);
-    float *sum32 = cn_arena_take(&arena, cols / 32, sizeof *sum32);
-    int16_t *sum16 = cn_arena_take(&arena, cols / 16, sizeof *sum16);
+    float *x = cn_layout_take(&arena, cols, sizeof *x);
+    int8_t *q = cn_layout_take(&arena, cols, 1);
+    float *d = cn_layout_take(&arena, cols / 32, sizeof *d);
+    float *sum32 = cn_layout_take(&arena, cols / 32, sizeof *sum32);
+    int16_t *sum16 = cn_layout_take(&arena, cols / 16, sizeof *sum16);
     size_t scratch_bytes = 0;
     int64_t rows = 0;
     for (int i = 0; i < CN_N_ACT_KINDS; i++) {
@@ -68,7 +68,7 @@ static size_t lay_out(struct cn_kernel_bench *b, uint8_t *base)
         int64_t r = cn_gemm_rows(kind);
         rows = r > rows ? r : rows;
     }
-    void *panel = cn_arena_take(&arena, 1, panel_bytes);
+    void *panel = cn_layout_take(&arena, 1, panel_bytes);
     if (base) {
         struct cn_vec vec = cn_ops_for(1u << CN_TIER_REF).vec;
         struct cn_rng rng = { ACT_FILL };
@@ -79,11 +79,11 @@ static size_t lay_out(struct cn_kernel_bench *b, uint8_t *base)
     }
     for (int i = 0; i < b->n_threads; i++) {
         struct worker w = { 0 };
-        w.y = cn_arena_take(&arena, 1, (size_t)rows * CN_BENCH_TOKENS * sizeof(float) + STEP_BYTES);
-        w.x = cn_arena_take(&arena, cols, sizeof(float));
-        w.codes = cn_arena_take(&arena, 1, scratch_bytes);
-        w.scale = cn_arena_take(&arena, cols / 16, sizeof(float));
-        w.min = cn_arena_take(&arena, cols / 16, sizeof(float));
+        w.y = cn_layout_take(&arena, 1, (size_t)rows * CN_BENCH_TOKENS * sizeof(float) + STEP_BYTES);
+        w.x = cn_layout_take(&arena, cols, sizeof(float));
+        w.codes = cn_layout_take(&arena, 1, scratch_bytes);
+        w.scale = cn_layout_take(&arena, cols / 16, sizeof(float));
+        w.min = cn_layout_take(&arena, cols / 16, sizeof(float));
         if (base)
             b->workers[i] = w;
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "bench/machine/machine_probe.h"
 
-#include "base/arena.h"
+#include "base/layout.h"
 #include "base/clock.h"
 #include "bench/machine/probe.h"
 #include "bench/stats/stats.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "bench/machine/probe.h"
 
-#include "base/arena.h"
+#include "base/layout.h"
 #include "base/clock.h"
 
 #include <linux/perf_event.h>
