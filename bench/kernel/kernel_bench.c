@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "bench/kernel/kernel_bench.h"
 
-#include "base/layout.h"
 #include "base/clock.h"
+#include "base/layout.h"
 #include "base/rng.h"
 #include "bench/kernel/blas.h"
 #include "bench/kernel/kernel_data.h"
@@ -81,7 +81,8 @@ static size_t lay_out(struct cn_kernel_bench *b, uint8_t *base)
     }
     for (int i = 0; i < b->n_threads; i++) {
         struct worker w = { 0 };
-        w.y = cn_layout_take(&arena, 1, (size_t)rows * CN_BENCH_TOKENS * sizeof(float) + STEP_BYTES);
+        w.y =
+            cn_layout_take(&arena, 1, (size_t)rows * CN_BENCH_TOKENS * sizeof(float) + STEP_BYTES);
         w.x = cn_layout_take(&arena, cols, sizeof(float));
         w.codes = cn_layout_take(&arena, 1, scratch_bytes);
         w.scale = cn_layout_take(&arena, cols / 16, sizeof(float));

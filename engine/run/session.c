@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/run/session.h"
 
-#include "base/layout.h"
 #include "base/error.h"
+#include "base/layout.h"
 
 #include <math.h>
 #include <stdlib.h>
