@@ -13,7 +13,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BATCH = 512, HELD_OUT = 3 /* every third file */ };
+enum {
+    BATCH = 512,
+    HELD_OUT = 3,   /* every third file */
+    MOST_NAMED = 48 /* points that a plot names one by one; the table names all */
+};
 
 struct points {
     struct cn_sweep_point *at; /* [n] */
@@ -85,7 +89,7 @@ static void plot_model(struct cn_report *r, const struct points *p, const char *
 {
     const double scale = r->per_joule[CN_METRIC_DECODE_J - CN_METRIC_PREFILL_J];
     const char *unit = cn_metric_unit(r, CN_METRIC_DECODE_J);
-    char x[64], y[64];
+    char x[64], y[64], label[160];
     snprintf(x, sizeof x, "measured, %s", unit);
     snprintf(y, sizeof y, "by the model, %s", unit);
     struct cn_plot *plot = cn_plot_create(x, y);
@@ -102,8 +106,11 @@ static void plot_model(struct cn_report *r, const struct points *p, const char *
                 continue;
             lo = fmin(lo, at->joules * per);
             hi = fmax(hi, at->joules * per);
+            snprintf(label, sizeof label, "%s, %s", r->files[r->groups[p->groups[i]].file].name,
+                     at->decode ? "decode" : "prefill");
             cn_plot_point(plot, at->joules * per, at->predicted * per,
-                          (at->predicted - at->half) * per, (at->predicted + at->half) * per, NULL);
+                          (at->predicted - at->half) * per, (at->predicted + at->half) * per,
+                          p->n <= MOST_NAMED ? label : NULL);
         }
     }
     if (lo < hi) {

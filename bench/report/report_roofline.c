@@ -83,8 +83,7 @@ static void roofline_plot(struct cn_report *r, int setting)
                 continue;
             lo = fmin(lo, x);
             hi = fmax(hi, x);
-            cn_plot_point(p, x, y, (double)NAN, (double)NAN,
-                          pass ? NULL : r->files[r->groups[g].file].quant);
+            cn_plot_point(p, x, y, (double)NAN, (double)NAN, r->files[r->groups[g].file].quant);
         }
     }
     put_limit(p, r, setting, lo / 2, hi * 2);
