@@ -504,7 +504,8 @@ bool cn_report_opening(struct cn_report *r)
         cn_page_note(r->page, "The plan asks: \u201c%s\u201d", question);
     int n_disturbed = cn_report_disturbed(r, what, sizeof what);
     if (n_disturbed)
-        cn_page_warning(r->page, "%d of %d runs were disturbed (%s): what follows rests on them too.",
+        cn_page_warning(r->page,
+                        "%d of %d runs were disturbed (%s): what follows rests on them too.",
                         n_disturbed, r->n_runs, what);
     bool told = true;
     if (!cn_front_picture(r, axis, source))
