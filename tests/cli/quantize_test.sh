@@ -52,6 +52,23 @@ grep -q '^blk.2.attn_k.weight,.*F16' "$scratch/out" || fail "second rule"
 grep -q '^blk.2.attn_q.weight,.*Q8_0' "$scratch/out" || fail "no rule"
 grep -q '^token_embd.weight,.*Q4_K' "$scratch/out" || fail "embedding"
 
+# Weights beyond what the numbers of a format reach.
+cases=${CARNOT_SHARED:-../shared}/cases/engine
+if [ -r "$cases/big-f32.gguf" ]; then
+    expect 1 "$CARNOT" quantize "$cases/big-f32.gguf" "$scratch/big.gguf" F16
+    one_line_err
+    err_has "blk.0.ffn_down.weight: row 0 holds weights too large for F16"
+    [ ! -e "$scratch/big.gguf" ] || fail "left a file behind"
+    expect 0 "$CARNOT" quantize "$cases/big-f32.gguf" "$scratch/big.gguf" BF16
+    expect 0 "$CARNOT" quantize "$cases/tiny-rows.gguf" "$scratch/tiny.gguf" Q8_0 --tensor-type ffn_up=q6_k
+    err_has "rows of 1 tensors are so small"
+    expect 0 "$CARNOT" quantize "$cases/tiny-rows.gguf" "$scratch/tiny.gguf" Q8_0 --tensor-type ffn_up=mxfp4
+    ! grep -q warning "$scratch/err" || fail "no warning expected"
+    rm "$scratch/tiny.gguf" "$scratch/big.gguf"
+else
+    echo "SKIPPED: no $cases (CARNOT_SHARED names the folder of shared test data)"
+fi
+
 # Quantised already.
 expect 1 "$CARNOT" quantize "$new" "$scratch/twice.gguf" Q4_0
 err_has "--allow-requantize"
