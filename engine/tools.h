@@ -176,8 +176,10 @@ CN_API const char *cn_synth_shape_name(int i);
 /* ---- inspect ------------------------------------------------------------------------------ */
 
 /* What is in a GGUF file of any kind: models (all parts of a split one), vocabularies,
- * importance matrices. All texts are valid UTF-8 on one line: other bytes are shown as \xHH and
- * long texts cut with "...". Everything belongs to the cn_inspect and lives as long. */
+ * importance matrices; and in an importance matrix of the older ".dat" form, whose sums are shown
+ * as tensors, and what else it says as keys. All texts are valid UTF-8 on one line: other bytes are
+ * shown as \xHH and long texts cut with "...". Everything belongs to the cn_inspect and lives as
+ * long. */
 
 struct cn_inspect;
 
@@ -188,7 +190,7 @@ struct cn_inspect_info {
     const char *tokenizer;    /* tokenizer.ggml.model, "" if absent */
     const char *file_type;    /* "Q4_K_M"; NULL if absent or unknown */
     int64_t file_type_id;     /* general.file_type; -1 if absent */
-    uint32_t version;         /* of GGUF */
+    uint32_t version;         /* of GGUF; 0: another kind of file */
     int n_parts;              /* files of a split model */
     int64_t file_bytes;       /* of all parts */
     int64_t n_keys, n_tensors;
@@ -199,6 +201,8 @@ struct cn_inspect_info {
     int64_t kv_bytes_per_token; /* f16 keys and values of all layers, as if none had a sliding
                                  * window; -1: cannot be told */
     const char *problem;        /* what the metadata check found wrong; NULL: it is consistent */
+    const char *cannot_run; /* of a model with weights: why it cannot be opened; NULL: it can, or
+                             * is no such model */
 };
 
 /* One type of the histogram, in the order of first use. */

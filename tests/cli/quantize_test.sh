@@ -197,7 +197,7 @@ nothing_left
 if mkdir "$scratch/small" && mount -t tmpfs -o size=2m tmpfs "$scratch/small" 2>/dev/null; then
     trap 'umount "$scratch/small"; rm -rf "$scratch"' EXIT
     echo before >"$scratch/small/new.gguf"
-    expect 1 "$CARNOT" quantize "$model" "$scratch/small/new.gguf" Q8_0
+    expect 1 "$CARNOT" quantize --force "$model" "$scratch/small/new.gguf" Q8_0
     one_line_err
     err_has "No space left on device"
     [ "$(cat "$scratch/small/new.gguf")" = before ] || fail "the old file is gone"
@@ -208,7 +208,7 @@ else
         (ulimit -f 2000 && trap '' XFSZ && exec "$@")
     }
     echo before >"$new"
-    expect 1 limited "$CARNOT" quantize "$model" "$new" Q8_0
+    expect 1 limited "$CARNOT" quantize --force "$model" "$new" Q8_0
     err_has "File too large"
     [ "$(cat "$new")" = before ] || fail "the old file is gone"
     rm "$new"
