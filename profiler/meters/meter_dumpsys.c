@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/child.h"
+#include "base/clock.h"
 #include "profiler/meters/meter.h"
 #include "profiler/samples/dumpsys.h"
 #include "profiler/sysfs.h"
@@ -108,6 +109,7 @@ static void probe(const struct cn_meter_request *request, struct cn_channel_list
     c->automatic = true;
     if (!cn_sysfs_path(path, request->root, "%s", program) || access(path, X_OK) != 0) {
         cn_channel_reason(c, "no %s%s: this is no Android", request->root, program);
+        cn_channel_remedy(c, "Android phones have it; elsewhere use another meter");
         return;
     }
     struct cn_dumpsys d;

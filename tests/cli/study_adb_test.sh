@@ -122,7 +122,7 @@ err_has "adb:$serial: the plan's meter hwmon cannot be read there: "
 "$CARNOT" study export first.db --table runs -o csv | awk -F, -v step=$step_ms '
 NR == 1 { for (i = 1; i <= NF; i++) at[$i] = i; next }
 { a = $at["started_s"]; b = $at["ended_s"]; if (!lo || a < lo) lo = a; if (b > hi) hi = b }
-END { print "time_ms,power_w"; for (t = lo * 1000 - 500; t < hi * 1000 + 500; t += step) printf "%.2f,2\n", t }' >samples.csv
+END { print "time_ms,power_w"; for (t = lo * 1000 - 500; t < hi * 1000 + 500; t += step) printf "%.2f,%s\n", t, n++ % 2 ? 1.99999 : 2.00001 }' >samples.csv
 expect 0 "$CARNOT" study import-samples samples.csv --db first.db --target "adb:$serial"
 "$CARNOT" study export first.db -o jsonl >rows
 grep -cE '"energy_status": "measured".*"watts": (2|2[.]0000|1[.]9999)' rows | grep -qx 4 || fail "4 runs of 2 W expected: $(cat rows)"
@@ -260,10 +260,10 @@ checks off
 END
 CARNOT_TIERS=ref plug slow 1000000000 # long enough for ten values, however fast the machine
 study 0 phone.db --target "adb:$serial" --root "$scratch/$tree"
-"$CARNOT" study export phone.db -o jsonl >rows
-grep -c '"meter": "dumpsys", "boundary": "battery", "energy_status": "measured"' rows | grep -qx 2 ||
-    fail "2 runs measured by dumpsys, unasked, expected: $(cat rows)"
-"$CARNOT" study export phone.db --table traces -o jsonl >traces
+"$CARNOT" study export phone.db -o jsonl >phone.rows
+grep -c '"meter": "dumpsys", "boundary": "battery", "energy_status": "measured"' phone.rows | grep -qx 2 ||
+    fail "2 runs measured by dumpsys, unasked, expected: $(cat phone.rows)"
+"$CARNOT" study export phone.db --table traces -o jsonl >phone.traces
 awk 'FNR == NR {
     n++
     gsub(/\\"/, "\"")
@@ -289,5 +289,5 @@ awk 'FNR == NR {
     print joules " J +- " within ", truth " truth[k]
     bad += off * off > (1.3 * within) ^ 2 && off * off > (0.03 * truth[k]) ^ 2
 }
-END { exit bad || k != 2 }' traces rows >joules || fail "joules within their interval expected: $(cat joules)"
+END { exit bad || k != 2 }' phone.traces phone.rows >joules || fail "joules within their interval expected: $(cat joules)"
 cat joules
