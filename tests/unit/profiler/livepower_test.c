@@ -390,7 +390,9 @@ static void test_tokens_resolve_as_a_sum(void **state)
     print_message("%lld tokens: %.3f J +- %.3f, truth %.3f J, %lld updates\n", (long long)e.index,
                   e.joules, e.uncertainty, t, (long long)e.updates);
     assert_int_equal(e.index, TOKENS);
-    if (too_late(s, &before)) {
+    const bool near = e.status == CN_ENERGY_MEASURED && e.updates > 500 &&
+                      fabs(e.joules - t) <= fmin(0.01 * t, 1.5 * e.uncertainty);
+    if (!near && too_late(s, &before)) {
         cn_profiler_free(p);
         destroy(s);
         skip();
@@ -434,7 +436,9 @@ static void test_two_sockets_and_idle_baseline(void **state)
     print_message("package %.3f J, net %.3f, dram %.3f, truth %.3f J; idle %.2f W before, %.2f W "
                   "after\n",
                   e.joules, e.joules_net, dram.joules, t, b.before_w, b.after_w);
-    if (too_late(s, &before)) {
+    const bool near = fabs(e.joules - t) <= 0.03 * t && fabs(dram.joules - 0.1 * t) <= 0.006 * t &&
+                      fabs(b.before_w - 6) < 0.9 && fabs(b.after_w - 8) < 0.9;
+    if (!near && too_late(s, &before)) {
         cn_profiler_free(p);
         destroy(s);
         skip();
