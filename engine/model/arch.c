@@ -24,6 +24,11 @@ const struct cn_arch *cn_arch_by_name(const char *name, uint64_t n)
     return NULL;
 }
 
+const struct cn_arch *cn_arch_at(int i)
+{
+    return i >= 0 && i < N_ARCHS ? archs[i] : NULL;
+}
+
 void cn_arch_list(char *buf, uint64_t buf_bytes)
 {
     uint64_t n = 0;

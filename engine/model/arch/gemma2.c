@@ -10,11 +10,11 @@ const struct cn_arch cn_arch_gemma2 = {
     .required = CN_SLOTS_PRE_NORMS | CN_SLOTS_POST_NORMS | CN_SLOTS_SPLIT_QKV,
     .dense_ffn = CN_SLOTS_GATED_FFN,
     .rope_neox = true,
-    .gelu = true,
+    .activation = CN_GELU,
     .scale_embedding = true,
     .attn_softcap = 50,
     .final_softcap = 30,
-    .sliding_period = 2,
+    .sliding = {CN_LAYERS_BUT_EVERY, 2, "attention.sliding_window_pattern"},
     .sliding_window = 4096,
     .head_scale_layers = 46,
 };

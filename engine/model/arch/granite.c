@@ -11,5 +11,5 @@ const struct cn_arch cn_arch_granite = {
     .optional = CN_BIT(OUTPUT) | CN_SLOTS_QKV_BIAS | CN_BIT(ATTN_OUT_B) | CN_BIT(GATE_B) |
                 CN_BIT(UP_B) | CN_BIT(DOWN_B) | CN_BIT(ROPE_FREQS),
     .dense_ffn = CN_SLOTS_GATED_FFN,
-    .granite_scales = true,
+    .scale_keys = true,
 };

@@ -11,6 +11,6 @@ const struct cn_arch cn_arch_olmoe = {
     .dense_ffn = CN_SLOTS_GATED_FFN,
     .experts = CN_SLOTS_EXPERTS,
     .rope_neox = true,
-    .qk_norm_whole = true,
+    .qk_norm = CN_QK_NORM_WHOLE,
     .output_required = true,
 };

@@ -14,6 +14,6 @@ const struct cn_arch cn_arch_phi2 = {
     .layer_norm = true,
     .parallel = true,
     .rope_neox = true,
-    .gelu = true,
+    .activation = CN_GELU,
     .output_required = true,
 };

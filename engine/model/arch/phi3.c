@@ -13,5 +13,5 @@ const struct cn_arch cn_arch_phi3 = {
     .rope_neox = true,
     .fused_gate_up = true,
     .longrope = true,
-    .sliding_all = true,
+    .sliding = { .which = CN_LAYERS_ALL },
 };
