@@ -190,7 +190,7 @@ struct cn_synth_vocab {
 /* The true shape of a public model, for synthetic ones of the same cost. */
 struct cn_synth_shape {
     const char *name;
-    int32_t n_vocab;
+    int32_t n_layer, n_vocab;
     /* The architecture's keys, "key=value key=value": integers; floats, which have a '.' or an
      * exponent; words; and [a,b,..] for an array with one entry per layer, where 5*a,b stands for a
      * five times and the whole repeats until all layers have one. Numbers and hyperparameters as
@@ -199,7 +199,9 @@ struct cn_synth_shape {
     /* The optional slots that the model has. */
     cn_slots has;
     const struct cn_synth_vocab *vocab;
-    float rope_factor; /* of llama 3 style frequency factors, where `has` holds ROPE_FREQS */
+    /* The frequency factors, where `has` holds ROPE_FREQS: those of llama 3 for a context so many
+     * times as long, or 1 for this share of the frequencies and no rotation for the others. */
+    float rope_factor, rope_kept;
 };
 
 struct cn_arch {
@@ -262,6 +264,9 @@ struct cn_arch {
     struct cn_layer_rule expert_layers; /* NONE: all; those below leading_dense_block_count never */
     int32_t
         head_scale_layers;  /* with so many layers scores are scaled by 1/sqrt(n_embd / n_head) */
+    /* File types keep the values of models with 80 layers precise (the 70 B ones): where several
+     * heads of queries share one of values, or always. */
+    enum { CN_VALUES_AS_OTHERS, CN_VALUES_IF_SHARED, CN_VALUES_ALWAYS } precise_values;
     int32_t n_streams;      /* of AltUp; 0: one residual stream */
     int32_t shared_kv_from; /* layers from here on read earlier K and V; 0: the key says it */
     struct {
@@ -269,6 +274,11 @@ struct cn_arch {
         int32_t n_layers; /* in the first so many layers */
     } sparsity;
 };
+
+struct cn_mix_model;
+/* What struct cn_mix_model wants to know of an architecture (NULL: an unknown one), from the rest of
+ * it. */
+bool cn_arch_has_few_value_heads(const struct cn_arch *arch, const struct cn_mix_model *model);
 
 /* NULL if there is none of this name (n bytes). */
 const struct cn_arch *cn_arch_by_name(const char *name, uint64_t n);
