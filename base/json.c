@@ -80,7 +80,7 @@ static bool skip_digits(struct parser *p)
     return p->pos > start;
 }
 
-static enum cn_status parse_number(struct parser *p, double *number)
+static enum cn_status parse_number(struct parser *p, struct cn_json_value *value)
 {
     size_t start = p->pos;
     p->pos += peek(p) == '-';
@@ -99,11 +99,15 @@ static enum cn_status parse_number(struct parser *p, double *number)
         if (!skip_digits(p))
             return fail(p, "a digit");
     }
-    /* strtod wants a terminator, and the arena has room for as many bytes as the text. */
+    /* The arena has room for as many bytes as the text and one more, and no number ends where
+     * another string begins. */
     char *copy = p->json->strings + p->n_strings;
-    memcpy(copy, p->text + start, p->pos - start);
-    copy[p->pos - start] = '\0';
-    *number = strtod(copy, NULL);
+    value->n_string = p->pos - start;
+    memcpy(copy, p->text + start, value->n_string);
+    copy[value->n_string] = '\0';
+    p->n_strings += value->n_string + 1;
+    value->string = copy;
+    value->number = strtod(copy, NULL);
     return CN_OK;
 }
 
@@ -214,7 +218,7 @@ static enum cn_status parse_value(struct parser *p, struct cn_json_value *value)
         if (peek(p) != '-' && (peek(p) < '0' || peek(p) > '9'))
             return fail(p, "a value");
         value->type = CN_JSON_NUMBER;
-        return parse_number(p, &value->number);
+        return parse_number(p, value);
     }
 }
 

@@ -27,7 +27,8 @@ struct cn_json_value {
     enum cn_json_type type;
     bool boolean;
     double number;
-    const char *string; /* [n_string] decoded, may hold NULs; a NUL follows it */
+    const char *string; /* [n_string] decoded, may hold NULs; a NUL follows it. Of a number: as it
+                         * is written, so that 1 and 1.0 can be told apart */
     size_t n_string;
     const char *key; /* [n_key] of a member of an object, as `string`; else NULL */
     size_t n_key;

@@ -7,6 +7,7 @@
 #include "cli/cli.h"
 #include "cli/command.h"
 #include "cli/lists.h"
+#include "cli/open_model.h"
 #include "cli/outputs.h"
 #include "cli/tokens.h"
 
@@ -295,7 +296,7 @@ static enum cn_status open_all(const struct arguments *a, struct cn_run *run,
     struct cn_model_options options = { .tiers = a->tiers, .vocab_only = a->print_prompt };
     idle(a, run, 0);
     cn_profiler_phase_begin(run->profiler, "load", 0);
-    enum cn_status status = cn_model_open(a->model, &options, &run->model, err);
+    enum cn_status status = cn_open_model(a->model, &options, a->ctx, &run->model, err);
     if (status == CN_OK && !a->print_prompt)
         status = cn_session_create(run->model, session, &run->session, err);
     cn_profiler_phase_end(run->profiler);

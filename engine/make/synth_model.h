@@ -16,7 +16,8 @@ struct cn_synth_model {
     void *bytes;         /* of gguf */
 };
 
-/* Shape number i of all architectures, in the order of their tables; NULL at and beyond the last. */
+/* Shape number i of all architectures, in the order of their tables; NULL at and beyond the last.
+ */
 const struct cn_synth_shape *cn_synth_shape_at(int i, const struct cn_arch **arch);
 
 /* The first n_layer layers of a shape. To be closed, after an error too. */

@@ -263,7 +263,7 @@ struct cn_arch {
     } temperature;
     struct cn_layer_rule expert_layers; /* NONE: all; those below leading_dense_block_count never */
     int32_t
-        head_scale_layers;  /* with so many layers scores are scaled by 1/sqrt(n_embd / n_head) */
+        head_scale_layers; /* with so many layers scores are scaled by 1/sqrt(n_embd / n_head) */
     /* File types keep the values of models with 80 layers precise (the 70 B ones): where several
      * heads of queries share one of values, or always. */
     enum { CN_VALUES_AS_OTHERS, CN_VALUES_IF_SHARED, CN_VALUES_ALWAYS } precise_values;
@@ -276,8 +276,8 @@ struct cn_arch {
 };
 
 struct cn_mix_model;
-/* What struct cn_mix_model wants to know of an architecture (NULL: an unknown one), from the rest of
- * it. */
+/* What struct cn_mix_model wants to know of an architecture (NULL: an unknown one), from the rest
+ * of it. */
 bool cn_arch_has_few_value_heads(const struct cn_arch *arch, const struct cn_mix_model *model);
 
 /* NULL if there is none of this name (n bytes). */

@@ -45,6 +45,11 @@ size_t cn_kv_row_bytes(enum cn_kv_type type, int64_t n)
     return 0;
 }
 
+int64_t cn_kv_capacity(int64_t window, int64_t n_ctx, int64_t n_batch)
+{
+    return window > 0 && window + n_batch < n_ctx ? window + n_batch : n_ctx;
+}
+
 void cn_kv_store_row(const struct cn_session *s, int64_t n, const float *x, uint8_t *row)
 {
     const struct cn_vec *vec = &s->model->ops.vec;

@@ -31,6 +31,10 @@ size_t cn_attend_scratch_bytes(int64_t n_head, int64_t n_head_kv, int64_t d_k, i
 /* The first position that the token at `position` sees. */
 int64_t cn_attend_first(int64_t window, bool chunked, int64_t position);
 
+/* Rows of a cache: a ring where tokens see a window only, and so many more as a pass stores before
+ * its first token looks back. */
+int64_t cn_kv_capacity(int64_t window, int64_t n_ctx, int64_t n_batch);
+
 /* Bytes of a row of n numbers in the cache, and writing it. */
 size_t cn_kv_row_bytes(enum cn_kv_type type, int64_t n);
 void cn_kv_store_row(const struct cn_session *s, int64_t n, const float *x, uint8_t *row);

@@ -2,8 +2,8 @@
 #include "engine/run/session.h"
 
 #include "base/error.h"
+#include "base/layout.h"
 #include "engine/run/attend.h"
-#include "engine/run/carver.h"
 #include "engine/run/mixer/mixer.h"
 #include "engine/run/steps.h"
 #include "engine/run/streams.h"
@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ALIGN = 64, MAX_THREADS = 1024, DEFAULT_CTX = 4096, DEFAULT_BATCH = 512 };
+enum { MAX_THREADS = 1024, DEFAULT_CTX = 4096, DEFAULT_BATCH = 512 };
 
 static size_t max_size(size_t a, size_t b)
 {
@@ -50,20 +50,20 @@ static struct wants wants_of(const struct cn_model *m)
     return wants;
 }
 
-static void carve_experts(struct cn_session *s, struct cn_carver *c)
+static void carve_experts(struct cn_session *s, struct cn_layout *c)
 {
     const struct cn_hparams *hp = &s->model->hp;
     const int64_t slots = s->n_batch * hp->n_expert_used, E = hp->n_expert;
-    s->router = cn_carve(c, s->n_batch * E, sizeof(float));
-    s->select = cn_carve(c, s->n_batch * E, sizeof(float));
-    s->chosen = cn_carve(c, slots, sizeof(int32_t));
-    s->chosen_weight = cn_carve(c, slots, sizeof(float));
-    s->expert_first = cn_carve(c, E + 1, sizeof(int32_t));
-    s->slot_token = cn_carve(c, slots, sizeof(int32_t));
-    s->slot_choice = cn_carve(c, slots, sizeof(int32_t));
-    s->token_slot = cn_carve(c, slots, sizeof(int32_t));
-    s->expert_x = cn_carve(c, slots * hp->n_embd, sizeof(float));
-    s->expert_y = cn_carve(c, max64(slots, s->n_batch) * hp->n_embd, sizeof(float));
+    s->router = cn_layout_take(c, s->n_batch * E, sizeof(float));
+    s->select = cn_layout_take(c, s->n_batch * E, sizeof(float));
+    s->chosen = cn_layout_take(c, slots, sizeof(int32_t));
+    s->chosen_weight = cn_layout_take(c, slots, sizeof(float));
+    s->expert_first = cn_layout_take(c, E + 1, sizeof(int32_t));
+    s->slot_token = cn_layout_take(c, slots, sizeof(int32_t));
+    s->slot_choice = cn_layout_take(c, slots, sizeof(int32_t));
+    s->token_slot = cn_layout_take(c, slots, sizeof(int32_t));
+    s->expert_x = cn_layout_take(c, slots * hp->n_embd, sizeof(float));
+    s->expert_y = cn_layout_take(c, max64(slots, s->n_batch) * hp->n_embd, sizeof(float));
 }
 
 static struct cn_mixer_sizes sizes_of(const struct cn_session *s)
@@ -72,15 +72,15 @@ static struct cn_mixer_sizes sizes_of(const struct cn_session *s)
 }
 
 /* What layers keep from token to token. */
-static void carve_states(struct cn_session *s, struct cn_carver *c)
+static void carve_states(struct cn_session *s, struct cn_layout *c)
 {
     const struct cn_mixer_sizes sizes = sizes_of(s);
     const int64_t n_layer = s->model->hp.n_layer;
-    s->kv = cn_carve(c, n_layer, sizeof *s->kv);
+    s->kv = cn_layout_take(c, n_layer, sizeof *s->kv);
     size_t before = c->used;
     for (int64_t i = 0; i < n_layer; i++) {
         const struct cn_mixer *mixer = cn_mixer_of(s->model, i);
-        void *memory = cn_carve(c, (int64_t)mixer->state_bytes(&sizes, i), 1);
+        void *memory = cn_layout_take(c, (int64_t)mixer->state_bytes(&sizes, i), 1);
         if (c->base)
             mixer->place(s, i, memory);
     }
@@ -89,7 +89,7 @@ static void carve_states(struct cn_session *s, struct cn_carver *c)
 
 /* Inputs of products that run together: of experts, of heads. Each can get every token of a batch;
  * they are sized for that only in address space: untouched pages cost nothing. */
-static void carve_inputs(struct cn_session *s, struct cn_carver *c, const struct wants *wants)
+static void carve_inputs(struct cn_session *s, struct cn_layout *c, const struct wants *wants)
 {
     const struct cn_model *m = s->model;
     int64_t n = m->hp.n_expert;
@@ -101,19 +101,19 @@ static void carve_inputs(struct cn_session *s, struct cn_carver *c, const struct
         widest = max64(widest, cols);
     }
     s->n_inputs = n;
-    s->inputs = cn_carve(c, n, sizeof *s->inputs);
-    s->head_weights = cn_carve(c, n, sizeof *s->head_weights);
-    s->products = cn_carve(c, 2 * n + 4, sizeof *s->products);
+    s->inputs = cn_layout_take(c, n, sizeof *s->inputs);
+    s->head_weights = cn_layout_take(c, n, sizeof *s->head_weights);
+    s->products = cn_layout_take(c, 2 * n + 4, sizeof *s->products);
     for (int64_t i = 0; i < n; i++) {
-        void *memory =
-            cn_carve(c, (int64_t)cn_input_bytes(s->n_batch, widest, wants->q8, wants->f32), 1);
+        void *memory = cn_layout_take(
+            c, (int64_t)cn_input_bytes(s->n_batch, widest, wants->q8, wants->f32), 1);
         if (c->base)
             cn_input_init(&s->inputs[i], s->n_batch, widest, wants->q8, wants->f32, memory);
     }
 }
 
 /* Scratch of a pass and of a thread: what the largest layer needs. */
-static void carve_scratch(struct cn_session *s, struct cn_carver *c, const struct wants *wants)
+static void carve_scratch(struct cn_session *s, struct cn_layout *c, const struct wants *wants)
 {
     const struct cn_model *m = s->model;
     const struct cn_mixer_sizes sizes = sizes_of(s);
@@ -126,12 +126,12 @@ static void carve_scratch(struct cn_session *s, struct cn_carver *c, const struc
     }
     for (int kind = 0; kind < CN_N_ACT_KINDS; kind++)
         thread = max_size(thread, cn_gemm_scratch_bytes(kind, wants->widest));
-    s->mixer_scratch = cn_carve(c, (int64_t)pass, 1);
-    s->thread_scratch_bytes = cn_round_up(thread);
-    s->thread_scratch = cn_carve(c, cn_pool_n_threads(s->pool), s->thread_scratch_bytes);
+    s->mixer_scratch = cn_layout_take(c, (int64_t)pass, 1);
+    s->thread_scratch_bytes = cn_round_up(thread, CN_ALIGN);
+    s->thread_scratch = cn_layout_take(c, cn_pool_n_threads(s->pool), s->thread_scratch_bytes);
 }
 
-static void carve_all(struct cn_session *s, struct cn_carver *c)
+static void carve_all(struct cn_session *s, struct cn_layout *c)
 {
     const struct cn_model *m = s->model;
     const struct cn_hparams *hp = &m->hp;
@@ -147,23 +147,24 @@ static void carve_all(struct cn_session *s, struct cn_carver *c)
     carve_states(s, c);
     for (int kind = 0; kind < CN_N_ROPES; kind++) {
         const int64_t half = hp->n_rope[kind] / 2;
-        s->rope_freq[kind] = cn_carve(c, half, sizeof(float));
-        s->rope_cos[kind] = cn_carve(c, n * half, sizeof(float));
-        s->rope_sin[kind] = cn_carve(c, n * half, sizeof(float));
+        s->rope_freq[kind] = cn_layout_take(c, half, sizeof(float));
+        s->rope_cos[kind] = cn_layout_take(c, n * half, sizeof(float));
+        s->rope_sin[kind] = cn_layout_take(c, n * half, sizeof(float));
     }
-    s->x = cn_carve(c, n * hp->n_embd, sizeof(float));
-    s->h = cn_carve(c, n * hp->n_embd, sizeof(float));
-    s->t = cn_carve(c, n * hp->n_embd, sizeof(float));
+    s->x = cn_layout_take(c, n * hp->n_embd, sizeof(float));
+    s->h = cn_layout_take(c, n * hp->n_embd, sizeof(float));
+    s->t = cn_layout_take(c, n * hp->n_embd, sizeof(float));
     if (m->arch->experts_beside_dense)
-        s->side = cn_carve(c, n * hp->n_embd, sizeof(float));
-    s->gate = cn_carve(c, n * ff, sizeof(float));
-    s->up = cn_carve(c, n * ff, sizeof(float));
-    s->logits = cn_carve(c, s->n_logits * hp->n_vocab, sizeof(float));
-    s->ones = cn_carve(c, max64(max64(hp->d_k, hp->d_v), hp->n_embd), sizeof(float));
+        s->side = cn_layout_take(c, n * hp->n_embd, sizeof(float));
+    s->gate = cn_layout_take(c, n * ff, sizeof(float));
+    s->up = cn_layout_take(c, n * ff, sizeof(float));
+    s->logits = cn_layout_take(c, s->n_logits * hp->n_vocab, sizeof(float));
+    s->ones = cn_layout_take(c, max64(max64(hp->d_k, hp->d_v), hp->n_embd), sizeof(float));
     for (int64_t i = 0; c->base && i < max64(max64(hp->d_k, hp->d_v), hp->n_embd); i++)
         s->ones[i] = 1;
     cn_streams_carve(s, c);
-    void *input = cn_carve(c, (int64_t)cn_input_bytes(n, wants.widest, wants.q8, wants.f32), 1);
+    void *input =
+        cn_layout_take(c, (int64_t)cn_input_bytes(n, wants.widest, wants.q8, wants.f32), 1);
     if (c->base)
         cn_input_init(&s->input, n, wants.widest, wants.q8, wants.f32, input);
     carve_inputs(s, c, &wants);
@@ -217,11 +218,11 @@ enum cn_status cn_session_create(const struct cn_model *model,
         s->options.n_threads_prefill = s->options.n_threads;
     s->pool =
         cn_pool_create((int)max64(s->options.n_threads, s->options.n_threads_prefill), o->sleep);
-    struct cn_carver measure = { 0 };
+    struct cn_layout measure = { 0 };
     if (s->pool)
         carve_all(s, &measure);
     if (s->pool && !measure.overflow)
-        s->arena = aligned_alloc(ALIGN, measure.used + ALIGN);
+        s->arena = aligned_alloc(CN_ALIGN, measure.used + CN_ALIGN);
     if (!s->arena) {
         enum cn_status status =
             cn_fail(err, CN_ERR_MEMORY,
@@ -230,7 +231,7 @@ enum cn_status cn_session_create(const struct cn_model *model,
         cn_session_free(s);
         return status;
     }
-    struct cn_carver carver = { .base = s->arena };
+    struct cn_layout carver = { .base = s->arena };
     carve_all(s, &carver);
     cn_rope_setup(s);
     *session = s;

@@ -114,12 +114,6 @@ void cn_experts(struct cn_session *s, const struct cn_layer *layer, int64_t laye
 bool cn_forward(struct cn_session *s, const int32_t *tokens, int64_t n, int64_t n_wanted,
                 int64_t first_logit);
 
-/* Rounds up to the alignment of what a session's memory is cut into. */
-static inline size_t cn_round_up(size_t n)
-{
-    return (n + 63) / 64 * 64;
-}
-
 /* Spans around ops, for the caller's profiler: CN_SPAN(s, op, layer, weight or NULL) { work }. The
  * body may run several times, for those who measure what an op costs: the pass's results are void
  * then, so the body need not be one that can be repeated without a change. */

@@ -19,17 +19,17 @@ static void for_tokens(cn_chunk_fn *fn, struct job *job)
     cn_pool_run(job->s->pool, job->s->n_threads, fn, job, (int)job->n);
 }
 
-void cn_streams_carve(struct cn_session *s, struct cn_carver *c)
+void cn_streams_carve(struct cn_session *s, struct cn_layout *c)
 {
     const struct cn_hparams *hp = &s->model->hp;
     const int64_t n = s->n_batch;
     if (hp->n_per_layer)
-        s->layer_inputs = cn_carve(c, n * hp->n_layer * hp->n_per_layer, sizeof(float));
+        s->layer_inputs = cn_layout_take(c, n * hp->n_layer * hp->n_per_layer, sizeof(float));
     if (!hp->n_streams)
         return;
-    s->streams = cn_carve(c, (hp->n_streams - 1) * n * hp->n_embd, sizeof(float));
-    s->predicted = cn_carve(c, hp->n_streams * n * hp->n_embd, sizeof(float));
-    s->laurel = cn_carve(c, n * hp->n_embd, sizeof(float));
+    s->streams = cn_layout_take(c, (hp->n_streams - 1) * n * hp->n_embd, sizeof(float));
+    s->predicted = cn_layout_take(c, hp->n_streams * n * hp->n_embd, sizeof(float));
+    s->laurel = cn_layout_take(c, n * hp->n_embd, sizeof(float));
 }
 
 /* Stream j of a token; 0 is the residual one. */

@@ -7,10 +7,10 @@
 #ifndef CN_STREAMS_H
 #define CN_STREAMS_H
 
-#include "engine/run/carver.h"
+#include "base/layout.h"
 #include "engine/run/session.h"
 
-void cn_streams_carve(struct cn_session *s, struct cn_carver *c);
+void cn_streams_carve(struct cn_session *s, struct cn_layout *c);
 
 /* After the embedding of n tokens is in s->x: inputs of the layers, and the other streams. */
 void cn_streams_begin(struct cn_session *s, const int32_t *tokens, int64_t n);

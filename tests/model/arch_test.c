@@ -3,6 +3,7 @@
  * Every architecture against another engine's logits: batches, KV types, tiers, threads, greedy
  * continuations.
  */
+#include "engine/tools.h"
 #include "quant/quant.h"
 #include "tests/arch_fixture.h"
 
@@ -185,6 +186,34 @@ static void tiers(void **state)
     for_models(check_tiers);
 }
 
+/* ---- memory --------------------------------------------------------------------------------- */
+
+/* What inspect tells of a file is what a session takes. */
+static void check_memory(const struct fixture *f)
+{
+    static const int32_t contexts[] = { 16, FIXTURE_CTX, 2048 };
+    struct cn_model *model = fixture_open(f->model, NULL);
+    struct cn_inspect *inspect = NULL;
+    assert_int_equal(cn_inspect_open(f->model, &inspect, NULL), CN_OK);
+    for (size_t i = 0; i < sizeof contexts / sizeof *contexts; i++) {
+        struct cn_session_options o = { .n_ctx = contexts[i], .n_threads = 1 };
+        struct cn_session *session = fixture_session(model, &o);
+        if ((int64_t)cn_session_kv_bytes(session) != cn_inspect_kv_bytes(inspect, contexts[i]))
+            fail_msg("%s, context %d: inspect says %lld bytes, a session takes %zu", f->model,
+                     contexts[i], (long long)cn_inspect_kv_bytes(inspect, contexts[i]),
+                     cn_session_kv_bytes(session));
+        cn_session_free(session);
+    }
+    cn_inspect_close(inspect);
+    cn_model_close(model);
+}
+
+static void memory(void **state)
+{
+    (void)state;
+    for_models(check_memory);
+}
+
 /* ---- greedy continuation -------------------------------------------------------------------- */
 
 static int32_t argmax(const float *x, int32_t n)
@@ -267,7 +296,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(batches), cmocka_unit_test(kv_types), cmocka_unit_test(thread_counts),
-        cmocka_unit_test(tiers),   cmocka_unit_test(greedy),
+        cmocka_unit_test(tiers),   cmocka_unit_test(memory),   cmocka_unit_test(greedy),
     };
     return cmocka_run_group_tests(tests, open_fixtures, close_fixtures);
 }

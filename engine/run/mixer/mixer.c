@@ -14,11 +14,3 @@ const struct cn_mixer *cn_mixer_of(const struct cn_model *model, int64_t layer)
 #undef CN_MIXER
     return mixers[model->hp.layers[layer].mixer];
 }
-
-int64_t cn_mixer_capacity(const struct cn_mixer_sizes *sizes, int64_t layer)
-{
-    const struct cn_layer_hparams *l = &sizes->model->hp.layers[layer];
-    /* The tokens of a pass are stored before the first of them looks back. */
-    const int64_t ring = l->window + sizes->n_batch;
-    return l->window > 0 && ring < sizes->n_ctx ? ring : sizes->n_ctx;
-}

@@ -41,7 +41,4 @@ struct cn_mixer {
 /* The mixer of a layer of the model. */
 const struct cn_mixer *cn_mixer_of(const struct cn_model *model, int64_t layer);
 
-/* The row count of a layer's cache: a ring where it sees a window only. */
-int64_t cn_mixer_capacity(const struct cn_mixer_sizes *sizes, int64_t layer);
-
 #endif

@@ -3,6 +3,7 @@
  * Attention with a cache of keys and values (arXiv 1706.03762, 2305.13245): projections, norms and
  * positions of queries and keys, softmax over the cache, output.
  */
+#include "base/layout.h"
 #include "engine/run/attend.h"
 #include "engine/run/mixer/mixer.h"
 #include "engine/run/steps.h"
@@ -29,11 +30,16 @@ static bool has_own_kv(const struct cn_model *m, int64_t layer)
     return m->hp.layers[layer].kv_layer == layer;
 }
 
+static int64_t capacity_of(const struct cn_mixer_sizes *s, int64_t layer)
+{
+    return cn_kv_capacity(s->model->hp.layers[layer].window, s->n_ctx, s->n_batch);
+}
+
 static size_t keys_bytes(const struct cn_mixer_sizes *s, int64_t layer)
 {
     const struct cn_layer_hparams *hp = &s->model->hp.layers[layer];
     const size_t row = cn_kv_row_bytes(s->kv, hp->d_k);
-    return cn_round_up((size_t)(cn_mixer_capacity(s, layer) * hp->n_head_kv) * row);
+    return cn_round_up((size_t)(capacity_of(s, layer) * hp->n_head_kv) * row, CN_ALIGN);
 }
 
 static size_t state_bytes(const struct cn_mixer_sizes *s, int64_t layer)
@@ -43,7 +49,7 @@ static size_t state_bytes(const struct cn_mixer_sizes *s, int64_t layer)
     if (!has_own_kv(s->model, layer))
         return 0;
     return keys_bytes(s, layer) +
-           cn_round_up((size_t)(cn_mixer_capacity(s, layer) * hp->n_head_kv) * row);
+           cn_round_up((size_t)(capacity_of(s, layer) * hp->n_head_kv) * row, CN_ALIGN);
 }
 
 static void place(struct cn_session *s, int64_t layer, void *memory)
@@ -56,7 +62,7 @@ static void place(struct cn_session *s, int64_t layer, void *memory)
     }
     s->kv[layer] = (struct cn_kv){ .k = memory,
                                    .v = (uint8_t *)memory + keys_bytes(&sizes, layer),
-                                   .capacity = cn_mixer_capacity(&sizes, layer),
+                                   .capacity = capacity_of(&sizes, layer),
                                    .k_row_bytes = cn_kv_row_bytes(s->options.kv, hp->d_k),
                                    .v_row_bytes = cn_kv_row_bytes(s->options.kv, hp->d_v) };
 }

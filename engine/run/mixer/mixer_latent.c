@@ -5,6 +5,7 @@
  * unfold c into keys and values are absorbed: queries are multiplied with that of the keys before
  * they meet the rows, and what the softmax makes of the rows with that of the values.
  */
+#include "base/layout.h"
 #include "engine/run/attend.h"
 #include "engine/run/mixer/mixer.h"
 #include "engine/run/steps.h"
@@ -36,10 +37,15 @@ static struct widths widths_of(const struct cn_model *m, int64_t layer)
     return w;
 }
 
+static int64_t capacity_of(const struct cn_mixer_sizes *s, int64_t layer)
+{
+    return cn_kv_capacity(s->model->hp.layers[layer].window, s->n_ctx, s->n_batch);
+}
+
 static size_t state_bytes(const struct cn_mixer_sizes *s, int64_t layer)
 {
     const int64_t row = widths_of(s->model, layer).row;
-    return cn_round_up((size_t)cn_mixer_capacity(s, layer) * cn_kv_row_bytes(s->kv, row));
+    return cn_round_up((size_t)capacity_of(s, layer) * cn_kv_row_bytes(s->kv, row), CN_ALIGN);
 }
 
 static void place(struct cn_session *s, int64_t layer, void *memory)
@@ -49,7 +55,7 @@ static void place(struct cn_session *s, int64_t layer, void *memory)
     /* The values are the front of the keys. */
     s->kv[layer] = (struct cn_kv){ .k = memory,
                                    .v = memory,
-                                   .capacity = cn_mixer_capacity(&sizes, layer),
+                                   .capacity = capacity_of(&sizes, layer),
                                    .k_row_bytes = row,
                                    .v_row_bytes = row };
 }

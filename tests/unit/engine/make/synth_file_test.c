@@ -44,7 +44,7 @@ static void test_true_sizes(void **state)
         int64_t n_params, n_factors;
         double off; /* share by which it may differ */
     } known[] = {
-        /* clang-format off */
+  /* clang-format off */
         { "smollm2-135m",      134515008,   0, 0 },
         { "qwen2-0.5b",        494032768,   0, 0 },
         { "qwen2.5-1.5b",      1543714304,  0, 0 },
@@ -79,7 +79,7 @@ static void test_true_sizes(void **state)
         { "gemma-4-e2b",       4650000000,  0, 0.02 },
         { "gemma-4-e4b",       7500000000,  0, 0.02 },
         { "gemma-4-26b-a4b",   25200000000, 0, 0.02 },
-        /* clang-format on */
+  /* clang-format on */
     };
     int n = sizeof known / sizeof *known;
     for (int i = 0; i < n; i++) {
@@ -356,9 +356,12 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_true_sizes),
-        cmocka_unit_test(test_all_run), cmocka_unit_test(test_true_file_sizes),
-        cmocka_unit_test(test_numbers),    cmocka_unit_test(test_seeds),
-        cmocka_unit_test(test_vocabulary), cmocka_unit_test(test_runs),
+        cmocka_unit_test(test_all_run),
+        cmocka_unit_test(test_true_file_sizes),
+        cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_seeds),
+        cmocka_unit_test(test_vocabulary),
+        cmocka_unit_test(test_runs),
         cmocka_unit_test(test_refusals),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -411,6 +411,71 @@ static void arrays_per_layer(void **state)
     }
 }
 
+/* What today's architectures say of each layer and of their experts. */
+static void rules_and_groups(void **state)
+{
+    (void)state;
+    expect_refused("exaone4",
+                   (struct key[]){
+                       {"attention.head_count", U32, 0, NULL },
+                       { 0                    }
+    },
+                   "exaone4.attention.head_count");
+    expect_refused("ernie4_5-moe",
+                   (struct key[]){
+                       {"expert_count", U32, 8, NULL },
+                       { "expert_used_count",             U32, 2, NULL },
+                       { "expert_group_count",             U32, 3, NULL },
+                       { 0}
+    },
+                   "ernie4_5-moe.expert_group_count: a divisor of the 8 experts");
+    expect_refused("ernie4_5-moe",
+                   (struct key[]){
+                       {"expert_count", U32, 8, NULL },
+                       { "expert_used_count",             U32, 3, NULL },
+                       { "expert_group_count",             U32, 4, NULL },
+                       { "expert_group_used_count",U32, 1, NULL },
+                       { 0         }
+    },
+                   "1 groups hold 2 experts, 3 are to be chosen");
+    expect_refused("ernie4_5-moe",
+                   (struct key[]){
+                       {"expert_count", U32, 8, NULL },
+                       { "expert_used_count",             U32, 3, NULL },
+                       { "expert_gating_func",             U32, 4, NULL },
+                       { 0}
+    },
+                   "ernie4_5-moe.expert_gating_func");
+    expect_refused("gemma4",
+                   (struct key[]){
+                       {"attention.shared_kv_layers", U32, 3, NULL },
+                       { 0                          }
+    },
+                   "gemma4.attention.shared_kv_layers");
+    expect_refused("minicpm3",
+                   (struct key[]){
+                       {"attention.kv_lora_rank", U32, 0, NULL },
+                       { 0                      }
+    },
+                   "minicpm3.attention.kv_lora_rank");
+    static const uint8_t pattern[N_LAYER] = { 1, 1, 0 };
+    static const uint64_t lengths[] = { 2, 3 };
+    for (int i = 0; i < 2; i++) {
+        struct cn_gguf_writer *w = begin();
+        for (size_t j = 0; j < sizeof base / sizeof *base; j++)
+            put(w, "gemma3", &base[j]);
+        cn_gguf_writer_u32(w, "gemma3.attention.sliding_window", 8);
+        cn_gguf_writer_array(w, "gemma3.attention.sliding_window_pattern", CN_GGUF_BOOL, lengths[i],
+                             pattern, lengths[i]);
+        struct cn_hparams hp;
+        struct cn_error err = { "" };
+        enum cn_status status = finish_and_read(w, "gemma3", &hp, &err);
+        assert_int_equal(status, lengths[i] == N_LAYER ? CN_OK : CN_ERR_FORMAT);
+        if (status != CN_OK)
+            assert_non_null(strstr(err.text, "sliding_window_pattern: array of 3 bool expected"));
+    }
+}
+
 static int make_dir(void **state)
 {
     (void)state;
@@ -437,6 +502,7 @@ int main(void)
         cmocka_unit_test(what_is_absent_has_its_default),
         cmocka_unit_test(what_is_written_is_read),
         cmocka_unit_test(arrays_per_layer),
+        cmocka_unit_test(rules_and_groups),
     };
     return cmocka_run_group_tests(tests, make_dir, remove_dir);
 }
