@@ -100,6 +100,8 @@ enum cn_op { /* spans */
              CN_OP_FFN_DOWN,
              CN_OP_ROUTER,
              CN_OP_OUTPUT,
+             CN_OP_ABSORB,  /* latent attention: queries into the space of the cache's rows */
+             CN_OP_STREAMS, /* inputs and streams beside the residual one */
              CN_N_OPS
 };
 CN_API const char *cn_op_name(enum cn_op op);

@@ -237,6 +237,10 @@ CN_API const struct cn_inspect_info *cn_inspect_get_info(const struct cn_inspect
 /* Entry i; false beyond the last one, with *row untouched. */
 CN_API bool cn_inspect_get_type(const struct cn_inspect *inspect, int64_t i,
                                 struct cn_inspect_type *row);
+/* What a session of context n_ctx keeps from token to token, with f16 keys and values: by kind of
+ * layer for architectures that are built in (windows, shared and compressed rows, states), else as
+ * kv_bytes_per_token says. -1: cannot be told. */
+CN_API int64_t cn_inspect_kv_bytes(const struct cn_inspect *inspect, int64_t n_ctx);
 CN_API bool cn_inspect_get_tensor(const struct cn_inspect *inspect, int64_t i,
                                   struct cn_inspect_tensor *row);
 CN_API bool cn_inspect_get_key(const struct cn_inspect *inspect, int64_t i,

@@ -51,9 +51,11 @@ static bool is_output(const char *name)
     return strcmp(name, "output.weight") == 0;
 }
 
+/* Tables of which rows are read; the second one holds inputs of each layer. */
 static bool is_token_embd(const char *name)
 {
-    return strcmp(name, "token_embd.weight") == 0;
+    return strcmp(name, "token_embd.weight") == 0 ||
+           strcmp(name, "per_layer_token_embd.weight") == 0;
 }
 
 /* The layer in "blk.12.attn_q.weight", -1 outside the layers. */
@@ -70,8 +72,13 @@ static bool is_quantised(const struct cn_mix_tensor *t)
     size_t len = strlen(t->name), suffix_len = sizeof suffix - 1;
     if (t->n_dims < 2 || len < suffix_len || strcmp(t->name + len - suffix_len, suffix) != 0)
         return false;
-    return !has(t->name, "_norm.weight") && !has(t->name, "ffn_gate_inp.weight") &&
-           strcmp(t->name, "position_embd.weight") != 0 &&
+    /* Small ones, on which much depends. */
+    static const char *const kept[] = { "_norm.weight", "ffn_gate_inp.weight", "altup", "laurel",
+                                        "per_layer_model_proj" };
+    for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
+        if (has(t->name, kept[i]))
+            return false;
+    return strcmp(t->name, "position_embd.weight") != 0 &&
            strcmp(t->name, "token_types.weight") != 0;
 }
 
@@ -160,14 +167,6 @@ static uint32_t low_bit_type(struct walk *w, const char *name)
     return w->base;
 }
 
-/* 80 layers: the 70 B models, whose few, shared value heads are cheap to keep precise. */
-static bool is_70b(const struct walk *w)
-{
-    const struct cn_mix_model *m = w->model;
-    return m->n_layer == 80 &&
-           ((strcmp(m->arch, "llama") == 0 && w->gqa > 1) || strcmp(m->arch, "qwen2") == 0);
-}
-
 static uint32_t attn_v_type(struct walk *w)
 {
     bool shared = w->gqa >= 4;
@@ -206,7 +205,7 @@ static uint32_t attn_v_type(struct walk *w)
         type = c < 4 ? Q5_K : w->base;
         break;
     }
-    if (is_70b(w) && (type == Q3_K || type == Q4_K))
+    if (w->model->few_value_heads && (type == Q3_K || type == Q4_K))
         type = Q5_K;
     return w->model->n_expert == 8 ? Q8_0 : type;
 }
@@ -304,7 +303,7 @@ static uint32_t ffn_up_type(struct walk *w, const char *name, int64_t *count)
 static uint32_t mixed_type(struct walk *w, const struct cn_mix_tensor *t)
 {
     const char *name = t->name;
-    if (is_output(name) || (is_token_embd(name) && !w->has_output))
+    if (is_output(name) || (strcmp(name, "token_embd.weight") == 0 && !w->has_output))
         return output_type(w, t->ne[0]);
     if (w->own)
         return w->base;

@@ -302,10 +302,11 @@ const struct cn_file_type *cn_file_type_by_id(uint32_t id);
 
 /* What the choice of a tensor's type depends on. */
 struct cn_mix_model {
-    const char *arch; /* "llama" */
     int64_t n_layer, n_head, n_head_kv;
     int64_t n_expert; /* 0: dense */
     bool has_imatrix;
+    /* Many heads share few heads of values, which are cheap to keep precise: the 70 B models. */
+    bool few_value_heads;
 };
 
 struct cn_mix_tensor {

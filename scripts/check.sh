@@ -197,6 +197,9 @@ check_tables() {
     names=$(row_names engine/model/archs.def)
     lines_only_in "$names" "$(stems 'engine/model/arch/(.*)\.c')" 'engine/model/archs.def: row %s has no file in engine/model/arch/'
     lines_only_in "$(stems 'engine/model/arch/(.*)\.c')" "$names" 'engine/model/arch/%s.c: no such row in engine/model/archs.def'
+    names=$(row_names engine/run/mixer/mixers.def)
+    lines_only_in "$names" "$(stems 'engine/run/mixer/mixer_(.*)\.c')" 'engine/run/mixer/mixers.def: row %s has no engine/run/mixer/mixer_ file'
+    lines_only_in "$(stems 'engine/run/mixer/mixer_(.*)\.c')" "$names" 'engine/run/mixer/mixer_%s.c: no such row in engine/run/mixer/mixers.def'
     names=$(row_names profiler/meters/meters.def)
     lines_only_in "$names" "$(stems 'profiler/meters/meter_(.*)\.c')" 'profiler/meters/meters.def: row %s has no profiler/meters/meter_ file'
     lines_only_in "$(stems 'profiler/meters/meter_(.*)\.c')" "$names" 'profiler/meters/meter_%s.c: no such row in profiler/meters/meters.def'

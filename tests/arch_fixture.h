@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Tiny models with the logits that another engine computes for them: tests/fixtures/arch (part of
- * them) and $CARNOT_SHARED/fixtures/arch (all, and its README).
+ * Tiny models with the logits that another engine computes for them: tests/fixtures/arch and arch2
+ * (part of them) and $CARNOT_SHARED/fixtures/arch and arch2 (all, and their READMEs).
  */
 #ifndef CN_TESTS_ARCH_FIXTURE_H
 #define CN_TESTS_ARCH_FIXTURE_H
@@ -39,17 +39,20 @@ static inline char *fixture_read(const char *path, size_t *n)
     return p;
 }
 
-/* The path of `name`: in tests/fixtures/arch, else in the shared folder. False, after a line on
- * stdout, if it is in neither. */
+/* The path of `name`, a file of fixtures/arch or of fixtures/arch2: in tests/, else in the shared
+ * folder. False, after a line on stdout, if it is in none of them. */
 static inline bool fixture_path(char *buf, size_t n_buf, const char *name)
 {
     const char *root = getenv("CARNOT_SHARED");
-    snprintf(buf, n_buf, "tests/fixtures/arch/%s", name);
-    if (access(buf, R_OK) == 0)
-        return true;
-    snprintf(buf, n_buf, "%s/fixtures/arch/%s", root && *root ? root : "../shared", name);
-    if (access(buf, R_OK) == 0)
-        return true;
+    for (int i = 0; i < 4; i++) {
+        snprintf(buf, n_buf, "%s/fixtures/%s/%s",
+                 i % 2 == 0      ? "tests"
+                 : root && *root ? root
+                                 : "../shared",
+                 i < 2 ? "arch" : "arch2", name);
+        if (access(buf, R_OK) == 0)
+            return true;
+    }
     printf("SKIPPED: no %s (CARNOT_SHARED names the folder of shared test data)\n", buf);
     return false;
 }

@@ -2,7 +2,7 @@
 #include "bench/model/explain.h"
 
 #include "bench/model/model_work.h"
-#include "engine/run/session.h"
+#include "engine/run/attend.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -18,25 +18,32 @@ const char *cn_bottleneck_name(enum cn_bottleneck bottleneck)
 }
 
 /* Positions that the tokens of a test see, summed over its tokens, in a layer. */
-static double positions(const struct cn_model *m, int layer, const struct cn_bench_options *o)
+static double positions(const struct cn_layer_hparams *l, const struct cn_bench_options *o)
 {
-    const double window = m->layers[layer].sliding ? (double)m->hp.window : (double)INFINITY;
     double sum = 0;
-    for (int32_t i = 0; i < o->n_tokens; i++)
-        sum += fmin(window, (double)o->depth + i + 1);
+    for (int32_t i = 0; i < o->n_tokens; i++) {
+        const int64_t position = (int64_t)o->depth + i;
+        sum += (double)(position + 1 - cn_attend_first(l->window, l->chunked, position));
+    }
     return sum;
 }
 
 /* Attention has no weights, but keys and values: each token's are read by the tokens of decode one
- * by one, by those of a batch together. Its products are of floats. */
+ * by one, by those of a batch together. Its products are of floats. Latent attention reads one row
+ * for all heads, whose front is the value. */
 static void attention_work(const struct cn_model *m, int layer, const struct cn_bench_options *o,
                            double *bytes, double *ops)
 {
-    const double seen = positions(m, layer, o) / o->n_tokens, heads = (double)m->hp.n_head_kv;
+    const struct cn_layer_hparams *l = &m->hp.layers[layer];
+    const bool latent = l->mixer == CN_MIXER_LATENT;
+    const int64_t d_v = latent ? m->hp.kv_lora : l->d_v;
+    const int64_t d_k = latent ? m->hp.kv_lora + l->n_rot : l->d_k;
+    const double seen = positions(l, o) / o->n_tokens;
     const double row =
-        (double)(cn_kv_row_bytes(o->kv, m->hp.d_k) + cn_kv_row_bytes(o->kv, m->hp.d_v));
+        (double)(cn_kv_row_bytes(o->kv, d_k) + (latent ? 0 : cn_kv_row_bytes(o->kv, d_v)));
+    const double heads = latent ? 1 : (double)l->n_head_kv;
     *bytes = heads * row * seen / (o->decode ? 1 : o->n_tokens);
-    *ops = 2 * (double)m->hp.n_head * (double)(m->hp.d_k + m->hp.d_v) * seen;
+    *ops = 2 * (double)l->n_head * (double)(d_k + d_v) * seen;
 }
 
 /* What an op of a layer does per token: bytes, operations and the milliseconds that these take. */

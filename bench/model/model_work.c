@@ -11,24 +11,49 @@ int cn_model_op_weights(const struct cn_model *m, enum cn_op op, int layer,
 {
     const struct cn_layer *l = layer >= 0 ? &m->layers[layer] : NULL;
     const struct cn_weight *all[CN_OP_WEIGHTS] = { NULL };
-    if (op == CN_OP_OUTPUT && !l)
-        all[0] = &m->output;
-    if (!l)
-        ;
-    else if (op == CN_OP_QKV)
-        memcpy(all, (const struct cn_weight *[]){ &l->q, &l->k, &l->v, &l->qkv }, 4 * sizeof *all);
-    else if (op == CN_OP_ATTN_OUT)
-        all[0] = &l->attn_out;
-    else if (op == CN_OP_FFN_UP)
-        memcpy(all,
-               (const struct cn_weight *[]){ &l->gate, &l->up, &l->gate_exps, &l->up_exps,
-                                             &l->gate_shared, &l->up_shared },
-               6 * sizeof *all);
-    else if (op == CN_OP_FFN_DOWN)
-        memcpy(all, (const struct cn_weight *[]){ &l->down, &l->down_exps, &l->down_shared },
-               3 * sizeof *all);
-    else if (op == CN_OP_ROUTER)
-        all[0] = &l->router;
+#define WEIGHTS(...)                                         \
+    memcpy(all, (const struct cn_weight *[]){ __VA_ARGS__ }, \
+           sizeof((const struct cn_weight *[]){ __VA_ARGS__ }))
+    switch (op) {
+    case CN_OP_OUTPUT:
+        if (!l)
+            WEIGHTS(&m->output);
+        break;
+    case CN_OP_QKV:
+        if (l)
+            WEIGHTS(&l->q, &l->k, &l->v, &l->qkv, &l->q_down, &l->q_up, &l->kv_down);
+        break;
+    case CN_OP_ABSORB:
+        if (l)
+            WEIGHTS(&l->k_up);
+        break;
+    case CN_OP_ATTN_OUT:
+        if (l)
+            WEIGHTS(&l->attn_out, &l->v_up);
+        break;
+    case CN_OP_FFN_UP:
+        if (l)
+            WEIGHTS(&l->gate, &l->up, &l->gate_exps, &l->up_exps, &l->gate_up_exps, &l->gate_shared,
+                    &l->up_shared);
+        break;
+    case CN_OP_FFN_DOWN:
+        if (l)
+            WEIGHTS(&l->down, &l->down_exps, &l->down_shared);
+        break;
+    case CN_OP_ROUTER:
+        if (l)
+            WEIGHTS(&l->router);
+        break;
+    case CN_OP_STREAMS:
+        if (l)
+            WEIGHTS(&l->laurel_down, &l->laurel_up, &l->input_gate, &l->input_proj);
+        else
+            WEIGHTS(&m->layer_proj, &m->altup_proj, &m->altup_unproj);
+        break;
+    default:
+        break;
+    }
+#undef WEIGHTS
     int n = 0;
     for (int i = 0; i < CN_OP_WEIGHTS; i++)
         if (all[i] && all[i]->format)
@@ -49,10 +74,12 @@ void cn_model_op_work(const struct cn_model *m, enum cn_op op, int layer, int32_
     for (int i = 0; i < count; i++) {
         const struct cn_weight *w = weights[i];
         const struct cn_layer *l = layer >= 0 ? &m->layers[layer] : NULL;
-        if (l && (w == &l->gate_exps || w == &l->up_exps || w == &l->down_exps))
+        const bool of_experts = l && (w == &l->gate_exps || w == &l->up_exps ||
+                                      w == &l->down_exps || w == &l->gate_up_exps);
+        if (of_experts)
             cn_work_add(work, w, busy, each);
         else
-            cn_work_add(work, w, 1, op == CN_OP_OUTPUT ? 1 : n);
+            cn_work_add(work, w, (double)w->n_mats, op == CN_OP_OUTPUT ? 1 : n);
     }
 }
 

@@ -9,7 +9,7 @@
 #include "profiler/profiler.h"
 
 struct cn_weight;
-enum { CN_OP_WEIGHTS = 6 };
+enum { CN_OP_WEIGHTS = 8 };
 
 /* The matrices that an op of a layer (-1: outside the layers) multiplies with. Returns their
  * number.

@@ -188,10 +188,13 @@ static const char *size_text(double bytes, char *buf, size_t n)
     return buf;
 }
 
-static void line_memory(struct cn_table *t, const struct cn_inspect_info *info, int64_t n_ctx)
+static void line_memory(struct cn_table *t, const struct cn_inspect *in, int64_t n_ctx)
 {
+    const struct cn_inspect_info *info = cn_inspect_get_info(in);
     char item[64], value[160], weights[32], kv[32], sum[32];
-    double kv_bytes = (double)info->kv_bytes_per_token * (double)n_ctx;
+    double kv_bytes = (double)cn_inspect_kv_bytes(in, n_ctx);
+    if (kv_bytes < 0)
+        return;
     snprintf(item, sizeof item, "memory at context %" PRId64, n_ctx);
     snprintf(value, sizeof value, "%s (weights %s + f16 KV cache %s)",
              size_text((double)info->tensor_bytes + kv_bytes, sum, sizeof sum),
@@ -202,8 +205,9 @@ static void line_memory(struct cn_table *t, const struct cn_inspect_info *info, 
 
 enum { SHORT_CONTEXT = 4096 };
 
-static struct cn_table *summary_table(const struct cn_inspect_info *info, bool ok)
+static struct cn_table *summary_table(const struct cn_inspect *in, bool ok)
 {
+    const struct cn_inspect_info *info = cn_inspect_get_info(in);
     char buf[96];
     struct cn_table *t = cn_table_create("summary");
     if (!t)
@@ -229,9 +233,9 @@ static struct cn_table *summary_table(const struct cn_inspect_info *info, bool o
     line_i64(t, "embedding", info->n_embd);
     line_i64(t, "training context", info->n_ctx_train);
     if (info->kv_bytes_per_token >= 0 && info->n_tensors > 0) {
-        line_memory(t, info, SHORT_CONTEXT);
+        line_memory(t, in, SHORT_CONTEXT);
         if (info->n_ctx_train > 0 && info->n_ctx_train != SHORT_CONTEXT)
-            line_memory(t, info, info->n_ctx_train);
+            line_memory(t, in, info->n_ctx_train);
     }
     line(t, "ok", ok ? "yes" : "no");
     if (info->cannot_run)
@@ -242,7 +246,7 @@ static struct cn_table *summary_table(const struct cn_inspect_info *info, bool o
 static int print_md(const struct cn_inspect *in, const struct options *o, bool ok)
 {
     const struct cn_inspect_info *info = cn_inspect_get_info(in);
-    int code = print_table(summary_table(info, ok), CN_TABLE_MD);
+    int code = print_table(summary_table(in, ok), CN_TABLE_MD);
     if (code == CN_EXIT_OK && info->n_tensors > 0) {
         putchar('\n');
         code = print_table(type_table(in), CN_TABLE_MD);
@@ -332,11 +336,12 @@ static void set_known(struct cn_table *t, const char *key, int64_t value)
         cn_table_i64(t, key, value);
 }
 
-static void set_kv_bytes(struct cn_table *t, const char *key, const struct cn_inspect_info *info,
+static void set_kv_bytes(struct cn_table *t, const char *key, const struct cn_inspect *in,
                          int64_t n_ctx)
 {
-    if (info->kv_bytes_per_token >= 0 && n_ctx > 0)
-        cn_table_f64(t, key, (double)info->kv_bytes_per_token * (double)n_ctx);
+    const int64_t bytes = n_ctx > 0 ? cn_inspect_kv_bytes(in, n_ctx) : -1;
+    if (bytes >= 0)
+        cn_table_f64(t, key, (double)bytes);
 }
 
 static struct cn_table *object_table(const struct cn_inspect *in, const struct options *o,
@@ -393,8 +398,8 @@ static struct cn_table *object_table(const struct cn_inspect *in, const struct o
     set_known(t, "n_embd", info->n_embd);
     set_known(t, "n_ctx_train", info->n_ctx_train);
     set_known(t, "kv_bytes_per_token", info->kv_bytes_per_token);
-    set_kv_bytes(t, "kv_bytes_4096", info, SHORT_CONTEXT);
-    set_kv_bytes(t, "kv_bytes_ctx_train", info, info->n_ctx_train);
+    set_kv_bytes(t, "kv_bytes_4096", in, SHORT_CONTEXT);
+    set_kv_bytes(t, "kv_bytes_ctx_train", in, info->n_ctx_train);
     cn_table_bool(t, "checked", o->check);
     cn_table_bool(t, "ok", !problem);
     cn_table_str(t, "problem", problem);

@@ -10,6 +10,8 @@
 #include "engine/gguf/gguf.h"
 #include "engine/gguf/gguf_check.h"
 #include "engine/make/imatrix_file.h"
+#include "engine/model/hparams.h"
+#include "engine/run/mixer/mixer.h"
 #include "engine/tools.h"
 
 enum { N_PLAIN = 8, TEXT_BYTES = 320 }; /* plain arrays of numbers are of few types */
@@ -72,6 +74,8 @@ static void count_types(struct cn_inspect *in)
     }
 }
 
+/* Of architectures that are not built in: as if every layer kept keys and values of all positions.
+ */
 static int64_t kv_bytes_per_token(const struct cn_gguf *g, struct cn_str arch, int64_t n_layer,
                                   int64_t n_embd)
 {
@@ -96,6 +100,24 @@ static int64_t kv_bytes_per_token(const struct cn_gguf *g, struct cn_str arch, i
             __builtin_add_overflow(sum, bytes, &sum))
             return -1;
     }
+    return sum;
+}
+
+/* What a session of context n_ctx would keep from token to token, by kind of layer. */
+static int64_t known_state_bytes(const struct cn_gguf *g, struct cn_str name, int64_t n_ctx)
+{
+    enum { N_BATCH = 512 }; /* a session's default: what a ring holds beside its window */
+    struct cn_model m = { .arch = cn_arch_by_name(name.p, name.n) };
+    const struct cn_gguf_kv *tokens = cn_gguf_find(g, "tokenizer.ggml.tokens");
+    if (!m.arch || !tokens || n_ctx < 1 || n_ctx > INT32_MAX ||
+        cn_hparams_read(g, m.arch, (int64_t)tokens->n, &m.hp, NULL) != CN_OK)
+        return -1;
+    const struct cn_mixer_sizes sizes = { &m, CN_KV_F16, n_ctx, n_ctx < N_BATCH ? n_ctx : N_BATCH };
+    int64_t sum = 0;
+    for (int64_t i = 0; i < m.hp.n_layer; i++)
+        if (__builtin_add_overflow(sum, cn_mixer_of(&m, i)->state_bytes(&sizes, i), &sum))
+            sum = -1, i = m.hp.n_layer;
+    free(m.hp.layers);
     return sum;
 }
 
@@ -227,6 +249,21 @@ void cn_inspect_close(struct cn_inspect *inspect)
 const struct cn_inspect_info *cn_inspect_get_info(const struct cn_inspect *inspect)
 {
     return &inspect->info;
+}
+
+int64_t cn_inspect_kv_bytes(const struct cn_inspect *inspect, int64_t n_ctx)
+{
+    const struct cn_gguf *g = &inspect->gguf;
+    struct cn_str arch = { "", 0 };
+    cn_gguf_get_str(g, "general.architecture", &arch, NULL);
+    const int64_t known = known_state_bytes(g, arch, n_ctx);
+    int64_t bytes;
+    if (known >= 0)
+        return known;
+    if (inspect->info.kv_bytes_per_token < 0 ||
+        __builtin_mul_overflow(inspect->info.kv_bytes_per_token, n_ctx, &bytes))
+        return -1;
+    return bytes;
 }
 
 bool cn_inspect_get_type(const struct cn_inspect *inspect, int64_t i, struct cn_inspect_type *row)

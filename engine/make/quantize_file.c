@@ -22,6 +22,7 @@
 #include "engine/make/imatrix_file.h"
 #include "engine/make/row_fit.h"
 #include "engine/make/type_names.h"
+#include "engine/model/arch.h"
 
 enum {
     PIECE_ELEMS = 1 << 22, /* written at a time */
@@ -146,12 +147,14 @@ static enum cn_status model_facts(const struct job *j, struct cn_mix_model *m, c
                  "%s: not a model: general.architecture is missing or unreasonable", j->in);
     memcpy(arch, s.p, s.n);
     arch[s.n] = 0;
-    *m = (struct cn_mix_model){ .arch = arch, .has_imatrix = j->imatrix.n_entries > 0 };
+    *m = (struct cn_mix_model){ .has_imatrix = j->imatrix.n_entries > 0 };
     CN_TRY(model_fact(j, arch, "block_count", &m->n_layer));
     CN_TRY(model_fact(j, arch, "attention.head_count", &m->n_head));
     m->n_head_kv = m->n_head;
     CN_TRY(model_fact(j, arch, "attention.head_count_kv", &m->n_head_kv));
-    return model_fact(j, arch, "expert_count", &m->n_expert);
+    CN_TRY(model_fact(j, arch, "expert_count", &m->n_expert));
+    m->few_value_heads = cn_arch_has_few_value_heads(cn_arch_by_name(s.p, s.n), m);
+    return CN_OK;
 }
 
 static enum cn_status make_items(struct job *j)

@@ -14,7 +14,6 @@
 #include <assert.h>
 #include <inttypes.h>
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +21,7 @@
 
 #include "base/error.h"
 #include "engine/gguf/gguf.h"
-#include "engine/make/synth_shapes.h"
+#include "engine/make/synth_model.h"
 
 enum {
     UNIT_ELEMS = 256, /* drawn at a time: a multiple of every block */
@@ -30,6 +29,7 @@ enum {
     NAME_BYTES = 64,
     BUFFER_BYTES = 1 << 20,
     QUANTIZATION_VERSION = 2,
+    F16_ID = 1, /* in GGUF */
 };
 
 /* What a tensor is filled with. */
@@ -37,7 +37,7 @@ enum fill {
     FILL_MATRIX, /* gaussian, by row length */
     FILL_ONES,   /* norms */
     FILL_SMALL,  /* biases */
-    FILL_ROPE,   /* frequency factors of llama 3 */
+    FILL_ROPE,   /* frequency factors: see struct cn_synth_shape */
     FILL_LONG,   /* frequency factors of longrope */
 };
 
@@ -58,7 +58,9 @@ struct pool {
 
 struct job {
     const struct cn_synth_options *o;
+    const struct cn_arch *arch;
     const struct cn_synth_shape *shape;
+    struct cn_synth_model model;
     const struct cn_file_type *file_type;
     struct cn_error *err;
     int32_t n_layer;
@@ -87,9 +89,23 @@ static struct cn_rng stream(uint64_t seed, uint64_t a, uint64_t b)
 /* ---- tensors ------------------------------------------------------------------------------------
  */
 
-__attribute__((format(printf, 7, 8))) static void add(struct job *j, enum fill fill, int n_dims,
-                                                      int64_t ne0, int64_t ne1, int64_t ne2,
-                                                      const char *name, ...)
+static enum fill fill_of(enum cn_slot slot, const char *name)
+{
+    if (cn_slot_infos[slot].kind == CN_MATRIX)
+        return FILL_MATRIX;
+    if (slot == CN_SLOT_ROPE_FREQS)
+        return FILL_ROPE;
+    if (slot == CN_SLOT_ROPE_LONG)
+        return FILL_LONG;
+    if (slot == CN_SLOT_ROPE_SHORT)
+        return FILL_ONES;
+    return strstr(name, "norm.weight") || strstr(name, "scale") || strstr(name, "norm_1") ||
+                   strstr(name, "norm_2")
+               ? FILL_ONES
+               : FILL_SMALL;
+}
+
+static void add(struct job *j, enum cn_slot slot, int64_t layer)
 {
     if (j->n_tensors == j->capacity) {
         size_t capacity = j->capacity ? 2 * j->capacity : 256;
@@ -102,121 +118,20 @@ __attribute__((format(printf, 7, 8))) static void add(struct job *j, enum fill f
         j->capacity = capacity;
     }
     struct tensor *t = &j->tensors[j->n_tensors++];
-    *t = (struct tensor){ .fill = fill };
-    va_list args;
-    va_start(args, name);
-    vsnprintf(t->name, sizeof t->name, name, args);
-    va_end(args);
-    t->mix.n_dims = n_dims;
-    t->mix.ne[0] = ne0;
-    t->mix.ne[1] = ne1;
-    t->mix.ne[2] = ne2;
-    t->mix.ne[3] = 1;
-}
-
-static void add_matrix(struct job *j, int layer, const char *name, int64_t in, int64_t out)
-{
-    add(j, FILL_MATRIX, 2, in, out, 1, "blk.%d.%s.weight", layer, name);
-}
-
-static void add_experts(struct job *j, int layer, const char *name, int64_t in, int64_t out)
-{
-    add(j, FILL_MATRIX, 3, in, out, j->shape->n_expert, "blk.%d.%s_exps.weight", layer, name);
-}
-
-static void add_norm(struct job *j, int layer, const char *name, int64_t n)
-{
-    add(j, FILL_ONES, 1, n, 1, 1, "blk.%d.%s.weight", layer, name);
-}
-
-static void add_bias(struct job *j, int layer, const char *name, int64_t n)
-{
-    add(j, FILL_SMALL, 1, n, 1, 1, "blk.%d.%s.bias", layer, name);
-}
-
-static bool is(const struct job *j, const char *arch)
-{
-    return strcmp(j->shape->arch, arch) == 0;
-}
-
-static void add_attention(struct job *j, int layer)
-{
-    const struct cn_synth_shape *s = j->shape;
-    int64_t d = s->n_embd, h = (int64_t)s->n_head * s->d_head;
-    int64_t hk = (int64_t)s->n_head_kv * s->d_head;
-    add_norm(j, layer, "attn_norm", d);
-    if (is(j, "phi2") || is(j, "phi3")) {
-        add_matrix(j, layer, "attn_qkv", d, h + 2 * hk);
-    } else {
-        add_matrix(j, layer, "attn_q", d, h);
-        add_matrix(j, layer, "attn_k", d, hk);
-        add_matrix(j, layer, "attn_v", d, hk);
-    }
-    add_matrix(j, layer, "attn_output", h, d);
-    if (is(j, "phi2")) {
-        add_bias(j, layer, "attn_norm", d);
-        add_bias(j, layer, "attn_qkv", h + 2 * hk);
-        add_bias(j, layer, "attn_output", d);
-    }
-    if (is(j, "qwen2")) {
-        add_bias(j, layer, "attn_q", h);
-        add_bias(j, layer, "attn_k", hk);
-        add_bias(j, layer, "attn_v", hk);
-    }
-    bool per_head = is(j, "qwen3") || is(j, "qwen3moe");
-    if (per_head || is(j, "olmoe")) {
-        add_norm(j, layer, "attn_q_norm", per_head ? s->d_head : h);
-        add_norm(j, layer, "attn_k_norm", per_head ? s->d_head : hk);
-    }
-    if (is(j, "gemma2")) {
-        add_norm(j, layer, "post_attention_norm", d);
-        add_norm(j, layer, "post_ffw_norm", d);
-    }
-}
-
-static void add_ffn(struct job *j, int layer)
-{
-    const struct cn_synth_shape *s = j->shape;
-    int64_t d = s->n_embd, f = s->n_ff_expert ? s->n_ff_expert : s->n_ff;
-    if (!is(j, "phi2"))
-        add_norm(j, layer, "ffn_norm", d);
-    if (s->n_expert > 0) {
-        add_matrix(j, layer, "ffn_gate_inp", d, s->n_expert);
-        add_experts(j, layer, "ffn_gate", d, f);
-        add_experts(j, layer, "ffn_up", d, f);
-        add_experts(j, layer, "ffn_down", f, d);
-        return;
-    }
-    if (!is(j, "phi2") && !is(j, "phi3"))
-        add_matrix(j, layer, "ffn_gate", d, f);
-    add_matrix(j, layer, "ffn_up", d, is(j, "phi3") ? 2 * f : f);
-    add_matrix(j, layer, "ffn_down", f, d);
-    if (is(j, "phi2")) {
-        add_bias(j, layer, "ffn_up", f);
-        add_bias(j, layer, "ffn_down", d);
-    }
+    *t = (struct tensor){ .mix = { .ne = { 1, 1, 1, 1 } } };
+    cn_slot_name(slot, layer, t->name, sizeof t->name);
+    cn_slot_shape(j->arch, &j->model.hp, slot, layer, t->mix.ne);
+    t->fill = fill_of(slot, t->name);
+    t->mix.n_dims = t->mix.ne[2] > 1 ? 3 : t->mix.ne[1] > 1 || t->fill == FILL_MATRIX ? 2 : 1;
 }
 
 static enum cn_status list_tensors(struct job *j)
 {
-    const struct cn_synth_shape *s = j->shape;
-    add(j, FILL_MATRIX, 2, s->n_embd, s->n_vocab, 1, "token_embd.weight");
-    if (s->rope_factor > 0)
-        add(j, FILL_ROPE, 1, s->n_rot / 2, 1, 1, "rope_freqs.weight");
-    if (is(j, "phi3")) {
-        add(j, FILL_LONG, 1, s->n_rot / 2, 1, 1, "rope_factors_long.weight");
-        add(j, FILL_ONES, 1, s->n_rot / 2, 1, 1, "rope_factors_short.weight");
-    }
-    for (int i = 0; i < j->n_layer; i++) {
-        add_attention(j, i);
-        add_ffn(j, i);
-    }
-    add(j, FILL_ONES, 1, s->n_embd, 1, 1, "output_norm.weight");
-    if (!s->tied)
-        add(j, FILL_MATRIX, 2, s->n_embd, s->n_vocab, 1, "output.weight");
-    if (is(j, "phi2")) {
-        add(j, FILL_SMALL, 1, s->n_embd, 1, 1, "output_norm.bias");
-        add(j, FILL_SMALL, 1, s->n_vocab, 1, 1, "output.bias");
+    for (int64_t layer = -1; layer < j->n_layer; layer++) {
+        const cn_slots has = cn_synth_model_slots(&j->model, layer);
+        for (int slot = 0; slot < CN_N_SLOTS; slot++)
+            if (has >> slot & 1)
+                add(j, (enum cn_slot)slot, layer);
     }
     CN_RETURN_IF(j->failed, CN_ERR_MEMORY, j->err, "out of memory");
     return CN_OK;
@@ -226,10 +141,12 @@ static enum cn_status list_tensors(struct job *j)
  * importance matrix, the others without. */
 static enum cn_status choose_types(struct job *j)
 {
-    const struct cn_synth_shape *s = j->shape;
-    struct cn_mix_model model = {
-        s->arch, j->n_layer, s->n_head, s->n_head_kv, s->n_expert, false
-    };
+    const struct cn_hparams *hp = &j->model.hp;
+    struct cn_mix_model model = { .n_layer = j->n_layer,
+                                  .n_head = hp->layers[0].n_head,
+                                  .n_head_kv = hp->layers[0].n_head_kv,
+                                  .n_expert = hp->n_expert };
+    model.few_value_heads = cn_arch_has_few_value_heads(j->arch, &model);
     model.has_imatrix = strncmp(j->file_type->name, "IQ", 2) == 0;
     struct cn_mix_tensor **order = malloc(j->n_tensors * sizeof *order);
     CN_RETURN_IF(!order, CN_ERR_MEMORY, j->err, "out of memory");
@@ -241,6 +158,9 @@ static enum cn_status choose_types(struct job *j)
     free(order);
     for (size_t i = 0; i < j->n_tensors; i++) {
         struct tensor *t = &j->tensors[i];
+        /* What a mix leaves alone is as large as in the files that are about; routers are F32. */
+        if (!t->mix.quantised && t->fill == FILL_MATRIX && !strstr(t->name, "ffn_gate_inp"))
+            t->mix.type = j->file_type->base == 0 ? 0 : F16_ID;
         t->format = cn_format_by_gguf(t->mix.type);
         CN_RETURN_IF(!t->format, CN_ERR_UNSUPPORTED, j->err,
                      "file type %s is not supported: this build lacks the tensor type %s, which %s "
@@ -341,70 +261,17 @@ static enum cn_status write_vocab(const struct job *j, struct cn_gguf_writer *w)
 /* ---- metadata -----------------------------------------------------------------------------------
  */
 
-static void arch_u32(const struct job *j, struct cn_gguf_writer *w, const char *key, int32_t value)
-{
-    char name[96];
-    snprintf(name, sizeof name, "%s.%s", j->shape->arch, key);
-    cn_gguf_writer_u32(w, name, (uint32_t)value);
-}
-
-static void arch_f32(const struct job *j, struct cn_gguf_writer *w, const char *key, float value)
-{
-    char name[96];
-    snprintf(name, sizeof name, "%s.%s", j->shape->arch, key);
-    cn_gguf_writer_f32(w, name, value);
-}
-
 static void write_metadata(const struct job *j, struct cn_gguf_writer *w)
 {
-    const struct cn_synth_shape *s = j->shape;
     char name[96];
-    snprintf(name, sizeof name, "synthetic %s, %" PRId32 " layers", s->name, j->n_layer);
-    cn_gguf_writer_str(w, "general.architecture", s->arch);
+    snprintf(name, sizeof name, "synthetic %s, %" PRId32 " layers", j->shape->name, j->n_layer);
+    cn_gguf_writer_str(w, "general.architecture", j->arch->name);
     cn_gguf_writer_str(w, "general.type", "model");
     cn_gguf_writer_str(w, "general.name", name);
     cn_gguf_writer_u32(w, "general.quantization_version", QUANTIZATION_VERSION);
     cn_gguf_writer_u32(w, "general.file_type", j->file_type->id);
-    arch_u32(j, w, "vocab_size", s->n_vocab);
-    arch_u32(j, w, "context_length", s->n_ctx);
-    arch_u32(j, w, "embedding_length", s->n_embd);
-    arch_u32(j, w, "block_count", j->n_layer);
-    arch_u32(j, w, "feed_forward_length", s->n_ff);
-    arch_u32(j, w, "attention.head_count", s->n_head);
-    arch_u32(j, w, "attention.head_count_kv", s->n_head_kv);
-    if (s->d_head * s->n_head != s->n_embd) {
-        arch_u32(j, w, "attention.key_length", s->d_head);
-        arch_u32(j, w, "attention.value_length", s->d_head);
-    }
-    arch_u32(j, w, "rope.dimension_count", s->n_rot);
-    arch_f32(j, w, "rope.freq_base", s->rope_base);
-    arch_f32(j, w,
-             is(j, "phi2") ? "attention.layer_norm_epsilon" : "attention.layer_norm_rms_epsilon",
-             s->eps);
-    if (s->n_expert > 0) {
-        arch_u32(j, w, "expert_count", s->n_expert);
-        arch_u32(j, w, "expert_used_count", s->n_expert_used);
-    }
-    if (s->n_ff_expert > 0)
-        arch_u32(j, w, "expert_feed_forward_length", s->n_ff_expert);
-    if (is(j, "gemma2")) {
-        arch_f32(j, w, "attn_logit_softcapping", 50);
-        arch_f32(j, w, "final_logit_softcapping", 30);
-        arch_u32(j, w, "attention.sliding_window", 4096);
-    }
-    if (is(j, "granite")) {
-        arch_f32(j, w, "attention.scale", 0.015625f);
-        arch_f32(j, w, "embedding_scale", 12);
-        arch_f32(j, w, "residual_scale", 0.22f);
-        arch_f32(j, w, "logit_scale", 8);
-    }
-    if (is(j, "phi3")) {
-        const int32_t original = 4096;
-        float stretch = (float)s->n_ctx / (float)original;
-        arch_u32(j, w, "rope.scaling.original_context_length", original);
-        arch_f32(j, w, "rope.scaling.attn_factor",
-                 sqrtf(1 + logf(stretch) / logf((float)original)));
-    }
+    for (int64_t i = 0; i < j->model.gguf.n_kv; i++)
+        cn_gguf_writer_raw(w, &j->model.gguf.kv[i]);
 }
 
 /* ---- data ---------------------------------------------------------------------------------------
@@ -476,11 +343,18 @@ static enum cn_status write_matrix(struct job *j, struct cn_gguf_writer *w, cons
 }
 
 /* The frequency factors by which llama 3 files stretch the context: 1 for short wavelengths,
- * `factor` for long ones, a ramp between. */
-static float rope_factor(const struct cn_synth_shape *s, int64_t i)
+ * `factor` for long ones, a ramp between. Or such that a share of the frequencies rotates only:
+ * what is divided by NO_ROTATION does not. */
+static float rope_factor(const struct job *j, int64_t i)
 {
+#define NO_ROTATION 1e30f
+    const struct cn_synth_shape *s = j->shape;
+    const struct cn_hparams *hp = &j->model.hp;
     const double two_pi = 6.283185307179586, low = 1, high = 4, original = 8192;
-    double wavelength = two_pi * pow((double)s->rope_base, 2 * (double)i / s->n_rot);
+    const int64_t n_rot = hp->n_rope[CN_ROPE_GLOBAL];
+    if (s->rope_kept > 0)
+        return (float)i < s->rope_kept * (float)(n_rot / 2) ? 1 : NO_ROTATION;
+    double wavelength = two_pi * pow((double)hp->rope_base, 2 * (double)i / (double)n_rot);
     if (wavelength < original / high)
         return 1;
     if (wavelength > original / low)
@@ -492,13 +366,13 @@ static float rope_factor(const struct cn_synth_shape *s, int64_t i)
 static void write_vector(struct job *j, struct cn_gguf_writer *w, const struct tensor *t,
                          struct cn_rng rng)
 {
-    int64_t n = t->mix.ne[0];
+    int64_t n = t->mix.ne[0] * t->mix.ne[1] * t->mix.ne[2];
     for (int64_t i = 0; i < n; i++) {
         float x = 1;
         if (t->fill == FILL_SMALL)
             x = (float)((double)0.02f * cn_rng_normal(&rng));
         else if (t->fill == FILL_ROPE)
-            x = rope_factor(j->shape, i);
+            x = rope_factor(j, i);
         else if (t->fill == FILL_LONG) /* the true ones were searched; these rise as they do */
             x = powf(64, (float)i / (float)n);
         cn_gguf_writer_data(w, &x, sizeof x);
@@ -547,19 +421,22 @@ static enum cn_status write_file(struct job *j, const char *out)
 
 const char *cn_synth_shape_name(int i)
 {
-    return i >= 0 && i < cn_n_synth_shapes ? cn_synth_shapes[i].name : NULL;
+    const struct cn_arch *arch;
+    const struct cn_synth_shape *shape = cn_synth_shape_at(i, &arch);
+    return shape ? shape->name : NULL;
 }
 
 static enum cn_status take_options(struct job *j)
 {
-    for (int i = 0; i < cn_n_synth_shapes; i++)
-        if (strcasecmp(cn_synth_shapes[i].name, j->o->shape) == 0)
-            j->shape = &cn_synth_shapes[i];
+    const struct cn_synth_shape *shape;
+    for (int i = 0; !j->shape && (shape = cn_synth_shape_at(i, &j->arch)); i++)
+        if (strcasecmp(shape->name, j->o->shape) == 0)
+            j->shape = shape;
     if (!j->shape) {
-        char list[400] = "";
-        for (int i = 0; i < cn_n_synth_shapes; i++) {
+        char list[900] = "";
+        for (int i = 0; cn_synth_shape_name(i); i++) {
             size_t n = strlen(list);
-            snprintf(list + n, sizeof list - n, " %s", cn_synth_shapes[i].name);
+            snprintf(list + n, sizeof list - n, " %s", cn_synth_shape_name(i));
         }
         return cn_fail(j->err, CN_ERR_ARGUMENT, "there is no shape '%.40s'; there are:%s",
                        j->o->shape, list);
@@ -595,6 +472,7 @@ static void fill_result(const struct job *j, struct cn_file_result *r)
 static enum cn_status run(struct job *j, const char *out, struct cn_file_result *result)
 {
     CN_TRY(take_options(j));
+    CN_TRY(cn_synth_model_open(j->arch, j->shape, j->n_layer, &j->model, j->err));
     CN_TRY(list_tensors(j));
     CN_TRY(choose_types(j));
     if (!j->o->dry_run)
@@ -611,6 +489,7 @@ enum cn_status cn_synth_file(const char *out, const struct cn_synth_options *opt
     enum cn_status status = run(&j, out, result);
     for (size_t i = 0; i < j.n_pools; i++)
         free(j.pools[i].units);
+    cn_synth_model_close(&j.model);
     free(j.tensors);
     free(j.buffer);
     return status;

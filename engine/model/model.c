@@ -6,141 +6,21 @@
 
 #include "base/error.h"
 #include "engine/model/hparams.h"
+#include "engine/model/slots.h"
 
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Dimensions in terms of hyperparameters. */
-enum dim {
-    NO_DIM,
-    DIM_EMBD,
-    DIM_VOCAB,
-    DIM_Q,      /* n_head * d_k */
-    DIM_K,      /* n_head_kv * d_k */
-    DIM_V,      /* n_head_kv * d_v */
-    DIM_QKV,    /* the three together */
-    DIM_ATTN,   /* n_head * d_v */
-    DIM_Q_NORM, /* a head, or the whole projection */
-    DIM_K_NORM,
-    DIM_FF,
-    DIM_UP, /* n_ff, twice that if gate and up are fused */
-    DIM_EXPERTS,
-    DIM_FF_EXPERT,
-    DIM_FF_SHARED,
-    DIM_ROT, /* n_rot / 2 */
-};
-
-static int64_t dim_of(const struct cn_model *m, enum dim dim)
-{
-    const struct cn_hparams *hp = &m->hp;
-    const bool whole = m->arch->qk_norm_whole;
-    switch (dim) {
-    case NO_DIM:
-        return 1;
-    case DIM_EMBD:
-        return hp->n_embd;
-    case DIM_VOCAB:
-        return hp->n_vocab;
-    case DIM_Q:
-        return hp->n_head * hp->d_k;
-    case DIM_K:
-        return hp->n_head_kv * hp->d_k;
-    case DIM_V:
-        return hp->n_head_kv * hp->d_v;
-    case DIM_QKV:
-        return hp->n_head * hp->d_k + hp->n_head_kv * (hp->d_k + hp->d_v);
-    case DIM_ATTN:
-        return hp->n_head * hp->d_v;
-    case DIM_Q_NORM:
-        return whole ? hp->n_head * hp->d_k : hp->d_k;
-    case DIM_K_NORM:
-        return whole ? hp->n_head_kv * hp->d_k : hp->d_k;
-    case DIM_FF:
-        return hp->n_ff;
-    case DIM_UP:
-        return m->arch->fused_gate_up ? 2 * hp->n_ff : hp->n_ff;
-    case DIM_EXPERTS:
-        return hp->n_expert;
-    case DIM_FF_EXPERT:
-        return hp->n_ff_expert;
-    case DIM_FF_SHARED:
-        return hp->n_ff_shared;
-    case DIM_ROT:
-        return hp->n_rot / 2;
-    }
-    return 1;
-}
-
-/* Every slot: its name in the file, its shape (columns first), and where it goes. */
-#define MODEL(field) offsetof(struct cn_model, field)
-#define LAYER(field) offsetof(struct cn_layer, field)
-static const struct {
-    const char *name;
-    uint8_t dims[3];
-    size_t field; /* a struct cn_weight if there is a second dimension, else a const float * */
-} slots[CN_N_SLOTS] = {
-  /* clang-format off */
-    [CN_SLOT_TOKEN_EMBD]     = { "token_embd.weight",          { DIM_EMBD, DIM_VOCAB }, MODEL(token_embd) },
-    [CN_SLOT_OUTPUT_NORM]    = { "output_norm.weight",         { DIM_EMBD }, MODEL(output_norm) },
-    [CN_SLOT_OUTPUT_NORM_B]  = { "output_norm.bias",           { DIM_EMBD }, MODEL(output_norm_b) },
-    [CN_SLOT_OUTPUT]         = { "output.weight",              { DIM_EMBD, DIM_VOCAB }, MODEL(output) },
-    [CN_SLOT_OUTPUT_B]       = { "output.bias",                { DIM_VOCAB }, MODEL(output_b) },
-    [CN_SLOT_ROPE_FREQS]     = { "rope_freqs.weight",          { DIM_ROT }, MODEL(rope_freqs) },
-    [CN_SLOT_ROPE_LONG]      = { "rope_factors_long.weight",   { DIM_ROT }, MODEL(rope_long) },
-    [CN_SLOT_ROPE_SHORT]     = { "rope_factors_short.weight",  { DIM_ROT }, MODEL(rope_short) },
-    [CN_SLOT_ATTN_NORM]      = { "attn_norm.weight",           { DIM_EMBD }, LAYER(attn_norm) },
-    [CN_SLOT_ATTN_NORM_B]    = { "attn_norm.bias",             { DIM_EMBD }, LAYER(attn_norm_b) },
-    [CN_SLOT_Q]              = { "attn_q.weight",              { DIM_EMBD, DIM_Q }, LAYER(q) },
-    [CN_SLOT_K]              = { "attn_k.weight",              { DIM_EMBD, DIM_K }, LAYER(k) },
-    [CN_SLOT_V]              = { "attn_v.weight",              { DIM_EMBD, DIM_V }, LAYER(v) },
-    [CN_SLOT_Q_B]            = { "attn_q.bias",                { DIM_Q }, LAYER(q_b) },
-    [CN_SLOT_K_B]            = { "attn_k.bias",                { DIM_K }, LAYER(k_b) },
-    [CN_SLOT_V_B]            = { "attn_v.bias",                { DIM_V }, LAYER(v_b) },
-    [CN_SLOT_QKV]            = { "attn_qkv.weight",            { DIM_EMBD, DIM_QKV }, LAYER(qkv) },
-    [CN_SLOT_QKV_B]          = { "attn_qkv.bias",              { DIM_QKV }, LAYER(qkv_b) },
-    [CN_SLOT_ATTN_OUT]       = { "attn_output.weight",         { DIM_ATTN, DIM_EMBD }, LAYER(attn_out) },
-    [CN_SLOT_ATTN_OUT_B]     = { "attn_output.bias",           { DIM_EMBD }, LAYER(attn_out_b) },
-    [CN_SLOT_Q_NORM]         = { "attn_q_norm.weight",         { DIM_Q_NORM }, LAYER(q_norm) },
-    [CN_SLOT_K_NORM]         = { "attn_k_norm.weight",         { DIM_K_NORM }, LAYER(k_norm) },
-    [CN_SLOT_POST_ATTN_NORM] = { "post_attention_norm.weight", { DIM_EMBD }, LAYER(post_attn_norm) },
-    [CN_SLOT_FFN_NORM]       = { "ffn_norm.weight",            { DIM_EMBD }, LAYER(ffn_norm) },
-    [CN_SLOT_GATE]           = { "ffn_gate.weight",            { DIM_EMBD, DIM_FF }, LAYER(gate) },
-    [CN_SLOT_UP]             = { "ffn_up.weight",              { DIM_EMBD, DIM_UP }, LAYER(up) },
-    [CN_SLOT_DOWN]           = { "ffn_down.weight",            { DIM_FF, DIM_EMBD }, LAYER(down) },
-    [CN_SLOT_GATE_B]         = { "ffn_gate.bias",              { DIM_FF }, LAYER(gate_b) },
-    [CN_SLOT_UP_B]           = { "ffn_up.bias",                { DIM_UP }, LAYER(up_b) },
-    [CN_SLOT_DOWN_B]         = { "ffn_down.bias",              { DIM_EMBD }, LAYER(down_b) },
-    [CN_SLOT_POST_FFN_NORM]  = { "post_ffw_norm.weight",       { DIM_EMBD }, LAYER(post_ffn_norm) },
-    [CN_SLOT_ROUTER]         = { "ffn_gate_inp.weight",        { DIM_EMBD, DIM_EXPERTS }, LAYER(router) },
-    [CN_SLOT_GATE_EXPS]      = { "ffn_gate_exps.weight",       { DIM_EMBD, DIM_FF_EXPERT, DIM_EXPERTS }, LAYER(gate_exps) },
-    [CN_SLOT_UP_EXPS]        = { "ffn_up_exps.weight",         { DIM_EMBD, DIM_FF_EXPERT, DIM_EXPERTS }, LAYER(up_exps) },
-    [CN_SLOT_DOWN_EXPS]      = { "ffn_down_exps.weight",       { DIM_FF_EXPERT, DIM_EMBD, DIM_EXPERTS }, LAYER(down_exps) },
-    [CN_SLOT_SHARED_ROUTER]  = { "ffn_gate_inp_shexp.weight",  { DIM_EMBD }, LAYER(shared_router) },
-    [CN_SLOT_GATE_SHARED]    = { "ffn_gate_shexp.weight",      { DIM_EMBD, DIM_FF_SHARED }, LAYER(gate_shared) },
-    [CN_SLOT_UP_SHARED]      = { "ffn_up_shexp.weight",        { DIM_EMBD, DIM_FF_SHARED }, LAYER(up_shared) },
-    [CN_SLOT_DOWN_SHARED]    = { "ffn_down_shexp.weight",      { DIM_FF_SHARED, DIM_EMBD }, LAYER(down_shared) },
-  /* clang-format on */
-};
-
-static bool is_vector(int slot)
-{
-    return slots[slot].dims[1] == NO_DIM;
-}
-
 /* Finds the tensor of a slot and checks its shape. *tensor is NULL if it is absent and may be. */
-static enum cn_status find(const struct cn_model *m, int slot, int64_t layer, bool required,
-                           const struct cn_gguf_tensor **tensor, struct cn_error *err)
+static enum cn_status find(const struct cn_model *m, enum cn_slot slot, int64_t layer,
+                           bool required, const struct cn_gguf_tensor **tensor,
+                           struct cn_error *err)
 {
     char name[96];
-    if (slot < CN_FIRST_LAYER_SLOT)
-        snprintf(name, sizeof name, "%s", slots[slot].name);
-    else
-        snprintf(name, sizeof name, "blk.%lld.%s", (long long)layer, slots[slot].name);
     int64_t want[3];
-    for (int i = 0; i < 3; i++)
-        want[i] = dim_of(m, (enum dim)slots[slot].dims[i]);
+    cn_slot_name(slot, layer, name, sizeof name);
+    cn_slot_shape(m->arch, &m->hp, slot, layer, want);
     const struct cn_gguf_tensor *t = cn_gguf_tensor(&m->gguf, name);
     *tensor = t;
     if (!t && !required)
@@ -156,31 +36,66 @@ static enum cn_status find(const struct cn_model *m, int slot, int64_t layer, bo
                  (long long)t->ne[3]);
     CN_RETURN_IF(!t->format, CN_ERR_FORMAT, err, "tensor %s: weights expected, type %u found", name,
                  t->gguf_type);
-    CN_RETURN_IF(is_vector(slot) && t->format->act != CN_ACT_F32, CN_ERR_UNSUPPORTED, err,
-                 "tensor %s: f32, f16 or bf16 expected, %s found", name, t->format->name);
+    CN_RETURN_IF(cn_slot_infos[slot].kind == CN_FLOATS && t->format->act != CN_ACT_F32,
+                 CN_ERR_UNSUPPORTED, err, "tensor %s: f32, f16 or bf16 expected, %s found", name,
+                 t->format->name);
     return CN_OK;
 }
 
-/* Binds a slot; vectors go to *arena (advanced) as floats, matrices stay in the file. With a NULL
- * base nothing is bound: the arena is only measured. */
-static enum cn_status bind(const struct cn_model *m, int slot, int64_t layer, bool required,
-                           void *base, float **arena, size_t *n_floats, struct cn_error *err)
+/* Where floats go. With a NULL base nothing is bound: they are only counted. */
+struct arena {
+    float *base;
+    size_t used;
+};
+
+static const float *take_floats(struct arena *arena, const struct cn_gguf_tensor *t)
+{
+    float *x = arena->base ? arena->base + arena->used : NULL;
+    arena->used += (size_t)t->n_elems;
+    if (x)
+        t->format->ref->dequantize(t->n_elems, t->data, x);
+    return x;
+}
+
+/* A matrix NAME.weight may come with factors NAME.scale: one, or one per matrix. */
+static enum cn_status bind_scale(const struct cn_model *m, enum cn_slot slot, int64_t layer,
+                                 struct arena *arena, struct cn_weight *w, struct cn_error *err)
+{
+    static const char suffix[] = "weight";
+    char name[96];
+    cn_slot_name(slot, layer, name, sizeof name);
+    char *end = name + strlen(name) - (sizeof suffix - 1);
+    if (slot == CN_SLOT_ROUTER || strcmp(end, suffix) != 0) /* a router's scale is its input's */
+        return CN_OK;
+    memcpy(end, "scale", sizeof "scale");
+    const struct cn_gguf_tensor *t = cn_gguf_tensor(&m->gguf, name);
+    if (!t)
+        return CN_OK;
+    CN_RETURN_IF(t->n_elems != t->ne[0] || (t->n_elems != 1 && t->n_elems != w->n_mats),
+                 CN_ERR_FORMAT, err, "tensor %s: 1 or %lld factors expected, %lld found", name,
+                 (long long)w->n_mats, (long long)t->n_elems);
+    CN_RETURN_IF(!t->format || t->format->act != CN_ACT_F32, CN_ERR_FORMAT, err,
+                 "tensor %s: f32, f16 or bf16 expected", name);
+    w->n_scales = t->n_elems;
+    w->scale = take_floats(arena, t);
+    return CN_OK;
+}
+
+/* Binds a slot: floats go to the arena, matrices stay in the file. */
+static enum cn_status bind(struct cn_model *m, enum cn_slot slot, int64_t layer, bool required,
+                           struct arena *arena, struct cn_error *err)
 {
     const struct cn_gguf_tensor *t;
     CN_TRY(find(m, slot, layer, required, &t, err));
     if (!t)
         return CN_OK;
-    if (is_vector(slot)) {
-        *n_floats += (size_t)t->ne[0];
-        if (!base)
-            return CN_OK;
-        t->format->ref->dequantize(t->ne[0], t->data, *arena);
-        memcpy((char *)base + slots[slot].field, arena, sizeof *arena);
-        *arena += t->ne[0];
+    void *base = layer < 0 ? (void *)m : &m->layers[layer];
+    char *field = (char *)base + cn_slot_infos[slot].field;
+    if (cn_slot_infos[slot].kind == CN_FLOATS) {
+        const float *x = take_floats(arena, t);
+        memcpy(field, &x, sizeof x);
         return CN_OK;
     }
-    if (!base)
-        return CN_OK;
     struct cn_weight w = { .format = t->format,
                            .kernels = cn_kernels_for(t->format, m->ops.tiers),
                            .cols = t->ne[0],
@@ -188,52 +103,62 @@ static enum cn_status bind(const struct cn_model *m, int slot, int64_t layer, bo
                            .n_mats = t->ne[2],
                            .row_bytes = cn_row_bytes(t->format, t->ne[0]),
                            .data = t->data };
-    memcpy((char *)base + slots[slot].field, &w, sizeof w);
+    CN_TRY(bind_scale(m, slot, layer, arena, &w, err));
+    memcpy(field, &w, sizeof w);
     return CN_OK;
 }
 
-static enum cn_status bind_all(struct cn_model *m, bool measure, float *arena, size_t *n_floats,
-                               struct cn_error *err)
+/* The slots of a layer, -1: of the model itself. */
+static enum cn_status bind_layer(struct cn_model *m, int64_t layer, struct arena *arena,
+                                 struct cn_error *err)
 {
-    uint64_t required = m->arch->required | CN_BIT(TOKEN_EMBD);
-    required |= m->hp.n_expert ? m->arch->experts : m->arch->dense_ffn;
-    uint64_t allowed = required | m->arch->optional;
-    if (m->arch->output_required)
-        required |= CN_BIT(OUTPUT), allowed |= CN_BIT(OUTPUT);
-    for (int slot = 0; slot < CN_FIRST_LAYER_SLOT; slot++)
-        if (allowed >> slot & 1)
-            CN_TRY(
-                bind(m, slot, 0, required >> slot & 1, measure ? NULL : m, &arena, n_floats, err));
-    for (int64_t i = 0; i < m->hp.n_layer; i++) {
-        bool fused = false;
-        if (m->arch->required & CN_BIT(QKV)) {
-            const struct cn_gguf_tensor *t;
-            CN_TRY(find(m, CN_SLOT_QKV, i, false, &t, err));
-            fused = t != NULL;
-        }
-        for (int slot = CN_FIRST_LAYER_SLOT; slot < CN_N_SLOTS; slot++) {
-            if (!(allowed >> slot & 1))
-                continue;
-            bool need = required >> slot & 1;
-            /* Where a model may have its projections fused or split, one form is required. */
-            if (m->arch->required & CN_BIT(QKV) && m->arch->optional & CN_BIT(Q)) {
-                if (slot == CN_SLOT_QKV)
-                    need = false;
-                else if (slot == CN_SLOT_Q || slot == CN_SLOT_K || slot == CN_SLOT_V)
-                    need = !fused;
-            }
-            CN_TRY(bind(m, slot, i, need, measure ? NULL : &m->layers[i], &arena, n_floats, err));
-        }
+    cn_slots required, allowed;
+    cn_slots_of(m->arch, &m->hp, layer, &required, &allowed);
+    if (layer >= 0)
+        m->layers[layer].hp = &m->hp.layers[layer];
+    /* Of forms that replace each other one is required: the first if it is there. */
+    const struct cn_slot_forms *forms;
+    for (int i = 0; (forms = cn_slot_forms(i)); i++) {
+        const cn_slots one = (cn_slots)1 << forms->one;
+        const struct cn_gguf_tensor *t = NULL;
+        if (!(allowed & one) || !(allowed & forms->others))
+            continue;
+        CN_TRY(find(m, forms->one, layer, false, &t, err));
+        const cn_slots gone = t ? forms->others : one;
+        required &= ~gone;
+        allowed &= ~gone;
+        /* Both forms' parts are optional to the descriptor where either may be there. */
+        required |= t ? one : allowed & forms->others;
     }
+    for (int slot = 0; slot < CN_N_SLOTS; slot++)
+        if (allowed >> slot & 1)
+            CN_TRY(bind(m, (enum cn_slot)slot, layer, required >> slot & 1, arena, err));
     return CN_OK;
 }
 
-bool cn_layer_slides(const struct cn_model *m, int64_t i)
+static enum cn_status bind_all(struct cn_model *m, struct arena *arena, struct cn_error *err)
 {
-    if (m->hp.window == 0)
-        return false;
-    return m->arch->sliding_all ||
-           (m->arch->sliding_period && i % m->arch->sliding_period < m->arch->sliding_period - 1);
+    for (int64_t i = -1; i < m->hp.n_layer; i++)
+        CN_TRY(bind_layer(m, i, arena, err));
+    return CN_OK;
+}
+
+void cn_model_each_weight(const struct cn_model *m,
+                          void (*fn)(void *user, enum cn_slot slot, const struct cn_weight *w),
+                          void *user)
+{
+    for (int64_t i = -1; i < m->hp.n_layer; i++)
+        for (int slot = 0; slot < CN_N_SLOTS; slot++) {
+            /* Of the tables of embeddings rows are read; the output may be such a table. */
+            if (cn_slot_infos[slot].kind != CN_MATRIX || (slot < CN_FIRST_LAYER_SLOT) != (i < 0) ||
+                slot == CN_SLOT_TOKEN_EMBD || slot == CN_SLOT_LAYER_EMBD)
+                continue;
+            const char *base = i < 0 ? (const char *)m : (const char *)&m->layers[i];
+            const struct cn_weight *w =
+                (const struct cn_weight *)(const void *)(base + cn_slot_infos[slot].field);
+            if (w->format)
+                fn(user, (enum cn_slot)slot, w);
+        }
 }
 
 struct cn_weight *cn_model_weight(struct cn_model *m, const char *name)
@@ -248,11 +173,12 @@ struct cn_weight *cn_model_weight(struct cn_model *m, const char *name)
         name += skipped;
     }
     for (int slot = 0; slot < CN_N_SLOTS; slot++) {
-        if (is_vector(slot) || (slot < CN_FIRST_LAYER_SLOT) != (layer < 0) ||
-            strcmp(name, slots[slot].name) != 0)
+        const struct cn_slot_info *info = &cn_slot_infos[slot];
+        if (info->kind != CN_MATRIX || (slot < CN_FIRST_LAYER_SLOT) != (layer < 0) ||
+            strcmp(name, info->name) != 0)
             continue;
         char *base = layer < 0 ? (char *)m : (char *)&m->layers[layer];
-        struct cn_weight *w = (struct cn_weight *)(void *)(base + slots[slot].field);
+        struct cn_weight *w = (struct cn_weight *)(void *)(base + info->field);
         return w->format ? w : NULL;
     }
     return NULL;
@@ -260,17 +186,16 @@ struct cn_weight *cn_model_weight(struct cn_model *m, const char *name)
 
 static enum cn_status load_weights(struct cn_model *m, struct cn_error *err)
 {
+    struct arena arena = { NULL, 0 };
     CN_TRY(cn_hparams_read(&m->gguf, m->arch, cn_tokenizer_n_vocab(m->tokenizer), &m->hp, err));
-    size_t n_floats = 0;
-    CN_TRY(bind_all(m, true, NULL, &n_floats, err));
     m->layers = calloc((size_t)m->hp.n_layer, sizeof *m->layers);
-    m->vectors = calloc(n_floats + 1, sizeof(float));
-    CN_RETURN_IF(!m->layers || !m->vectors, CN_ERR_MEMORY, err, "out of memory for %lld layers",
+    CN_RETURN_IF(!m->layers, CN_ERR_MEMORY, err, "out of memory for %lld layers",
                  (long long)m->hp.n_layer);
-    n_floats = 0;
-    CN_TRY(bind_all(m, false, m->vectors, &n_floats, err));
-    for (int64_t i = 0; i < m->hp.n_layer; i++)
-        m->layers[i].sliding = cn_layer_slides(m, i);
+    CN_TRY(bind_all(m, &arena, err));
+    m->vectors = calloc(arena.used + 1, sizeof(float));
+    CN_RETURN_IF(!m->vectors, CN_ERR_MEMORY, err, "out of memory for %zu floats", arena.used);
+    arena = (struct arena){ m->vectors, 0 };
+    CN_TRY(bind_all(m, &arena, err));
     if (!m->output.format)
         m->output = m->token_embd;
     return CN_OK;
@@ -286,6 +211,25 @@ static char *copy_str(struct cn_str s)
     return p;
 }
 
+static bool is_of_experts(struct cn_str name)
+{
+    static const char mark[] = "_exps.";
+    return memmem(name.p, name.n, mark, sizeof mark - 1) != NULL;
+}
+
+/* Whether a pass reads the tensor: a layer's for drafting it does not, and of tables of embeddings
+ * that are not the output too it reads a row. */
+static bool is_read(const struct cn_model *m, const struct cn_gguf_tensor *t)
+{
+    char prefix[32];
+    const int n = snprintf(prefix, sizeof prefix, "blk.%lld.", (long long)m->hp.n_layer);
+    if (m->layers && t->name.n > (size_t)n && memcmp(t->name.p, prefix, (size_t)n) == 0)
+        return false;
+    if (t->data == m->layer_embd.data)
+        return false;
+    return t->data != m->token_embd.data || m->output.data == m->token_embd.data;
+}
+
 static void fill_info(struct cn_model *m)
 {
     struct cn_model_info *info = &m->info;
@@ -295,13 +239,13 @@ static void fill_info(struct cn_model *m)
         size_t bytes = t->bytes;
         info->n_params += t->n_elems;
         info->tensor_bytes += (int64_t)t->bytes;
-        if (t->ne[2] > 1 && m->hp.n_expert) {
+        /* Of experts, those that are chosen. */
+        if (t->ne[2] > 1 && t->ne[2] == m->hp.n_expert && is_of_experts(t->name)) {
             active = active / m->hp.n_expert * m->hp.n_expert_used;
             bytes = bytes / (size_t)m->hp.n_expert * (size_t)m->hp.n_expert_used;
         }
         info->n_active_params += active;
-        /* Of the embedding one row is read, unless it is the output matrix too. */
-        if (t->data == m->token_embd.data && m->output.data != m->token_embd.data)
+        if (!is_read(m, t))
             continue;
         info->decode_bytes += (int64_t)bytes;
         if (t->n_dims > 1)
@@ -397,6 +341,7 @@ void cn_model_close(struct cn_model *m)
     cn_tokenizer_free(m->tokenizer);
     cn_gguf_close(&m->gguf);
     free(m->layers);
+    free(m->hp.layers);
     free(m->vectors);
     free(m->architecture);
     free(m->name);

@@ -3,35 +3,96 @@
  * Mixtures of experts: the router chooses, tokens are grouped by expert, each expert's products run
  * once over its tokens.
  */
-#include "engine/run/session.h"
+#include "engine/run/steps.h"
 
 #include <math.h>
 #include <string.h>
 
-#define TAKEN (-1.0f) /* no probability */
+/* What the router says of every expert: a probability, or for CN_GATING_SOFTMAX_CHOSEN the logit.
+ * Returns the number that it is still to be divided by. */
+static float gate(const struct cn_model *m, const float *bias, float *p)
+{
+    const int64_t n = m->hp.n_expert;
+    cn_add(n, bias, p);
+    if (m->hp.gating == CN_GATING_SOFTMAX)
+        return m->ops.vec.exp_sum(n, m->ops.vec.max(n, p), p);
+    for (int64_t e = 0; m->hp.gating == CN_GATING_SIGMOID && e < n; e++)
+        p[e] = 1 / (1 + expf(-p[e]));
+    return 1;
+}
 
-/* Softmax over all experts, the k largest (ties: the lower number), weights as the model wants. */
-static void choose(const struct cn_session *s, float *p, int32_t *chosen, float *weight)
+/* Of equal groups of experts only the best may be chosen from; a group is as good as its best two
+ * together. */
+static void drop_groups(const struct cn_hparams *hp, float *select)
+{
+    const int64_t size = hp->n_expert / hp->n_expert_groups;
+    for (int64_t left = hp->n_expert_groups; left > hp->n_expert_groups_used; left--) {
+        int64_t worst = -1;
+        float least = 0;
+        for (int64_t g = 0; g < hp->n_expert_groups; g++) {
+            float first = -INFINITY, second = -INFINITY;
+            for (int64_t e = g * size; e < (g + 1) * size; e++)
+                if (select[e] > first) {
+                    second = first;
+                    first = select[e];
+                } else if (select[e] > second) {
+                    second = select[e];
+                }
+            const float value = size > 1 ? first + second : first;
+            /* One that was dropped has nothing to choose from; of equal ones the last goes. */
+            if (first > -INFINITY && (worst < 0 || value <= least)) {
+                worst = g;
+                least = value;
+            }
+        }
+        for (int64_t e = worst * size; worst >= 0 && e < (worst + 1) * size; e++)
+            select[e] = -INFINITY;
+    }
+}
+
+static bool is_chosen(const int32_t *chosen, int64_t n, int64_t e)
+{
+    for (int64_t j = 0; j < n; j++)
+        if (chosen[j] == e)
+            return true;
+    return false;
+}
+
+/* The k best (ties: the lower number), weights as the model wants. */
+static void choose(const struct cn_session *s, const struct cn_layer *layer, float *p,
+                   float *select, int32_t *chosen, float *weight)
 {
     const struct cn_hparams *hp = &s->model->hp;
-    const struct cn_vec *vec = &s->model->ops.vec;
-    float sum = vec->exp_sum(hp->n_expert, vec->max(hp->n_expert, p), p), total = 0;
+    const float sum = gate(s->model, layer->router_b, p);
+    float total = 0;
+    for (int64_t e = 0; e < hp->n_expert; e++)
+        select[e] = layer->select_b ? p[e] / sum + layer->select_b[e] : p[e];
+    if (hp->n_expert_groups > 1)
+        drop_groups(hp, select);
     for (int64_t j = 0; j < hp->n_expert_used; j++) {
         int64_t best = -1;
         for (int64_t e = 0; e < hp->n_expert; e++)
-            if (p[e] >= 0 && (best < 0 || p[e] > p[best]))
+            if (select[e] > (best < 0 ? -INFINITY : select[best]))
                 best = e;
         /* NaN (a damaged file): any expert does, but none twice: buffers hold a batch each. */
         for (int64_t e = 0; best < 0; e++)
-            if (p[e] != TAKEN)
+            if (!is_chosen(chosen, j, e))
                 best = e;
         chosen[j] = (int32_t)best;
         weight[j] = p[best] / sum;
-        total += weight[j];
-        p[best] = TAKEN;
+        select[best] = -INFINITY;
     }
+    if (hp->gating == CN_GATING_SOFTMAX_CHOSEN) {
+        const struct cn_vec *vec = &s->model->ops.vec;
+        const float all =
+            vec->exp_sum(hp->n_expert_used, vec->max(hp->n_expert_used, weight), weight);
+        for (int64_t j = 0; j < hp->n_expert_used; j++)
+            weight[j] /= all;
+    }
+    for (int64_t j = 0; j < hp->n_expert_used; j++)
+        total += weight[j];
     for (int64_t j = 0; j < hp->n_expert_used; j++) {
-        if (s->model->arch->normalise_experts)
+        if (hp->normalise_experts)
             weight[j] /= fmaxf(total, 6.103515625e-5f);
         weight[j] *= hp->expert_scale;
     }
@@ -39,17 +100,19 @@ static void choose(const struct cn_session *s, float *p, int32_t *chosen, float 
 
 struct job {
     struct cn_session *s;
+    const struct cn_layer *layer;
+    const float *x;
     int64_t n_ff;
-    float *gate, *up;
 };
 
 static void choose_chunk(void *context, int token, int thread)
 {
-    const struct cn_session *s = ((struct job *)context)->s;
+    const struct job *job = context;
+    const struct cn_session *s = job->s;
     const struct cn_hparams *hp = &s->model->hp;
     (void)thread;
-    choose(s, s->router + token * hp->n_expert, s->chosen + token * hp->n_expert_used,
-           s->chosen_weight + token * hp->n_expert_used);
+    choose(s, job->layer, s->router + token * hp->n_expert, s->select + token * hp->n_expert,
+           s->chosen + token * hp->n_expert_used, s->chosen_weight + token * hp->n_expert_used);
 }
 
 /* Slots: the choices of all tokens sorted by expert, in order of tokens within an expert. */
@@ -66,6 +129,7 @@ static void group_by_expert(struct cn_session *s, int64_t n)
     for (int64_t i = 0; i < n * used; i++) {
         int32_t slot = first[s->chosen[i]]++;
         s->slot_token[slot] = (int32_t)(i / used);
+        s->slot_choice[slot] = (int32_t)i;
         s->token_slot[i] = slot;
     }
     /* Filling moved each start to the next one's: move back. */
@@ -75,33 +139,63 @@ static void group_by_expert(struct cn_session *s, int64_t n)
 
 static void gather_chunk(void *context, int slot, int thread)
 {
-    const struct cn_session *s = ((struct job *)context)->s;
+    const struct job *job = context;
+    const struct cn_session *s = job->s;
     const int64_t d = s->model->hp.n_embd;
+    const float *x = job->x + s->slot_token[slot] * d;
+    float *to = s->expert_x + slot * d;
     (void)thread;
-    memcpy(s->expert_x + slot * d, s->h + s->slot_token[slot] * d, (size_t)d * sizeof(float));
+    if (!s->model->arch->weigh_expert_inputs) {
+        memcpy(to, x, (size_t)d * sizeof *to);
+        return;
+    }
+    const float weight = s->chosen_weight[s->slot_choice[slot]];
+    for (int64_t i = 0; i < d; i++)
+        to[i] = weight * x[i];
 }
 
-static void activate_chunk(void *context, int row, int thread)
+/* Gate and up of an expert's slot: side by side in two buffers, or one after the other in one. */
+static void activate_slot(void *context, int slot, int thread)
 {
     const struct job *job = context;
-    const struct cn_vec *vec = &job->s->model->ops.vec;
-    float *gate = job->gate + row * job->n_ff, *up = job->up + row * job->n_ff;
+    const struct cn_session *s = job->s;
+    const struct cn_layer *layer = job->layer;
+    const int64_t n = job->n_ff, e = s->chosen[s->slot_choice[slot]];
+    const bool fused = layer->gate_up_exps.format != NULL;
+    float *y = s->gate + slot * n, *up = s->up + slot * (fused ? 2 * n : n);
+    float *gate_in = fused ? up : y;
     (void)thread;
-    (job->s->model->arch->gelu ? vec->gelu_mul : vec->silu_mul)(job->n_ff, gate, up, gate);
+    if (fused)
+        up += n;
+    cn_add(n, layer->gate_exps_b ? layer->gate_exps_b + e * n : NULL, gate_in);
+    cn_add(n, layer->up_exps_b ? layer->up_exps_b + e * n : NULL, up);
+    cn_activate(s->model, n, gate_in, up, y);
+}
+
+static void activate_shared(void *context, int token, int thread)
+{
+    const struct job *job = context;
+    float *y = job->s->gate + token * job->n_ff;
+    (void)thread;
+    cn_activate(job->s->model, job->n_ff, y, job->s->up + token * job->n_ff, y);
 }
 
 /* s->t = the chosen experts' outputs, weighted, in the order of choice. */
 static void combine_chunk(void *context, int token, int thread)
 {
-    const struct cn_session *s = ((struct job *)context)->s;
+    const struct job *job = context;
+    const struct cn_session *s = job->s;
     const struct cn_hparams *hp = &s->model->hp;
+    const float *bias = job->layer->down_exps_b;
     float *t = s->t + token * hp->n_embd;
     (void)thread;
     memset(t, 0, (size_t)hp->n_embd * sizeof *t);
     for (int64_t j = 0; j < hp->n_expert_used; j++) {
         int64_t i = token * hp->n_expert_used + j;
-        s->model->ops.vec.axpy(hp->n_embd, s->chosen_weight[i],
-                               s->expert_y + s->token_slot[i] * hp->n_embd, t);
+        float *y = s->expert_y + s->token_slot[i] * hp->n_embd;
+        cn_add(hp->n_embd, bias ? bias + s->chosen[i] * hp->n_embd : NULL, y);
+        s->model->ops.vec.axpy(hp->n_embd,
+                               s->model->arch->weigh_expert_inputs ? 1 : s->chosen_weight[i], y, t);
     }
 }
 
@@ -114,16 +208,17 @@ static int expert_products(struct cn_session *s, const struct cn_weight *const *
         int64_t slot = s->expert_first[e], count = s->expert_first[e + 1] - slot;
         if (count == 0)
             continue;
-        cn_input_set(&s->expert_inputs[e], x + slot * n_cols, n_cols, count, n_cols);
+        cn_input_set(&s->inputs[e], x + slot * n_cols, n_cols, count, n_cols);
         for (int w = 0; w < n_weights; w++)
             s->products[n++] =
-                (struct cn_product){ weights[w], e, &s->expert_inputs[e],
-                                     ys[w] + slot * weights[w]->rows, weights[w]->rows };
+                (struct cn_product){ weights[w], e, &s->inputs[e], ys[w] + slot * weights[w]->rows,
+                                     weights[w]->rows };
     }
     return n;
 }
 
-static void shared_expert(struct cn_session *s, const struct cn_layer *layer, int64_t n)
+static void shared_expert(struct cn_session *s, const struct cn_layer *layer, const float *x,
+                          int64_t n)
 {
     const struct cn_hparams *hp = &s->model->hp;
     const struct cn_vec *vec = &s->model->ops.vec;
@@ -131,41 +226,48 @@ static void shared_expert(struct cn_session *s, const struct cn_layer *layer, in
         {&layer->gate_shared, 0, &s->input, s->gate, hp->n_ff_shared},
         { &layer->up_shared,  0, &s->input, s->up,   hp->n_ff_shared},
     };
-    cn_input_set(&s->input, s->h, hp->n_embd, n, hp->n_embd);
+    cn_input_set(&s->input, x, hp->n_embd, n, hp->n_embd);
     cn_products_run(s, up, 2);
-    struct job job = { s, hp->n_ff_shared, s->gate, s->up };
-    cn_pool_run(s->pool, s->n_threads, activate_chunk, &job, (int)n);
+    struct job job = { s, layer, x, hp->n_ff_shared };
+    cn_pool_run(s->pool, s->n_threads, activate_shared, &job, (int)n);
     cn_input_set(&s->input, s->gate, hp->n_ff_shared, n, hp->n_ff_shared);
     struct cn_product down = { &layer->down_shared, 0, &s->input, s->expert_y, hp->n_embd };
     cn_products_run(s, &down, 1);
     for (int64_t t = 0; t < n; t++) {
-        float gate = vec->dot(hp->n_embd, layer->shared_router, s->h + t * hp->n_embd);
-        vec->axpy(hp->n_embd, 1 / (1 + expf(-gate)), s->expert_y + t * hp->n_embd,
-                  s->t + t * hp->n_embd);
+        float share = 1;
+        if (layer->shared_router) {
+            float gate = vec->dot(hp->n_embd, layer->shared_router, x + t * hp->n_embd);
+            share = 1 / (1 + expf(-gate));
+        }
+        vec->axpy(hp->n_embd, share, s->expert_y + t * hp->n_embd, s->t + t * hp->n_embd);
     }
 }
 
-void cn_experts(struct cn_session *s, const struct cn_layer *layer, int64_t layer_index, int64_t n)
+void cn_experts(struct cn_session *s, const struct cn_layer *layer, int64_t layer_index,
+                const float *router_x, const float *x, int64_t n)
 {
     const struct cn_hparams *hp = &s->model->hp;
     const int64_t ff = hp->n_ff_expert, slots = n * hp->n_expert_used;
-    struct job job = { s, ff, s->gate, s->up };
+    const bool fused = layer->gate_up_exps.format != NULL;
+    struct job job = { s, layer, x, ff };
 
     CN_SPAN (s, CN_OP_ROUTER, layer_index, &layer->router) {
-        cn_input_set(&s->input, s->h, hp->n_embd, n, hp->n_embd);
+        cn_input_set(&s->input, router_x, hp->n_embd, n, hp->n_embd);
         struct cn_product route = { &layer->router, 0, &s->input, s->router, hp->n_expert };
         cn_products_run(s, &route, 1);
         cn_pool_run(s->pool, s->n_threads, choose_chunk, &job, (int)n);
         group_by_expert(s, n);
     }
 
-    CN_SPAN (s, CN_OP_FFN_UP, layer_index, &layer->up_exps) {
+    CN_SPAN (s, CN_OP_FFN_UP, layer_index, fused ? &layer->gate_up_exps : &layer->up_exps) {
         cn_pool_run(s->pool, s->n_threads, gather_chunk, &job, (int)slots);
+        const struct cn_weight *const both[] = { &layer->gate_up_exps };
         const struct cn_weight *const gate_up[] = { &layer->gate_exps, &layer->up_exps };
         float *const gate_up_y[] = { s->gate, s->up };
         cn_products_run(s, s->products,
-                        expert_products(s, gate_up, 2, s->expert_x, hp->n_embd, gate_up_y));
-        cn_pool_run(s->pool, s->n_threads, activate_chunk, &job, (int)slots);
+                        expert_products(s, fused ? both : gate_up, fused ? 1 : 2, s->expert_x,
+                                        hp->n_embd, fused ? gate_up_y + 1 : gate_up_y));
+        cn_pool_run(s->pool, s->n_threads, activate_slot, &job, (int)slots);
     }
 
     CN_SPAN (s, CN_OP_FFN_DOWN, layer_index, &layer->down_exps) {
@@ -174,6 +276,6 @@ void cn_experts(struct cn_session *s, const struct cn_layer *layer, int64_t laye
         cn_products_run(s, s->products, expert_products(s, down, 1, s->gate, ff, down_y));
         cn_pool_run(s->pool, s->n_threads, combine_chunk, &job, (int)n);
         if (layer->up_shared.format)
-            shared_expert(s, layer, n);
+            shared_expert(s, layer, x, n);
     }
 }

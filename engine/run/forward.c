@@ -7,10 +7,11 @@
  *   h  its normalised form      [n, n_embd]
  *   t  output of a branch       [n, n_embd]
  */
-#include "engine/run/session.h"
+#include "engine/run/mixer/mixer.h"
+#include "engine/run/steps.h"
+#include "engine/run/streams.h"
 
 #include <math.h>
-#include <string.h>
 
 /* A step that is done token by token, on threads when there are many. */
 struct tokens_job {
@@ -42,82 +43,33 @@ static void embed(void *context, int token, int thread)
             x[i] *= m->hp.embedding_scale;
 }
 
-/* LayerNorm: (x - mean) / sqrt(var + eps) * w + b (arXiv 1607.06450). */
-static void layer_norm(int64_t n, const float *x, const float *w, const float *b, float eps,
-                       float *y)
-{
-    double sum = 0, squares = 0;
-    for (int64_t i = 0; i < n; i++)
-        sum += (double)x[i];
-    double mean = sum / (double)n;
-    for (int64_t i = 0; i < n; i++)
-        squares += ((double)x[i] - mean) * ((double)x[i] - mean);
-    float scale = 1 / sqrtf((float)(squares / (double)n) + eps);
-    for (int64_t i = 0; i < n; i++)
-        y[i] = (x[i] - (float)mean) * scale * w[i] + (b ? b[i] : 0);
-}
-
 static void norm(void *context, int token, int thread)
 {
     const struct tokens_job *job = context;
     const struct cn_model *m = job->s->model;
     const int64_t n = m->hp.n_embd;
+    const float *in = job->in + token * n;
+    float *out = job->out + token * n;
     (void)thread;
-    if (m->arch->layer_norm)
-        layer_norm(n, job->in + token * n, job->weight, job->bias, m->hp.norm_eps,
-                   job->out + token * n);
-    else
-        m->ops.vec.rms_norm(n, job->in + token * n, job->weight, m->hp.norm_eps,
-                            job->out + token * n);
-}
-
-static void add(int64_t n, const float *b, float *x)
-{
-    for (int64_t i = 0; b && i < n; i++)
-        x[i] += b[i];
-}
-
-/* Rotary positions (arXiv 2104.09864) on the first n_rot components of a head. */
-static void rotate(const struct cn_model *m, const float *cosine, const float *sine, float *x)
-{
-    const int64_t half = m->hp.n_rot / 2;
-    const int64_t step = m->arch->rope_neox ? 1 : 2, distance = m->arch->rope_neox ? half : 1;
-    for (int64_t i = 0; i < half; i++) {
-        float a = x[i * step], b = x[i * step + distance];
-        x[i * step] = a * cosine[i] - b * sine[i];
-        x[i * step + distance] = a * sine[i] + b * cosine[i];
+    if (m->arch->layer_norm) {
+        cn_layer_norm(n, in, job->weight, job->bias, m->hp.norm_eps, out);
+        return;
     }
+    m->ops.vec.rms_norm(n, in, job->weight, m->hp.norm_eps, out);
+    cn_add(n, job->bias, out);
 }
 
-/* Biases, norms of queries and keys, rotation; then keys and values go to the cache. */
-static void finish_qkv(void *context, int token, int thread)
+/* Of s->x; job->in is the result, or s->x itself where the layer has no such norm. */
+static void norm_of_x(struct tokens_job *job, const float *weight, const float *bias, int64_t n)
 {
-    const struct tokens_job *job = context;
-    const struct cn_session *s = job->s;
-    const struct cn_model *m = s->model;
-    const struct cn_hparams *hp = &m->hp;
-    const struct cn_layer *layer = job->layer;
-    const int64_t nq = hp->n_head * hp->d_k, nk = hp->n_head_kv * hp->d_k;
-    const int64_t nv = hp->n_head_kv * hp->d_v;
-    float *q = s->qkv + token * (nq + nk + nv), *k = q + nq, *v = k + nk;
-    (void)thread;
-    add(nq + nk + nv, layer->qkv_b, q);
-    add(nq, layer->q_b, q);
-    add(nk, layer->k_b, k);
-    add(nv, layer->v_b, v);
-    const int64_t q_size = m->arch->qk_norm_whole ? nq : hp->d_k;
-    const int64_t k_size = m->arch->qk_norm_whole ? nk : hp->d_k;
-    for (int64_t i = 0; layer->q_norm && i < nq; i += q_size)
-        m->ops.vec.rms_norm(q_size, q + i, layer->q_norm, hp->norm_eps, q + i);
-    for (int64_t i = 0; layer->k_norm && i < nk; i += k_size)
-        m->ops.vec.rms_norm(k_size, k + i, layer->k_norm, hp->norm_eps, k + i);
-    const float *cosine = s->rope_cos[layer->sliding] + token * (hp->n_rot / 2);
-    const float *sine = s->rope_sin[layer->sliding] + token * (hp->n_rot / 2);
-    for (int64_t i = 0; i < nq + nk; i += hp->d_k)
-        rotate(m, cosine, sine, q + i);
-    for (int64_t i = 0; i < nq; i++)
-        q[i] *= hp->attn_scale;
-    cn_kv_store(job->s, job->layer_index, token, k, v);
+    job->in = job->s->x;
+    if (!weight)
+        return;
+    job->out = job->s->h;
+    job->weight = weight;
+    job->bias = bias;
+    for_tokens(norm, job, n);
+    job->in = job->s->h;
 }
 
 /* x += scale * t, after the branch's bias and norm. */
@@ -128,10 +80,33 @@ static void residual(void *context, int token, int thread)
     const int64_t n = m->hp.n_embd;
     float *t = job->s->t + token * n;
     (void)thread;
-    add(n, job->bias, t);
+    cn_add(n, job->bias, t);
     if (job->weight)
         m->ops.vec.rms_norm(n, t, job->weight, m->hp.norm_eps, t);
     m->ops.vec.axpy(n, m->hp.residual_scale, t, job->s->x + token * n);
+}
+
+static void add_branch(struct tokens_job *job, const float *bias, const float *weight, int64_t n)
+{
+    job->bias = bias;
+    job->weight = weight;
+    for_tokens(residual, job, n);
+}
+
+/* Gates below mean + sparsity * deviation become 0, the others lose as much. */
+static void sparsify(const struct cn_layer_hparams *hp, float *gate)
+{
+    const int64_t n = hp->n_ff;
+    double sum = 0, squares = 0;
+    for (int64_t i = 0; i < n; i++)
+        sum += (double)gate[i];
+    const double mean = sum / (double)n;
+    for (int64_t i = 0; i < n; i++)
+        squares += ((double)gate[i] - mean) * ((double)gate[i] - mean);
+    const double deviation = n > 1 ? sqrt(squares / (double)(n - 1)) : 0;
+    const float cut = (float)(mean + (double)hp->sparsity * deviation);
+    for (int64_t i = 0; i < n; i++)
+        gate[i] = fmaxf(0, gate[i] - cut);
 }
 
 static void activate(void *context, int token, int thread)
@@ -140,101 +115,84 @@ static void activate(void *context, int token, int thread)
     const struct cn_session *s = job->s;
     const struct cn_model *m = s->model;
     const struct cn_layer *layer = job->layer;
-    const int64_t n = m->hp.n_ff;
+    const int64_t n = layer->hp->n_ff;
     const bool fused = m->arch->fused_gate_up, gated = layer->gate.format || fused;
     float *up = s->up + token * (fused ? 2 * n : n), *gate = s->gate + token * n;
-    const float *gate_in = fused ? up : gated ? gate : up;
+    float *gate_in = fused || !gated ? up : gate;
     (void)thread;
-    add(n, layer->gate_b, gate);
-    add(fused ? 2 * n : n, layer->up_b, up);
-    if (m->arch->gelu)
-        m->ops.vec.gelu_mul(n, gate_in, !gated ? NULL : fused ? up + n : up, gate);
-    else
-        m->ops.vec.silu_mul(n, gate_in, fused ? up + n : up, gate);
+    cn_add(n, layer->gate_b, gate);
+    cn_add(fused ? 2 * n : n, layer->up_b, up);
+    if (layer->hp->sparsity > 0)
+        sparsify(layer->hp, gate_in);
+    cn_activate(m, n, gate_in, !gated ? NULL : fused ? up + n : up, gate);
+    if (layer->ffn_sub_norm)
+        m->ops.vec.rms_norm(n, gate, layer->ffn_sub_norm, m->hp.norm_eps, gate);
 }
 
-static void attention_branch(struct cn_session *s, struct tokens_job *job, int64_t n)
+/* t = down(activation(gate x) * up x), without the last bias. */
+static void dense_ffn(struct cn_session *s, struct tokens_job *job, int64_t n)
 {
     const struct cn_hparams *hp = &s->model->hp;
     const struct cn_layer *layer = job->layer;
-    const int64_t nq = hp->n_head * hp->d_k, nk = hp->n_head_kv * hp->d_k;
-    const int64_t stride = nq + nk + hp->n_head_kv * hp->d_v;
-
-    CN_SPAN (s, CN_OP_QKV, job->layer_index, layer->qkv.format ? &layer->qkv : &layer->q) {
+    const int64_t ff = layer->hp->n_ff;
+    CN_SPAN (s, CN_OP_FFN_UP, job->layer_index, &layer->up) {
         cn_input_set(&s->input, job->in, hp->n_embd, n, hp->n_embd);
-        if (layer->qkv.format) {
-            struct cn_product all = { &layer->qkv, 0, &s->input, s->qkv, stride };
-            cn_products_run(s, &all, 1);
-        } else {
-            struct cn_product each[] = {
-                {&layer->q,  0, &s->input, s->qkv,           stride},
-                { &layer->k, 0, &s->input, s->qkv + nq,      stride},
-                { &layer->v, 0, &s->input, s->qkv + nq + nk, stride},
-            };
-            cn_products_run(s, each, 3);
-        }
+        struct cn_product up[] = {
+            {&layer->up,    0, &s->input, s->up,   layer->up.rows},
+            { &layer->gate, 0, &s->input, s->gate, ff            },
+        };
+        cn_products_run(s, up, layer->gate.format ? 2 : 1);
+        for_tokens(activate, job, n);
     }
 
-    CN_SPAN (s, CN_OP_ROPE, job->layer_index, NULL) {
-        for_tokens(finish_qkv, job, n);
+    CN_SPAN (s, CN_OP_FFN_DOWN, job->layer_index, &layer->down) {
+        cn_input_set(&s->input, s->gate, ff, n, ff);
+        struct cn_product down = { &layer->down, 0, &s->input, s->t, hp->n_embd };
+        cn_products_run(s, &down, 1);
     }
+}
 
-    CN_SPAN (s, CN_OP_ATTENTION, job->layer_index, NULL) {
-        cn_attention(s, job->layer_index, n);
-    }
+/* Between a dense part, whose result is in t, and the experts beside it: that goes aside, and the
+ * experts and their router get norms of x of their own. */
+static void begin_beside(void *context, int token, int thread)
+{
+    const struct tokens_job *job = context;
+    const struct cn_session *s = job->s;
+    const struct cn_model *m = s->model;
+    const int64_t n = m->hp.n_embd, at = token * n;
+    const float eps = m->hp.norm_eps, to_unit = 1 / sqrtf((float)n);
+    (void)thread;
+    m->ops.vec.rms_norm(n, s->t + at, job->layer->post_dense_norm, eps, s->side + at);
+    m->ops.vec.rms_norm(n, s->x + at, job->layer->pre_experts_norm, eps, s->h + at);
+    m->ops.vec.rms_norm(n, s->x + at, job->layer->router_scale, eps, s->t + at);
+    for (int64_t i = 0; i < n; i++)
+        s->t[at + i] *= to_unit;
+}
 
-    CN_SPAN (s, CN_OP_ATTN_OUT, job->layer_index, &layer->attn_out) {
-        cn_input_set(&s->input, s->attn, hp->n_head * hp->d_v, n, hp->n_head * hp->d_v);
-        struct cn_product out = { &layer->attn_out, 0, &s->input, s->t, hp->n_embd };
-        cn_products_run(s, &out, 1);
-        job->bias = layer->attn_out_b;
-        job->weight = layer->post_attn_norm;
-        for_tokens(residual, job, n);
-    }
+static void end_beside(void *context, int token, int thread)
+{
+    const struct tokens_job *job = context;
+    const struct cn_session *s = job->s;
+    const struct cn_model *m = s->model;
+    const int64_t n = m->hp.n_embd, at = token * n;
+    (void)thread;
+    m->ops.vec.rms_norm(n, s->t + at, job->layer->post_experts_norm, m->hp.norm_eps, s->t + at);
+    m->ops.vec.axpy(n, 1, s->side + at, s->t + at);
 }
 
 static void ffn_branch(struct cn_session *s, struct tokens_job *job, int64_t n)
 {
-    const struct cn_hparams *hp = &s->model->hp;
     const struct cn_layer *layer = job->layer;
-    if (layer->router.format) {
-        cn_experts(s, layer, job->layer_index, n);
-    } else {
-        CN_SPAN (s, CN_OP_FFN_UP, job->layer_index, &layer->up) {
-            cn_input_set(&s->input, job->in, hp->n_embd, n, hp->n_embd);
-            struct cn_product up[] = {
-                {&layer->up,    0, &s->input, s->up,   layer->up.rows},
-                { &layer->gate, 0, &s->input, s->gate, hp->n_ff      },
-            };
-            cn_products_run(s, up, layer->gate.format ? 2 : 1);
-            for_tokens(activate, job, n);
-        }
-
-        CN_SPAN (s, CN_OP_FFN_DOWN, job->layer_index, &layer->down) {
-            cn_input_set(&s->input, s->gate, hp->n_ff, n, hp->n_ff);
-            struct cn_product down = { &layer->down, 0, &s->input, s->t, hp->n_embd };
-            cn_products_run(s, &down, 1);
-        }
-    }
-    job->bias = layer->down_b;
-    job->weight = layer->post_ffn_norm;
-    for_tokens(residual, job, n);
-}
-
-/* Sines and cosines of this pass's positions, shared by all layers. */
-static void rope_tables(struct cn_session *s, int64_t n)
-{
-    const int64_t half = s->model->hp.n_rot / 2;
-    for (int kind = 0; kind < 2; kind++) {
-        if (!s->rope_freq[kind])
-            continue;
-        for (int64_t t = 0; t < n; t++)
-            for (int64_t i = 0; i < half; i++) {
-                double theta = (double)(s->position + t) * (double)s->rope_freq[kind][i];
-                s->rope_cos[kind][t * half + i] = (float)cos(theta) * s->rope_magnitude[kind];
-                s->rope_sin[kind][t * half + i] = (float)sin(theta) * s->rope_magnitude[kind];
-            }
-    }
+    const bool dense = layer->up.format, experts = layer->router.format;
+    if (dense)
+        dense_ffn(s, job, n);
+    if (dense && experts)
+        for_tokens(begin_beside, job, n);
+    if (experts)
+        cn_experts(s, layer, job->layer_index, dense ? s->t : job->in, dense ? s->h : job->in, n);
+    if (dense && experts)
+        for_tokens(end_beside, job, n);
+    add_branch(job, layer->down_b, layer->post_ffn_norm, n);
 }
 
 static void output_logits(struct cn_session *s, struct tokens_job *job, int64_t n, int64_t n_wanted,
@@ -254,10 +212,10 @@ static void output_logits(struct cn_session *s, struct tokens_job *job, int64_t 
         cn_products_run(s, &out, 1);
         for (int64_t t = 0; t < n_wanted; t++) {
             float *y = logits + t * hp->n_vocab;
-            add(hp->n_vocab, m->output_b, y);
+            cn_add(hp->n_vocab, m->output_b, y);
             if (hp->logit_scale != 1)
                 for (int64_t i = 0; i < hp->n_vocab; i++)
-                    y[i] /= hp->logit_scale;
+                    y[i] *= hp->logit_scale;
             if (hp->final_softcap > 0)
                 for (int64_t i = 0; i < hp->n_vocab; i++)
                     y[i] = hp->final_softcap * tanhf(y[i] / hp->final_softcap);
@@ -274,8 +232,9 @@ bool cn_forward(struct cn_session *s, const int32_t *tokens, int64_t n, int64_t 
 
     CN_SPAN (s, CN_OP_EMBED, -1, &m->token_embd) {
         for_tokens(embed, &job, n);
-        rope_tables(s, n);
+        cn_rope_tables(s, n);
     }
+    cn_streams_begin(s, tokens, n);
 
     for (int64_t i = 0; i < m->hp.n_layer; i++) {
         const struct cn_layer *layer = &m->layers[i];
@@ -284,32 +243,29 @@ bool cn_forward(struct cn_session *s, const int32_t *tokens, int64_t n, int64_t 
         job.layer = layer;
         job.layer_index = i;
 
+        cn_streams_predict(s, i, n);
         job.in = s->x;
         if (layer->attn_norm) {
             CN_SPAN (s, CN_OP_NORM, i, NULL) {
-                job.out = s->h;
-                job.weight = layer->attn_norm;
-                job.bias = layer->attn_norm_b;
-                for_tokens(norm, &job, n);
-                job.in = s->h;
+                norm_of_x(&job, layer->attn_norm, layer->attn_norm_b, n);
             }
         }
-        attention_branch(s, &job, n);
+        cn_laurel_begin(s, i, n);
+        cn_mixer_of(m, i)->run(s, i, job.in, n);
+        add_branch(&job, layer->attn_out_b, layer->post_attn_norm, n);
+        cn_laurel_add(s, i, n);
 
-        if (!m->arch->parallel) {
-            job.in = s->x;
-            if (layer->ffn_norm) {
-                CN_SPAN (s, CN_OP_NORM, i, NULL) {
-                    job.out = s->h;
-                    job.weight = layer->ffn_norm;
-                    job.bias = NULL;
-                    for_tokens(norm, &job, n);
-                    job.in = s->h;
-                }
+        if (layer->ffn_norm) {
+            CN_SPAN (s, CN_OP_NORM, i, NULL) {
+                norm_of_x(&job, layer->ffn_norm, layer->ffn_norm_b, n);
             }
+        } else if (!m->arch->parallel) {
+            job.in = s->x;
         }
         ffn_branch(s, &job, n);
+        cn_streams_correct(s, i, n);
     }
+    cn_streams_end(s, n);
     if (n_wanted > 0)
         output_logits(s, &job, n, n_wanted, first_logit);
     return true;

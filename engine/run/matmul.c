@@ -136,6 +136,29 @@ struct job {
     int n;
 };
 
+/* n rows of a matrix from `data` on with each of a few tokens. */
+static void few_tokens(const struct cn_weight *w, const struct cn_input *in, int64_t n,
+                       const uint8_t *data, float *y, int64_t y_stride)
+{
+    for (int64_t t = 0; t < in->n_tokens; t++) {
+        struct cn_act act = { .x = in->x + t * in->x_stride };
+        if (w->format->act == CN_ACT_Q8) {
+            act.q = in->q + t * in->n_cols;
+            act.d = in->d + t * in->n_cols / 32;
+            act.sum32 = in->sum32 + t * in->n_cols / 32;
+            act.sum16 = in->sum16 + t * in->n_cols / 16;
+        }
+        w->kernels.gemv(n, w->cols, data, w->row_bytes, &act, y + t * y_stride);
+    }
+}
+
+static void scale_rows(float scale, int64_t n, int64_t n_tokens, float *y, int64_t y_stride)
+{
+    for (int64_t t = 0; t < n_tokens; t++)
+        for (int64_t r = 0; r < n; r++)
+            y[t * y_stride + r] *= scale;
+}
+
 /* Chunks are numbered through all products; each computes its place from the shapes. */
 static void product_chunk(void *context, int chunk, int thread)
 {
@@ -152,22 +175,14 @@ static void product_chunk(void *context, int chunk, int thread)
     const struct cn_input *in = p->in;
     int64_t r0 = index * step, n = w->rows - r0 < step ? w->rows - r0 : step;
     const uint8_t *data = w->data + (size_t)(p->mat * w->rows + r0) * w->row_bytes;
-    if (in->n_tokens > CN_GEMV_TOKENS) {
+    if (in->n_tokens > CN_GEMV_TOKENS)
         cn_gemm_run(s->model->ops.gemm, &w->kernels, n, data, w->row_bytes,
                     w->format->act == CN_ACT_F32 ? &in->panel_f32 : &in->panel_q8, p->y + r0,
                     p->y_stride, s->thread_scratch + (size_t)thread * s->thread_scratch_bytes);
-        return;
-    }
-    for (int64_t t = 0; t < in->n_tokens; t++) {
-        struct cn_act act = { .x = in->x + t * in->x_stride };
-        if (w->format->act == CN_ACT_Q8) {
-            act.q = in->q + t * in->n_cols;
-            act.d = in->d + t * in->n_cols / 32;
-            act.sum32 = in->sum32 + t * in->n_cols / 32;
-            act.sum16 = in->sum16 + t * in->n_cols / 16;
-        }
-        w->kernels.gemv(n, w->cols, data, w->row_bytes, &act, p->y + t * p->y_stride + r0);
-    }
+    else
+        few_tokens(w, in, n, data, p->y + r0, p->y_stride);
+    if (w->scale)
+        scale_rows(w->scale[w->n_scales > 1 ? p->mat : 0], n, in->n_tokens, p->y + r0, p->y_stride);
 }
 
 void cn_work_add(struct cn_work *work, const struct cn_weight *w, double matrices, double tokens)

@@ -3,12 +3,20 @@
 
 #include "base/error.h"
 #include "base/layout.h"
+#include "engine/run/attend.h"
+#include "engine/run/mixer/mixer.h"
+#include "engine/run/steps.h"
+#include "engine/run/streams.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { MAX_THREADS = 1024, DEFAULT_CTX = 4096, DEFAULT_BATCH = 512 };
+
+static size_t max_size(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
 
 static int64_t max64(int64_t a, int64_t b)
 {
@@ -20,83 +28,125 @@ static int64_t min64(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-static void add_kinds(const struct cn_weight *w, bool *q8, bool *f32)
+/* What the model's matrices ask of the buffers. */
+struct wants {
+    bool q8, f32;
+    int64_t widest; /* columns */
+};
+
+static void add_wants(void *user, enum cn_slot slot, const struct cn_weight *w)
 {
-    if (w->format)
-        *(w->format->act == CN_ACT_Q8 ? q8 : f32) = true;
+    struct wants *wants = user;
+    (void)slot;
+    *(w->format->act == CN_ACT_Q8 ? &wants->q8 : &wants->f32) = true;
+    wants->widest = max64(wants->widest, w->cols);
 }
 
-/* Which forms of activations the model's matrices ask for. */
-static void input_kinds(const struct cn_model *m, bool *q8, bool *f32)
+static struct wants wants_of(const struct cn_model *m)
 {
-    add_kinds(&m->output, q8, f32);
-    for (int64_t i = 0; i < m->hp.n_layer; i++) {
-        const struct cn_layer *l = &m->layers[i];
-        const struct cn_weight *const all[] = {
-            &l->q,       &l->k,         &l->v,           &l->qkv,       &l->attn_out,
-            &l->gate,    &l->up,        &l->down,        &l->router,    &l->gate_exps,
-            &l->up_exps, &l->down_exps, &l->gate_shared, &l->up_shared, &l->down_shared,
-        };
-        for (size_t j = 0; j < sizeof all / sizeof *all; j++)
-            add_kinds(all[j], q8, f32);
-    }
+    struct wants wants = { .widest = m->hp.n_embd };
+    add_wants(&wants, CN_SLOT_OUTPUT, &m->output);
+    cn_model_each_weight(m, add_wants, &wants);
+    return wants;
 }
 
-static void lay_out_experts(struct cn_session *s, struct cn_layout *c, bool q8, bool f32)
+static void carve_experts(struct cn_session *s, struct cn_layout *c)
 {
     const struct cn_hparams *hp = &s->model->hp;
     const int64_t slots = s->n_batch * hp->n_expert_used, E = hp->n_expert;
-    const int64_t widest = max64(hp->n_embd, hp->n_ff_expert);
-    s->expert_inputs = cn_layout_take(c, E, sizeof *s->expert_inputs);
     s->router = cn_layout_take(c, s->n_batch * E, sizeof(float));
+    s->select = cn_layout_take(c, s->n_batch * E, sizeof(float));
     s->chosen = cn_layout_take(c, slots, sizeof(int32_t));
     s->chosen_weight = cn_layout_take(c, slots, sizeof(float));
     s->expert_first = cn_layout_take(c, E + 1, sizeof(int32_t));
     s->slot_token = cn_layout_take(c, slots, sizeof(int32_t));
+    s->slot_choice = cn_layout_take(c, slots, sizeof(int32_t));
     s->token_slot = cn_layout_take(c, slots, sizeof(int32_t));
     s->expert_x = cn_layout_take(c, slots * hp->n_embd, sizeof(float));
     s->expert_y = cn_layout_take(c, max64(slots, s->n_batch) * hp->n_embd, sizeof(float));
-    s->products = cn_layout_take(c, 2 * E + 4, sizeof *s->products);
-    /* An expert can get every token of a batch. Its buffers are sized for that only in address
-     * space: untouched pages cost nothing. */
-    for (int64_t e = 0; e < E; e++) {
-        void *memory = cn_layout_take(c, (int64_t)cn_input_bytes(s->n_batch, widest, q8, f32), 1);
+}
+
+static struct cn_mixer_sizes sizes_of(const struct cn_session *s)
+{
+    return (struct cn_mixer_sizes){ s->model, s->options.kv, s->n_ctx, s->n_batch };
+}
+
+/* What layers keep from token to token. */
+static void carve_states(struct cn_session *s, struct cn_layout *c)
+{
+    const struct cn_mixer_sizes sizes = sizes_of(s);
+    const int64_t n_layer = s->model->hp.n_layer;
+    s->kv = cn_layout_take(c, n_layer, sizeof *s->kv);
+    size_t before = c->used;
+    for (int64_t i = 0; i < n_layer; i++) {
+        const struct cn_mixer *mixer = cn_mixer_of(s->model, i);
+        void *memory = cn_layout_take(c, (int64_t)mixer->state_bytes(&sizes, i), 1);
         if (c->base)
-            cn_input_init(&s->expert_inputs[e], s->n_batch, widest, q8, f32, memory);
+            mixer->place(s, i, memory);
+    }
+    s->kv_bytes = c->used - before;
+}
+
+/* Inputs of products that run together: of experts, of heads. Each can get every token of a batch;
+ * they are sized for that only in address space: untouched pages cost nothing. */
+static void carve_inputs(struct cn_session *s, struct cn_layout *c, const struct wants *wants)
+{
+    const struct cn_model *m = s->model;
+    int64_t n = m->hp.n_expert;
+    int64_t widest = n > 0 ? max64(m->hp.n_embd, m->hp.n_ff_expert) : 0;
+    for (int64_t i = 0; i < m->hp.n_layer; i++) {
+        const struct cn_mixer *mixer = cn_mixer_of(m, i);
+        int64_t cols = 0, count = mixer->n_inputs ? mixer->n_inputs(m, i, &cols) : 0;
+        n = max64(n, count);
+        widest = max64(widest, cols);
+    }
+    s->n_inputs = n;
+    s->inputs = cn_layout_take(c, n, sizeof *s->inputs);
+    s->head_weights = cn_layout_take(c, n, sizeof *s->head_weights);
+    s->products = cn_layout_take(c, 2 * n + 4, sizeof *s->products);
+    for (int64_t i = 0; i < n; i++) {
+        void *memory = cn_layout_take(
+            c, (int64_t)cn_input_bytes(s->n_batch, widest, wants->q8, wants->f32), 1);
+        if (c->base)
+            cn_input_init(&s->inputs[i], s->n_batch, widest, wants->q8, wants->f32, memory);
     }
 }
 
-static void lay_out(struct cn_session *s, struct cn_layout *c)
+/* Scratch of a pass and of a thread: what the largest layer needs. */
+static void carve_scratch(struct cn_session *s, struct cn_layout *c, const struct wants *wants)
+{
+    const struct cn_model *m = s->model;
+    const struct cn_mixer_sizes sizes = sizes_of(s);
+    const int64_t row = max64(wants->widest, m->hp.n_per_layer * m->hp.n_layer);
+    size_t pass = 0, thread = (size_t)row * sizeof(float);
+    for (int64_t i = 0; i < m->hp.n_layer; i++) {
+        const struct cn_mixer *mixer = cn_mixer_of(m, i);
+        pass = max_size(pass, mixer->scratch_bytes(&sizes, i));
+        thread = max_size(thread, mixer->thread_scratch_bytes(m, i));
+    }
+    for (int kind = 0; kind < CN_N_ACT_KINDS; kind++)
+        thread = max_size(thread, cn_gemm_scratch_bytes(kind, wants->widest));
+    s->mixer_scratch = cn_layout_take(c, (int64_t)pass, 1);
+    s->thread_scratch_bytes = cn_round_up(thread, CN_ALIGN);
+    s->thread_scratch = cn_layout_take(c, cn_pool_n_threads(s->pool), s->thread_scratch_bytes);
+}
+
+static void carve_all(struct cn_session *s, struct cn_layout *c)
 {
     const struct cn_model *m = s->model;
     const struct cn_hparams *hp = &m->hp;
-    const int64_t n = s->n_batch, half = hp->n_rot / 2;
-    const int64_t attn = hp->n_head * hp->d_v;
-    const int64_t qkv = hp->n_head * hp->d_k + hp->n_head_kv * (hp->d_k + hp->d_v);
+    const struct wants wants = wants_of(m);
+    const int64_t n = s->n_batch;
     int64_t ff = hp->n_ff * (m->arch->fused_gate_up ? 2 : 1);
+    /* Gate and up of experts may come in one. */
+    const int64_t both = m->arch->optional & CN_BIT(GATE_UP_EXPS) ? 2 : 1;
     if (hp->n_expert)
-        ff = max64(max64(ff, hp->n_ff_expert * hp->n_expert_used), hp->n_ff_shared);
-    int64_t widest = max64(max64(hp->n_embd, attn), hp->n_ff);
-    if (hp->n_expert)
-        widest = max64(widest, hp->n_ff_shared);
-    bool q8 = false, f32 = false;
-    input_kinds(m, &q8, &f32);
+        ff = max64(max64(ff, both * hp->n_ff_expert * hp->n_expert_used), hp->n_ff_shared);
+    ff = max64(ff, max64(hp->n_per_layer, hp->n_laurel));
 
-    s->kv = cn_layout_take(c, hp->n_layer, sizeof *s->kv);
-    size_t before = c->used;
-    for (int64_t i = 0; i < hp->n_layer; i++) {
-        int64_t capacity = s->n_ctx;
-        if (m->layers[i].sliding && hp->window + n < capacity)
-            capacity = hp->window + n;
-        struct cn_kv kv = { .capacity = capacity };
-        kv.k = cn_layout_take(c, capacity * hp->n_head_kv, s->k_row_bytes);
-        kv.v = cn_layout_take(c, capacity * hp->n_head_kv, s->v_row_bytes);
-        if (c->base)
-            s->kv[i] = kv;
-    }
-    s->kv_bytes = c->used - before;
-
-    for (int kind = 0; kind < 2; kind++) {
+    carve_states(s, c);
+    for (int kind = 0; kind < CN_N_ROPES; kind++) {
+        const int64_t half = hp->n_rope[kind] / 2;
         s->rope_freq[kind] = cn_layout_take(c, half, sizeof(float));
         s->rope_cos[kind] = cn_layout_take(c, n * half, sizeof(float));
         s->rope_sin[kind] = cn_layout_take(c, n * half, sizeof(float));
@@ -104,68 +154,23 @@ static void lay_out(struct cn_session *s, struct cn_layout *c)
     s->x = cn_layout_take(c, n * hp->n_embd, sizeof(float));
     s->h = cn_layout_take(c, n * hp->n_embd, sizeof(float));
     s->t = cn_layout_take(c, n * hp->n_embd, sizeof(float));
-    s->qkv = cn_layout_take(c, n * qkv, sizeof(float));
-    s->attn = cn_layout_take(c, n * attn, sizeof(float));
+    if (m->arch->experts_beside_dense)
+        s->side = cn_layout_take(c, n * hp->n_embd, sizeof(float));
     s->gate = cn_layout_take(c, n * ff, sizeof(float));
     s->up = cn_layout_take(c, n * ff, sizeof(float));
     s->logits = cn_layout_take(c, s->n_logits * hp->n_vocab, sizeof(float));
-    void *input = cn_layout_take(c, (int64_t)cn_input_bytes(n, widest, q8, f32), 1);
+    s->ones = cn_layout_take(c, max64(max64(hp->d_k, hp->d_v), hp->n_embd), sizeof(float));
+    for (int64_t i = 0; c->base && i < max64(max64(hp->d_k, hp->d_v), hp->n_embd); i++)
+        s->ones[i] = 1;
+    cn_streams_carve(s, c);
+    void *input =
+        cn_layout_take(c, (int64_t)cn_input_bytes(n, wants.widest, wants.q8, wants.f32), 1);
     if (c->base)
-        cn_input_init(&s->input, n, widest, q8, f32, input);
+        cn_input_init(&s->input, n, wants.widest, wants.q8, wants.f32, input);
+    carve_inputs(s, c, &wants);
     if (hp->n_expert)
-        lay_out_experts(s, c, q8, f32);
-    size_t scratch = cn_attention_scratch_bytes(m);
-    for (int kind = 0; kind < CN_N_ACT_KINDS; kind++) {
-        size_t bytes = cn_gemm_scratch_bytes(kind, max64(widest, hp->n_ff_expert));
-        scratch = bytes > scratch ? bytes : scratch;
-    }
-    s->thread_scratch_bytes = cn_round_up(scratch, CN_ALIGN);
-    s->thread_scratch = cn_layout_take(c, cn_pool_n_threads(s->pool), s->thread_scratch_bytes);
-}
-
-/* Frequencies after scaling: linear, by factor tensors (llama 3, longrope), or YaRN (arXiv
- * 2309.00071). */
-static void rope_setup(struct cn_session *s, int kind)
-{
-    const struct cn_model *m = s->model;
-    const struct cn_hparams *hp = &m->hp;
-    const bool sliding = kind == 1;
-    const bool unscaled = sliding && m->arch->sliding_rope_unscaled;
-    const float base = sliding ? hp->rope_base_sliding : hp->rope_base;
-    const float *factors = m->rope_freqs;
-    s->rope_magnitude[kind] = 1;
-    if (!factors && m->arch->longrope && m->rope_long) {
-        factors = s->n_ctx > hp->rope_ctx0 || !m->rope_short ? m->rope_long : m->rope_short;
-        s->rope_magnitude[kind] = hp->rope_attn_factor;
-    }
-    const enum cn_rope_scaling scaling = unscaled ? CN_ROPE_NONE : hp->rope_scaling;
-    double lo = 0, hi = 1;
-    if (scaling == CN_ROPE_YARN) {
-        const double pi = 3.14159265358979323846, n = (double)hp->n_rot, b = (double)base;
-        lo = floor(n * log((double)hp->rope_ctx0 / ((double)hp->yarn_beta_fast * 2 * pi)) /
-                   (2 * log(b)));
-        hi = ceil(n * log((double)hp->rope_ctx0 / ((double)hp->yarn_beta_slow * 2 * pi)) /
-                  (2 * log(b)));
-        lo = fmax(0, lo);
-        hi = fmin(n - 1, hi);
-        s->rope_magnitude[kind] = hp->rope_attn_factor;
-        /* Part of the same correction: a model without the one has not the other. */
-        if (hp->rope_factor > 1 && hp->yarn_ext_factor != 0)
-            s->rope_magnitude[kind] *= 1 + 0.1f * logf(hp->rope_factor);
-    }
-    for (int64_t i = 0; i < hp->n_rot / 2; i++) {
-        double f = pow((double)base, -2.0 * (double)i / (double)hp->n_rot);
-        if (factors && !unscaled)
-            f /= (double)factors[i];
-        if (scaling == CN_ROPE_LINEAR) {
-            f /= (double)hp->rope_factor;
-        } else if (scaling == CN_ROPE_YARN) {
-            double ramp = 1 - fmin(1, fmax(0, ((double)i - lo) / fmax(0.001, hi - lo)));
-            double mix = ramp * (double)hp->yarn_ext_factor;
-            f = f / (double)hp->rope_factor * (1 - mix) + f * mix;
-        }
-        s->rope_freq[kind][i] = (float)f;
-    }
+        carve_experts(s, c);
+    carve_scratch(s, c, &wants);
 }
 
 static enum cn_status check_options(const struct cn_model *m, const struct cn_session_options *o,
@@ -181,9 +186,13 @@ static enum cn_status check_options(const struct cn_model *m, const struct cn_se
                  err, "KV type: %d to %d expected, %d given", CN_KV_F16, CN_KV_Q8_0, (int)o->kv);
     CN_RETURN_IF(o->fast && !cn_gemm_has_fast(m->ops.gemm), CN_ERR_UNSUPPORTED, err,
                  "precision fast is not supported with the tiers %s", m->tiers);
-    CN_RETURN_IF(o->kv == CN_KV_Q8_0 && (m->hp.d_k % 32 || m->hp.d_v % 32), CN_ERR_UNSUPPORTED, err,
-                 "a q8_0 KV cache needs head sizes that are multiples of 32, here %lld and %lld",
-                 (long long)m->hp.d_k, (long long)m->hp.d_v);
+    for (int64_t i = 0; o->kv == CN_KV_Q8_0 && i < m->hp.n_layer; i++) {
+        const struct cn_mixer *mixer = cn_mixer_of(m, i);
+        CN_RETURN_IF(mixer->fits_blocks && !mixer->fits_blocks(m, i, 32), CN_ERR_UNSUPPORTED, err,
+                     "a q8_0 KV cache needs rows that are multiples of 32, here heads of %lld and "
+                     "%lld in layer %lld",
+                     (long long)m->hp.layers[i].d_k, (long long)m->hp.layers[i].d_v, (long long)i);
+    }
     return CN_OK;
 }
 
@@ -207,13 +216,11 @@ enum cn_status cn_session_create(const struct cn_model *model,
         s->options.n_threads = cn_available_cores();
     if (s->options.n_threads_prefill == 0)
         s->options.n_threads_prefill = s->options.n_threads;
-    s->k_row_bytes = cn_kv_row_bytes(o->kv, model->hp.d_k);
-    s->v_row_bytes = cn_kv_row_bytes(o->kv, model->hp.d_v);
     s->pool =
         cn_pool_create((int)max64(s->options.n_threads, s->options.n_threads_prefill), o->sleep);
     struct cn_layout measure = { 0 };
     if (s->pool)
-        lay_out(s, &measure);
+        carve_all(s, &measure);
     if (s->pool && !measure.overflow)
         s->arena = aligned_alloc(CN_ALIGN, measure.used + CN_ALIGN);
     if (!s->arena) {
@@ -224,16 +231,9 @@ enum cn_status cn_session_create(const struct cn_model *model,
         cn_session_free(s);
         return status;
     }
-    struct cn_layout arena = { .base = s->arena };
-    lay_out(s, &arena);
-    bool any_sliding = false;
-    for (int64_t i = 0; i < model->hp.n_layer; i++)
-        any_sliding |= model->layers[i].sliding;
-    rope_setup(s, 0);
-    if (any_sliding)
-        rope_setup(s, 1);
-    else
-        s->rope_freq[1] = NULL;
+    struct cn_layout carver = { .base = s->arena };
+    carve_all(s, &carver);
+    cn_rope_setup(s);
     *session = s;
     return CN_OK;
 }
@@ -298,15 +298,15 @@ enum cn_status cn_session_rewind(struct cn_session *s, int32_t position, struct 
 {
     CN_RETURN_IF(position < 0 || position > s->position, CN_ERR_ARGUMENT, err,
                  "rewind: 0 to %d expected, %d given", s->position, position);
-    /* A sliding layer has overwritten what lies further back than its spare rows; the next token
-     * sees window - 1 positions before its own. */
-    const int64_t needed =
-        position + 1 > s->model->hp.window ? position + 1 - s->model->hp.window : 0;
-    for (int64_t i = 0; position > 0 && i < s->model->hp.n_layer; i++)
-        CN_RETURN_IF(s->model->layers[i].sliding && needed < s->n_written - s->kv[i].capacity,
+    /* A layer with a window has overwritten what lies further back than its spare rows. */
+    for (int64_t i = 0; position > 0 && i < s->model->hp.n_layer; i++) {
+        const struct cn_layer_hparams *l = &s->model->hp.layers[i];
+        CN_RETURN_IF(l->window > 0 && cn_attend_first(l->window, l->chunked, position) <
+                                          s->n_written - s->kv[i].capacity,
                      CN_ERR_UNSUPPORTED, err,
                      "rewind from %d to %d: the sliding window's cache keeps %lld positions",
                      s->position, position, (long long)s->kv[i].capacity);
+    }
     s->position = position;
     if (position == 0)
         s->n_written = 0;
@@ -330,7 +330,7 @@ const char *cn_op_name(enum cn_op op)
         [CN_OP_EMBED] = "embed",   [CN_OP_NORM] = "norm",           [CN_OP_QKV] = "qkv",
         [CN_OP_ROPE] = "rope",     [CN_OP_ATTENTION] = "attention", [CN_OP_ATTN_OUT] = "attn_out",
         [CN_OP_FFN_UP] = "ffn_up", [CN_OP_FFN_DOWN] = "ffn_down",   [CN_OP_ROUTER] = "router",
-        [CN_OP_OUTPUT] = "output",
+        [CN_OP_OUTPUT] = "output", [CN_OP_ABSORB] = "absorb",       [CN_OP_STREAMS] = "streams",
     };
     return (unsigned)op < CN_N_OPS ? names[op] : NULL;
 }

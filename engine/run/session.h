@@ -31,11 +31,12 @@ struct cn_product {
     int64_t y_stride;
 };
 
-/* One layer's keys and values: for each KV head `capacity` rows of d_k, then of d_v. Position p
- * lives in row p % capacity. */
+/* One layer's keys and values: for each KV head `capacity` rows of each. Position p lives in row p
+ * % capacity. */
 struct cn_kv {
     uint8_t *k, *v;
     int64_t capacity;
+    size_t k_row_bytes, v_row_bytes;
 };
 
 struct cn_session {
@@ -52,29 +53,36 @@ struct cn_session {
     int32_t n_written; /* positions stored since the last start from 0: what a ring has lost */
     int64_t n_batch, n_logits, n_logits_valid;
     struct cn_kv *kv; /* [n_layer] */
-    size_t k_row_bytes, v_row_bytes, kv_bytes;
-    /* Inverse frequencies of the rotations and the factor of sine and cosine, [0]: all layers or
-     * the global ones, [1]: sliding ones. */
-    float *rope_freq[2], rope_magnitude[2];
+    size_t kv_bytes;
+    /* Inverse frequencies of the rotations (NULL: no layer rotates so) and the factor of sine and
+     * cosine. */
+    float *rope_freq[CN_N_ROPES], rope_magnitude[CN_N_ROPES];
 
     /* scratch, [n_batch rows] */
-    float *x, *h, *t;                 /* [n_embd] residual stream, normalised, branch output */
-    float *qkv, *attn;                /* [n_head d_k + n_head_kv (d_k + d_v)], [n_head d_v] */
-    float *gate, *up;                 /* [max(n_ff, ...)] */
-    float *rope_cos[2], *rope_sin[2]; /* [n_rot / 2] */
-    float *logits;                    /* [n_logits, n_vocab] */
-    struct cn_input input;
+    float *x, *h, *t;     /* [n_embd] residual stream, normalised, branch output */
+    float *side;          /* [n_embd] what stands beside t; NULL: nothing does */
+    float *mixer_scratch; /* as the mixers say */
+    float *gate, *up;     /* [max(n_ff, ...)] */
+    float *rope_cos[CN_N_ROPES], *rope_sin[CN_N_ROPES]; /* [n_rot / 2] */
+    float *logits;                                      /* [n_logits, n_vocab] */
+    float *ones;                                        /* a norm's weight that changes nothing */
+    struct cn_input input, *inputs; /* [n_inputs] that are run together: of experts, of heads */
+    int64_t n_inputs;
+    struct cn_weight *head_weights; /* [n_inputs] parts of a matrix, one for each head */
+    /* streams: inputs of the layers [n_batch, n_layer, n_per_layer], AltUp's other streams
+     * [n_streams - 1][n_batch, n_embd], their predictions, and a side branch */
+    float *layer_inputs, *streams, *predicted, *laurel;
     /* experts */
-    struct cn_input *expert_inputs; /* [n_expert] */
-    float *router;                  /* [n_batch, n_expert] */
-    int32_t *chosen;                /* [n_batch, n_expert_used] */
-    float *chosen_weight;           /* the same */
-    int32_t *expert_first;          /* [n_expert + 1]: slots of an expert's tokens */
-    int32_t *slot_token;            /* [n_batch * n_expert_used]: token in each slot */
-    int32_t *token_slot;            /* [n_batch, n_expert_used]: slot of each choice */
-    float *expert_x, *expert_y;     /* [slots, n_embd] */
-    struct cn_product *products;    /* [2 * n_expert + 4] */
-    uint8_t *thread_scratch;        /* [threads][thread_scratch_bytes] */
+    float *router, *select;      /* [n_batch, n_expert]: what the router says, and its ranking */
+    int32_t *chosen;             /* [n_batch, n_expert_used] */
+    float *chosen_weight;        /* the same */
+    int32_t *expert_first;       /* [n_expert + 1]: slots of an expert's tokens */
+    int32_t *slot_token;         /* [n_batch * n_expert_used]: token in each slot */
+    int32_t *slot_choice;        /* the same: which of its token's choices it is */
+    int32_t *token_slot;         /* [n_batch, n_expert_used]: slot of each choice */
+    float *expert_x, *expert_y;  /* [slots, n_embd] */
+    struct cn_product *products; /* [2 * n_inputs + 4] */
+    uint8_t *thread_scratch;     /* [threads][thread_scratch_bytes] */
     size_t thread_scratch_bytes;
     void *arena;
 };
@@ -96,22 +104,19 @@ void cn_input_init(struct cn_input *in, int64_t n_tokens, int64_t n_cols, bool q
 /* Most tokens whose products go row by row (gemv) rather than through panels. */
 enum { CN_GEMV_TOKENS = 4 };
 
-/* attention.c: s->attn from s->qkv and the cache for n tokens at s->position.. . */
-void cn_kv_store(struct cn_session *s, int64_t layer, int64_t token, const float *k,
-                 const float *v);
-void cn_attention(struct cn_session *s, int64_t layer, int64_t n);
-size_t cn_attention_scratch_bytes(const struct cn_model *model);
-size_t cn_kv_row_bytes(enum cn_kv_type type, int64_t n);
-
-/* experts.c: s->t = mixture of the experts for the n tokens in s->h. */
-void cn_experts(struct cn_session *s, const struct cn_layer *layer, int64_t layer_index, int64_t n);
+/* experts.c: s->t = mixture of the experts for n tokens x [n, n_embd], chosen by what the router
+ * makes of router_x [n, n_embd]. s->t may be router_x. */
+void cn_experts(struct cn_session *s, const struct cn_layer *layer, int64_t layer_index,
+                const float *router_x, const float *x, int64_t n);
 
 /* forward.c: evaluates n <= n_batch tokens at s->position; logits of the last `n_wanted` of them
  * (0..n) go to s->logits from row first_logit on. False if cancelled. */
 bool cn_forward(struct cn_session *s, const int32_t *tokens, int64_t n, int64_t n_wanted,
                 int64_t first_logit);
 
-/* Spans around ops, for the caller's profiler: CN_SPAN(s, op, layer, weight or NULL) { work }. */
+/* Spans around ops, for the caller's profiler: CN_SPAN(s, op, layer, weight or NULL) { work }. The
+ * body may run several times, for those who measure what an op costs: the pass's results are void
+ * then, so the body need not be one that can be repeated without a change. */
 #define CN_SPAN(s, op, layer, w)                                  \
     for (int times_ = cn_span_begin(s, op, layer, w); times_ > 0; \
          times_ = cn_span_done(s, op, layer, times_))

@@ -10,6 +10,6 @@ const struct cn_arch cn_arch_gemma = {
     .required = CN_SLOTS_PRE_NORMS | CN_SLOTS_SPLIT_QKV,
     .dense_ffn = CN_SLOTS_GATED_FFN,
     .rope_neox = true,
-    .gelu = true,
+    .activation = CN_GELU,
     .scale_embedding = true,
 };

@@ -11,8 +11,8 @@ const struct cn_arch cn_arch_olmo2 = {
                 CN_BIT(K_NORM),
     .dense_ffn = CN_SLOTS_GATED_FFN,
     .rope_neox = true,
-    .qk_norm_whole = true,
+    .qk_norm = CN_QK_NORM_WHOLE,
     .output_required = true,
-    .sliding_period = 4,
+    .sliding = {CN_LAYERS_BUT_EVERY, 4, "attention.sliding_window_pattern"},
     .sliding_rope_unscaled = true,
 };

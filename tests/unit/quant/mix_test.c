@@ -3,6 +3,7 @@
  * The choice of types per tensor. Expectations are worked out by hand from the rules (the layers
  * that get more bits are listed, not computed).
  */
+#include "engine/model/arch.h"
 #include "quant/quant.h"
 
 #include "engine/gguf/gguf.h"
@@ -98,8 +99,10 @@ static void plan(const struct shape *s, const char *file_type, bool has_imatrix,
         add(-1, "output.weight", s->n_embd, 32000, 0);
     const struct cn_file_type *ft = cn_file_type_by_name(file_type);
     assert_non_null(ft);
-    struct cn_mix_model model = { s->arch,      s->n_layer,  s->n_head,
-                                  s->n_head_kv, s->n_expert, has_imatrix };
+    struct cn_mix_model model = { s->n_layer,  s->n_head,   s->n_head_kv,
+                                  s->n_expert, has_imatrix, false };
+    model.few_value_heads =
+        cn_arch_has_few_value_heads(cn_arch_by_name(s->arch, strlen(s->arch)), &model);
     cn_mix_plan(ft, &model, pure, order, n_tensors);
 }
 
@@ -317,7 +320,7 @@ static void test_mixtures_of_experts(void **state)
             snprintf(name, sizeof name, "ffn_down.%d.weight", e);
             add(i, name, 4096, 4096, 0);
         }
-    struct cn_mix_model model = { "llama", 16, 32, 8, 8, false };
+    struct cn_mix_model model = { 16, 32, 8, 8, false, false };
     cn_mix_plan(cn_file_type_by_name("Q4_K_S"), &model, false, order, n_tensors);
     for (size_t i = 0; i < n_tensors; i++)
         assert_int_equal(tensors[i].type, strtol(tensors[i].name + 4, NULL, 10) < 2 ? 13 : 12);
@@ -359,7 +362,7 @@ static void test_fused_qkv(void **state)
         { "Q3_K_L", "Q4_K"},
         { "Q4_K_S", "Q4_K"}
     };
-    struct cn_mix_model model = { "phi3", 32, 32, 32, 0, false };
+    struct cn_mix_model model = { 32, 32, 32, 0, false, false };
     for (size_t i = 0; i < sizeof want / sizeof *want; i++) {
         n_tensors = 0;
         add(0, "attn_qkv.weight", 3072, 9216, 0);
@@ -376,7 +379,7 @@ static void test_order_of_visit(void **state)
     n_tensors = 0;
     for (int i = 4; i >= 0; i--)
         add(-1, want[i], 256, 256, 0);
-    struct cn_mix_model model = { "llama", 11, 8, 8, 0, false };
+    struct cn_mix_model model = { 11, 8, 8, 0, false, false };
     cn_mix_plan(cn_file_type_by_name("Q6_K"), &model, false, order, n_tensors);
     for (size_t i = 0; i < n_tensors; i++)
         assert_string_equal(order[i]->name, want[i]);

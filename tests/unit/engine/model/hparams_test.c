@@ -28,6 +28,7 @@ struct key {
 };
 
 enum { N_LAYER = 3 };
+static int64_t n_ff[N_LAYER]; /* of each layer of the file that was read last */
 
 /* A sound model; cases change or add to it. */
 static const struct key base[] = {
@@ -91,6 +92,13 @@ static enum cn_status finish_and_read(struct cn_gguf_writer *w, const char *arch
     assert_non_null(descriptor);
     enum cn_status status = cn_hparams_read(&g, descriptor, 100, hp, err);
     cn_gguf_close(&g);
+    /* The layers' own are looked at here, where they are alive. */
+    if (status == CN_OK) {
+        for (int64_t i = 0; i < hp->n_layer; i++)
+            n_ff[i] = hp->layers[i].n_ff;
+        free(hp->layers);
+        hp->layers = NULL;
+    }
     return status;
 }
 
@@ -355,7 +363,7 @@ static void what_is_written_is_read(void **state)
     });
     near((double)hp.embedding_scale, 12);
     near((double)hp.residual_scale, 0.25);
-    near((double)hp.logit_scale, 8);
+    near((double)hp.logit_scale, 0.125); /* a factor of the logits */
     near((double)hp.attn_scale, 0.0625);
     /* Zero means none: what divides by it must not. */
     hp = accept("granite", (struct key[]){
@@ -365,7 +373,7 @@ static void what_is_written_is_read(void **state)
     near((double)hp.logit_scale, 1);
 }
 
-/* One number per layer is fine while they are the same. */
+/* One number for all layers, or one for each. */
 static void arrays_per_layer(void **state)
 {
     static const uint32_t same[N_LAYER] = { 128, 128, 128 }, other[N_LAYER] = { 128, 128, 64 };
@@ -376,10 +384,10 @@ static void arrays_per_layer(void **state)
         const void *data;
         const char *words; /* NULL: accepted */
     } cases[] = {
-        {CN_GGUF_U32,  3, same,   NULL                                            },
-        { CN_GGUF_U32, 3, other,  "llama.feed_forward_length: layers"             },
-        { CN_GGUF_U32, 2, same,   "llama.feed_forward_length: array of 3"         },
-        { CN_GGUF_F32, 3, floats, "llama.feed_forward_length: array of 3 integers"},
+        {CN_GGUF_U32,  3, same,   NULL                                       },
+        { CN_GGUF_U32, 3, other,  NULL                                       },
+        { CN_GGUF_U32, 2, same,   "2 entries found, one for each of 3 layers"},
+        { CN_GGUF_F32, 3, floats, "integers expected"                        },
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -395,9 +403,76 @@ static void arrays_per_layer(void **state)
         if (!cases[i].words) {
             assert_int_equal(status, CN_OK);
             assert_int_equal(hp.n_ff, 128);
+            for (int layer = 0; layer < N_LAYER; layer++)
+                assert_int_equal(n_ff[layer], ((const uint32_t *)cases[i].data)[layer]);
         } else if (status == CN_OK || !strstr(err.text, cases[i].words)) {
             fail_msg("\"%s\" expected in the message \"%s\"", cases[i].words, err.text);
         }
+    }
+}
+
+/* What today's architectures say of each layer and of their experts. */
+static void rules_and_groups(void **state)
+{
+    (void)state;
+    expect_refused("exaone4",
+                   (struct key[]){
+                       {"attention.head_count", U32, 0, NULL },
+                       { 0                    }
+    },
+                   "exaone4.attention.head_count");
+    expect_refused("ernie4_5-moe",
+                   (struct key[]){
+                       {"expert_count", U32, 8, NULL },
+                       { "expert_used_count",             U32, 2, NULL },
+                       { "expert_group_count",             U32, 3, NULL },
+                       { 0}
+    },
+                   "ernie4_5-moe.expert_group_count: a divisor of the 8 experts");
+    expect_refused("ernie4_5-moe",
+                   (struct key[]){
+                       {"expert_count", U32, 8, NULL },
+                       { "expert_used_count",             U32, 3, NULL },
+                       { "expert_group_count",             U32, 4, NULL },
+                       { "expert_group_used_count",U32, 1, NULL },
+                       { 0         }
+    },
+                   "1 groups hold 2 experts, 3 are to be chosen");
+    expect_refused("ernie4_5-moe",
+                   (struct key[]){
+                       {"expert_count", U32, 8, NULL },
+                       { "expert_used_count",             U32, 3, NULL },
+                       { "expert_gating_func",             U32, 4, NULL },
+                       { 0}
+    },
+                   "ernie4_5-moe.expert_gating_func");
+    expect_refused("gemma4",
+                   (struct key[]){
+                       {"attention.shared_kv_layers", U32, 3, NULL },
+                       { 0                          }
+    },
+                   "gemma4.attention.shared_kv_layers");
+    expect_refused("minicpm3",
+                   (struct key[]){
+                       {"attention.kv_lora_rank", U32, 0, NULL },
+                       { 0                      }
+    },
+                   "minicpm3.attention.kv_lora_rank");
+    static const uint8_t pattern[N_LAYER] = { 1, 1, 0 };
+    static const uint64_t lengths[] = { 2, 3 };
+    for (int i = 0; i < 2; i++) {
+        struct cn_gguf_writer *w = begin();
+        for (size_t j = 0; j < sizeof base / sizeof *base; j++)
+            put(w, "gemma3", &base[j]);
+        cn_gguf_writer_u32(w, "gemma3.attention.sliding_window", 8);
+        cn_gguf_writer_array(w, "gemma3.attention.sliding_window_pattern", CN_GGUF_BOOL, lengths[i],
+                             pattern, lengths[i]);
+        struct cn_hparams hp;
+        struct cn_error err = { "" };
+        enum cn_status status = finish_and_read(w, "gemma3", &hp, &err);
+        assert_int_equal(status, lengths[i] == N_LAYER ? CN_OK : CN_ERR_FORMAT);
+        if (status != CN_OK)
+            assert_non_null(strstr(err.text, "sliding_window_pattern: array of 3 bool expected"));
     }
 }
 
@@ -427,6 +502,7 @@ int main(void)
         cmocka_unit_test(what_is_absent_has_its_default),
         cmocka_unit_test(what_is_written_is_read),
         cmocka_unit_test(arrays_per_layer),
+        cmocka_unit_test(rules_and_groups),
     };
     return cmocka_run_group_tests(tests, make_dir, remove_dir);
 }

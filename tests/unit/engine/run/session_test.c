@@ -404,7 +404,9 @@ static void spans_and_cancelling(void **state)
     assert_int_equal(spans.depth, 0);
     for (int op = 0; op < CN_N_OPS; op++) {
         assert_non_null(cn_op_name((enum cn_op)op));
-        if (spans.n[op] == 0)
+        /* What only some architectures do. */
+        const bool rare = op == CN_OP_ABSORB || op == CN_OP_STREAMS;
+        if ((spans.n[op] == 0) != rare)
             fail_msg("no span of %s", cn_op_name((enum cn_op)op));
     }
     assert_null(cn_op_name(CN_N_OPS));

@@ -3,7 +3,7 @@
  * Attention against the textbook's: all scores, one softmax, in double. Random queries, keys and
  * values go into sessions of tiny models, which give the shapes.
  */
-#include "engine/run/session.h"
+#include "engine/run/attend.h"
 #include "tests/arch_fixture.h"
 
 #include <math.h>
@@ -35,7 +35,7 @@ static void naive(const struct cn_session *s, int64_t layer, const struct past *
 {
     const struct cn_hparams *hp = &s->model->hp;
     int64_t first = 0;
-    if (s->model->layers[layer].sliding && position - hp->window + 1 > 0)
+    if (s->model->layers[layer].hp->window > 0 && position - hp->window + 1 > 0)
         first = position - hp->window + 1;
     double max = -HUGE_VAL, sum = 0;
     for (int64_t t = first; t <= position; t++) {
@@ -68,25 +68,46 @@ static void step(struct cn_session *s, int64_t layer, struct past *past, int64_t
     const int64_t nv = hp->n_head_kv * hp->d_v, group = hp->n_head / hp->n_head_kv;
     double *scores = malloc((size_t)(s->position + n) * sizeof *scores);
     double *expected = malloc((size_t)hp->d_v * sizeof *expected);
+    float *qkv = malloc((size_t)(n * (nq + nk + nv)) * sizeof *qkv);
+    float *out = malloc((size_t)(n * hp->n_head * hp->d_v) * sizeof *out);
     assert_non_null(scores);
     assert_non_null(expected);
+    assert_non_null(qkv);
+    assert_non_null(out);
     for (int64_t t = 0; t < n; t++) {
-        float *q = s->qkv + t * (nq + nk + nv);
+        float *q = qkv + t * (nq + nk + nv);
         /* Queries come to the attention scaled. */
         for (int64_t i = 0; i < nq + nk + nv; i++)
             q[i] = i < nq ? noise() * hp->attn_scale : noise();
         memcpy(past->k + (s->position + t) * nk, q + nq, (size_t)nk * sizeof *q);
         memcpy(past->v + (s->position + t) * nv, q + nq + nk, (size_t)nv * sizeof *q);
-        cn_kv_store(s, layer, t, q + nq, q + nq + nk);
+        for (int64_t h = 0; h < hp->n_head_kv; h++) {
+            cn_kv_store_row(s, hp->d_k, q + nq + h * hp->d_k,
+                            cn_kv_key(&s->kv[layer], h, s->position + t));
+            cn_kv_store_row(s, hp->d_v, q + nq + nk + h * hp->d_v,
+                            cn_kv_value(&s->kv[layer], h, s->position + t));
+        }
     }
     s->n_threads = 2;
-    cn_attention(s, layer, n);
+    struct cn_attend attend = { .s = s,
+                                .kv = &s->kv[layer],
+                                .n = n,
+                                .n_head = hp->n_head,
+                                .n_head_kv = hp->n_head_kv,
+                                .d_k = hp->d_k,
+                                .d_v = hp->d_v,
+                                .q = qkv,
+                                .q_stride = nq + nk + nv,
+                                .out = out,
+                                .window = hp->layers[layer].window,
+                                .softcap = hp->attn_softcap };
+    cn_attend(&attend);
     for (int64_t t = 0; t < n; t += t < 16 || t >= n - 16 ? 1 : 5)
         for (int64_t h = 0; h < hp->n_head; h++) {
-            naive(s, layer, past, s->qkv + t * (nq + nk + nv) + h * hp->d_k, h / group,
+            naive(s, layer, past, qkv + t * (nq + nk + nv) + h * hp->d_k, h / group,
                   s->position + t, scores, expected);
             for (int64_t i = 0; i < hp->d_v; i++) {
-                double got = (double)s->attn[(t * hp->n_head + h) * hp->d_v + i];
+                double got = (double)out[(t * hp->n_head + h) * hp->d_v + i];
                 if (!(fabs(got - expected[i]) <= bound))
                     fail_msg("%lld tokens at %d, token %lld, head %lld: %g expected, %g found",
                              (long long)n, s->position, (long long)t, (long long)h, expected[i],
@@ -95,6 +116,8 @@ static void step(struct cn_session *s, int64_t layer, struct past *past, int64_t
         }
     free(scores);
     free(expected);
+    free(qkv);
+    free(out);
     s->position += (int32_t)n;
 }
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * The KV cache and attention over it. Softmax runs online over blocks of keys (arXiv 1805.02867,
- * 2112.05682), so memory does not grow with the square of the context.
+ * The rows of a cache and attention over them. Softmax runs online over blocks of keys (arXiv
+ * 1805.02867, 2112.05682), so memory does not grow with the square of the context.
  *
  * One or a few tokens: keys and values are read in place, one KV head a chunk. Many tokens: scores
  * and outputs are small float GEMMs through the tier's tile, 16 queries x 16 keys: a block of keys
  * is unpacked once for all queries of the heads that share it.
  */
-#include "engine/run/session.h"
+#include "engine/run/attend.h"
 
 #include "quant/gemm.h"
 
@@ -20,7 +20,11 @@ enum {
     QUERY_TOKENS = 64, /* tokens of a chunk, many-token form */
     DIRECT_TOKENS = 8, /* fewer tokens than this are done directly */
     DIRECT_KEYS = 128, /* keys of a block, direct form */
-    MAX_D = 1 << 16,
+    /* Heads that share a head of keys are done together, as long as their buffers stay in cache; of
+     * more than MOST_HEADS there are several chunks. A multiple of 4: the kernels' sums do not
+     * depend on which heads come together then. */
+    MOST_HEADS = 8,
+    PART_HEADS = 4,
 };
 
 struct block_q8_0 {
@@ -41,7 +45,12 @@ size_t cn_kv_row_bytes(enum cn_kv_type type, int64_t n)
     return 0;
 }
 
-static void store_row(const struct cn_session *s, int64_t n, const float *x, uint8_t *row)
+int64_t cn_kv_capacity(int64_t window, int64_t n_ctx, int64_t n_batch)
+{
+    return window > 0 && window + n_batch < n_ctx ? window + n_batch : n_ctx;
+}
+
+void cn_kv_store_row(const struct cn_session *s, int64_t n, const float *x, uint8_t *row)
 {
     const struct cn_vec *vec = &s->model->ops.vec;
     if (s->options.kv == CN_KV_F32) {
@@ -78,48 +87,55 @@ static const float *load_row(const struct cn_session *s, int64_t n, const uint8_
     return buf;
 }
 
-static uint8_t *k_row(const struct cn_session *s, int64_t layer, int64_t head, int64_t position)
+uint8_t *cn_kv_key(const struct cn_kv *kv, int64_t head, int64_t position)
 {
-    const struct cn_kv *kv = &s->kv[layer];
-    return kv->k + (size_t)(head * kv->capacity + position % kv->capacity) * s->k_row_bytes;
+    return kv->k + (size_t)(head * kv->capacity + position % kv->capacity) * kv->k_row_bytes;
 }
 
-static uint8_t *v_row(const struct cn_session *s, int64_t layer, int64_t head, int64_t position)
+uint8_t *cn_kv_value(const struct cn_kv *kv, int64_t head, int64_t position)
 {
-    const struct cn_kv *kv = &s->kv[layer];
-    return kv->v + (size_t)(head * kv->capacity + position % kv->capacity) * s->v_row_bytes;
+    return kv->v + (size_t)(head * kv->capacity + position % kv->capacity) * kv->v_row_bytes;
 }
 
-void cn_kv_store(struct cn_session *s, int64_t layer, int64_t token, const float *k, const float *v)
+int64_t cn_attend_first(int64_t window, bool chunked, int64_t position)
 {
-    const struct cn_hparams *hp = &s->model->hp;
-    int64_t position = s->position + token;
-    for (int64_t head = 0; head < hp->n_head_kv; head++) {
-        store_row(s, hp->d_k, k + head * hp->d_k, k_row(s, layer, head, position));
-        store_row(s, hp->d_v, v + head * hp->d_v, v_row(s, layer, head, position));
-    }
+    if (window == 0)
+        return 0;
+    if (chunked)
+        return position / window * window;
+    return position - window + 1 > 0 ? position - window + 1 : 0;
 }
 
-struct job {
-    struct cn_session *s;
-    int64_t layer, n, blocks;
+static int64_t first_key(const struct cn_attend *a, int64_t position)
+{
+    return cn_attend_first(a->window, a->chunked, position);
+}
+
+/* Heads of queries that a chunk does for one head of keys. */
+static int64_t part_heads(int64_t n_head, int64_t n_head_kv)
+{
+    const int64_t group = n_head / n_head_kv;
+    return group > MOST_HEADS ? PART_HEADS : group;
+}
+
+/* A part of the heads that share a head of keys. */
+struct part {
+    int64_t kv_head, first, n; /* heads of queries */
 };
 
-/* The first position that the token at `position` sees. */
-static int64_t first_key(const struct job *job, int64_t position)
+static struct part part_of(const struct cn_attend *a, int64_t index)
 {
-    const struct cn_model *m = job->s->model;
-    if (!m->layers[job->layer].sliding)
-        return 0;
-    return position - m->hp.window + 1 > 0 ? position - m->hp.window + 1 : 0;
+    const int64_t group = a->n_head / a->n_head_kv, most = part_heads(a->n_head, a->n_head_kv);
+    const int64_t kv_head = index / a->parts, at = index % a->parts * most;
+    return (struct part){ kv_head, kv_head * group + at, group - at < most ? group - at : most };
 }
 
 /* Scores come scaled: the queries were. */
-static void cap_scores(const struct cn_hparams *hp, int64_t n, float *score)
+static void cap_scores(float cap, int64_t n, float *score)
 {
-    if (hp->attn_softcap > 0)
+    if (cap > 0)
         for (int64_t i = 0; i < n; i++)
-            score[i] = hp->attn_softcap * tanhf(score[i] / hp->attn_softcap);
+            score[i] = cap * tanhf(score[i] / cap);
 }
 
 /* Running softmax of one query: out = sum of exp(score - max) * v, sum of the exps. */
@@ -138,93 +154,107 @@ static float rescale(struct running *r, float top)
     return factor;
 }
 
-/* How many of n positions from t0 on lie in consecutive rows of the cache (a ring may wrap). */
-static int64_t unbroken(const struct cn_session *s, int64_t layer, int64_t t0, int64_t n)
+/* A sink counts as a score that was seen before, whose value was 0. */
+static struct running start(const struct cn_attend *a, int64_t head)
 {
-    const int64_t capacity = s->kv[layer].capacity, left = capacity - t0 % capacity;
+    return a->sinks ? (struct running){ a->sinks[head], 1 } : (struct running){ -INFINITY, 0 };
+}
+
+/* How many of n positions from t0 on lie in consecutive rows of the cache (a ring may wrap). */
+static int64_t unbroken(const struct cn_kv *kv, int64_t t0, int64_t n)
+{
+    const int64_t left = kv->capacity - t0 % kv->capacity;
     return n < left ? n : left;
 }
 
-/* scores[h][t] = q_h . k_t for n positions from t0 on; row: room for one key. */
-static void scores_of(const struct cn_session *s, int64_t layer, int64_t kv_head, int64_t t0,
-                      int64_t n, const float *q, float *row, float *scores)
+static const uint16_t *halves(const uint8_t *row)
 {
-    const struct cn_hparams *hp = &s->model->hp;
+    return (const uint16_t *)(const void *)row;
+}
+
+/* scores[h][t] = q_h . k_t for n positions from t0 on; row: room for one key. */
+static void scores_of(const struct cn_attend *a, const struct part *part, int64_t t0, int64_t n,
+                      const float *q, float *row, float *scores)
+{
+    const struct cn_session *s = a->s;
     const struct cn_vec *vec = &s->model->ops.vec;
-    const int64_t group = hp->n_head / hp->n_head_kv;
     if (s->options.kv == CN_KV_F16) {
         for (int64_t t = 0, run; t < n; t += run) {
-            const uint16_t *k = (const uint16_t *)(const void *)k_row(s, layer, kv_head, t0 + t);
-            run = unbroken(s, layer, t0 + t, n - t);
-            vec->dots_f16(group, run, hp->d_k, q, k, hp->d_k, scores + t, DIRECT_KEYS);
+            run = unbroken(a->kv, t0 + t, n - t);
+            vec->dots_f16(part->n, run, a->d_k, q, halves(cn_kv_key(a->kv, part->kv_head, t0 + t)),
+                          (int64_t)a->kv->k_row_bytes / 2, scores + t, DIRECT_KEYS);
         }
         return;
     }
     for (int64_t t = 0; t < n; t++) {
-        const float *k = load_row(s, hp->d_k, k_row(s, layer, kv_head, t0 + t), row);
-        for (int64_t h = 0; h < group; h++)
-            scores[h * DIRECT_KEYS + t] = vec->dot(hp->d_k, q + h * hp->d_k, k);
+        const float *k = load_row(s, a->d_k, cn_kv_key(a->kv, part->kv_head, t0 + t), row);
+        for (int64_t h = 0; h < part->n; h++)
+            scores[h * DIRECT_KEYS + t] = vec->dot(a->d_k, q + h * a->d_k, k);
     }
 }
 
 /* out[h] += sum over t of p[h][t] * v_t. */
-static void add_values(const struct cn_session *s, int64_t layer, int64_t kv_head, int64_t t0,
-                       int64_t n, const float *p, float *row, float *out)
+static void add_values(const struct cn_attend *a, const struct part *part, int64_t t0, int64_t n,
+                       const float *p, float *row, float *out)
 {
-    const struct cn_hparams *hp = &s->model->hp;
+    const struct cn_session *s = a->s;
     const struct cn_vec *vec = &s->model->ops.vec;
-    const int64_t group = hp->n_head / hp->n_head_kv;
     if (s->options.kv == CN_KV_F16) {
         for (int64_t t = 0, run; t < n; t += run) {
-            const uint16_t *v = (const uint16_t *)(const void *)v_row(s, layer, kv_head, t0 + t);
-            run = unbroken(s, layer, t0 + t, n - t);
-            vec->sums_f16(group, run, hp->d_v, p + t, DIRECT_KEYS, v, hp->d_v, out);
+            run = unbroken(a->kv, t0 + t, n - t);
+            vec->sums_f16(part->n, run, a->d_v, p + t, DIRECT_KEYS,
+                          halves(cn_kv_value(a->kv, part->kv_head, t0 + t)),
+                          (int64_t)a->kv->v_row_bytes / 2, out);
         }
         return;
     }
     for (int64_t t = 0; t < n; t++) {
-        const float *v = load_row(s, hp->d_v, v_row(s, layer, kv_head, t0 + t), row);
-        for (int64_t h = 0; h < group; h++)
-            vec->axpy(hp->d_v, p[h * DIRECT_KEYS + t], v, out + h * hp->d_v);
+        const float *v = load_row(s, a->d_v, cn_kv_value(a->kv, part->kv_head, t0 + t), row);
+        for (int64_t h = 0; h < part->n; h++)
+            vec->axpy(a->d_v, p[h * DIRECT_KEYS + t], v, out + h * a->d_v);
     }
 }
 
-/* One token and one KV head: every query head of its group. */
+static float *scratch_of(const struct cn_session *s, int thread)
+{
+    return (float *)(void *)(s->thread_scratch + (size_t)thread * s->thread_scratch_bytes);
+}
+
+/* One token and a part of the heads of one KV head. */
 static void direct_chunk(void *context, int chunk, int thread)
 {
-    const struct job *job = context;
-    const struct cn_session *s = job->s;
-    const struct cn_hparams *hp = &s->model->hp;
+    const struct cn_attend *a = context;
+    const struct cn_session *s = a->s;
     const struct cn_vec *vec = &s->model->ops.vec;
-    const int64_t token = chunk / hp->n_head_kv, kv_head = chunk % hp->n_head_kv;
-    const int64_t group = hp->n_head / hp->n_head_kv, position = s->position + token;
-    const int64_t stride = hp->n_head * hp->d_k + hp->n_head_kv * (hp->d_k + hp->d_v);
-    const float *q = s->qkv + token * stride + kv_head * group * hp->d_k;
-    float *out = s->attn + (token * hp->n_head + kv_head * group) * hp->d_v;
-    float *row = (float *)(void *)(s->thread_scratch + (size_t)thread * s->thread_scratch_bytes);
-    float *scores = row + (hp->d_k > hp->d_v ? hp->d_k : hp->d_v);
-    struct running *run = (struct running *)(void *)(scores + group * DIRECT_KEYS);
+    const int64_t per_token = a->n_head_kv * a->parts, token = chunk / per_token;
+    const struct part part = part_of(a, chunk % per_token);
+    const int64_t position = s->position + token;
+    const float *q = a->q + token * a->q_stride + part.first * a->d_k;
+    float *out = a->out + (token * a->n_head + part.first) * a->d_v;
+    float *row = scratch_of(s, thread);
+    float *scores = row + (a->d_k > a->d_v ? a->d_k : a->d_v);
+    struct running *run = (struct running *)(void *)(scores + part.n * DIRECT_KEYS);
 
-    memset(out, 0, (size_t)(group * hp->d_v) * sizeof *out);
-    for (int64_t h = 0; h < group; h++)
-        run[h] = (struct running){ -INFINITY, 0 };
-    for (int64_t t0 = first_key(job, position); t0 <= position; t0 += DIRECT_KEYS) {
+    memset(out, 0, (size_t)(part.n * a->d_v) * sizeof *out);
+    for (int64_t h = 0; h < part.n; h++)
+        run[h] = start(a, part.first + h);
+    for (int64_t t0 = first_key(a, position); t0 <= position; t0 += DIRECT_KEYS) {
         int64_t n = position + 1 - t0 < DIRECT_KEYS ? position + 1 - t0 : DIRECT_KEYS;
-        scores_of(s, job->layer, kv_head, t0, n, q, row, scores);
-        for (int64_t h = 0; h < group; h++) {
-            float *p = scores + h * DIRECT_KEYS, *o = out + h * hp->d_v;
-            cap_scores(hp, n, p);
+        scores_of(a, &part, t0, n, q, row, scores);
+        for (int64_t h = 0; h < part.n; h++) {
+            float *p = scores + h * DIRECT_KEYS, *o = out + h * a->d_v;
+            cap_scores(a->softcap, n, p);
             float factor = rescale(&run[h], vec->max(n, p));
             if (factor != 1)
-                for (int64_t i = 0; i < hp->d_v; i++)
+                for (int64_t i = 0; i < a->d_v; i++)
                     o[i] *= factor;
             run[h].sum += vec->exp_sum(n, run[h].max, p);
         }
-        add_values(s, job->layer, kv_head, t0, n, scores, row, out);
+        add_values(a, &part, t0, n, scores, row, out);
     }
-    for (int64_t h = 0; h < group; h++)
-        for (int64_t i = 0; i < hp->d_v; i++)
-            out[h * hp->d_v + i] /= run[h].sum;
+    for (int64_t h = 0; h < part.n; h++)
+        for (int64_t i = 0; i < a->d_v; i++)
+            out[h * a->d_v + i] /= run[h].sum;
 }
 
 static int64_t padded(int64_t d)
@@ -238,10 +268,10 @@ struct layout {
     size_t q, k, v, p, o, out, rows, run, total;
 };
 
-static struct layout layout_of(const struct cn_hparams *hp)
+static struct layout layout_of(int64_t heads, int64_t d_k, int64_t d_v)
 {
-    struct layout l = { .n_tiles = hp->n_head / hp->n_head_kv * (QUERY_TOKENS / TILE) };
-    size_t dk = (size_t)padded(hp->d_k), dv = (size_t)padded(hp->d_v), tiles = (size_t)l.n_tiles;
+    struct layout l = { .n_tiles = heads * (QUERY_TOKENS / TILE) };
+    size_t dk = (size_t)padded(d_k), dv = (size_t)padded(d_v), tiles = (size_t)l.n_tiles;
     l.q = 0;
     l.k = l.q + tiles * TILE * dk;
     l.v = l.k + KEYS * dk;
@@ -254,21 +284,20 @@ static struct layout layout_of(const struct cn_hparams *hp)
     return l;
 }
 
-size_t cn_attention_scratch_bytes(const struct cn_model *model)
+size_t cn_attend_scratch_bytes(int64_t n_head, int64_t n_head_kv, int64_t d_k, int64_t d_v)
 {
-    const struct cn_hparams *hp = &model->hp;
-    size_t many = layout_of(hp).total;
-    size_t group = (size_t)(hp->n_head / hp->n_head_kv);
-    size_t direct = (size_t)(hp->d_k > hp->d_v ? hp->d_k : hp->d_v) + group * DIRECT_KEYS +
-                    group * sizeof(struct running) / sizeof(float);
+    const int64_t heads = part_heads(n_head, n_head_kv);
+    size_t many = layout_of(heads, d_k, d_v).total;
+    size_t direct = (size_t)(d_k > d_v ? d_k : d_v) + (size_t)heads * DIRECT_KEYS +
+                    (size_t)heads * sizeof(struct running) / sizeof(float);
     return (many > direct ? many : direct) * sizeof(float);
 }
 
 /* Keys that the token at `position` does not see, in its row of a block of scores from t0 on. */
-static void mask(const struct job *job, int64_t position, int64_t t0, int64_t key_groups,
+static void mask(const struct cn_attend *a, int64_t position, int64_t t0, int64_t key_groups,
                  float *row)
 {
-    const int64_t lo = first_key(job, position) - t0, hi = position - t0;
+    const int64_t lo = first_key(a, position) - t0, hi = position - t0;
     for (int64_t t = 0; t < key_groups * TILE; t++)
         if (t < lo || t > hi)
             row[t / TILE * TILE * TILE + t % TILE] = -INFINITY;
@@ -296,18 +325,18 @@ static void load_runs(int64_t n, float factor, const float *from, int64_t stride
 
 /* n keys and values from position t0 on, those beyond n zero. Keys: [group of 16][d][16 keys];
  * values: [16 dims][key][16]. rows: room for 16 keys or one value. */
-static void load_block(const struct job *job, int64_t kv_head, int64_t t0, int64_t n, float *rows,
-                       float *keys, float *values)
+static void load_block(const struct cn_attend *a, int64_t kv_head, int64_t t0, int64_t n,
+                       float *rows, float *keys, float *values)
 {
-    const struct cn_session *s = job->s;
-    const int64_t dk = s->model->hp.d_k, dv = s->model->hp.d_v, dkp = padded(dk), dvp = padded(dv);
+    const struct cn_session *s = a->s;
+    const int64_t dk = a->d_k, dv = a->d_v, dkp = padded(dk), dvp = padded(dv);
     memset(values, 0, (size_t)(KEYS * dvp) * sizeof *values);
     for (int64_t t = 0; t < n; t += TILE) {
         const int here = (int)(n - t < TILE ? n - t : TILE);
         float *to = keys + t * dkp;
         memset(rows, 0, (size_t)(TILE * dkp) * sizeof *rows);
         for (int64_t i = 0; i < here; i++) {
-            const uint8_t *row = k_row(s, job->layer, kv_head, t0 + t + i);
+            const uint8_t *row = cn_kv_key(a->kv, kv_head, t0 + t + i);
             const float *k = load_row(s, dk, row, rows + i * dkp);
             if (k != rows + i * dkp)
                 memcpy(rows + i * dkp, k, (size_t)dk * sizeof *k);
@@ -317,27 +346,25 @@ static void load_block(const struct job *job, int64_t kv_head, int64_t t0, int64
                           false);
     }
     for (int64_t t = 0; t < n; t++)
-        store_runs(dv, load_row(s, dv, v_row(s, job->layer, kv_head, t0 + t), rows),
+        store_runs(dv, load_row(s, dv, cn_kv_value(a->kv, kv_head, t0 + t), rows),
                    values + t * TILE, KEYS * TILE);
 }
 
-/* QUERY_TOKENS tokens and one KV head. */
+/* QUERY_TOKENS tokens and a part of the heads of one KV head. */
 static void tiled_chunk(void *context, int chunk, int thread)
 {
-    const struct job *job = context;
-    const struct cn_session *s = job->s;
-    const struct cn_hparams *hp = &s->model->hp;
+    const struct cn_attend *a = context;
+    const struct cn_session *s = a->s;
     const struct cn_vec *vec = &s->model->ops.vec;
     const struct cn_gemm *gemm = s->model->ops.gemm;
-    const struct layout l = layout_of(hp);
-    float *base = (float *)(void *)(s->thread_scratch + (size_t)thread * s->thread_scratch_bytes);
-    const int64_t kv_head = chunk % hp->n_head_kv, block = chunk / hp->n_head_kv;
-    const int64_t group = hp->n_head / hp->n_head_kv;
+    const int64_t per_block = a->n_head_kv * a->parts, block = chunk / per_block;
+    const struct part part = part_of(a, chunk % per_block);
+    const struct layout l = layout_of(part_heads(a->n_head, a->n_head_kv), a->d_k, a->d_v);
+    float *base = scratch_of(s, thread);
     const int64_t first = block * QUERY_TOKENS;
-    const int64_t n = job->n - first < QUERY_TOKENS ? job->n - first : QUERY_TOKENS;
-    const int64_t tiles_per_head = (n + TILE - 1) / TILE, n_tiles = group * tiles_per_head;
-    const int64_t stride = hp->n_head * hp->d_k + hp->n_head_kv * (hp->d_k + hp->d_v);
-    const int64_t dk = hp->d_k, dv = hp->d_v, dkp = padded(dk), dvp = padded(dv);
+    const int64_t n = a->n - first < QUERY_TOKENS ? a->n - first : QUERY_TOKENS;
+    const int64_t tiles_per_head = (n + TILE - 1) / TILE, n_tiles = part.n * tiles_per_head;
+    const int64_t dk = a->d_k, dv = a->d_v, dkp = padded(dk), dvp = padded(dv);
     float *qp = base + l.q, *kp = base + l.k, *vp = base + l.v, *pp = base + l.p, *op = base + l.o;
     float *out = base + l.out, *rows = base + l.rows;
     float *run = base + l.run; /* [tile][2][16]: running maximum and sum of each query */
@@ -348,19 +375,20 @@ static void tiled_chunk(void *context, int chunk, int thread)
     for (int64_t tile = 0; tile < n_tiles; tile++)
         for (int64_t i = 0; i < TILE; i++) {
             int64_t token = tile % tiles_per_head * TILE + i;
-            run[tile * 2 * TILE + i] = -INFINITY;
-            run[tile * 2 * TILE + TILE + i] = 0;
+            const int64_t head = part.first + tile / tiles_per_head;
+            const struct running r = start(a, head);
+            run[tile * 2 * TILE + i] = r.max;
+            run[tile * 2 * TILE + TILE + i] = r.sum;
             if (token >= n)
                 continue;
-            const float *q =
-                s->qkv + (first + token) * stride + (kv_head * group + tile / tiles_per_head) * dk;
+            const float *q = a->q + (first + token) * a->q_stride + head * dk;
             store_runs(dk, q, qp + tile * TILE * dkp + i * TILE, TILE * TILE);
         }
 
     const int64_t last = s->position + first + n - 1;
-    for (int64_t t0 = first_key(job, s->position + first) / KEYS * KEYS; t0 <= last; t0 += KEYS) {
+    for (int64_t t0 = first_key(a, s->position + first) / KEYS * KEYS; t0 <= last; t0 += KEYS) {
         int64_t keys = last + 1 - t0 < KEYS ? last + 1 - t0 : KEYS;
-        load_block(job, kv_head, t0, keys, rows, kp, vp);
+        load_block(a, part.kv_head, t0, keys, rows, kp, vp);
         for (int64_t tile = 0; tile < n_tiles; tile++) {
             const int64_t token0 = tile % tiles_per_head * TILE;
             const int tokens = (int)(n - token0 < TILE ? n - token0 : TILE);
@@ -379,12 +407,11 @@ static void tiled_chunk(void *context, int chunk, int thread)
                 key_panel.x = kp + g * TILE * dkp;
                 gemm->tile_f32(&queries, 0, &key_panel, 0, TILE, pp + g * TILE * TILE);
             }
-            cap_scores(hp, key_groups * TILE * TILE, pp);
+            cap_scores(a->softcap, key_groups * TILE * TILE, pp);
             /* Most blocks are seen whole by every query of the tile. */
-            if (t0 + key_groups * TILE - 1 > position0 ||
-                t0 < first_key(job, position0 + tokens - 1))
+            if (t0 + key_groups * TILE - 1 > position0 || t0 < first_key(a, position0 + tokens - 1))
                 for (int64_t i = 0; i < tokens; i++)
-                    mask(job, position0 + i, t0, key_groups, pp + i * TILE);
+                    mask(a, position0 + i, t0, key_groups, pp + i * TILE);
             float *max = run + tile * 2 * TILE, *sum = max + TILE, factor[TILE];
             vec->softmax_tile(key_groups, pp, max, sum, factor);
             for (int64_t i = 0; i < tokens; i++)
@@ -410,23 +437,24 @@ static void tiled_chunk(void *context, int chunk, int thread)
     for (int64_t tile = 0; tile < n_tiles; tile++)
         for (int64_t i = 0; i < TILE && tile % tiles_per_head * TILE + i < n; i++) {
             int64_t token = first + tile % tiles_per_head * TILE + i;
-            float *to =
-                s->attn + (token * hp->n_head + kv_head * group + tile / tiles_per_head) * dv;
+            float *to = a->out + (token * a->n_head + part.first + tile / tiles_per_head) * dv;
             load_runs(dv, 1 / run[tile * 2 * TILE + TILE + i], op + (tile * dvp + i) * TILE,
                       TILE * TILE, to);
         }
 }
 
-void cn_attention(struct cn_session *s, int64_t layer, int64_t n)
+void cn_attend(struct cn_attend *a)
 {
-    const struct cn_hparams *hp = &s->model->hp;
-    struct job job = { .s = s, .layer = layer, .n = n };
-    s->work.bytes += (s->position + n - first_key(&job, s->position)) * hp->n_head_kv *
-                     (int64_t)(s->k_row_bytes + s->v_row_bytes);
-    if (n < DIRECT_TOKENS) {
-        cn_pool_run(s->pool, s->n_threads, direct_chunk, &job, (int)(n * hp->n_head_kv));
+    struct cn_session *s = a->s;
+    const int64_t group = a->n_head / a->n_head_kv, most = part_heads(a->n_head, a->n_head_kv);
+    const size_t row =
+        a->kv->v == a->kv->k ? a->kv->k_row_bytes : a->kv->k_row_bytes + a->kv->v_row_bytes;
+    a->parts = (group + most - 1) / most;
+    s->work.bytes += (s->position + a->n - first_key(a, s->position)) * a->n_head_kv * (int64_t)row;
+    if (a->n < DIRECT_TOKENS) {
+        cn_pool_run(s->pool, s->n_threads, direct_chunk, a, (int)(a->n * a->n_head_kv * a->parts));
         return;
     }
-    int64_t blocks = (n + QUERY_TOKENS - 1) / QUERY_TOKENS;
-    cn_pool_run(s->pool, s->n_threads, tiled_chunk, &job, (int)(blocks * hp->n_head_kv));
+    int64_t blocks = (a->n + QUERY_TOKENS - 1) / QUERY_TOKENS;
+    cn_pool_run(s->pool, s->n_threads, tiled_chunk, a, (int)(blocks * a->n_head_kv * a->parts));
 }

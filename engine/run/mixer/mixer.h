@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * How a layer mixes tokens: one const table for each kind, and a row in mixers.def.
+ */
+#ifndef CN_MIXER_H
+#define CN_MIXER_H
+
+#include "engine/run/session.h"
+
+/* What sizes depend on. */
+struct cn_mixer_sizes {
+    const struct cn_model *model;
+    enum cn_kv_type kv;
+    int64_t n_ctx, n_batch; /* most positions, most tokens of a pass */
+};
+
+struct cn_mixer {
+    const char *name;
+    /* Bytes that a layer keeps from token to token: rows by position, or a state. 0: nothing. */
+    size_t (*state_bytes)(const struct cn_mixer_sizes *sizes, int64_t layer);
+    /* Takes them into use: writes s->kv[layer]. memory is aligned to 64 bytes. */
+    void (*place)(struct cn_session *s, int64_t layer, void *memory);
+    /* Whether its rows may be cut into blocks of so many numbers. */
+    bool (*fits_blocks)(const struct cn_model *model, int64_t layer, int64_t elems);
+    /* Bytes of s->mixer_scratch for a pass, and of s->thread_scratch for a thread. */
+    size_t (*scratch_bytes)(const struct cn_mixer_sizes *sizes, int64_t layer);
+    size_t (*thread_scratch_bytes)(const struct cn_model *model, int64_t layer);
+    /* Inputs of products that it runs together, beside s->input: how many, and their columns. 0 or
+     * NULL: none. */
+    int64_t (*n_inputs)(const struct cn_model *model, int64_t layer, int64_t *n_cols);
+    /* s->t = the n tokens x [n, n_embd] at s->position.. mixed with those before them, without the
+     * bias of the output. */
+    void (*run)(struct cn_session *s, int64_t layer, const float *x, int64_t n);
+    /* Bytes of a copy of a layer's state, taking one and going back to it. NULL: the layer keeps
+     * rows by position, and a rewind just forgets some. */
+    size_t (*saved_bytes)(const struct cn_session *s, int64_t layer);
+    void (*save)(const struct cn_session *s, int64_t layer, void *copy);
+    void (*restore)(struct cn_session *s, int64_t layer, const void *copy);
+};
+
+/* The mixer of a layer of the model. */
+const struct cn_mixer *cn_mixer_of(const struct cn_model *model, int64_t layer);
+
+#endif

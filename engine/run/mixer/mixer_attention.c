@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Attention with a cache of keys and values (arXiv 1706.03762, 2305.13245): projections, norms and
+ * positions of queries and keys, softmax over the cache, output.
+ */
+#include "base/layout.h"
+#include "engine/run/attend.h"
+#include "engine/run/mixer/mixer.h"
+#include "engine/run/steps.h"
+
+extern const struct cn_mixer cn_mixer_attention;
+
+/* Floats of a token: queries, keys and values side by side; and what comes of them. */
+struct widths {
+    int64_t q, k, v, stride, out;
+};
+
+static struct widths widths_of(const struct cn_layer_hparams *hp)
+{
+    struct widths w = { .q = hp->n_head * hp->d_k,
+                        .k = hp->n_head_kv * hp->d_k,
+                        .v = hp->n_head_kv * hp->d_v,
+                        .out = hp->n_head * hp->d_v };
+    w.stride = w.q + w.k + w.v;
+    return w;
+}
+
+static bool has_own_kv(const struct cn_model *m, int64_t layer)
+{
+    return m->hp.layers[layer].kv_layer == layer;
+}
+
+static int64_t capacity_of(const struct cn_mixer_sizes *s, int64_t layer)
+{
+    return cn_kv_capacity(s->model->hp.layers[layer].window, s->n_ctx, s->n_batch);
+}
+
+static size_t keys_bytes(const struct cn_mixer_sizes *s, int64_t layer)
+{
+    const struct cn_layer_hparams *hp = &s->model->hp.layers[layer];
+    const size_t row = cn_kv_row_bytes(s->kv, hp->d_k);
+    return cn_round_up((size_t)(capacity_of(s, layer) * hp->n_head_kv) * row, CN_ALIGN);
+}
+
+static size_t state_bytes(const struct cn_mixer_sizes *s, int64_t layer)
+{
+    const struct cn_layer_hparams *hp = &s->model->hp.layers[layer];
+    const size_t row = cn_kv_row_bytes(s->kv, hp->d_v);
+    if (!has_own_kv(s->model, layer))
+        return 0;
+    return keys_bytes(s, layer) +
+           cn_round_up((size_t)(capacity_of(s, layer) * hp->n_head_kv) * row, CN_ALIGN);
+}
+
+static void place(struct cn_session *s, int64_t layer, void *memory)
+{
+    const struct cn_layer_hparams *hp = &s->model->hp.layers[layer];
+    const struct cn_mixer_sizes sizes = { s->model, s->options.kv, s->n_ctx, s->n_batch };
+    if (!has_own_kv(s->model, layer)) {
+        s->kv[layer] = s->kv[hp->kv_layer];
+        return;
+    }
+    s->kv[layer] = (struct cn_kv){ .k = memory,
+                                   .v = (uint8_t *)memory + keys_bytes(&sizes, layer),
+                                   .capacity = capacity_of(&sizes, layer),
+                                   .k_row_bytes = cn_kv_row_bytes(s->options.kv, hp->d_k),
+                                   .v_row_bytes = cn_kv_row_bytes(s->options.kv, hp->d_v) };
+}
+
+static bool fits_blocks(const struct cn_model *m, int64_t layer, int64_t elems)
+{
+    const struct cn_layer_hparams *hp = &m->hp.layers[layer];
+    return hp->d_k % elems == 0 && hp->d_v % elems == 0;
+}
+
+static size_t scratch_bytes(const struct cn_mixer_sizes *s, int64_t layer)
+{
+    const struct widths w = widths_of(&s->model->hp.layers[layer]);
+    return (size_t)(s->n_batch * (w.stride + w.out)) * sizeof(float);
+}
+
+static size_t thread_scratch_bytes(const struct cn_model *m, int64_t layer)
+{
+    const struct cn_layer_hparams *hp = &m->hp.layers[layer];
+    return cn_attend_scratch_bytes(hp->n_head, hp->n_head_kv, hp->d_k, hp->d_v);
+}
+
+struct job {
+    struct cn_session *s;
+    const struct cn_layer *layer;
+    int64_t layer_index;
+    struct widths w;
+    float *qkv, *out; /* [n][w.stride], [n][w.out] */
+};
+
+/* Norms of n_heads heads of d, by the rule of the architecture. */
+static void norm_heads(const struct cn_model *m, const float *weight, int64_t n_heads, int64_t d,
+                       float *x)
+{
+    const float eps = m->hp.norm_eps;
+    if (!weight)
+        return;
+    if (m->arch->qk_norm == CN_QK_NORM_WHOLE) {
+        m->ops.vec.rms_norm(n_heads * d, x, weight, eps, x);
+        return;
+    }
+    for (int64_t h = 0; h < n_heads; h++)
+        if (m->arch->qk_norm == CN_QK_NORM_LAYER_NORM)
+            cn_layer_norm(d, x + h * d, weight + h * d, NULL, eps, x + h * d);
+        else
+            m->ops.vec.rms_norm(d, x + h * d, weight, eps, x + h * d);
+}
+
+/* Biases, norms, positions; then keys and values go to the cache. */
+static void finish_qkv(void *context, int token, int thread)
+{
+    const struct job *job = context;
+    const struct cn_session *s = job->s;
+    const struct cn_model *m = s->model;
+    const struct cn_layer *layer = job->layer;
+    const struct cn_layer_hparams *hp = layer->hp;
+    const struct widths *w = &job->w;
+    const bool own = has_own_kv(m, job->layer_index), after = m->arch->qk_norm_after_rope;
+    const int64_t position = s->position + token;
+    float *q = job->qkv + token * w->stride, *k = q + w->q, *v = k + w->k;
+    (void)thread;
+    cn_add(w->stride, layer->qkv_b, q);
+    cn_add(w->q, layer->q_b, q);
+    cn_add(w->k, layer->k_b, k);
+    cn_add(w->v, layer->v_b, v);
+    if (own && !layer->v.format && !layer->qkv.format)
+        for (int64_t i = 0; i < w->v; i++)
+            v[i] = k[i];
+    for (int pass = 0; pass < 2; pass++) {
+        if (pass == after) {
+            norm_heads(m, layer->q_norm, hp->n_head, hp->d_k, q);
+            if (own)
+                norm_heads(m, layer->k_norm, hp->n_head_kv, hp->d_k, k);
+        }
+        if (pass == 0)
+            cn_rotate(s, hp, token, (own ? w->q + w->k : w->q) / hp->d_k, hp->d_k, q);
+    }
+    for (int64_t i = 0; m->hp.qk_norm_weightless && hp->rope >= 0 && i < w->q + w->k; i += hp->d_k)
+        m->ops.vec.rms_norm(hp->d_k, q + i, s->ones, m->hp.norm_eps, q + i);
+    for (int64_t h = 0; own && m->arch->v_norm && h < hp->n_head_kv; h++)
+        m->ops.vec.rms_norm(hp->d_v, v + h * hp->d_v, s->ones, m->hp.norm_eps, v + h * hp->d_v);
+    const float scale = cn_query_scale(m, hp, position);
+    for (int64_t i = 0; i < w->q; i++)
+        q[i] *= scale;
+    const struct cn_kv *kv = &s->kv[job->layer_index];
+    for (int64_t h = 0; own && h < hp->n_head_kv; h++) {
+        cn_kv_store_row(s, hp->d_k, k + h * hp->d_k, cn_kv_key(kv, h, position));
+        cn_kv_store_row(s, hp->d_v, v + h * hp->d_v, cn_kv_value(kv, h, position));
+    }
+}
+
+static void sub_norm(void *context, int token, int thread)
+{
+    const struct job *job = context;
+    const struct cn_model *m = job->s->model;
+    float *out = job->out + token * job->w.out;
+    (void)thread;
+    m->ops.vec.rms_norm(job->w.out, out, job->layer->attn_sub_norm, m->hp.norm_eps, out);
+}
+
+static void project(struct cn_session *s, const struct job *job)
+{
+    const struct cn_layer *layer = job->layer;
+    const struct widths *w = &job->w;
+    if (layer->qkv.format) {
+        struct cn_product all = { &layer->qkv, 0, &s->input, job->qkv, w->stride };
+        cn_products_run(s, &all, 1);
+        return;
+    }
+    struct cn_product each[] = {
+        {&layer->q,  0, &s->input, job->qkv,               w->stride},
+        { &layer->k, 0, &s->input, job->qkv + w->q,        w->stride},
+        { &layer->v, 0, &s->input, job->qkv + w->q + w->k, w->stride},
+    };
+    cn_products_run(s, each, layer->v.format ? 3 : layer->k.format ? 2 : 1);
+}
+
+static void run(struct cn_session *s, int64_t index, const float *x, int64_t n)
+{
+    const struct cn_model *m = s->model;
+    const struct cn_layer *layer = &m->layers[index];
+    const struct cn_layer_hparams *hp = layer->hp;
+    struct job job = { s, layer, index, widths_of(hp), s->mixer_scratch, NULL };
+    job.out = job.qkv + s->n_batch * job.w.stride;
+
+    CN_SPAN (s, CN_OP_QKV, index, layer->qkv.format ? &layer->qkv : &layer->q) {
+        cn_input_set(&s->input, x, m->hp.n_embd, n, m->hp.n_embd);
+        project(s, &job);
+    }
+
+    CN_SPAN (s, CN_OP_ROPE, index, NULL) {
+        cn_pool_run(s->pool, s->n_threads, finish_qkv, &job, (int)n);
+    }
+
+    CN_SPAN (s, CN_OP_ATTENTION, index, NULL) {
+        struct cn_attend attend = {
+            .s = s,
+            .kv = &s->kv[index],
+            .n = n,
+            .n_head = hp->n_head,
+            .n_head_kv = hp->n_head_kv,
+            .d_k = hp->d_k,
+            .d_v = hp->d_v,
+            .q = job.qkv,
+            .q_stride = job.w.stride,
+            .out = job.out,
+            .window = hp->window,
+            .chunked = hp->chunked,
+            .softcap = m->hp.attn_softcap,
+            .sinks = layer->sinks,
+        };
+        cn_attend(&attend);
+    }
+
+    CN_SPAN (s, CN_OP_ATTN_OUT, index, &layer->attn_out) {
+        if (layer->attn_sub_norm)
+            cn_pool_run(s->pool, s->n_threads, sub_norm, &job, (int)n);
+        cn_input_set(&s->input, job.out, job.w.out, n, job.w.out);
+        struct cn_product out = { &layer->attn_out, 0, &s->input, s->t, m->hp.n_embd };
+        cn_products_run(s, &out, 1);
+    }
+}
+
+const struct cn_mixer cn_mixer_attention = {
+    .name = "attention",
+    .state_bytes = state_bytes,
+    .place = place,
+    .fits_blocks = fits_blocks,
+    .scratch_bytes = scratch_bytes,
+    .thread_scratch_bytes = thread_scratch_bytes,
+    .run = run,
+};

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Multi-head latent attention (arXiv 2405.04434). The cache holds one row for all heads: the
+ * compressed keys and values c, and the part of the keys that rotates. The matrices that would
+ * unfold c into keys and values are absorbed: queries are multiplied with that of the keys before
+ * they meet the rows, and what the softmax makes of the rows with that of the values.
+ */
+#include "base/layout.h"
+#include "engine/run/attend.h"
+#include "engine/run/mixer/mixer.h"
+#include "engine/run/steps.h"
+
+#include <math.h>
+#include <string.h>
+
+extern const struct cn_mixer cn_mixer_latent;
+
+/* Floats of a token, and where in its scratch they begin. */
+struct widths {
+    int64_t nope, rot, lora, row;                /* of a head, of c, of a row of the cache */
+    int64_t q, q_down, kv, absorbed, mixed, out; /* all heads together */
+    int64_t total;
+};
+
+static struct widths widths_of(const struct cn_model *m, int64_t layer)
+{
+    const struct cn_layer_hparams *hp = &m->hp.layers[layer];
+    struct widths w = { .nope = hp->d_k - hp->n_rot, .rot = hp->n_rot, .lora = m->hp.kv_lora };
+    w.row = w.lora + w.rot;
+    w.q = hp->n_head * hp->d_k;
+    w.q_down = m->hp.q_lora;
+    w.kv = w.row;
+    w.absorbed = hp->n_head * w.row;
+    w.mixed = hp->n_head * w.lora;
+    w.out = hp->n_head * hp->d_v;
+    w.total = w.q + w.q_down + w.kv + w.absorbed + w.mixed + w.out;
+    return w;
+}
+
+static int64_t capacity_of(const struct cn_mixer_sizes *s, int64_t layer)
+{
+    return cn_kv_capacity(s->model->hp.layers[layer].window, s->n_ctx, s->n_batch);
+}
+
+static size_t state_bytes(const struct cn_mixer_sizes *s, int64_t layer)
+{
+    const int64_t row = widths_of(s->model, layer).row;
+    return cn_round_up((size_t)capacity_of(s, layer) * cn_kv_row_bytes(s->kv, row), CN_ALIGN);
+}
+
+static void place(struct cn_session *s, int64_t layer, void *memory)
+{
+    const struct cn_mixer_sizes sizes = { s->model, s->options.kv, s->n_ctx, s->n_batch };
+    const size_t row = cn_kv_row_bytes(s->options.kv, widths_of(s->model, layer).row);
+    /* The values are the front of the keys. */
+    s->kv[layer] = (struct cn_kv){ .k = memory,
+                                   .v = memory,
+                                   .capacity = capacity_of(&sizes, layer),
+                                   .k_row_bytes = row,
+                                   .v_row_bytes = row };
+}
+
+static bool fits_blocks(const struct cn_model *m, int64_t layer, int64_t elems)
+{
+    const struct widths w = widths_of(m, layer);
+    return w.lora % elems == 0 && w.rot % elems == 0;
+}
+
+static size_t scratch_bytes(const struct cn_mixer_sizes *s, int64_t layer)
+{
+    return (size_t)(s->n_batch * widths_of(s->model, layer).total) * sizeof(float);
+}
+
+static size_t thread_scratch_bytes(const struct cn_model *m, int64_t layer)
+{
+    const struct widths w = widths_of(m, layer);
+    return cn_attend_scratch_bytes(m->hp.layers[layer].n_head, 1, w.row, w.lora);
+}
+
+static int64_t n_inputs(const struct cn_model *m, int64_t layer, int64_t *n_cols)
+{
+    const struct widths w = widths_of(m, layer);
+    *n_cols = w.nope > w.lora ? w.nope : w.lora;
+    return m->hp.layers[layer].n_head;
+}
+
+struct job {
+    struct cn_session *s;
+    const struct cn_layer *layer;
+    int64_t layer_index, n;
+    struct widths w;
+    /* [n] of the widths of the same names */
+    float *q, *q_down, *kv, *absorbed, *mixed, *out;
+};
+
+static void norm_q(void *context, int token, int thread)
+{
+    const struct job *job = context;
+    const struct cn_model *m = job->s->model;
+    float *q = job->q_down + token * job->w.q_down;
+    (void)thread;
+    m->ops.vec.rms_norm(job->w.q_down, q, job->layer->q_down_norm, m->hp.norm_eps, q);
+}
+
+/* Norm and positions; the row goes to the cache. Queries are scaled, and their rotated part goes
+ * where the absorbed ones will be. */
+static void finish_rows(void *context, int token, int thread)
+{
+    const struct job *job = context;
+    const struct cn_session *s = job->s;
+    const struct cn_model *m = s->model;
+    const struct cn_layer_hparams *hp = job->layer->hp;
+    const struct widths *w = &job->w;
+    float *row = job->kv + token * w->row, *q = job->q + token * w->q;
+    (void)thread;
+    m->ops.vec.rms_norm(w->lora, row, job->layer->kv_down_norm, m->hp.norm_eps, row);
+    cn_rotate(s, hp, token, 1, w->row, row + w->lora);
+    cn_kv_store_row(s, w->row, row, cn_kv_key(&s->kv[job->layer_index], 0, s->position + token));
+    cn_rotate(s, hp, token, hp->n_head, hp->d_k, q + w->nope);
+    const float scale = cn_query_scale(m, hp, s->position + token);
+    for (int64_t i = 0; i < w->q; i++)
+        q[i] *= scale;
+    for (int64_t h = 0; h < hp->n_head; h++)
+        memcpy(job->absorbed + token * w->absorbed + h * w->row + w->lora,
+               q + h * hp->d_k + w->nope, (size_t)w->rot * sizeof *q);
+}
+
+/* One head's queries times the transposed rows of keys of a matrix that holds keys and values. */
+static void absorb_head(void *context, int head, int thread)
+{
+    const struct job *job = context;
+    const struct cn_session *s = job->s;
+    const struct cn_layer_hparams *hp = job->layer->hp;
+    const struct cn_weight *kv = &job->layer->kv_up;
+    const struct widths *w = &job->w;
+    float *row = (float *)(void *)(s->thread_scratch + (size_t)thread * s->thread_scratch_bytes);
+    const uint8_t *data = kv->data + (size_t)(head * (w->nope + hp->d_v)) * kv->row_bytes;
+    for (int64_t t = 0; t < job->n; t++)
+        memset(job->absorbed + t * w->absorbed + head * w->row, 0, (size_t)w->lora * sizeof *row);
+    for (int64_t i = 0; i < w->nope; i++, data += kv->row_bytes) {
+        cn_dequantize_with(&kv->kernels, kv->format, kv->cols, data, row);
+        for (int64_t t = 0; t < job->n; t++)
+            s->model->ops.vec.axpy(w->lora, job->q[t * w->q + head * hp->d_k + i], row,
+                                   job->absorbed + t * w->absorbed + head * w->row);
+    }
+}
+
+/* The products of each head with its own matrix, from x [n][x_stride] at x_step a head, to y. */
+static void each_head(struct cn_session *s, const struct job *job, const struct cn_weight *w,
+                      const float *x, int64_t x_stride, int64_t x_step, float *y, int64_t y_stride,
+                      int64_t y_step)
+{
+    const int64_t n_head = job->layer->hp->n_head;
+    for (int64_t h = 0; h < n_head; h++) {
+        cn_input_set(&s->inputs[h], x + h * x_step, x_stride, job->n, w->cols);
+        s->products[h] = (struct cn_product){ w, h, &s->inputs[h], y + h * y_step, y_stride };
+    }
+    cn_products_run(s, s->products, (int)n_head);
+}
+
+static void project(struct cn_session *s, const struct job *job)
+{
+    const struct cn_layer *layer = job->layer;
+    const struct widths *w = &job->w;
+    const bool down = layer->q_down.format;
+    struct cn_product first[] = {
+        {&layer->kv_down,                    0, &s->input, job->kv,                     w->kv},
+        { down ? &layer->q_down : &layer->q, 0, &s->input, down ? job->q_down : job->q,
+         down ? w->q_down : w->q                                                             },
+    };
+    cn_products_run(s, first, 2);
+    if (!down)
+        return;
+    cn_pool_run(s->pool, s->n_threads, norm_q, (void *)(uintptr_t)job, (int)job->n);
+    cn_input_set(&s->input, job->q_down, w->q_down, job->n, w->q_down);
+    struct cn_product up = { &layer->q_up, 0, &s->input, job->q, w->q };
+    cn_products_run(s, &up, 1);
+}
+
+/* out = the values that the mixed rows unfold into. */
+static void unfold(struct cn_session *s, const struct job *job)
+{
+    const struct cn_layer *layer = job->layer;
+    const struct widths *w = &job->w;
+    const int64_t d_v = layer->hp->d_v;
+    if (layer->v_up.format) {
+        each_head(s, job, &layer->v_up, job->mixed, w->mixed, w->lora, job->out, w->out, d_v);
+        return;
+    }
+    struct cn_weight *parts = s->head_weights;
+    for (int64_t h = 0; h < layer->hp->n_head; h++) {
+        parts[h] = layer->kv_up;
+        parts[h].rows = d_v;
+        parts[h].data += (size_t)(h * (w->nope + d_v) + w->nope) * parts[h].row_bytes;
+        cn_input_set(&s->inputs[h], job->mixed + h * w->lora, w->mixed, job->n, w->lora);
+        s->products[h] =
+            (struct cn_product){ &parts[h], 0, &s->inputs[h], job->out + h * d_v, w->out };
+    }
+    cn_products_run(s, s->products, (int)layer->hp->n_head);
+}
+
+static void run(struct cn_session *s, int64_t index, const float *x, int64_t n)
+{
+    const struct cn_model *m = s->model;
+    const struct cn_layer *layer = &m->layers[index];
+    const struct cn_layer_hparams *hp = layer->hp;
+    struct job job = { s, layer, index, n, widths_of(m, index), .q = s->mixer_scratch };
+    const struct widths *w = &job.w;
+    job.q_down = job.q + s->n_batch * w->q;
+    job.kv = job.q_down + s->n_batch * w->q_down;
+    job.absorbed = job.kv + s->n_batch * w->kv;
+    job.mixed = job.absorbed + s->n_batch * w->absorbed;
+    job.out = job.mixed + s->n_batch * w->mixed;
+
+    CN_SPAN (s, CN_OP_QKV, index, &layer->kv_down) {
+        cn_input_set(&s->input, x, m->hp.n_embd, n, m->hp.n_embd);
+        project(s, &job);
+    }
+
+    CN_SPAN (s, CN_OP_ROPE, index, NULL) {
+        cn_pool_run(s->pool, s->n_threads, finish_rows, &job, (int)n);
+    }
+
+    CN_SPAN (s, CN_OP_ABSORB, index, layer->k_up.format ? &layer->k_up : &layer->kv_up) {
+        if (layer->k_up.format)
+            each_head(s, &job, &layer->k_up, job.q, w->q, hp->d_k, job.absorbed, w->absorbed,
+                      w->row);
+        else
+            cn_pool_run(s->pool, s->n_threads, absorb_head, &job, (int)hp->n_head);
+    }
+
+    CN_SPAN (s, CN_OP_ATTENTION, index, NULL) {
+        struct cn_attend attend = {
+            .s = s,
+            .kv = &s->kv[index],
+            .n = n,
+            .n_head = hp->n_head,
+            .n_head_kv = 1,
+            .d_k = w->row,
+            .d_v = w->lora,
+            .q = job.absorbed,
+            .q_stride = w->absorbed,
+            .out = job.mixed,
+            .window = hp->window,
+            .softcap = m->hp.attn_softcap,
+        };
+        cn_attend(&attend);
+    }
+
+    CN_SPAN (s, CN_OP_ATTN_OUT, index, &layer->attn_out) {
+        unfold(s, &job);
+        cn_input_set(&s->input, job.out, w->out, n, w->out);
+        struct cn_product out = { &layer->attn_out, 0, &s->input, s->t, m->hp.n_embd };
+        cn_products_run(s, &out, 1);
+    }
+}
+
+const struct cn_mixer cn_mixer_latent = {
+    .name = "latent attention",
+    .state_bytes = state_bytes,
+    .place = place,
+    .fits_blocks = fits_blocks,
+    .scratch_bytes = scratch_bytes,
+    .thread_scratch_bytes = thread_scratch_bytes,
+    .n_inputs = n_inputs,
+    .run = run,
+};
