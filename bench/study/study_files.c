@@ -380,7 +380,8 @@ static enum cn_status tokenize(const struct cn_study *s, const char *path, const
     CN_TRY(cn_model_open(path, &options, &model, s->err));
     enum cn_status status =
         chat ? cn_chat_tokenize(model, NULL, &message, 1, true, &tokens, &n, s->err)
-             : cn_tokenize(model, text, n_bytes, CN_TOKENIZE_BOS, &tokens, &n, s->err);
+             : cn_tokenize(model, text, n_bytes, CN_TOKENIZE_BOS | CN_TOKENIZE_PROMPT, &tokens, &n,
+                           s->err);
     cn_model_close(model);
     if (status == CN_OK && n == 0)
         status =

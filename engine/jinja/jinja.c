@@ -15,7 +15,7 @@ enum {
     /* Of a compiled template: a source of 1 MiB whose every byte is a node needs less. */
     COMPILED_BYTES = 512 << 20,
     RENDER_BYTES = 512 << 20,
-    MAX_WORK = 20000000,
+    MAX_WORK = 10000000,
     MAX_PARSE_DEPTH = 200,
     MAX_DEPTH = 1500, /* the frames of one level are some hundred bytes */
 };
