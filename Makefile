@@ -1,6 +1,10 @@
 # Carnot. `make help` lists the targets; docs/ARCHITECTURE.md says how the tree is laid out.
 # User flags (CFLAGS, LDFLAGS) are added to the required ones, never mixed with them.
 
+ifneq ($(realpath $(dir $(firstword $(MAKEFILE_LIST)))),$(realpath $(CURDIR)))
+$(error this Makefile works in its own folder: make -C $(dir $(firstword $(MAKEFILE_LIST))), with BUILD=DIR for objects elsewhere)
+endif
+
 CROSS    ?=
 ifeq ($(origin CC),default)
 CC       := $(CROSS)gcc
@@ -38,7 +42,7 @@ REQUIRED += $(if $(findstring musl,$(CC)),-idirafter /usr/include -idirafter /us
 have      = $(if $(STATIC),,$(shell pkg-config --exists $(1) 2>/dev/null && echo 1))
 SQLITE   ?= $(call have,sqlite3)
 ifneq ($(SQLITE),)
-OPTIONAL_study_db := -DCN_SQLITE $(shell pkg-config --cflags sqlite3)
+$(BUILD)/bench/study/study_db.o: EXTRA := -DCN_SQLITE $(shell pkg-config --cflags sqlite3)
 LIBS     += $(shell pkg-config --libs sqlite3)
 endif
 
@@ -62,7 +66,7 @@ FLAGS_neon    := -march=armv8-a
 FLAGS_dotprod := -march=armv8.2-a+dotprod+fp16
 FLAGS_i8mm    := -march=armv8.2-a+dotprod+fp16+i8mm
 # Scheduling before register allocation, on at -O2 for this machine, spills in this file alone.
-FLAGS_OF_gemm_dotprod := $(if $(findstring clang,$(CC)),,-fno-schedule-insns)
+$(BUILD)/quant/arm/gemm_dotprod.o: EXTRA := $(if $(findstring clang,$(CC)),,-fno-schedule-insns)
 endif
 
 # The sources of a floor, in its own folder and its rooms.
@@ -77,7 +81,13 @@ PROGRAM  := $(BUILD)/carnot
 
 all: $(PROGRAM) ## build the program (./carnot)
 ifeq ($(CROSS)$(SAN)$(findstring musl,$(CC)),)
-	$(Q)ln -sf $(PROGRAM) carnot
+all: carnot
+# A link to the program of another build is made anew.
+ifneq ($(shell readlink carnot),$(PROGRAM))
+.PHONY: carnot
+endif
+carnot: $(PROGRAM)
+	$(Q)ln -sf $(PROGRAM) $@
 endif
 
 $(PROGRAM): $(APP_OBJ) $(BUILD)/libcarnot.a
@@ -97,7 +107,8 @@ $(BUILD)/libcarnot.so: $(LIB_OBJ) engine/carnot.map
 	    -Wl,-z,defs -o $@ $(LIB_OBJ) $(LDFLAGS) -lm
 
 # The commit is part of the program: a new one builds this file anew.
-$(BUILD)/cli/version.o: $(wildcard .git/logs/HEAD)
+$(BUILD)/cli/version.o: $(wildcard $(shell git rev-parse --git-path logs/HEAD 2>/dev/null))
+$(BUILD)/cli/version.o: EXTRA := -DCN_COMMIT='"$(COMMIT)"'
 
 # What depends on a library is built anew when that comes or goes.
 $(BUILD)/bench/study/study_db.o: $(BUILD)/with-sqlite-$(if $(SQLITE),yes,no)
@@ -106,18 +117,27 @@ $(BUILD)/with-sqlite-%:
 
 # The tier of a kernel file is the last part of its name: q4_k_avx2.c -> avx2.
 tier = $(lastword $(subst _, ,$(basename $(notdir $(1)))))
-KERNEL_OF = $(filter quant/x86/% quant/arm/%,$<)
 # Fuzzing leaves kernels as they are: the kernel tests prove what they touch, and clang needs minutes for
 # each with sanitizers.
-FUZZED := $(findstring fuzzer,$(SAN))
-# Other flags than last time: everything is built anew.
-$(BUILD)/flags: always
-	@mkdir -p $(@D); echo '$(CC) $(REQUIRED) $(CFLAGS) $(SANFLAGS)' | cmp -s - $@ || \
-	    echo '$(CC) $(REQUIRED) $(CFLAGS) $(SANFLAGS)' >$@
+KERNEL_SAN := $(if $(findstring fuzzer,$(SAN)),,$(SANFLAGS))
+# Other flags than last time: everything is built anew. The file is written while this Makefile is read, so
+# that `make -n` and `make -q` know of nothing to do where there is nothing.
+FLAGS   := $(CC) $(REQUIRED) $(CFLAGS)
+COMPILE := $(FLAGS) $(WARN)
+$(shell mkdir -p $(BUILD); echo '$(FLAGS) $(SANFLAGS)' | cmp -s - $(BUILD)/flags || \
+    echo '$(FLAGS) $(SANFLAGS)' >$(BUILD)/flags)
+$(BUILD)/quant/x86/%.o: quant/x86/%.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	@echo "  CC    $<"
+	$(Q)$(COMPILE) $(KERNEL_SAN) $(KERNEL_FLAGS) $(FLAGS_$(call tier,$<)) $(EXTRA) -c -o $@ $<
+$(BUILD)/quant/arm/%.o: quant/arm/%.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	@echo "  CC    $<"
+	$(Q)$(COMPILE) $(KERNEL_SAN) $(KERNEL_FLAGS) $(FLAGS_$(call tier,$<)) $(EXTRA) -c -o $@ $<
 $(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	@echo "  CC    $<"
-	$(Q)$(CC) $(REQUIRED) $(WARN) $(CFLAGS) $(if $(FUZZED),$(if $(KERNEL_OF),,$(SANFLAGS)),$(SANFLAGS)) $(if $(KERNEL_OF),$(KERNEL_FLAGS) $(FLAGS_$(call tier,$<)) $(FLAGS_OF_$(basename $(notdir $<)))) $(OPTIONAL_$(basename $(notdir $<))) $(if $(filter cli/version.c,$<),-DCN_COMMIT='"$(COMMIT)"') -c -o $@ $<
+	$(Q)$(COMPILE) $(SANFLAGS) $(EXTRA) -c -o $@ $<
 
 TESTS_SRC := $(filter %_test.c,$(call sources,tests/unit) $(call sources,tests/model))
 TESTS_BIN := $(TESTS_SRC:%.c=$(BUILD)/%)
@@ -183,7 +203,7 @@ bench: deps ## quantise the default model, measure, print the table, write repor
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)bench/bench.sh
 
-check: $(BUILD)/libcarnot.a ## what the layout promises: includes, tables, symbols, headers, format
+check: $(PROGRAM) ## what the layout promises: includes, tables, symbols, headers, format
 	$(Q)scripts/check.sh $(BUILD)
 
 # check.sh asks for the flags of a tier with this.
@@ -258,5 +278,6 @@ clean: ## remove everything built
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
-.PHONY: always all tests fuzz fuzzers test test-kernels bench mca check format asan ubsan tsan deps install dist deb phone soak lint clean help
--include $(LIB_OBJ:.o=.d) $(APP_OBJ:.o=.d) $(TESTS_SRC:%.c=$(BUILD)/%.d) $(KTEST_SRC:%.c=$(BUILD)/%.d) $(FUZZ_SRC:%.c=$(BUILD)/%.d)
+.PHONY: all tests fuzz fuzzers test test-kernels bench mca check format asan ubsan tsan deps install dist deb phone soak lint clean help
+# What every object includes, whatever it is a part of.
+-include $(patsubst %.c,$(BUILD)/%.d,$(LIB_SRC) $(APP_SRC) $(call sources,tests) $(wildcard tests/unit/*/*/*.c))

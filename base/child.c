@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/child.h"
 
+#include "base/clock.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -19,9 +21,7 @@ enum { GRACE_MS = 500, NAP_NS = 2000000 };
 
 static int64_t now_ms(void)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+    return cn_now_ns(CLOCK_MONOTONIC) / 1000000;
 }
 
 static int spawn(pid_t *pid, int out, const char *const argv[], bool errors_too)

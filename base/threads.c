@@ -10,6 +10,8 @@
  */
 #include "base/threads.h"
 
+#include "base/clock.h"
+
 #include <limits.h>
 #include <pthread.h>
 #include <sched.h>
@@ -145,19 +147,13 @@ static bool is_news(unsigned long long state, unsigned long long seen, int threa
            ((state & GENERATION_BITS) != seen || active(state) == MAX_ACTIVE);
 }
 
-static int64_t now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
 /* Waits for news; returns the state it saw. */
 static unsigned long long await(struct worker *w, unsigned long long seen)
 {
     struct cn_pool *pool = w->pool;
     unsigned long long now;
-    for (int64_t start = now_ns(); pool->spin && now_ns() - start < SPIN_NS;)
+    for (int64_t start = cn_now_ns(CLOCK_MONOTONIC);
+         pool->spin && cn_now_ns(CLOCK_MONOTONIC) - start < SPIN_NS;)
         for (int i = 0; i < SPINS; i++) {
             now = atomic_load_explicit(&pool->state, memory_order_acquire);
             if (is_news(now, seen, w->index))
@@ -213,7 +209,8 @@ static void close_job(struct cn_pool *pool)
 {
     unsigned long long state = atomic_fetch_and(&pool->state, ~OPEN);
     bool yield = false;
-    for (int64_t start = now_ns(); state & INSIDE; yield = yield || now_ns() - start > SPIN_NS)
+    for (int64_t start = cn_now_ns(CLOCK_MONOTONIC); state & INSIDE;
+         yield = yield || cn_now_ns(CLOCK_MONOTONIC) - start > SPIN_NS)
         for (int i = 0; i < SPINS && (state & INSIDE); i++) {
             if (yield)
                 sched_yield();

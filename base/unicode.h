@@ -17,11 +17,14 @@ enum cn_uclass {
     CN_U_LT = 3,
     CN_U_LM = 4,
     CN_U_LO = 5,
-    CN_U_M = 6,     /* marks */
-    CN_U_N = 7,     /* numbers of all kinds */
-    CN_U_P = 8,     /* punctuation */
-    CN_U_S = 9,     /* symbols */
-    CN_U_SPACE = 10 /* White_Space, whatever its category */
+    CN_U_M = 6,      /* marks */
+    CN_U_ND = 7,     /* decimal digits */
+    CN_U_P = 8,      /* punctuation, but for CN_U_PC */
+    CN_U_S = 9,      /* symbols */
+    CN_U_SPACE = 10, /* White_Space, whatever its category */
+    CN_U_NL = 11,    /* numbers: letters, others */
+    CN_U_NO = 12,
+    CN_U_PC = 13 /* punctuation that connects words: _ and its like */
 };
 
 /* Any value of `cp` is allowed. */

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
+#include "base/clock.h"
 #include "cli/cli.h"
 #include "cli/command.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 static struct {
@@ -14,13 +14,6 @@ static struct {
     double start_s, drawn_s;
     char what[48];
 } line;
-
-static double now_s(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 void cn_progress_clear(void)
 {
@@ -39,7 +32,7 @@ void cn_progress(const char *what, double done, double total)
         line.running = false;
         return;
     }
-    double now = now_s();
+    double now = cn_seconds();
     if (!line.running || strncmp(line.what, what, sizeof line.what - 1) != 0) {
         line.running = true;
         line.start_s = now;

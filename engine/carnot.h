@@ -47,6 +47,7 @@ struct cn_model_info {
     int32_t n_vocab, n_ctx_train, n_embd, n_layer, n_head, n_head_kv;
     int32_t bos, eos; /* -1: none */
     bool add_bos;
+    const char *doubt; /* what the file leaves open, one line fit for a warning; NULL: nothing */
 };
 
 /* Opens a GGUF file (of a split model: its first part). options may be NULL. The file is mapped

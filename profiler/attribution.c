@@ -28,6 +28,8 @@ static struct cn_estimate sources(const struct cn_watch *w, int64_t t0_ns, int64
         }
         sum.uj += e.uj;
         sum.var_uj2 += e.var_uj2;
+        if (e.updates < sum.updates)
+            sum.slow = e.slow;
         sum.updates = fmin(sum.updates, e.updates);
     }
     return sum;
@@ -72,7 +74,13 @@ static void price(const struct cn_watch *w, struct cn_energy *e, const struct cn
     }
     if (updates < CN_MIN_UPDATES) {
         _Static_assert(CN_MIN_UPDATES == 10, "the sentence below");
-        unknown(e, CN_ENERGY_UNRESOLVED, "holds fewer than 10 independent updates of the meter");
+        unknown(e, CN_ENERGY_UNRESOLVED,
+                sum->slow ? sum->slow : "holds fewer than 10 independent updates of the meter");
+        return;
+    }
+    if (!w->channel.info.modelled && 1.96 * sqrt(sum->var_uj2) > fabs(sum->uj)) {
+        unknown(e, CN_ENERGY_UNRESOLVED,
+                "its interval is wider than the figure itself: about 0, or too noisy to tell");
         return;
     }
     e->status = w->channel.info.modelled ? CN_ENERGY_MODELLED : CN_ENERGY_MEASURED;
@@ -150,6 +158,7 @@ static void add_stretch(const struct cn_watch *w, const struct stretch *run, str
     double length = (double)(run->t1 - run->t0), share = (double)run->busy / length;
     /* A gap is taken to have the power of its stretch, but may have half of it more or less. */
     sum->gap_uj += 0.5 * e.uj * (1 - share);
+    sum->all.slow = e.slow;
     sum->all.uj += e.uj * share;
     sum->all.var_uj2 += e.var_uj2 * share * share;
     sum->whole = e.updates * share;

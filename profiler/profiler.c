@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "profiler/state.h"
 #include "profiler/watch.h"
 
@@ -68,9 +69,8 @@ static int add_watch(struct cn_profiler *p, const char *name, size_t len, bool f
     struct cn_watch *w = &p->watches[p->n_watches];
     if (name && !(w->name = strndup(name, len)))
         return fail(err, "out of memory");
-    w->request = (struct cn_meter_request){
-        .root = p->root, .arg = "", .force = force, .worked = &p->worked
-    };
+    w->request =
+        (struct cn_meter_request){ .root = p->root, .arg = "", .force = force, .work = &p->work };
     pthread_mutex_init(&w->lock, NULL);
     p->n_watches++;
     if (name && !strcmp(w->name, "none")) {
@@ -324,7 +324,7 @@ void cn_profiler_phase_begin(struct cn_profiler *p, const char *kind, int64_t in
     if (p->metered)
         edge(p, kind);
     int64_t now = cn_now_ns(CLOCK_MONOTONIC);
-    p->phases[i] = (struct cn_phase){ kind, index, now, now };
+    p->phases[i] = (struct cn_phase){ kind, index, now, now, p->clock.realtime_offset_ns };
 }
 
 void cn_profiler_phase_end(struct cn_profiler *p)
@@ -342,9 +342,9 @@ void cn_profiler_phase_end(struct cn_profiler *p)
 
 void cn_profiler_work(struct cn_profiler *p, int64_t bytes, int64_t int8_ops, int64_t unpacked)
 {
-    p->worked.bytes += bytes;
-    p->worked.int8_ops += int8_ops;
-    p->worked.unpacked += unpacked;
+    p->work.bytes += bytes;
+    p->work.int8_ops += int8_ops;
+    p->work.unpacked += unpacked;
 }
 
 /* ---- the end

@@ -216,17 +216,21 @@ int cn_profiler_write_samples(const struct cn_profiler *p, size_t channel, const
 /* ---- joining a trace with samples from elsewhere --------------------------------------------- */
 
 struct cn_attribute_options {
-    double offset_ms; /* added to the time of every sample */
-    double search_ms; /* > 0: another offset, up to so much more or less, is found from how power
-                       * and phases change together; the channel's `sources` say which */
+    double offset_ms;    /* added to the time of every sample */
+    double search_ms;    /* > 0: another offset, up to so much more or less, is found from how power
+                          * and phases change together; the channel's `sources` say which */
+    const char *columns; /* "time=NAME,power=NAME:mW": which column of a table is what; NULL: by
+                          * their names */
+    double volts;        /* of an instrument that records current alone; 0: none */
 };
 
 /* Phases of a trace file priced with a sample file, as CSV (a header names time and power, energy,
- * or current and voltage with their units: "t_ms,power_mw"; no header: seconds, watts), JSON lines
- * with such keys, or logcat lines "stats => ts_ms,uA,mV,percent,0.1C". Samples since 1970 are
- * joined by the trace's realtime_offset_ns, others by boottime or CLOCK_MONOTONIC, whichever
- * overlaps. NULL on error. What is returned answers n_phases, phase, total, baseline, channel,
- * write_trace, note. */
+ * or current and voltage with their units: "t_ms,power_mw", "Time (s),Main Avg Power (mW)"; two
+ * columns without a header: seconds, watts), JSON lines with such keys, logcat lines "stats =>
+ * ts_ms,uA,mV,percent,0.1C", or the output of dumpsys battery, tegrastats, powermetrics, perf stat
+ * -I. Samples since 1970 are joined by the realtime_offset_ns of the phases around them, others by
+ * boottime or CLOCK_MONOTONIC, whichever overlaps. NULL on error. What is returned answers
+ * n_phases, phase, total, baseline, channel, write_trace, note. */
 struct cn_profiler *cn_attribute_files(const char *trace, const char *samples,
                                        const struct cn_attribute_options *options,
                                        struct cn_profiler_error *err);

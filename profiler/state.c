@@ -7,18 +7,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "profiler/samples/series.h"
 #include "profiler/sysfs.h"
-
-static double clock_s(clockid_t clock)
-{
-    struct timespec t;
-    clock_gettime(clock, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 __attribute__((format(printf, 2, 3))) static double number_at(const char *root, const char *format,
                                                               ...)
@@ -255,8 +248,8 @@ void cn_state_read(const char *root, struct cn_system_state *state)
             s.load_1min = load;
     }
     s.busy_s = busy_seconds(root);
-    s.own_cpu_s = clock_s(CLOCK_PROCESS_CPUTIME_ID);
-    s.time_s = clock_s(CLOCK_MONOTONIC);
+    s.own_cpu_s = cn_now_s(CLOCK_PROCESS_CPUTIME_ID);
+    s.time_s = cn_now_s(CLOCK_MONOTONIC);
     *state = s;
 }
 

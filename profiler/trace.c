@@ -72,7 +72,7 @@ static void write_phase(FILE *f, const struct cn_profiler *p, size_t i)
     string(f, "reason", e.reason);
     meter(f, cn_profiler_channel(p, 0));
     fprintf(f, ",\"realtime_offset_ns\":%" PRId64 ",\"boottime_offset_ns\":%" PRId64,
-            p->clock.realtime_offset_ns, p->clock.boottime_offset_ns);
+            p->phases[i].realtime_offset_ns, p->clock.boottime_offset_ns);
     for (size_t k = 1; k < p->n_watches; k++) {
         cn_profiler_phase(p, k, i, &e);
         fputs(k == 1 ? ",\"others\":[{\"channel\":" : ",{\"channel\":", f);
@@ -236,7 +236,8 @@ static int add_phase(struct cn_profiler *p, const struct line *l)
         p->phases = phases;
         p->max_phases = max;
     }
-    p->phases[p->n_phases++] = l->phase;
+    p->phases[p->n_phases] = l->phase;
+    p->phases[p->n_phases++].realtime_offset_ns = l->clock.realtime_offset_ns;
     p->clock = l->clock;
     return 0;
 }
@@ -317,6 +318,56 @@ static int search(const struct cn_profiler *p, struct cn_samples *samples, const
     return 0;
 }
 
+/* The pieces of the trace's clock, if it was stepped in its time by more than the phases' stamps
+ * are good for; *pieces NULL: it was not. False if memory is short. */
+static bool pieces_of(const struct cn_profiler *p, struct cn_clock_piece **pieces, size_t *n)
+{
+    enum { STEP_NS = 1000000 };
+    *pieces = NULL;
+    *n = 0;
+    bool stepped = false;
+    for (size_t i = 1; i < p->n_phases; i++)
+        stepped |=
+            llabs(p->phases[i].realtime_offset_ns - p->phases[0].realtime_offset_ns) >= STEP_NS;
+    if (!stepped)
+        return true;
+    struct cn_clock_piece *all = calloc(p->n_phases, sizeof *all);
+    if (!all)
+        return false;
+    for (size_t i = 0; i < p->n_phases; i++) {
+        const struct cn_phase *phase = &p->phases[i];
+        struct cn_clock_piece *last = *n ? &all[*n - 1] : NULL;
+        if (last && llabs(last->offset_ns - phase->realtime_offset_ns) < STEP_NS)
+            last->t1_ns = phase->t1_ns > last->t1_ns ? phase->t1_ns : last->t1_ns;
+        else
+            all[(*n)++] =
+                (struct cn_clock_piece){ phase->t0_ns, phase->t1_ns, phase->realtime_offset_ns };
+    }
+    *pieces = all;
+    return true;
+}
+
+/* Puts the samples on the clock of the phases. */
+static bool place(const struct cn_profiler *p, struct cn_samples *samples, int64_t t0_ns,
+                  int64_t t1_ns, int64_t offset_ns, struct cn_profiler_error *err)
+{
+    static const int64_t year_2001 = 1000000000000000000;
+    struct cn_clock_piece *pieces;
+    size_t n;
+    if (!pieces_of(p, &pieces, &n)) {
+        fail(err, "out of memory");
+        return false;
+    }
+    if (pieces && samples->first_ns > year_2001) {
+        cn_samples_shift(samples, offset_ns);
+        cn_samples_follow(samples, pieces, n);
+        free(pieces);
+        return samples->last_ns > t0_ns && samples->first_ns < t1_ns;
+    }
+    free(pieces);
+    return cn_samples_join(samples, &p->clock, t0_ns, t1_ns, offset_ns);
+}
+
 static int join(struct cn_profiler *p, struct cn_samples *samples, const char *path,
                 const struct cn_attribute_options *o, struct cn_profiler_error *err)
 {
@@ -327,16 +378,16 @@ static int join(struct cn_profiler *p, struct cn_samples *samples, const char *p
     if (!(fabs(offset_ms) < 1e12) || !(search_ms >= 0 && search_ms < 1e9))
         return fail(err, "offset out of range: expected less than 1e12 ms, and 1e9 ms of search");
     int64_t search_ns = (int64_t)(1e6 * search_ms);
-    if (!cn_samples_join(samples, &p->clock, t0 - search_ns, t1 + search_ns,
-                         (int64_t)(1e6 * offset_ms)))
-        return fail(err,
-                    "%.200s: no sample falls into the trace: samples from %.3f to %.3f s of their "
-                    "clock, trace from %.3f to %.3f s of CLOCK_MONOTONIC, %.3f to %.3f of "
-                    "CLOCK_REALTIME",
-                    path, 1e-9 * (double)samples->first_ns, 1e-9 * (double)samples->last_ns,
-                    1e-9 * (double)t0, 1e-9 * (double)t1,
-                    1e-9 * (double)(t0 + p->clock.realtime_offset_ns),
-                    1e-9 * (double)(t1 + p->clock.realtime_offset_ns));
+    if (!place(p, samples, t0 - search_ns, t1 + search_ns, (int64_t)(1e6 * offset_ms), err))
+        return fail(
+            err,
+            "%.100s: no sample falls into the trace: samples from %.3f to %.3f s of their "
+            "clock%s, trace from %.3f to %.3f s of CLOCK_MONOTONIC, %.3f to %.3f of "
+            "CLOCK_REALTIME; --offset-ms X is added to the samples",
+            path, 1e-9 * (double)samples->first_ns, 1e-9 * (double)samples->last_ns,
+            fabs(1e-9 * (double)samples->first_ns) < 60 ? ", which counts from their begin" : "",
+            1e-9 * (double)t0, 1e-9 * (double)t1, 1e-9 * (double)(t0 + p->clock.realtime_offset_ns),
+            1e-9 * (double)(t1 + p->clock.realtime_offset_ns));
     if (search_ns > 0 && search(p, samples, path, search_ns, err) != 0)
         return -1;
     struct cn_watch *w = &p->watches[0];
@@ -367,9 +418,12 @@ struct cn_profiler *cn_attribute_files(const char *trace, const char *samples_pa
     struct cn_profiler_options o = { .meter = "none", .max_phases = 1024 };
     struct cn_profiler *p = cn_profiler_create(&o, err);
     struct cn_samples samples = { 0 };
+    struct cn_sample_options so = { 0 };
+    if (options)
+        so = (struct cn_sample_options){ options->columns, options->volts };
     if (!p)
         return NULL;
-    if (read_trace(p, trace, err) != 0 || cn_samples_load(samples_path, &samples, err) != 0 ||
+    if (read_trace(p, trace, err) != 0 || cn_samples_load(samples_path, &so, &samples, err) != 0 ||
         join(p, &samples, samples_path, options, err) != 0) {
         cn_samples_free(&samples);
         cn_profiler_free(p);

@@ -5,6 +5,8 @@
  */
 #include "profiler/watch.h"
 
+#include "base/clock.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>

@@ -14,6 +14,7 @@
 struct cn_phase {
     const char *kind;
     int64_t index, t0_ns, t1_ns;
+    int64_t realtime_offset_ns; /* of phases read from a file; else that of the profiler's clock */
 };
 
 /* An idle phase that its meter could resolve. */
@@ -74,7 +75,7 @@ struct cn_profiler {
     struct cn_system_state before, after;
     char disturbance[400]; /* "" if none */
     struct cn_sampler sampler;
-    struct cn_worked worked;
+    struct cn_work_done work;
 };
 
 /* How the clocks stand to each other now. */

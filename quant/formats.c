@@ -32,8 +32,8 @@
 
 /* First pass: declarations. */
 #define KERNEL(id, tier, index) extern const struct cn_kernels cn_##id##_##tier;
-#define CN_FORMAT(id, code, elems, bytes, act, tiers) \
-    extern const struct cn_reference cn_##id##_ref;   \
+#define CN_FORMAT(id, label, code, elems, bytes, header, act, tiers) \
+    extern const struct cn_reference cn_##id##_ref;                  \
     tiers
 #include "quant/formats.def"
 #undef CN_FORMAT
@@ -41,8 +41,9 @@
 
 /* Second pass: the table. */
 #define KERNEL(id, tier, index) [index] = &cn_##id##_##tier,
-#define CN_FORMAT(id, code, elems, bytes, act, tiers) \
-    { #id, code, elems, bytes, CN_ACT_##act, &cn_##id##_ref, { tiers } },
+#define LOCAL(n)                (CN_LOCAL_TYPES + (n))
+#define CN_FORMAT(id, label, code, elems, bytes, header, act, tiers) \
+    { #id, #label, code, elems, bytes, header, CN_ACT_##act, &cn_##id##_ref, { tiers } },
 const struct cn_format cn_formats[CN_N_TYPES] = {
 #include "quant/formats.def"
 };
@@ -68,6 +69,7 @@ const struct cn_format *cn_format_by_name(const char *name)
 struct cn_kernels cn_kernels_for(const struct cn_format *format, uint32_t tiers)
 {
     struct cn_kernels k = format->ref->kernels;
+    k.header_bytes = format->header_bytes;
     for (int tier = 0; tier < CN_N_TIERS; tier++) {
         const struct cn_kernels *t = format->tier[tier];
         if (!t || !(tiers >> tier & 1))
@@ -144,34 +146,4 @@ static const struct cn_peak *const peaks[CN_N_TIERS] = {
 const struct cn_peak *cn_peak_for(enum cn_tier tier)
 {
     return (unsigned)tier < CN_N_TIERS ? peaks[tier] : NULL;
-}
-
-void cn_dequantize_with(const struct cn_kernels *kernels, const struct cn_format *format,
-                        int64_t n_cols, const void *row, float *x)
-{
-    enum { STEP = 256 };
-    const struct cn_panel *panel = &kernels->panel;
-    const uint8_t *in = row;
-    assert(n_cols % format->block_elems == 0);
-    for (int64_t c = 0; c < n_cols; c += STEP) {
-        int64_t n = n_cols - c < STEP ? n_cols - c : STEP;
-        union {
-            uint8_t code[STEP];
-            float f[STEP];
-        } u;
-        float scale[STEP / 16], min[STEP / 16];
-        kernels->unpack(n, in, u.code, CN_CHUNK, scale, min);
-        in += cn_row_bytes(format, n);
-        if (!panel->sub)
-            memcpy(x + c, u.f, (size_t)n * sizeof *x);
-        /* Sixteen elements share a scale in any case. */
-        for (int64_t i = 0; panel->sub && i < n; i += 16) {
-            const float s = scale[i / panel->sub], m = panel->has_min ? min[i / panel->sub] : 0;
-            float *out = x + c + i;
-            for (int j = 0; j < 16; j++)
-                out[j] = s * (float)((int)u.code[i + j] - panel->offset);
-            for (int j = 0; panel->has_min && j < 16; j++)
-                out[j] -= m;
-        }
-    }
 }

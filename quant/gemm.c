@@ -6,6 +6,8 @@
  */
 #include "quant/gemm.h"
 
+#include "base/arena.h"
+
 #include <assert.h>
 #include <string.h>
 
@@ -16,17 +18,12 @@ enum {
     OUT_BYTES = GROUP * GROUP * MAX_TOKEN_GROUPS * sizeof(float),
 };
 
-static size_t round_up(size_t n)
-{
-    return (n + 63) & ~(size_t)63;
-}
-
 static int64_t n_groups(int64_t n)
 {
     return (n + GROUP - 1) / GROUP;
 }
 
-static const struct cn_gemm_way *way_of(const struct cn_gemm *gemm, enum cn_act_kind kind)
+static const struct cn_gemm_blocked *blocked_of(const struct cn_gemm *gemm, enum cn_act_kind kind)
 {
     return gemm->fast && gemm->fast->act == kind     ? gemm->fast
            : gemm->exact && gemm->exact->act == kind ? gemm->exact
@@ -36,8 +33,8 @@ static const struct cn_gemm_way *way_of(const struct cn_gemm *gemm, enum cn_act_
 enum cn_act_kind cn_gemm_act_kind(const struct cn_gemm *gemm, enum cn_act_kind kind, int64_t n_cols,
                                   bool fast)
 {
-    const struct cn_gemm_way *way = fast && gemm->fast ? gemm->fast : gemm->exact;
-    return kind == CN_ACT_Q8 && n_cols % CN_WIDE == 0 && way ? way->act : kind;
+    const struct cn_gemm_blocked *blocked = fast && gemm->fast ? gemm->fast : gemm->exact;
+    return kind == CN_ACT_Q8 && n_cols % CN_WIDE == 0 && blocked ? blocked->act : kind;
 }
 
 bool cn_gemm_has_fast(const struct cn_gemm *gemm)
@@ -60,11 +57,12 @@ size_t cn_act_panel_bytes(enum cn_act_kind kind, int64_t n_tokens, int64_t n_col
 {
     size_t cells = (size_t)n_groups(n_tokens) * GROUP * (size_t)n_cols;
     if (kind == CN_ACT_F32)
-        return round_up(cells * sizeof(float));
+        return cn_round_up(cells * sizeof(float), CN_ALIGN);
     if (kind == CN_ACT_BF16)
-        return round_up(cells * sizeof(uint16_t));
-    return round_up(cells) + round_up(cells / scale_cols(kind) * sizeof(float)) +
-           round_up(cells / sum_cols(kind) * sizeof(int32_t));
+        return cn_round_up(cells * sizeof(uint16_t), CN_ALIGN);
+    return cn_round_up(cells, CN_ALIGN) +
+           cn_round_up(cells / scale_cols(kind) * sizeof(float), CN_ALIGN) +
+           cn_round_up(cells / sum_cols(kind) * sizeof(int32_t), CN_ALIGN);
 }
 
 void cn_act_panel_init(struct cn_act_panel *p, enum cn_act_kind kind, int64_t n_tokens,
@@ -79,9 +77,10 @@ void cn_act_panel_init(struct cn_act_panel *p, enum cn_act_kind kind, int64_t n_
         p->h = memory;
     } else {
         p->q = memory;
-        p->d = (float *)(void *)((uint8_t *)memory + round_up(cells));
-        p->sum = (int32_t *)(void *)((uint8_t *)p->d +
-                                     round_up(cells / scale_cols(kind) * sizeof(float)));
+        p->d = (float *)(void *)((uint8_t *)memory + cn_round_up(cells, CN_ALIGN));
+        p->sum =
+            (int32_t *)(void *)((uint8_t *)p->d +
+                                cn_round_up(cells / scale_cols(kind) * sizeof(float), CN_ALIGN));
     }
 }
 
@@ -89,11 +88,11 @@ void cn_act_panel_pack(const struct cn_act_panel *p, const struct cn_ops *ops, i
                        const float *x, int64_t x_stride)
 {
     const struct cn_vec *vec = &ops->vec;
-    const struct cn_gemm_way *way = way_of(ops->gemm, p->kind);
+    const struct cn_gemm_blocked *blocked = blocked_of(ops->gemm, p->kind);
     int64_t k = p->n_cols, here = p->n_tokens - group * GROUP;
     int n = here < GROUP ? (int)here : GROUP;
-    if (way) {
-        way->pack(p, group, n, x, x_stride);
+    if (blocked) {
+        blocked->pack(p, group, n, x, x_stride);
         return;
     }
     if (p->kind == CN_ACT_F32) {
@@ -132,7 +131,7 @@ void cn_act_panel_pack(const struct cn_act_panel *p, const struct cn_ops *ops, i
 
 int64_t cn_gemm_rows(enum cn_act_kind kind)
 {
-    return kind == CN_ACT_Q8_WIDE || kind == CN_ACT_BF16 ? CN_WAY_ROWS : ROWS;
+    return kind == CN_ACT_Q8_WIDE || kind == CN_ACT_BF16 ? CN_BLOCKED_ROWS : ROWS;
 }
 
 static int64_t at_most(int64_t n, int64_t most)
@@ -149,25 +148,11 @@ static int64_t block_cols(int64_t n_cols)
 size_t cn_gemm_scratch_bytes(enum cn_act_kind kind, int64_t n_cols)
 {
     if (kind == CN_ACT_Q8_WIDE || kind == CN_ACT_BF16)
-        return cn_gemm_way_scratch_bytes();
+        return cn_gemm_blocked_scratch_bytes();
     /* Float panels are the largest. Quantised ones have a byte of codes and one to spare per
      * column; scales and minima, at most one per 16 columns but room for 16, take less than the
      * rest. */
-    return round_up(ROWS * (size_t)block_cols(n_cols) * sizeof(float)) + OUT_BYTES;
-}
-
-void cn_gemm_store(const struct cn_gemm *gemm, const float *tile, int64_t tile_stride, int n_rows,
-                   int n_tokens, float *y, int64_t y_stride, bool add)
-{
-    if (gemm->transpose && n_rows == GROUP && n_tokens == GROUP) {
-        gemm->transpose(tile, tile_stride, y, y_stride, add);
-        return;
-    }
-    for (int t = 0; t < n_tokens; t++)
-        for (int r = 0; r < n_rows; r++) {
-            const float v = tile[r * tile_stride + t];
-            y[t * y_stride + r] = add ? y[t * y_stride + r] + v : v;
-        }
+    return cn_round_up(ROWS * (size_t)block_cols(n_cols) * sizeof(float), CN_ALIGN) + OUT_BYTES;
 }
 
 /* One block of at most ROWS rows of the panel times all tokens; first: its columns are the first,
@@ -214,13 +199,14 @@ void cn_gemm_run(const struct cn_gemm *gemm, const struct cn_kernels *kernels, i
                  const void *w, size_t row_bytes, const struct cn_act_panel *x, float *y,
                  int64_t y_stride, void *scratch)
 {
-    const struct cn_gemm_way *way = way_of(gemm, x->kind);
-    if (way) {
-        cn_gemm_run_way(gemm, way, kernels, n_rows, w, row_bytes, x, y, y_stride, scratch);
+    const struct cn_gemm_blocked *blocked = blocked_of(gemm, x->kind);
+    if (blocked) {
+        cn_gemm_run_blocked(gemm, blocked, kernels, n_rows, w, row_bytes, x, y, y_stride, scratch);
         return;
     }
     const struct cn_panel *kind = &kernels->panel;
     const int64_t n_cols = x->n_cols, cols = block_cols(n_cols);
+    const size_t header = kernels->header_bytes, blocks_bytes = row_bytes - header;
     const int64_t per_row = kind->sub ? (cols / kind->sub + 15) / 16 * 16 : 0;
     float *out = scratch;
     uint8_t *codes = (uint8_t *)scratch + OUT_BYTES;
@@ -238,16 +224,17 @@ void cn_gemm_run(const struct cn_gemm *gemm, const struct cn_kernels *kernels, i
         for (int64_t c = 0; c < n_cols; c += CN_GEMM_COLS) {
             const struct cn_act_panel part = from_column(x, c);
             /* These are whole blocks of every format. */
-            const uint8_t *from = (const uint8_t *)w + (size_t)r0 * row_bytes +
-                                  row_bytes * (size_t)c / (size_t)n_cols;
+            const size_t at = header + blocks_bytes * (size_t)c / (size_t)n_cols;
+            const uint8_t *row = (const uint8_t *)w + (size_t)r0 * row_bytes;
             p.n_cols = at_most(n_cols - c, CN_GEMM_COLS);
-            const size_t n_bytes = row_bytes * (size_t)p.n_cols / (size_t)n_cols;
-            for (int64_t r = 0; r < n; r++, from += row_bytes) {
+            const size_t n_bytes = blocks_bytes * (size_t)p.n_cols / (size_t)n_cols;
+            for (int64_t r = 0; r < n; r++, row += row_bytes) {
                 if (r + CN_GEMM_AHEAD < n)
-                    cn_gemm_prefetch(from + CN_GEMM_AHEAD * row_bytes, n_bytes);
-                kernels->unpack(p.n_cols, from,
-                                codes + (size_t)(r / GROUP) * p.group_stride + r % GROUP * CN_CHUNK,
-                                GROUP * CN_CHUNK, p.scale + r * per_row, p.min + r * per_row);
+                    cn_gemm_prefetch(row + CN_GEMM_AHEAD * row_bytes + at, n_bytes);
+                cn_unpack_columns(kernels, row, at, p.n_cols,
+                                  codes + (size_t)(r / GROUP) * p.group_stride +
+                                      r % GROUP * CN_CHUNK,
+                                  GROUP * CN_CHUNK, p.scale + r * per_row, p.min + r * per_row);
             }
             /* Rows beyond n in the last group hold old numbers; their results are not stored. */
             if (kind->sub && gemm->prepare)

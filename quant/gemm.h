@@ -20,7 +20,7 @@ struct cn_panel_data {
     uint8_t *spare; /* for `prepare` and `prepare_tokens`: as large as codes */
 };
 
-/* A block of the other way to a product: rows times columns times tokens that caches hold. Weights
+/* A block of the blocked product: rows times columns times tokens that caches hold. Weights
  * and activations are rounded to what a tier multiplies fastest: 8 bits with one scale per 256
  * columns (wide), or bf16. 64 bytes of a row at a time make up a chunk, as everywhere. */
 struct cn_gemm_block {
@@ -36,7 +36,8 @@ struct cn_gemm_block {
     bool first; /* or, of the first columns, overwritten */
 };
 
-struct cn_gemm_way {
+/* Kernels of a blocked product. */
+struct cn_gemm_blocked {
     enum cn_act_kind act; /* CN_ACT_Q8_WIDE or CN_ACT_BF16 */
     int zero;             /* wide: the code of 0. 0: codes are signed bytes, 128: unsigned ones */
     /* Fills one group of the panel; tokens from n on are zeros. wide: 256 columns with a NaN or an
@@ -77,8 +78,8 @@ struct cn_gemm {
     /* y[i * y_stride + r] = tile[r * tile_stride + i] of 16 x 16, or += if `add`; NULL: plain C
      * does. */
     void (*transpose)(const float *tile, int64_t tile_stride, float *y, int64_t y_stride, bool add);
-    const struct cn_gemm_way *fast;  /* NULL: this tier has no faster way */
-    const struct cn_gemm_way *exact; /* replaces the tiles of formats with codes; NULL: none */
+    const struct cn_gemm_blocked *fast;  /* precision fast; NULL: this tier has none */
+    const struct cn_gemm_blocked *exact; /* replaces the tiles of formats with codes; NULL: none */
 };
 
 /* Asks for n_bytes of weights, CN_GEMM_AHEAD rows before they are unpacked. */
@@ -89,14 +90,15 @@ static inline void cn_gemm_prefetch(const uint8_t *p, size_t n_bytes)
         __builtin_prefetch(p + i);
 }
 
-/* gemm_way.c: cn_gemm_run by a way. */
-enum { CN_WAY_ROWS = 128 };
-size_t cn_gemm_way_scratch_bytes(void);
-void cn_gemm_run_way(const struct cn_gemm *gemm, const struct cn_gemm_way *way,
-                     const struct cn_kernels *kernels, int64_t n_rows, const void *w,
-                     size_t row_bytes, const struct cn_act_panel *x, float *y, int64_t y_stride,
-                     void *scratch);
-/* gemm.c: stores the n_rows x n_tokens corner of a 16 x 16 tile, or adds it to what y holds. */
+/* gemm_blocked.c: cn_gemm_run of panels that `blocked` packed. */
+enum { CN_BLOCKED_ROWS = 128 };
+size_t cn_gemm_blocked_scratch_bytes(void);
+void cn_gemm_run_blocked(const struct cn_gemm *gemm, const struct cn_gemm_blocked *blocked,
+                         const struct cn_kernels *kernels, int64_t n_rows, const void *w,
+                         size_t row_bytes, const struct cn_act_panel *x, float *y, int64_t y_stride,
+                         void *scratch);
+/* gemm_store.c: stores the n_rows x n_tokens corner of a 16 x 16 tile, or adds it to what y holds.
+ */
 void cn_gemm_store(const struct cn_gemm *gemm, const float *tile, int64_t tile_stride, int n_rows,
                    int n_tokens, float *y, int64_t y_stride, bool add);
 

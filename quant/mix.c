@@ -9,138 +9,30 @@
 #include <string.h>
 #include <strings.h>
 
-/* GGUF ids. Not enum cn_type: a rule may name a format that formats.def lacks. */
+/* GGUF type ids of the formats: Q4_K, ... */
 enum {
-    F32 = 0,
-    F16 = 1,
-    Q4_0 = 2,
-    Q4_1 = 3,
-    Q5_0 = 6,
-    Q5_1 = 7,
-    Q8_0 = 8,
-    Q2_K = 10,
-    Q3_K = 11,
-    Q4_K = 12,
-    Q5_K = 13,
-    Q6_K = 14,
-    IQ2_XXS = 16,
-    IQ2_XS = 17,
-    IQ3_XXS = 18,
-    IQ1_S = 19,
-    IQ4_NL = 20,
-    IQ3_S = 21,
-    IQ2_S = 22,
-    IQ4_XS = 23,
-    IQ1_M = 29,
-    BF16 = 30,
-    TQ1_0 = 34,
-    TQ2_0 = 35,
-    MXFP4 = 39
+#define LOCAL(n)                                                     (CN_LOCAL_TYPES + (n))
+#define CN_FORMAT(id, label, code, elems, bytes, header, act, tiers) label = code,
+#include "quant/formats.def"
+#undef CN_FORMAT
 };
 
-/* name in this file, name to people, general.file_type, base format */
-/* clang-format off */
-#define FILE_TYPES(ROW)                      \
-    ROW(FT_F32,     "F32",       0,  F32)     \
-    ROW(FT_F16,     "F16",       1,  F16)     \
-    ROW(FT_BF16,    "BF16",      32, BF16)    \
-    ROW(FT_Q8_0,    "Q8_0",      7,  Q8_0)    \
-    ROW(FT_Q6_K,    "Q6_K",      18, Q6_K)    \
-    ROW(FT_Q5_1,    "Q5_1",      9,  Q5_1)    \
-    ROW(FT_Q5_K_M,  "Q5_K_M",    17, Q5_K)    \
-    ROW(FT_Q5_K_S,  "Q5_K_S",    16, Q5_K)    \
-    ROW(FT_Q5_0,    "Q5_0",      8,  Q5_0)    \
-    ROW(FT_Q4_1,    "Q4_1",      3,  Q4_1)    \
-    ROW(FT_Q4_K_M,  "Q4_K_M",    15, Q4_K)    \
-    ROW(FT_Q4_K_S,  "Q4_K_S",    14, Q4_K)    \
-    ROW(FT_Q4_0,    "Q4_0",      2,  Q4_0)    \
-    ROW(FT_IQ4_NL,  "IQ4_NL",    25, IQ4_NL)  \
-    ROW(FT_IQ4_XS,  "IQ4_XS",    30, IQ4_XS)  \
-    ROW(FT_MXFP4,   "MXFP4_MOE", 38, MXFP4)   \
-    ROW(FT_Q3_K_L,  "Q3_K_L",    13, Q3_K)    \
-    ROW(FT_Q3_K_M,  "Q3_K_M",    12, Q3_K)    \
-    ROW(FT_Q3_K_S,  "Q3_K_S",    11, Q3_K)    \
-    ROW(FT_IQ3_M,   "IQ3_M",     27, IQ3_S)   \
-    ROW(FT_IQ3_S,   "IQ3_S",     26, IQ3_S)   \
-    ROW(FT_IQ3_XS,  "IQ3_XS",    22, IQ3_S)   \
-    ROW(FT_IQ3_XXS, "IQ3_XXS",   23, IQ3_XXS) \
-    ROW(FT_Q2_K,    "Q2_K",      10, Q2_K)    \
-    ROW(FT_Q2_K_S,  "Q2_K_S",    21, Q2_K)    \
-    ROW(FT_IQ2_M,   "IQ2_M",     29, IQ2_S)   \
-    ROW(FT_IQ2_S,   "IQ2_S",     28, IQ2_XS)  \
-    ROW(FT_IQ2_XS,  "IQ2_XS",    20, IQ2_XS)  \
-    ROW(FT_IQ2_XXS, "IQ2_XXS",   19, IQ2_XXS) \
-    ROW(FT_TQ2_0,   "TQ2_0",     37, TQ2_0)   \
-    ROW(FT_TQ1_0,   "TQ1_0",     36, TQ1_0)   \
-    ROW(FT_IQ1_M,   "IQ1_M",     31, IQ1_M)   \
-    ROW(FT_IQ1_S,   "IQ1_S",     24, IQ1_S)
-/* clang-format on */
-
+/* Ids of the file types: FT_Q4_K_M, ... */
 enum {
-#define ROW(symbol, name, id, base) symbol = id,
-    FILE_TYPES(ROW)
-#undef ROW
+#define CN_FILE_TYPE(label, id, base) FT_##label = id,
+#define CN_FILE_TYPE_ALIAS(label, of)
+#include "quant/file_types.def"
 };
 
-const struct cn_file_type cn_file_types[] = {
-#define ROW(symbol, name, id, base) { name, id, base },
-    FILE_TYPES(ROW)
-#undef ROW
-};
-const int cn_n_file_types = sizeof cn_file_types / sizeof *cn_file_types;
-
-const struct cn_file_type *cn_file_type_by_id(uint32_t id)
+static int64_t block_elems(uint32_t type)
 {
-    const uint32_t guessed = 1024;
-    for (int i = 0; i < cn_n_file_types; i++)
-        if (cn_file_types[i].id == (id & ~guessed))
-            return &cn_file_types[i];
-    return NULL;
-}
-
-const struct cn_file_type *cn_file_type_by_name(const char *name)
-{
-    static const struct {
-        const char *name;
-        uint32_t id;
-    } alias[] = {
-        {"Q3_K",   FT_Q3_K_M},
-        { "Q4_K",  FT_Q4_K_M},
-        { "Q5_K",  FT_Q5_K_M},
-        { "MXFP4", FT_MXFP4 },
-    };
-    for (size_t i = 0; i < sizeof alias / sizeof *alias; i++)
-        if (strcasecmp(alias[i].name, name) == 0)
-            return cn_file_type_by_id(alias[i].id);
-    for (int i = 0; i < cn_n_file_types; i++)
-        if (strcasecmp(cn_file_types[i].name, name) == 0)
-            return &cn_file_types[i];
-    return NULL;
-}
-
-static int block_elems(uint32_t type)
-{
-    switch (type) {
-    case F32:
-    case F16:
-    case BF16:
-        return 1;
-    case Q4_0:
-    case Q4_1:
-    case Q5_0:
-    case Q5_1:
-    case Q8_0:
-    case IQ4_NL:
-    case MXFP4:
-        return 32;
-    default:
-        return 256;
-    }
+    return cn_format_by_gguf(type)->block_elems;
 }
 
 /* Counting state of one walk over the tensors. */
 struct walk {
     uint32_t file_type;
+    bool own; /* the file type is a format under its own name */
     uint32_t base;
     const struct cn_mix_model *model;
     int64_t gqa;
@@ -197,9 +89,15 @@ static int64_t ffn_layer(const struct walk *w, const char *name, int64_t *count)
     return w->model->n_expert > 1 && layer_of(name) >= 0 ? layer_of(name) : i;
 }
 
+static double bits(uint32_t type)
+{
+    const struct cn_format *f = cn_format_by_gguf(type);
+    return 8.0 * f->block_bytes / f->block_elems;
+}
+
 static uint32_t output_type(const struct walk *w, int64_t n_cols)
 {
-    if (w->file_type == FT_MXFP4 || n_cols % block_elems(w->base) != 0)
+    if (w->file_type == FT_MXFP4_MOE || n_cols % block_elems(w->base) != 0)
         return Q8_0;
     switch (w->file_type) {
     case FT_IQ2_XXS:
@@ -211,7 +109,7 @@ static uint32_t output_type(const struct walk *w, int64_t n_cols)
     case FT_IQ1_M:
         return Q5_K;
     default:
-        return w->base == Q8_0 ? Q8_0 : Q6_K;
+        return w->base == Q8_0 || (w->own && bits(w->base) > bits(Q6_K)) ? w->base : Q6_K;
     }
 }
 
@@ -408,7 +306,9 @@ static uint32_t mixed_type(struct walk *w, const struct cn_mix_tensor *t)
     const char *name = t->name;
     if (is_output(name) || (is_token_embd(name) && !w->has_output))
         return output_type(w, t->ne[0]);
-    if (w->file_type == FT_MXFP4)
+    if (w->own)
+        return w->base;
+    if (w->file_type == FT_MXFP4_MOE)
         return t->ne[2] > 1 ? MXFP4 : Q8_0;
     if (is_token_embd(name))
         return token_embd_type(w);
@@ -464,7 +364,9 @@ static int compare(const void *a, const void *b)
 void cn_mix_plan(const struct cn_file_type *file_type, const struct cn_mix_model *model, bool pure,
                  struct cn_mix_tensor **tensors, size_t n)
 {
-    struct walk w = { .file_type = file_type->id, .base = file_type->base, .model = model };
+    struct walk w = {
+        .file_type = file_type->id, .own = file_type->own, .base = file_type->base, .model = model
+    };
     w.gqa = model->n_head_kv > 0 ? model->n_head / model->n_head_kv : 0;
     for (size_t i = 0; i < n; i++) {
         w.has_output |= is_output(tensors[i]->name);
@@ -500,6 +402,7 @@ bool cn_mix_needs_imatrix(const struct cn_file_type *file_type, const char *name
     case Q2_K:
         return file_type->id == FT_Q2_K_S && !is_token_embd(name);
     default:
-        return false;
+        return cn_format_by_gguf(gguf_type)->ref->needs_weights && !is_token_embd(name) &&
+               !is_output(name);
     }
 }

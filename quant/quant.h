@@ -5,7 +5,8 @@
  * A format is one row in formats.def. Its `ref` kernels are its definition; each tier (avx2, neon,
  * ...) may replace slots of them. cn_kernels_for() resolves the slots once, at load.
  *
- * Matrices are row-major; a row of a quantised matrix is n_cols / block_elems consecutive blocks.
+ * Matrices are row-major; a row of a quantised matrix is a header, which few formats have, and
+ * n_cols / block_elems consecutive blocks.
  * Nothing here allocates, does I/O, knows of threads, or fails: preconditions are asserted, and
  * hostile data (NaN scales and the like) gives hostile numbers, never a bad access.
  */
@@ -46,7 +47,7 @@ char *cn_tiers_format(uint32_t mask, char *buf, size_t buf_bytes);
 /* ---- formats ------------------------------------------------------------------------------ */
 
 enum cn_type {
-#define CN_FORMAT(id, code, elems, bytes, act, tiers) CN_TYPE_##id,
+#define CN_FORMAT(id, label, code, elems, bytes, header, act, tiers) CN_TYPE_##id,
 #include "quant/formats.def"
 #undef CN_FORMAT
     CN_N_TYPES
@@ -88,38 +89,45 @@ enum { CN_CHUNK = 64, CN_PANEL_ROWS = 16 };
 typedef void cn_gemv_fn(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
                         const struct cn_act *x, float *y);
 
-/* Unpacks n_cols columns (a multiple of the block) of one row. scale and min: [n_cols / sub];
- * min is written only if has_min. Codes of a last half chunk (n_cols % 64 == 32) beyond n_cols are
+/* Unpacks n_cols columns (a multiple of the block), whose blocks begin at `blocks`. scale and min:
+ * [n_cols / sub]; min is written only if has_min. What a row's header says is left out: see
+ * cn_unpack_columns(). Codes of a last half chunk (n_cols % 64 == 32) beyond n_cols are
  * not written. */
-typedef void cn_unpack_fn(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk_stride,
+typedef void cn_unpack_fn(int64_t n_cols, const void *blocks, uint8_t *codes, size_t chunk_stride,
                           float *scale, float *min);
 
 struct cn_kernels {
     cn_gemv_fn *gemv;
     cn_unpack_fn *unpack;
     struct cn_panel panel; /* belongs to `unpack`: a tier that gives one gives the other */
+    uint32_t header_bytes; /* of a row; the format's, filled in by cn_kernels_for() */
 };
 
-/* Quantises one row of n_cols floats (a multiple of block_elems). weights: importance of each
- * column [n_cols], or NULL. */
-typedef void cn_quantize_fn(int64_t n_cols, const float *x, const float *weights, void *blocks);
+/* Quantises one row of n_cols floats (a multiple of block_elems), header included. weights:
+ * importance of each column [n_cols], or NULL. */
+typedef void cn_quantize_fn(int64_t n_cols, const float *x, const float *weights, void *row);
 
-/* Decodes n_cols columns: the definition of the format. */
-typedef void cn_dequantize_fn(int64_t n_cols, const void *blocks, float *x);
+/* Decodes a row of n_cols columns: the definition of the format. */
+typedef void cn_dequantize_fn(int64_t n_cols, const void *row, float *x);
 
 /* What quant/ref/<id>_ref.c exports: the format in plain C, every slot filled. */
 struct cn_reference {
     cn_dequantize_fn *dequantize; /* the specification; `kernels` must agree with it */
     cn_quantize_fn *quantize;
     bool needs_weights; /* the quantiser is of no use without importance weights */
+    /* Sets x[c] of the row to NaN where a scale is no number and the decoded value does not show
+     * it. NULL: it always does. */
+    void (*mark_bad_scales)(int64_t n_cols, const void *row, float *x);
     struct cn_kernels kernels;
 };
 
 struct cn_format {
     const char *name;     /* "q4_k" */
+    const char *label;    /* "Q4_K" */
     uint32_t gguf_type;   /* tensor type id in GGUF files */
     uint32_t block_elems; /* elements of a block */
     uint32_t block_bytes;
+    uint32_t header_bytes; /* before the blocks of each row: 0, 2 (an f16) or 4 (an f32) */
     enum cn_act_kind act;
     const struct cn_reference *ref;
     const struct cn_kernels *tier[CN_N_TIERS]; /* NULL: this tier has nothing of its own, or is not
@@ -128,6 +136,10 @@ struct cn_format {
 
 extern const struct cn_format cn_formats[CN_N_TYPES];
 
+/* Tensor types from this id on are no GGUF ids: a file that has such tensors names them in keys
+ * (cn_gguf_local_type_key), and only a reader whose table agrees with the name reads them. */
+enum { CN_LOCAL_TYPES = 0x4200 };
+
 /* NULL if there is none. Names are matched without regard to case. */
 const struct cn_format *cn_format_by_gguf(uint32_t gguf_type);
 const struct cn_format *cn_format_by_name(const char *name);
@@ -135,13 +147,26 @@ const struct cn_format *cn_format_by_name(const char *name);
 /* The slots of `format` for a machine with these tiers. */
 struct cn_kernels cn_kernels_for(const struct cn_format *format, uint32_t tiers);
 
-/* Bytes of a row of n_cols columns (a multiple of block_elems). */
-static inline size_t cn_row_bytes(const struct cn_format *format, int64_t n_cols)
+/* Bytes of the blocks of n_cols columns (a multiple of block_elems), and of a whole row of them. */
+static inline size_t cn_blocks_bytes(const struct cn_format *format, int64_t n_cols)
 {
     return (size_t)n_cols / format->block_elems * format->block_bytes;
 }
+static inline size_t cn_row_bytes(const struct cn_format *format, int64_t n_cols)
+{
+    return format->header_bytes + cn_blocks_bytes(format, n_cols);
+}
 
-/* Rows of n_cols through `unpack` of these kernels instead of the definition: the same bits. */
+/* What a row's header says: the factor of all its values; 1 without a header. */
+float cn_row_scale(uint32_t header_bytes, const void *row);
+
+/* Unpacks n_cols columns of a row, whose blocks begin `at` bytes into it, as cn_unpack_fn says; the
+ * row's own scale is multiplied into scale and min. */
+void cn_unpack_columns(const struct cn_kernels *kernels, const void *row, size_t at, int64_t n_cols,
+                       uint8_t *codes, size_t chunk_stride, float *scale, float *min);
+
+/* A row of n_cols through `unpack` of these kernels (cn_kernels_for) instead of the definition: the
+ * same bits. */
 void cn_dequantize_with(const struct cn_kernels *kernels, const struct cn_format *format,
                         int64_t n_cols, const void *row, float *x);
 
@@ -260,15 +285,16 @@ struct cn_ops cn_ops_for(uint32_t tiers);
 
 /* ---- file types: mixes of formats ----------------------------------------------------------- */
 
-/* quant/mix.c: "Q4_K_M" and the like. Tensor types are GGUF type ids here, because a file type may
- * ask for formats that formats.def does not have: cn_format_by_gguf() tells. */
+/* "Q4_K_M" and the like (file_types.def), and each format under its own name where that is no mix:
+ * every matrix in that format, but for the output rule. */
 struct cn_file_type {
     const char *name; /* "Q4_K_M" */
     uint32_t id;      /* general.file_type */
     uint32_t base;    /* GGUF type id of its base format */
+    bool own;         /* a format under its own name: mixed with nothing */
 };
-extern const struct cn_file_type cn_file_types[];
-extern const int cn_n_file_types;
+/* The i-th of all, from 0; NULL behind the last. */
+const struct cn_file_type *cn_file_type_at(int i);
 /* NULL if there is none. Names are matched without regard to case; "Q4_K" means "Q4_K_M". The
  * "guessed" bit (1024) of an id is ignored. */
 const struct cn_file_type *cn_file_type_by_name(const char *name);

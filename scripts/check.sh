@@ -2,7 +2,7 @@
 # Proves what the layout promises (make check): scripts/check.sh BUILD_DIR [RULE...]
 # One line per rule; below a broken one the places that break it. Exit 1 if any is broken.
 set -u
-rules="includes format tables headers symbols isa names text length docs"
+rules="includes rooms format tables headers symbols kernels isa names text length docs"
 [ $# -ge 1 ] || { echo "usage: scripts/check.sh BUILD_DIR [$rules]" >&2; exit 2; }
 build=$1
 shift
@@ -57,6 +57,46 @@ check_includes() {
     }' list="$tmp/files" "$tmp/files" $(files '\.(c|h|def)$')
 }
 
+# ---- circles: no file calls one that calls it --------------------------------------------------------
+
+# From the symbols of the objects: who needs what who defines. The one exception is a table of vtables
+# (those of formats.def, meters.def, ...): what it lists may not call it back, which the same search finds.
+check_circles() {
+    objects=$(files '^(base|quant|engine|profiler|bench|cli)/.*\.c$' | sed "s,^\(.*\)\.c\$,$build/\1.o,")
+    there=""
+    for o in $objects; do
+        [ -f "$o" ] && there="$there $o"
+    done
+    [ "$there" ] || { echo "$build: no objects (make)"; return; }
+    # shellcheck disable=SC2086
+    nm -A -g $there 2>/dev/null | awk -v build="$build/" '
+        { file = $1; sub(/:.*/, "", file); sub(build, "", file); sub(/\.o$/, ".c", file) }
+        $(NF - 1) == "U" { user[++n] = file; used[n] = $NF; next }
+        { home[$NF] = file }
+        END { for (i = 1; i <= n; i++)
+                  if (used[i] in home && home[used[i]] != user[i]) print user[i], home[used[i]] }' |
+        sort -u >"$tmp/edges"
+    # tsort names the files of each circle one a line; put side by side they are one place.
+    tsort "$tmp/edges" 2>&1 >/dev/null | sed -n 's/^tsort: //p' | awk '
+        /^-?.*input contains a loop:$/ { if (line) print line; line = ""; next }
+        { line = line (line ? ", " : "") $0 }
+        END { if (line) print line }' | sed 's/$/: call each other in a circle/'
+}
+
+# ---- rooms: a folder is one concept ---------------------------------------------------------------------
+
+MOST_MODULES=25
+# Tables of files that are alike: one a row of a .def file.
+ALIKE='^(quant/(ref|x86|arm)|engine/model/arch|engine/run/mixer|profiler/meters|cli/commands)$'
+
+check_rooms() {
+    files '^(base|quant|engine|profiler|bench|cli|tests/unit)/.*\.[ch]$' | sed 's/\.[ch]$//' | sort -u | awk -v most=$MOST_MODULES \
+        -v alike="$ALIKE" '
+        { room = $0; sub(/\/[^\/]*$/, "", room); n[room]++ }
+        END { for (r in n) if (n[r] > most && r !~ alike)
+                  print r ": " n[r] " modules, at most " most " in a room (two concepts are two rooms)" }' | sort
+}
+
 # ---- format: clang-format changes nothing -----------------------------------------------------------
 
 check_format() {
@@ -108,6 +148,14 @@ check_formats_table() {
             [ -f "$f" ] || echo "quant/formats.def: row $id has no $f"
         done
     done
+    # Each id and each printed name once, and once each file type.
+    # shellcheck disable=SC2016
+    rows quant/formats.def | awk -F '[(,][[:space:]]*' '
+        { at[$4]++; named[$3]++; if (at[$4] == 2) print "quant/formats.def: two rows have the GGUF type " $4
+          if (named[$3] == 2) print "quant/formats.def: two rows are called " $3 }'
+    # shellcheck disable=SC2016
+    sed -n 's/^CN_FILE_TYPE(//p' quant/file_types.def | awk -F '[,[:space:]]+' '
+        { at[$2]++; if (at[$2] == 2) print "quant/file_types.def: two rows have the file type " $2 }'
     # gemm_ref.c, peak_ref.c and vec_ref.c are what all formats share.
     lines_only_in "$(stems 'quant/ref/(.*)_ref\.c' | grep -Ev '^(gemm|peak|vec)$')" "$ids" \
         'quant/ref/%s_ref.c: no such row in quant/formats.def'
@@ -161,6 +209,9 @@ check_tables() {
     # shellcheck disable=SC2046
     lines_only_in "$(sed -n 's/^int cn_cmd_\([a-z0-9_]*\)(.*/\1/p' $(files '^cli/.*\.c$') /dev/null)" "$names" \
         'cn_cmd_%s: no such row in cli/commands.def'
+    rows engine/text/pretokenizers.def | sed 's/^[^"]*"\([^"]*\)".*/\1/' | while IFS= read -r name; do
+        grep -qF "\`$name\`" README.md || echo "README.md: its list of pre-tokenizers lacks $name"
+    done
     printf '%s\n' "$names" | awk 'last > $0 { print "cli/commands.def: not sorted: " last " before " $0 } { last = $0 }'
 }
 
@@ -208,6 +259,44 @@ check_symbols() {
     mapped=$(sed -nE 's/^ +(cn_[a-z0-9_]+);$/\1/p' engine/carnot.map)
     lines_only_in "$declared" "$mapped" 'engine/carnot.map: %s of carnot.h is missing'
     lines_only_in "$mapped" "$declared" 'engine/carnot.map: %s is not in carnot.h'
+}
+
+# ---- kernels: what perf and a debugger show of them says format, job and tier ---------------------------
+
+check_kernels() {
+    # What is not inlined into a kernel, in the sources: those of other machines too.
+    # shellcheck disable=SC2046
+    awk '
+    FNR == 1 {
+        stem = tier = FILENAME
+        sub(/.*\//, "", stem)
+        sub(/_[a-z0-9]*[.]c$/, "", stem)
+        sub(/.*_/, "", tier)
+        sub(/[.]c$/, "", tier)
+    }
+    /^static [^=]*[(]/ && !/^static (inline|const)/ && match($0, /[A-Za-z0-9_]+\(/) {
+        name = substr($0, RSTART, RLENGTH - 1)
+        if (name == "__attribute__") next
+        if (name !~ "^" stem "_[a-z0-9_]+_" tier "$")
+            print FILENAME ":" FNR ": " name " is not called " stem "_JOB_" tier
+    }' $(files '^quant/(ref/.*_ref|x86/.*|arm/.*)[.]c$') /dev/null
+    # In the library: also what macros make.
+    lib=$build/libcarnot.a
+    [ -f "$lib" ] || { echo "$lib: not built (make)"; return; }
+    nm -A --defined-only "$lib" 2>/dev/null | awk '
+    $(NF - 1) ~ /^[tT]$/ && $1 ~ /_(ref|avx2|avx512|amx|neon|dotprod|i8mm)[.]o:/ {
+        split($1, part, ":")
+        stem = tier = part[2]
+        sub(/_[a-z0-9]*[.]o$/, "", stem)
+        sub(/.*_/, "", tier)
+        sub(/[.]o$/, "", tier)
+        name = $NF
+        sub(/[.].*/, "", name) # .constprop.0 and the like
+        seen++
+        if (name !~ /^(_|cn_)/ && name !~ "^" stem "_[a-z0-9_]+_" tier "$")
+            print part[2] ": " name " is not called " stem "_JOB_" tier
+    }
+    END { if (!seen) print "no kernels found in the library" }'
 }
 
 # ---- isa: conditions on the instruction set stand where they belong ------------------------------------
@@ -280,9 +369,13 @@ check_text() {
         sed -E 's/^([^:]*:[0-9]*):.*/\1: path of a machine/'
 }
 
+MOST_LINES=800
 check_length() {
+    # Made by a script from tables of others, and read by nobody.
+    made='^base/unicode_tables\.c$'
     # shellcheck disable=SC2046
-    awk 'FNR == 1501 { print FILENAME ": more than 1500 lines (split it by concept)" }' $(files '\.(c|h|def|sh)$')
+    awk -v most=$MOST_LINES 'FNR == most + 1 { print FILENAME ": more than " most " lines (split it by concept)" }' \
+        $(files '\.(c|h|def|sh)$' | grep -vE "$made")
 }
 
 check_docs() {
@@ -300,10 +393,13 @@ for rule in $rules; do
     tables) what="tables and files name each other" ;;
     headers) what="each header compiles alone" ;;
     symbols) what="the library exports cn_ names only" ;;
+    kernels) what="kernels carry format, job and tier in their names" ;;
     isa) what="conditions on the instruction set stand where they belong" ;;
     names) what="file names are unique" ;;
     text) what="no tabs, trailing blanks, missing newlines, paths of a machine" ;;
-    length) what="no file over 1500 lines" ;;
+    circles) what="no file calls one that calls it" ;;
+    rooms) what="no room has more than $MOST_MODULES modules" ;;
+    length) what="no file over $MOST_LINES lines" ;;
     docs) what="the pages made by scripts are up to date" ;;
     *) echo "check: unknown rule '$rule'" >&2; exit 2 ;;
     esac

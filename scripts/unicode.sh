@@ -66,7 +66,8 @@ function put_range(first, final, c,  cp) {
 BEGIN {
     FS = ";"
     exact["Lu"] = 1; exact["Ll"] = 2; exact["Lt"] = 3; exact["Lm"] = 4; exact["Lo"] = 5
-    major["M"] = 6; major["N"] = 7; major["P"] = 8; major["S"] = 9
+    major["M"] = 6; major["P"] = 8; major["S"] = 9
+    exact["Nd"] = 7; exact["Nl"] = 11; exact["No"] = 12; exact["Pc"] = 13
     last = -1
     next_cp = 0
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "bench/kernel/guarded.h"
 
+#include "base/arena.h"
+
 #include <setjmp.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -11,7 +13,7 @@
 bool cn_guarded_create(struct cn_guarded *g, size_t n_bytes)
 {
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    size_t capacity = (n_bytes + page - 1) / page * page;
+    size_t capacity = cn_round_up(n_bytes, page);
     uint8_t *map = mmap(NULL, capacity + 2 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     *g = (struct cn_guarded){ 0 };
     if (map == MAP_FAILED)

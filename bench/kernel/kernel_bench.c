@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "bench/kernel/kernel_bench.h"
 
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/rng.h"
 #include "bench/kernel/kernel_data.h"
 #include "bench/machine/probe.h"
 #include "bench/stats/stats.h"
@@ -44,29 +47,16 @@ struct cn_kernel_bench {
     int64_t step_rows;
 };
 
-static size_t round_up(size_t n)
-{
-    return (n + 63) & ~(size_t)63;
-}
-
-/* Carves n bytes from *at; the first pass (base NULL) only counts. */
-static void *carve(uint8_t *base, size_t *at, size_t n)
-{
-    void *p = base ? base + *at : NULL;
-    *at += round_up(n);
-    return p;
-}
-
 static size_t lay_out(struct cn_kernel_bench *b, uint8_t *base)
 {
-    const size_t cols = CN_BENCH_COLS;
-    size_t at = 0;
+    const int64_t cols = CN_BENCH_COLS;
+    struct cn_arena arena = { .base = base };
     size_t panel_bytes = 0;
-    float *x = carve(base, &at, cols * sizeof *x);
-    int8_t *q = carve(base, &at, cols);
-    float *d = carve(base, &at, cols / 32 * sizeof *d);
-    float *sum32 = carve(base, &at, cols / 32 * sizeof *sum32);
-    int16_t *sum16 = carve(base, &at, cols / 16 * sizeof *sum16);
+    float *x = cn_arena_take(&arena, cols, sizeof *x);
+    int8_t *q = cn_arena_take(&arena, cols, 1);
+    float *d = cn_arena_take(&arena, cols / 32, sizeof *d);
+    float *sum32 = cn_arena_take(&arena, cols / 32, sizeof *sum32);
+    int16_t *sum16 = cn_arena_take(&arena, cols / 16, sizeof *sum16);
     size_t scratch_bytes = 0;
     int64_t rows = 0;
     for (int i = 0; i < CN_N_ACT_KINDS; i++) {
@@ -78,7 +68,7 @@ static size_t lay_out(struct cn_kernel_bench *b, uint8_t *base)
         int64_t r = cn_gemm_rows(kind);
         rows = r > rows ? r : rows;
     }
-    void *panel = carve(base, &at, panel_bytes);
+    void *panel = cn_arena_take(&arena, 1, panel_bytes);
     if (base) {
         struct cn_vec vec = cn_ops_for(1u << CN_TIER_REF).vec;
         struct cn_rng rng = { ACT_FILL };
@@ -89,15 +79,15 @@ static size_t lay_out(struct cn_kernel_bench *b, uint8_t *base)
     }
     for (int i = 0; i < b->n_threads; i++) {
         struct worker w = { 0 };
-        w.y = carve(base, &at, (size_t)rows * CN_BENCH_TOKENS * sizeof(float) + STEP_BYTES);
-        w.x = carve(base, &at, cols * sizeof(float));
-        w.codes = carve(base, &at, scratch_bytes);
-        w.scale = carve(base, &at, cols / 16 * sizeof(float));
-        w.min = carve(base, &at, cols / 16 * sizeof(float));
+        w.y = cn_arena_take(&arena, 1, (size_t)rows * CN_BENCH_TOKENS * sizeof(float) + STEP_BYTES);
+        w.x = cn_arena_take(&arena, cols, sizeof(float));
+        w.codes = cn_arena_take(&arena, 1, scratch_bytes);
+        w.scale = cn_arena_take(&arena, cols / 16, sizeof(float));
+        w.min = cn_arena_take(&arena, cols / 16, sizeof(float));
         if (base)
             b->workers[i] = w;
     }
-    return at;
+    return arena.used;
 }
 
 struct cn_kernel_bench *cn_kernel_bench_create(int n_threads)

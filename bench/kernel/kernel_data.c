@@ -5,34 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- random numbers ---------------------------------------------------------------------------
- */
-
-uint64_t cn_rng_next(struct cn_rng *rng)
-{
-    uint64_t z = rng->state += 0x9e3779b97f4a7c15u;
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
-    return z ^ z >> 31;
-}
-
-int cn_rng_below(struct cn_rng *rng, int n)
-{
-    return (int)(cn_rng_next(rng) >> 33) % n;
-}
-
-float cn_rng_uniform(struct cn_rng *rng)
-{
-    return (float)(cn_rng_next(rng) >> 40) * 0x1p-24f;
-}
-
-/* Box and Muller's transformation. */
-float cn_rng_normal(struct cn_rng *rng)
-{
-    float u = 1 - cn_rng_uniform(rng), v = cn_rng_uniform(rng);
-    return sqrtf(-2 * logf(u)) * cosf(6.2831853f * v);
-}
-
 static void random_bytes(struct cn_rng *rng, uint8_t *p, size_t n)
 {
     for (size_t i = 0; i < n; i++)
@@ -168,30 +140,30 @@ static void equal_codes(const struct cn_blocks *b, struct cn_rng *rng, uint8_t *
 {
     static const uint8_t fill[] = { 0x00, 0xff, 0x0f, 0xf0, 0x7f, 0x80, 0x55, 0xaa, 0x33, 0x3f };
     const struct cn_format *f = b->format;
-    int n = cn_rng_below(rng, 2) ? (int)f->block_bytes : 1 + cn_rng_below(rng, 32);
+    int n = cn_rng_int(rng, 2) ? (int)f->block_bytes : 1 + cn_rng_int(rng, 32);
     for (int i = 0; i < (int)f->block_bytes; i += n) {
         int here = (int)f->block_bytes - i < n ? (int)f->block_bytes - i : n;
-        memset(block + i, fill[cn_rng_below(rng, (int)sizeof fill)], (size_t)here);
+        memset(block + i, fill[cn_rng_int(rng, (int)sizeof fill)], (size_t)here);
     }
     set_scales(b, CN_PATTERN_EXTREME, rng, block);
     for (int i = 0; i < TRIES && !is_finite(f, block); i++)
-        block[cn_rng_below(rng, (int)f->block_bytes)] &= (uint8_t)cn_rng_next(rng);
+        block[cn_rng_int(rng, (int)f->block_bytes)] &= (uint8_t)cn_rng_next(rng);
 }
 
 /* Blocks of one element are numbers themselves. */
 static float single(enum cn_pattern pattern, struct cn_rng *rng)
 {
     static const float extreme[] = { 0, 1, 0.5f, 65504, 0x1p-14f, 0x1p-24f, 1.0009766f };
-    float sign = cn_rng_below(rng, 2) ? 1.0f : -1.0f;
+    float sign = cn_rng_int(rng, 2) ? 1.0f : -1.0f;
     switch (pattern) {
     case CN_PATTERN_NEG_ZERO:
         return -0.0f;
     case CN_PATTERN_DENORMAL:
-        return sign * cn_rng_uniform(rng) * (cn_rng_below(rng, 2) ? 0x1p-15f : 0x1p-126f);
+        return sign * cn_rng_uniform_f32(rng) * (cn_rng_int(rng, 2) ? 0x1p-15f : 0x1p-126f);
     case CN_PATTERN_HUGE:
-        return sign * (32768 + 32736 * cn_rng_uniform(rng));
+        return sign * (32768 + 32736 * cn_rng_uniform_f32(rng));
     default:
-        return sign * extreme[cn_rng_below(rng, (int)(sizeof extreme / sizeof *extreme))];
+        return sign * extreme[cn_rng_int(rng, (int)(sizeof extreme / sizeof *extreme))];
     }
 }
 
@@ -212,8 +184,8 @@ static void make_block(const struct cn_blocks *b, enum cn_pattern pattern, struc
         return;
     case CN_PATTERN_NOISE:
         for (uint32_t i = 0; i < f->block_elems; i++) {
-            w[i] = 0.02f * cn_rng_normal(rng) * (cn_rng_below(rng, 64) ? 1 : 8);
-            weights[i] = expf(cn_rng_normal(rng));
+            w[i] = 0.02f * cn_rng_normal_f32(rng) * (cn_rng_int(rng, 64) ? 1 : 8);
+            weights[i] = expf(cn_rng_normal_f32(rng));
         }
         f->ref->quantize(f->block_elems, w, f->ref->needs_weights ? weights : NULL, block);
         return;
@@ -270,7 +242,7 @@ void cn_blocks_fill(const struct cn_blocks *b, enum cn_pattern pattern, struct c
     const size_t bytes = b->format->block_bytes;
     for (size_t i = 0; i < n_blocks; i++)
         memcpy((uint8_t *)out + i * bytes,
-               b->pool[pattern] + (size_t)cn_rng_below(rng, (int)b->n_pool) * bytes, bytes);
+               b->pool[pattern] + (size_t)cn_rng_int(rng, (int)b->n_pool) * bytes, bytes);
 }
 
 const char *cn_pattern_name(enum cn_pattern pattern)
@@ -295,15 +267,15 @@ const char *cn_act_pattern_name(enum cn_act_pattern pattern)
 
 void cn_acts_fill(enum cn_act_pattern pattern, struct cn_rng *rng, int64_t n, float *x)
 {
-    float size = expf(cn_rng_normal(rng));
+    float size = expf(cn_rng_normal_f32(rng));
     for (int64_t i = 0; i < n; i++) {
-        float sign = cn_rng_below(rng, 2) ? 1.0f : -1.0f;
+        float sign = cn_rng_int(rng, 2) ? 1.0f : -1.0f;
         switch (pattern) {
         case CN_ACTS_NORMAL:
-            x[i] = size * cn_rng_normal(rng);
+            x[i] = size * cn_rng_normal_f32(rng);
             break;
         case CN_ACTS_OUTLIERS:
-            x[i] = size * cn_rng_normal(rng) * (cn_rng_below(rng, 32) ? 1 : 40);
+            x[i] = size * cn_rng_normal_f32(rng) * (cn_rng_int(rng, 32) ? 1 : 40);
             break;
         case CN_ACTS_TOP:
             x[i] = i % 32 ? copysignf(size, x[i - 1]) : sign * size;
@@ -312,12 +284,12 @@ void cn_acts_fill(enum cn_act_pattern pattern, struct cn_rng *rng, int64_t n, fl
             x[i] = sign * size;
             break;
         case CN_ACTS_TINY:
-            x[i] = 0x1p-120f * cn_rng_normal(rng);
+            x[i] = 0x1p-120f * cn_rng_normal_f32(rng);
             break;
         default:
             x[i] = 0;
         }
     }
     if (pattern == CN_ACTS_ONE && n > 0)
-        x[cn_rng_below(rng, (int)n)] = cn_rng_below(rng, 2) ? size : -size;
+        x[cn_rng_int(rng, (int)n)] = cn_rng_int(rng, 2) ? size : -size;
 }

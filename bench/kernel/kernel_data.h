@@ -7,20 +7,12 @@
 #ifndef CN_KERNEL_DATA_H
 #define CN_KERNEL_DATA_H
 
+#include "base/rng.h"
 #include "quant/quant.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-/* splitmix64 (Steele, Lea, Flood 2014): small, and the same everywhere. */
-struct cn_rng {
-    uint64_t state;
-};
-uint64_t cn_rng_next(struct cn_rng *rng);
-int cn_rng_below(struct cn_rng *rng, int n); /* 0..n-1, n > 0 */
-float cn_rng_uniform(struct cn_rng *rng);    /* [0, 1) */
-float cn_rng_normal(struct cn_rng *rng);     /* sigma 1 */
 
 enum cn_pattern {
     CN_PATTERN_ZEROS,    /* all bytes 0 */

@@ -3,7 +3,7 @@
  * The vector operations of a tier. Each slot has one function here that fills the inputs, calls it
  * and compares with double arithmetic or, where bits are promised, with the reference.
  */
-#include "bench/kernel/kernel_check_part.h"
+#include "bench/kernel/checker.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -79,29 +79,29 @@ static void call_quantize(void *arg)
 /* Fills one group of 32. */
 static void fill_group(struct cn_rng *rng, int kind, float *x)
 {
-    float size = expf(3 * cn_rng_normal(rng));
-    int at = cn_rng_below(rng, 32);
+    float size = expf(3 * cn_rng_normal_f32(rng));
+    int at = cn_rng_int(rng, 32);
     for (int i = 0; i < 32; i++) {
-        float r = cn_rng_normal(rng);
-        x[i] = kind == 1   ? (float)(cn_rng_below(rng, 253) - 126) + 0.5f /* ties: d will be 1 */
-               : kind == 2 ? (float)(cn_rng_below(rng, 508) - 254) * 0.25f * size
+        float r = cn_rng_normal_f32(rng);
+        x[i] = kind == 1   ? (float)(cn_rng_int(rng, 253) - 126) + 0.5f /* ties: d will be 1 */
+               : kind == 2 ? (float)(cn_rng_int(rng, 508) - 254) * 0.25f * size
                : kind == 3 ? r * 0x1p-124f /* around the smallest scale that counts */
                : kind == 4 ? r * 0x1p-140f
                : kind == 5 ? r * 0x1p125f
-               : kind == 6 ? (cn_rng_below(rng, 2) ? size : -size)
+               : kind == 6 ? (cn_rng_int(rng, 2) ? size : -size)
                : kind == 7 ? 0.0f * r
                            : r * size;
     }
     if (kind == 1)
-        x[at] = cn_rng_below(rng, 2) ? 127 : -127;
+        x[at] = cn_rng_int(rng, 2) ? 127 : -127;
     if (kind == 8)
         x[at] = NAN;
     if (kind == 9)
-        x[at] = cn_rng_below(rng, 2) ? INFINITY : -INFINITY;
+        x[at] = cn_rng_int(rng, 2) ? INFINITY : -INFINITY;
     if (kind == 10) /* one ulp either side of a tie, as the scale sees it */
         for (int i = 0; i < 32; i++)
-            x[i] = nextafterf(((float)cn_rng_below(rng, 126) + 0.5f) * (size / 127),
-                              cn_rng_below(rng, 2) ? 0 : INFINITY);
+            x[i] = nextafterf(((float)cn_rng_int(rng, 126) + 0.5f) * (size / 127),
+                              cn_rng_int(rng, 2) ? 0 : INFINITY);
     if (kind == 10)
         x[at] = size;
 }
@@ -150,9 +150,9 @@ static void fill_floats(struct vec_case *v, float *x, int64_t n, bool with_nan)
 {
     struct cn_rng *rng = &v->c->rng;
     for (int64_t i = 0; i < n; i++)
-        x[i] = cn_rng_below(rng, 16) ? cn_rng_normal(rng) * (cn_rng_below(rng, 16) ? 1 : 1000) : 0;
+        x[i] = cn_rng_int(rng, 16) ? cn_rng_normal_f32(rng) * (cn_rng_int(rng, 16) ? 1 : 1000) : 0;
     if (with_nan && n > 0 && v->turn % 7 == 3)
-        x[cn_rng_below(rng, (int)n)] = NAN;
+        x[cn_rng_int(rng, (int)n)] = NAN;
 }
 
 static void fill_halves(struct vec_case *v, uint16_t *h, int64_t n)
@@ -223,7 +223,7 @@ static void check_any_axpy(struct vec_case *v, bool half)
         v->h = cn_check_take(v->c, CN_BUF_W, (size_t)v->n * sizeof *v->h, v->place);
     else
         v->a = floats(v, CN_BUF_X, v->n);
-    v->scalar = cn_rng_normal(&v->c->rng);
+    v->scalar = cn_rng_normal_f32(&v->c->rng);
     if (!v->c->out_of_memory) {
         fill_floats(v, v->y, v->n, false);
         memcpy(before, v->y, (size_t)v->n * sizeof *before);
@@ -268,9 +268,9 @@ static void check_rows_f16(struct vec_case *v, bool dots)
 {
     enum { MAX_ROWS = 21, MAX_VECS = 6, MAX_CELLS = 8 * 1024 };
     static float before[MAX_CELLS];
-    v->n_vecs = 1 + cn_rng_below(&v->c->rng, MAX_VECS);
-    v->n_rows = 1 + cn_rng_below(&v->c->rng, MAX_ROWS);
-    v->stride = v->n + cn_rng_below(&v->c->rng, 3);
+    v->n_vecs = 1 + cn_rng_int(&v->c->rng, MAX_VECS);
+    v->n_rows = 1 + cn_rng_int(&v->c->rng, MAX_ROWS);
+    v->stride = v->n + cn_rng_int(&v->c->rng, 3);
     const int64_t inner = dots ? v->n : v->n_rows, outer = dots ? v->n_rows : v->n;
     const int64_t n_h = (v->n_rows - 1) * v->stride + v->n;
     v->a = floats(v, CN_BUF_X, v->n_vecs * inner);
@@ -392,16 +392,16 @@ static void check_rms_norm(struct vec_case *v)
 static void fill_arguments(struct vec_case *v, float *x, int64_t n)
 {
     for (int64_t i = 0; i < n; i++) {
-        float r = cn_rng_normal(&v->c->rng);
+        float r = cn_rng_normal_f32(&v->c->rng);
         x[i] = v->turn % 4 == 0   ? 3 * r
                : v->turn % 4 == 1 ? 40 * r
                : v->turn % 4 == 2 ? 0.01f * r
                                   : 120 * r;
     }
     if (n > 0 && v->turn % 7 == 3)
-        x[cn_rng_below(&v->c->rng, (int)n)] = NAN;
+        x[cn_rng_int(&v->c->rng, (int)n)] = NAN;
     if (n > 1 && v->turn % 7 == 5)
-        x[cn_rng_below(&v->c->rng, (int)n)] = -0.0f;
+        x[cn_rng_int(&v->c->rng, (int)n)] = -0.0f;
 }
 
 static void call_silu(void *arg)
@@ -468,7 +468,7 @@ static void check_exp_sum(struct vec_case *v)
     static float before[MAX_N];
     double sum = 0;
     v->y = floats(v, CN_BUF_OUT, v->n);
-    v->scalar = 20 * cn_rng_normal(&v->c->rng);
+    v->scalar = 20 * cn_rng_normal_f32(&v->c->rng);
     if (!v->c->out_of_memory) {
         fill_arguments(v, v->y, v->n);
         for (int64_t i = 0; i < v->n; i++) {
@@ -527,7 +527,7 @@ static void check_softmax_tile(struct vec_case *v)
     enum { N = 16, MAX_GROUPS = 5 };
     static float scores[MAX_GROUPS * N * N];
     float max[N], sum[N];
-    v->n_rows = 1 + cn_rng_below(&v->c->rng, MAX_GROUPS);
+    v->n_rows = 1 + cn_rng_int(&v->c->rng, MAX_GROUPS);
     const int64_t cells = v->n_rows * N * N;
     v->y = floats(v, CN_BUF_OUT, cells);
     v->a = floats(v, CN_BUF_X, N);
@@ -536,13 +536,13 @@ static void check_softmax_tile(struct vec_case *v)
     v->d = factor;
     if (!v->c->out_of_memory)
         for (int row = 0; row < N; row++) {
-            bool blank = cn_rng_below(&v->c->rng, 4) == 0, fresh = cn_rng_below(&v->c->rng, 3) == 0;
-            v->a[row] = max[row] = fresh ? -INFINITY : 5 * cn_rng_normal(&v->c->rng);
-            v->b[row] = sum[row] = fresh ? 0 : 1 + 10 * cn_rng_uniform(&v->c->rng);
+            bool blank = cn_rng_int(&v->c->rng, 4) == 0, fresh = cn_rng_int(&v->c->rng, 3) == 0;
+            v->a[row] = max[row] = fresh ? -INFINITY : 5 * cn_rng_normal_f32(&v->c->rng);
+            v->b[row] = sum[row] = fresh ? 0 : 1 + 10 * cn_rng_uniform_f32(&v->c->rng);
             for (int64_t i = 0; i < v->n_rows * N; i++) {
-                bool hidden = blank || cn_rng_below(&v->c->rng, 5) == 0;
+                bool hidden = blank || cn_rng_int(&v->c->rng, 5) == 0;
                 int64_t at = (i / N * N + row) * N + i % N;
-                v->y[at] = scores[at] = hidden ? -INFINITY : 8 * cn_rng_normal(&v->c->rng);
+                v->y[at] = scores[at] = hidden ? -INFINITY : 8 * cn_rng_normal_f32(&v->c->rng);
             }
         }
     if (!call(v, call_softmax))

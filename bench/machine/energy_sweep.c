@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "bench/machine/energy_sweep.h"
 
+#include "base/clock.h"
 #include "base/error.h"
-#include "bench/machine/probe.h"
+#include "base/rng.h"
 #include "bench/model/model_bench.h"
 #include "bench/model/model_work.h"
 
@@ -52,7 +53,7 @@ static enum cn_status turn(struct runner *r, int index, struct cn_error *err)
     CN_TRY(cn_session_create(r->models[p->model], &options, &session, err));
     int32_t n = p->decode ? 1 : o->n_prefill;
     enum cn_status status = cn_session_eval(session, r->tokens, n, CN_WANT_LAST, err);
-    cn_tell_work(NULL, session, &told);
+    cn_report_work(NULL, session, &told);
     if (o->told)
         o->told(o->user, &told);
     before = told;
@@ -68,7 +69,7 @@ static enum cn_status turn(struct runner *r, int index, struct cn_error *err)
         }
         if (status == CN_OK)
             status = cn_session_eval(session, r->tokens + at, n, CN_WANT_LAST, err);
-        cn_tell_work(o->profiler, session, &told);
+        cn_report_work(o->profiler, session, &told);
         if (o->told) {
             pass =
                 (struct cn_work){ told.bytes - pass.bytes, told.int8_ops - pass.int8_ops,
@@ -130,8 +131,7 @@ static enum cn_status rounds(struct runner *r, struct cn_error *err)
         order[i] = i;
     for (int32_t round = 0; round < r->o->n_rounds && status == CN_OK; round++)
         for (int i = n; i-- > 0 && status == CN_OK;) {
-            r->random = r->random * 6364136223846793005u + 1442695040888963407u; /* Knuth, MMIX */
-            int k = (int)((r->random >> 33) % (uint64_t)(i + 1)), point = order[k];
+            int k = (int)(cn_lcg_next(&r->random) % (uint32_t)(i + 1)), point = order[k];
             order[k] = order[i];
             order[i] = point;
             if (r->o->progress)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "bench/machine/machine_probe.h"
 
+#include "base/arena.h"
+#include "base/clock.h"
 #include "bench/machine/probe.h"
 #include "bench/stats/stats.h"
 #include "quant/peak.h"
@@ -230,7 +232,7 @@ struct cn_machine_probe *cn_machine_probe_create(size_t n_bytes, int n_threads)
     if (most && n_bytes > most)
         n_bytes = most;
     const size_t unit = (size_t)n_threads * STEP_BYTES * 2;
-    p->n_bytes = (n_bytes + unit - 1) / unit * unit;
+    p->n_bytes = cn_round_up(n_bytes, unit);
     p->memory = cn_big_alloc(p->n_bytes);
     p->pool = cn_pool_create(n_threads, false);
     p->readers = aligned_alloc(64, (size_t)n_threads * sizeof *p->readers);

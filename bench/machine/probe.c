@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "bench/machine/probe.h"
 
+#include "base/arena.h"
+#include "base/clock.h"
+
 #include <linux/perf_event.h>
 #include <math.h>
 #include <sched.h>
@@ -13,18 +16,6 @@
 
 /* ---- time -------------------------------------------------------------------------------------
  */
-
-static double seconds_of(clockid_t clock)
-{
-    struct timespec t;
-    clock_gettime(clock, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-double cn_seconds(void)
-{
-    return seconds_of(CLOCK_MONOTONIC);
-}
 
 /* A counter of the calling thread's core cycles in user space; -1 if there is none (virtual
  * machines, perf_event_paranoid). */
@@ -62,12 +53,12 @@ static void rate_chunk(void *arg, int chunk, int thread)
     while (atomic_load(&job->waiting) < job->n_threads)
         sched_yield();
     double work = 0, cycles = read_cycles(cycles_fd);
-    double cpu = seconds_of(CLOCK_THREAD_CPUTIME_ID), start = cn_seconds(), now;
+    double cpu = cn_now_s(CLOCK_THREAD_CPUTIME_ID), start = cn_seconds(), now;
     do {
         work += job->step(job->context, thread);
         now = cn_seconds();
     } while (now - start < job->seconds);
-    cpu = seconds_of(CLOCK_THREAD_CPUTIME_ID) - cpu;
+    cpu = cn_now_s(CLOCK_THREAD_CPUTIME_ID) - cpu;
     cycles = read_cycles(cycles_fd) - cycles;
     if (cycles_fd >= 0)
         close(cycles_fd);
@@ -102,14 +93,9 @@ struct cn_rate cn_rate_measure(struct cn_pool *pool, int n_threads, cn_step_fn *
 
 enum { HUGE_PAGE = 2 * 1024 * 1024 };
 
-static size_t round_up(size_t n)
-{
-    return (n + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
-}
-
 void *cn_big_alloc(size_t n_bytes)
 {
-    const size_t n = round_up(n_bytes);
+    const size_t n = cn_round_up(n_bytes, HUGE_PAGE);
     if (n < n_bytes || n + HUGE_PAGE < n)
         return NULL;
     uint8_t *map =
@@ -128,7 +114,7 @@ void *cn_big_alloc(size_t n_bytes)
 void cn_big_free(void *p, size_t n_bytes)
 {
     if (p)
-        munmap(p, round_up(n_bytes));
+        munmap(p, cn_round_up(n_bytes, HUGE_PAGE));
 }
 
 size_t cn_last_cache_bytes(void)

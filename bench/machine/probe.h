@@ -38,7 +38,4 @@ size_t cn_available_memory_bytes(void);
  * pages, of what is resident. NaN if there is none, or the kernel does not tell. */
 double cn_huge_page_share(size_t n_bytes);
 
-/* Seconds, monotonic. */
-double cn_seconds(void);
-
 #endif

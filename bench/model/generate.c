@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "bench/model/generate.h"
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/utf8.h"
-#include "bench/machine/probe.h"
 #include "bench/model/model_work.h"
 #include "engine/tools.h"
 
@@ -70,7 +70,7 @@ enum cn_status cn_generate(struct cn_session *session, const struct cn_model *mo
     double t0 = cn_seconds();
     enum cn_status status = cn_session_eval(session, prompt, n_prompt, CN_WANT_LAST, err);
     double t1 = cn_seconds();
-    cn_tell_work(o->profiler, session, &told);
+    cn_report_work(o->profiler, session, &told);
     end(o);
     r->prefill_s = t1 - t0;
     for (int32_t i = 0; i < n_prompt; i++)
@@ -119,7 +119,7 @@ enum cn_status cn_generate(struct cn_session *session, const struct cn_model *mo
         a = cn_seconds();
         status = cn_session_eval(session, &token, 1, CN_WANT_LAST, err);
         b = cn_seconds();
-        cn_tell_work(o->profiler, session, &told);
+        cn_report_work(o->profiler, session, &told);
         end(o);
         r->decode_s += b - a;
         if (r->n_reasoning > thought && o->profiler)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "bench/model/model_bench.h"
 
+#include "base/clock.h"
 #include "base/error.h"
-#include "bench/machine/probe.h"
+#include "base/rng.h"
 #include "bench/model/generate.h"
 #include "bench/model/model_work.h"
 #include "bench/stats/stats.h"
@@ -17,8 +18,7 @@ int32_t *cn_bench_tokens(int32_t n, int32_t n_vocab)
     int32_t *tokens = malloc((size_t)n * sizeof *tokens);
     uint64_t state = 42;
     for (int32_t i = 0; tokens && i < n; i++) {
-        state = state * 6364136223846793005u + 1442695040888963407u;
-        tokens[i] = (int32_t)((state >> 33) % (uint64_t)n_vocab);
+        tokens[i] = (int32_t)(cn_lcg_next(&state) % (uint32_t)n_vocab);
     }
     return tokens;
 }
@@ -42,7 +42,7 @@ static enum cn_status once(struct cn_session *session, const struct cn_bench_opt
     else
         status = cn_session_eval(session, tokens, n, CN_WANT_LAST, err);
     *seconds = cn_seconds() - t0;
-    cn_tell_work(o->profiler, session, &told);
+    cn_report_work(o->profiler, session, &told);
     if (o->profiler && index >= 0)
         cn_profiler_phase_end(o->profiler);
     if (o->spans)

@@ -64,8 +64,8 @@ void cn_model_pass_work(const struct cn_model *m, int32_t n_tokens, struct cn_wo
             cn_model_op_work(m, (enum cn_op)op, layer, n_tokens, work);
 }
 
-void cn_tell_work(struct cn_profiler *profiler, const struct cn_session *session,
-                  struct cn_work *told)
+void cn_report_work(struct cn_profiler *profiler, const struct cn_session *session,
+                    struct cn_work *told)
 {
     struct cn_work w;
     cn_session_work(session, &w);

@@ -28,7 +28,7 @@ void cn_model_pass_work(const struct cn_model *model, int32_t n_tokens, struct c
 
 /* Tells the profiler what the session has done since *told (which the caller begins with zeros for
  * a new session), and sets *told. profiler may be NULL. */
-void cn_tell_work(struct cn_profiler *profiler, const struct cn_session *session,
-                  struct cn_work *told);
+void cn_report_work(struct cn_profiler *profiler, const struct cn_session *session,
+                    struct cn_work *told);
 
 #endif

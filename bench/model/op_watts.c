@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "bench/model/op_watts.h"
 
+#include "base/clock.h"
 #include "base/error.h"
-#include "bench/machine/probe.h"
+#include "base/rng.h"
 #include "bench/model/model_work.h"
 #include "bench/model/spans.h"
 #include "bench/stats/distributions.h"
@@ -44,8 +45,7 @@ struct runner {
 
 static uint32_t draw(struct runner *r, uint32_t below)
 {
-    r->random = r->random * 6364136223846793005u + 1442695040888963407u; /* Knuth, MMIX */
-    return (uint32_t)(r->random >> 33) % below;
+    return cn_lcg_next(&r->random) % below;
 }
 
 /* Passes until `seconds` are over, as one phase if index >= 0. *n: tokens. */
@@ -74,7 +74,7 @@ static enum cn_status repetition(struct runner *r, double seconds, int64_t index
         *n += now;
         t1 = cn_seconds();
     }
-    cn_tell_work(o->profiler, r->session, &told);
+    cn_report_work(o->profiler, r->session, &told);
     if (index >= 0)
         cn_profiler_phase_end(o->profiler);
     r->spans.on = false;

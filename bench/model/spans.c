@@ -1,16 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "bench/model/spans.h"
 
+#include "base/clock.h"
+
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-
-static int64_t now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
 
 static struct cn_span_time *at(const struct cn_spans *s, enum cn_op op, int layer)
 {
@@ -21,7 +15,7 @@ static void begin(void *user, enum cn_op op, int layer, const char *format)
 {
     struct cn_spans *s = user;
     at(s, op, layer)->format = format;
-    s->begin_ns = now_ns();
+    s->begin_ns = cn_now_ns(CLOCK_MONOTONIC);
     if (s->told)
         s->told(s->user, op, true, s->begin_ns);
 }
@@ -29,7 +23,7 @@ static void begin(void *user, enum cn_op op, int layer, const char *format)
 static void end(void *user, enum cn_op op, int layer)
 {
     struct cn_spans *s = user;
-    int64_t now = now_ns();
+    int64_t now = cn_now_ns(CLOCK_MONOTONIC);
     if (s->on) {
         at(s, op, layer)->ns += now - s->begin_ns;
         at(s, op, layer)->count++;

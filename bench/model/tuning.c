@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "bench/model/tuning.h"
 
+#include "base/clock.h"
 #include "base/error.h"
-#include "bench/machine/probe.h"
+#include "base/rng.h"
 #include "bench/model/model_bench.h"
 #include "bench/model/model_work.h"
 #include "bench/stats/stats.h"
@@ -54,7 +55,7 @@ static enum cn_status measure(struct cn_session *session, const struct cn_tune_o
             status = cn_session_eval(session, tokens + at, n, CN_WANT_LAST, err);
         t1 = cn_seconds();
     }
-    cn_tell_work(o->profiler, session, &told);
+    cn_report_work(o->profiler, session, &told);
     cn_profiler_phase_end(o->profiler);
     t->seconds = (t1 - t0) / (double)t->tokens;
     return status;
@@ -138,8 +139,7 @@ static enum cn_status rounds(const struct cn_model *model, const struct cn_tune_
         order[i] = i;
     for (int round = 0; round < o->n_rounds; round++)
         for (int i = ways; i-- > 0 && status == CN_OK;) {
-            state = state * 6364136223846793005u + 1442695040888963407u; /* Knuth, MMIX */
-            int k = (int)((state >> 33) % (uint64_t)(i + 1)), way = order[k];
+            int k = (int)(cn_lcg_next(&state) % (uint32_t)(i + 1)), way = order[k];
             order[k] = order[i];
             order[i] = way;
             if (o->progress)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "bench/model/watch_cost.h"
 
+#include "base/clock.h"
 #include "base/error.h"
-#include "bench/machine/probe.h"
 #include "bench/model/model_bench.h"
 #include "bench/stats/stats.h"
 

@@ -80,7 +80,9 @@ enum cn_status cn_auto_probes_again(struct cn_auto_job *j, struct cn_auto_probes
 int cn_auto_probes_count(const struct cn_auto_probes *probes);
 bool cn_auto_probes_classes(const struct cn_auto_probes *probes);
 
-/* auto_types.c: index in type[] of what lies nearest to these bits per weight. */
+/* auto_matrix.c: fills type[] by rising bytes; types of equal bytes in the order of the table. */
+void cn_auto_list_types(struct cn_auto_matrix *m);
+/* auto_matrix.c: index in type[] of what lies nearest to these bits per weight. */
 size_t cn_auto_nearest(const struct cn_auto_matrix *m, double bpw);
 
 #endif

@@ -2,7 +2,7 @@
  *
  * What a change of one matrix, or of a class of them, does to the model's output.
  */
-#include "bench/machine/probe.h"
+#include "base/clock.h"
 #include "bench/model/generate.h"
 #include "bench/quality/auto_part.h"
 #include "bench/quality/divergence.h"

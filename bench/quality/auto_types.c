@@ -87,31 +87,6 @@ static struct cn_quantize_options plain_options(const struct cn_auto_options *o)
 /* ---- matrices and their types -------------------------------------------------------------------
  */
 
-static bool may_have(const struct cn_auto_matrix *m, const struct cn_format *format)
-{
-    const struct cn_file_type *any = cn_file_type_by_name("Q4_K_M");
-    return format->block_elems > 1 && m->t->ne[0] % format->block_elems == 0 &&
-           (m->importance || (!format->ref->needs_weights &&
-                              !cn_mix_needs_imatrix(any, m->name, format->gguf_type)));
-}
-
-/* By rising bytes; those of equal bytes in the order of the table. */
-static void list_types(struct cn_auto_matrix *m)
-{
-    for (int i = 0; i < CN_N_TYPES; i++) {
-        const struct cn_format *f = &cn_formats[i];
-        if (!may_have(m, f))
-            continue;
-        size_t at = m->n_types++;
-        while (at > 0 &&
-               cn_row_bytes(m->type[at - 1], m->t->ne[0]) > cn_row_bytes(f, m->t->ne[0])) {
-            m->type[at] = m->type[at - 1];
-            at--;
-        }
-        m->type[at] = f;
-    }
-}
-
 static const struct cn_imatrix_entry *importance_of(const struct cn_auto_job *j,
                                                     const struct cn_auto_matrix *m)
 {
@@ -139,7 +114,7 @@ static enum cn_status find_matrices(struct cn_auto_job *j, const struct listing 
                      "original (--allow-requantize does it all the same)",
                      m->name, cn_gguf_type_name(m->t->gguf_type));
         m->importance = importance_of(j, m);
-        list_types(m);
+        cn_auto_list_types(m);
         if (m->n_types == 0)
             continue;
         plan->tensors[i].chosen = true;
@@ -148,20 +123,6 @@ static enum cn_status find_matrices(struct cn_auto_job *j, const struct listing 
     CN_RETURN_IF(j->n_matrices == 0, CN_ERR_ARGUMENT, j->err,
                  "%s: no matrix whose type could be chosen", j->in);
     return CN_OK;
-}
-
-size_t cn_auto_nearest(const struct cn_auto_matrix *m, double bpw)
-{
-    size_t best = 0;
-    double least = HUGE_VAL;
-    for (size_t c = 0; c < m->n_types; c++) {
-        double bits = 8.0 * m->type[c]->block_bytes / m->type[c]->block_elems;
-        if (fabs(bits - bpw) < least) {
-            least = fabs(bits - bpw);
-            best = c;
-        }
-    }
-    return best;
 }
 
 /* ---- budget -------------------------------------------------------------------------------------
@@ -336,16 +297,16 @@ static void find_file_type(const struct cn_auto_job *j, struct cn_auto_plan *pla
                                      .dry_run = true };
     double least = HUGE_VAL;
     plan->file_type = "Q8_0";
-    for (int i = 0; i < cn_n_file_types; i++) {
-        const struct cn_format *base = cn_format_by_gguf(cn_file_types[i].base);
+    const struct cn_file_type *type;
+    for (int i = 0; (type = cn_file_type_at(i)) != NULL; i++) {
         struct cn_file_result r;
-        if (!base || base->block_elems == 1 || special(cn_file_types[i].name))
+        if (cn_format_by_gguf(type->base)->block_elems == 1 || type->own || special(type->name))
             continue;
-        o.type = cn_file_types[i].name;
+        o.type = type->name;
         if (cn_quantize_file(j->in, "-", &o, &r, NULL) != CN_OK || fabs(r.bpw - plan->bpw) >= least)
             continue;
         least = fabs(r.bpw - plan->bpw);
-        plan->file_type = cn_file_types[i].name;
+        plan->file_type = type->name;
     }
 }
 

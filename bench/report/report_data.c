@@ -216,6 +216,11 @@ static int setting_of(struct cn_report *r, const struct cn_report_setting *s)
     return r->n_settings++;
 }
 
+bool cn_first_of_model(const struct cn_report *r, int f)
+{
+    return f == 0 || strcmp(r->files[f].model, r->files[f - 1].model) != 0;
+}
+
 int cn_report_group_of(const struct cn_report *r, int file, int setting)
 {
     for (int g = 0; g < r->n_groups; g++)

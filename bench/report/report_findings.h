@@ -1,58 +1,19 @@
 /* SPDX-License-Identifier: MIT
  *
- * Inside of bench/report/report.h: the chapter of findings, put together from one file per
- * question.
+ * Inside of bench/report/report.h: the questions that the chapter of findings asks. Each tells what
+ * it finds, and what it cannot (bench/report/report_tell.h); j->ok is false when memory ran out.
  */
 #ifndef CN_REPORT_FINDINGS_H
 #define CN_REPORT_FINDINGS_H
 
-#include "bench/report/report_part.h"
-#include "bench/report/report_text.h"
+#include "bench/report/report_tell.h"
 
-enum { CN_GAPS = 16 };
-
-struct cn_findings {
-    struct cn_report *r;
-    struct cn_table *comparisons, *fits, *sizes;
-    const char *heading; /* of the question; appended before its first answer */
-    struct {
-        struct cn_say what, why;
-    } gaps[CN_GAPS]; /* questions that stay open; told after the findings */
-    int n_gaps;
-    bool ok; /* false: out of memory */
-};
-
-/* A finding, and the test behind it. */
-void cn_tell(struct cn_findings *j, const struct cn_say *statement, const struct cn_say *evidence);
-/* A question that the data cannot answer, and why. */
-__attribute__((format(printf, 3, 4))) void cn_cannot(struct cn_findings *j, const char *what,
-                                                     const char *why, ...);
-
-/* A p in a table: two digits say all of it. */
-void cn_put_p(struct cn_table *t, const char *key, double p);
-
-/* "decode energy (package by powercap:package, measured)" */
-void cn_say_metric(const struct cn_report *r, struct cn_say *t, struct cn_metric m);
-/* ", " before a setting that has a name. */
-static inline const char *cn_comma(const char *setting)
-{
-    return *setting ? ", " : "";
-}
-
-/* The first file of its model. */
-bool cn_first_of_model(const struct cn_report *r, int file);
-
-/* report_paradox.c */
-void cn_find_k_against_iq(struct cn_findings *j);
-void cn_find_format_or_kernel(struct cn_findings *j);
-/* report_bits.c */
-void cn_find_near_linear(struct cn_findings *j);
-void cn_find_threshold(struct cn_findings *j);
-/* report_sizes.c */
-void cn_find_sizes(struct cn_findings *j);
-/* report_threads.c */
-void cn_find_threads(struct cn_findings *j);
-/* report_experts.c */
-void cn_find_experts(struct cn_findings *j);
+void cn_find_k_against_iq(struct cn_findings *j);     /* report_k_iq.c */
+void cn_find_format_or_kernel(struct cn_findings *j); /* report_k_iq.c */
+void cn_find_near_linear(struct cn_findings *j);      /* report_bits.c */
+void cn_find_threshold(struct cn_findings *j);        /* report_bits.c */
+void cn_find_sizes(struct cn_findings *j);            /* report_sizes.c */
+void cn_find_threads(struct cn_findings *j);          /* report_threads.c */
+void cn_find_experts(struct cn_findings *j);          /* report_experts.c */
 
 #endif

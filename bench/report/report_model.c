@@ -6,7 +6,7 @@
  */
 #include "bench/machine/energy_fit.h"
 #include "bench/page/plot.h"
-#include "bench/report/report_part.h"
+#include "bench/report/report_layout.h"
 #include "bench/report/report_text.h"
 
 #include <math.h>

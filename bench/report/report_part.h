@@ -161,6 +161,8 @@ double cn_metric_median(const struct cn_report *r, int group, struct cn_metric m
 size_t cn_metric_pairs(const struct cn_report *r, int group_a, int group_b, struct cn_metric m,
                        double *a, double *b);
 
+/* Whether it is the first file of its model; files stand by model. */
+bool cn_first_of_model(const struct cn_report *r, int file);
 /* The group of a file in a setting, or -1. */
 int cn_report_group_of(const struct cn_report *r, int file, int setting);
 /* Whether any run knows the metric. */
@@ -198,11 +200,5 @@ bool cn_report_roofline(struct cn_report *r);
 bool cn_report_front(struct cn_report *r);
 enum cn_status cn_report_raw(struct cn_report *r, struct cn_error *err);
 enum cn_status cn_report_provenance(struct cn_report *r, struct cn_error *err);
-
-/* Appends the plot if plots can be drawn and it has points; then frees it. */
-void cn_report_plot(struct cn_report *r, struct cn_plot *plot, const char *title);
-
-/* Appends the table if it has rows, folded up under the title if it is long; then frees it. */
-void cn_report_table(struct cn_report *r, struct cn_table *t, const char *title);
 
 #endif

@@ -1,26 +1,18 @@
 /* SPDX-License-Identifier: MIT
  *
- * Chapters of medians: speed, memory, quality.
+ * Chapters of medians: speed, memory, energy, quality.
  */
 #include "bench/page/plot.h"
-#include "bench/report/report_findings.h"
+#include "bench/report/report_layout.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
-    MAX_ROWS = 48,  /* files in one plot */
-    MAX_PLOTS = 6,  /* of one kind: settings */
-    TALL_TABLE = 16 /* rows from which a table is folded up */
+    MAX_ROWS = 48, /* files in one plot */
+    MAX_PLOTS = 6  /* of one kind: settings */
 };
-
-void cn_report_plot(struct cn_report *r, struct cn_plot *plot, const char *title)
-{
-    if (plot && r->plots && cn_plot_count(plot))
-        cn_page_plot(r->page, plot, title);
-    cn_plot_free(plot);
-}
 
 static const char *setting_title(const struct cn_report *r, int setting)
 {
@@ -144,17 +136,6 @@ static void put_group(const struct cn_report *r, struct cn_table *t, int g)
     cn_table_f64(t, "bpw", f->bpw);
     cn_table_str(t, "setting", r->settings[r->groups[g].setting].name);
     cn_table_i64(t, "n", r->groups[g].n_runs);
-}
-
-void cn_report_table(struct cn_report *r, struct cn_table *t, const char *title)
-{
-    if (cn_table_n_rows(t) > TALL_TABLE) {
-        cn_page_folded_table(r->page, t, title);
-    } else if (cn_table_n_rows(t)) {
-        cn_page_heading(r->page, title);
-        cn_page_table(r->page, t, false);
-    }
-    cn_table_free(t);
 }
 
 bool cn_report_speed(struct cn_report *r)

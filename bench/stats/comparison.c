@@ -137,48 +137,104 @@ static void add_text(char *list, size_t n, const char *text)
     snprintf(list + used, n - used, "%s%s", used ? ", " : "", text);
 }
 
+/* A number that is the same in every row of every set, such as a count of threads. */
+static bool is_constant(const struct work *w, size_t column)
+{
+    double first = (double)NAN;
+    for (size_t r = 0; r < w->d->n_rows; r++) {
+        double v = cn_dataset_cell(w->d, r, column)->number;
+        if (w->level[r] == SIZE_MAX || isnan(v))
+            continue;
+        if (isnan(first))
+            first = v;
+        if (v != first)
+            return false;
+    }
+    return true;
+}
+
+/* What a column of the table is for, where the options do not say. False if out of memory. */
+static bool choose_column(struct work *w, size_t c, struct cn_columns *metrics,
+                          struct cn_columns *numbers)
+{
+    struct overlap overlap;
+    enum cn_role role = cn_column_role(w->d, c);
+    switch (role) {
+    case CN_ROLE_METRIC:
+        return cn_columns_add(metrics, c);
+    case CN_ROLE_NUMBER:
+        return cn_columns_add(numbers, c);
+    case CN_ROLE_SPLIT:
+    case CN_ROLE_FACTOR:
+    case CN_ROLE_REPETITION:
+        if (!find_overlap(w, c, &overlap))
+            return false;
+        if (!overlap.shared) {
+            if (overlap.n_values <= FEW && role != CN_ROLE_REPETITION)
+                add_text(w->out->apart, sizeof w->out->apart, w->d->columns[c]);
+            return true;
+        }
+        if (role == CN_ROLE_SPLIT)
+            return overlap.n_values < 2 || cn_columns_add(&w->per, c);
+        return w->o->pair || cn_columns_add(&w->pair, c);
+    case CN_ROLE_WORK:
+    case CN_ROLE_QUIET:
+        break;
+    }
+    return true;
+}
+
+/* Appends those of `from` that are constant, or those that are not. False if out of memory. */
+static bool take(const struct work *w, const struct cn_columns *from, bool constant,
+                 struct cn_columns *to)
+{
+    for (size_t i = 0; i < from->n; i++)
+        if (is_constant(w, from->items[i]) == constant && !cn_columns_add(to, from->items[i]))
+            return false;
+    return true;
+}
+
+/* Fills w->metrics where the options name none: the metrics of the table or, where it has none that
+ * is known, its numbers. Those that never change are no metrics, unless nothing else is left. */
+static bool choose_metrics(struct work *w, const struct cn_columns *metrics,
+                           const struct cn_columns *numbers)
+{
+    const struct cn_columns *asked = metrics->n ? metrics : numbers,
+                            *rest[2] = { metrics, numbers };
+    bool ok =
+        take(w, asked, false, &w->metrics) && (w->metrics.n || take(w, asked, true, &w->metrics));
+    for (size_t k = 0; k < 2; k++)
+        for (size_t i = 0; ok && i < rest[k]->n; i++) {
+            size_t c = rest[k]->items[i];
+            if (cn_columns_have(&w->metrics, c))
+                continue;
+            if (is_constant(w, c))
+                add_text(w->out->constant, sizeof w->out->constant, w->d->columns[c]);
+            else
+                add_text(w->out->left_out, sizeof w->out->left_out, w->d->columns[c]);
+        }
+    return ok;
+}
+
 static enum cn_status choose_columns(struct work *w)
 {
     const struct cn_dataset *d = w->d;
-    struct cn_columns numbers = { 0 };
+    struct cn_columns metrics = { 0 }, numbers = { 0 };
     bool ok = true;
     CN_TRY(cn_columns_parse(d, w->o->per, &w->per, w->err));
     CN_TRY(cn_columns_parse(d, w->o->metrics, &w->metrics, w->err));
     if (w->o->pair && strcmp(w->o->pair, "none") != 0)
         CN_TRY(cn_columns_parse(d, w->o->pair, &w->pair, w->err));
     const size_t n_asked = w->metrics.n;
-    for (size_t c = 0; c < d->n_columns && ok; c++) {
-        struct overlap overlap;
-        if (cn_columns_have(&w->by, c) || cn_columns_have(&w->per, c) ||
-            cn_columns_have(&w->pair, c) || cn_columns_have(&w->metrics, c))
-            continue;
-        switch (cn_column_role(d, c)) {
-        case CN_ROLE_METRIC:
-            ok = n_asked || cn_columns_add(&w->metrics, c);
-            break;
-        case CN_ROLE_NUMBER:
-            ok = cn_columns_add(&numbers, c);
-            break;
-        case CN_ROLE_SPLIT:
-        case CN_ROLE_FACTOR:
-            ok = find_overlap(w, c, &overlap);
-            if (!overlap.shared && overlap.n_values <= FEW)
-                add_text(w->out->apart, sizeof w->out->apart, d->columns[c]);
-            else if (ok && cn_column_role(d, c) == CN_ROLE_SPLIT)
-                ok = overlap.n_values < 2 || cn_columns_add(&w->per, c);
-            else if (ok && overlap.shared && !w->o->pair)
-                ok = cn_columns_add(&w->pair, c);
-            break;
-        case CN_ROLE_WORK:
-        case CN_ROLE_QUIET:
-            break;
-        }
-    }
-    for (size_t i = 0; i < numbers.n && ok; i++)
-        if (w->metrics.n && (n_asked || cn_column_role(d, w->metrics.items[0]) == CN_ROLE_METRIC))
-            add_text(w->out->left_out, sizeof w->out->left_out, d->columns[numbers.items[i]]);
-        else
-            ok = cn_columns_add(&w->metrics, numbers.items[i]);
+    for (size_t c = 0; c < d->n_columns && ok; c++)
+        if (!cn_columns_have(&w->by, c) && !cn_columns_have(&w->per, c) &&
+            !cn_columns_have(&w->pair, c) && !cn_columns_have(&w->metrics, c))
+            ok = choose_column(w, c, &metrics, &numbers);
+    if (ok && !n_asked)
+        ok = choose_metrics(w, &metrics, &numbers);
+    for (size_t i = 0; i < numbers.n && n_asked; i++)
+        add_text(w->out->left_out, sizeof w->out->left_out, d->columns[numbers.items[i]]);
+    free(metrics.items);
     free(numbers.items);
     if (!ok)
         return no_memory(w);
@@ -415,7 +471,7 @@ bool cn_comparison_equivalence(struct cn_comparison *c, double *x, double *y, do
     return !c->paired || cn_shapiro(x, n_a, &unused, &c->p_normal);
 }
 
-/* The interval of a lone value: x_lo and x_hi beside x_median. */
+/* The interval of a lone value: x_lo and x_hi beside x or x_median. */
 static void lone_interval(const struct work *w, size_t per, size_t metric, size_t level, double *lo,
                           double *hi)
 {
@@ -424,9 +480,10 @@ static void lone_interval(const struct work *w, size_t per, size_t metric, size_
     size_t n = strlen(name), n_suffix = sizeof suffix - 1;
     char bound[256];
     *lo = *hi = (double)NAN;
-    if (n <= n_suffix || n >= sizeof bound || strcmp(name + n - n_suffix, suffix) != 0)
+    if (n >= sizeof bound - 4)
         return;
-    n -= n_suffix;
+    if (n > n_suffix && strcmp(name + n - n_suffix, suffix) == 0)
+        n -= n_suffix;
     snprintf(bound, sizeof bound, "%.*s_lo", (int)n, name);
     int64_t c_lo = cn_dataset_column(w->d, bound, n + 3);
     snprintf(bound, sizeof bound, "%.*s_hi", (int)n, name);
@@ -478,6 +535,9 @@ static enum cn_status compare(struct work *w, size_t per, size_t metric, size_t 
     memcpy(copy + n_a, y, n_b * sizeof *y);
     cn_summarise(copy, n_a, &c->of_a);
     cn_summarise(copy + n_a, n_b, &c->of_b);
+    c->same_values = n_a == n_b;
+    for (size_t i = 0; i < n_a && c->same_values; i++)
+        c->same_values = copy[i] == copy[n_a + i];
     free(copy);
     if (n_a == 1 && n_b == 1) {
         lone_interval(w, per, metric, a, &c->lo_a, &c->hi_a);
@@ -541,6 +601,8 @@ static enum cn_status compare_all(struct work *w)
     CN_TRY(find_sets(w));
     CN_TRY(choose_columns(w));
     CN_TRY(pair_rows(w));
+    if (!cn_groups_describe(w->d, &w->per, &w->owned->per))
+        return no_memory(w);
     if (w->paired)
         check_pairs(w);
     const size_t n_levels = w->out->n_levels;

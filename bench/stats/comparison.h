@@ -27,6 +27,7 @@ struct cn_comparison {
     const char *metric, *per; /* per: the combination, "" without one */
     const char *a, *b;        /* the sets */
     bool paired;
+    bool same_values;             /* both sets hold the same values, in any order */
     struct cn_summary of_a, of_b; /* of the values that the tests had */
     struct cn_rank_test test;
     double p_holm;   /* corrected for all the comparisons made with this one */
@@ -58,6 +59,7 @@ struct cn_comparisons {
     char pairing[512];     /* what makes a pair; "" without pairs */
     char apart[512];       /* other columns in which no two sets have a value in common */
     char left_out[512];    /* numbers that were not compared, as nobody asked */
+    char constant[512];    /* numbers that say the same in every row, and so compare nothing */
     char warnings[4][256]; /* what spoils the comparison; "" where there are fewer */
     void *owned;
 };

@@ -40,7 +40,7 @@ static void size_of(struct sentence *s, const struct cn_tost *t, double value)
 }
 
 /* "B is 3.4% above A (90% interval 2.1% to 4.8%)" */
-static void how_far(struct sentence *s, const struct cn_comparison *c)
+static void describe_difference(struct sentence *s, const struct cn_comparison *c)
 {
     struct cn_tost t = c->tost;
     double a = c->of_a.median, b = c->of_b.median;
@@ -81,9 +81,9 @@ static void margin(struct sentence *s, const struct cn_tost *t)
 }
 
 /* One value on each side: no test, but results bring intervals of their own. */
-static void lone(struct sentence *s, const struct cn_comparison *c)
+static void describe_single_values(struct sentence *s, const struct cn_comparison *c)
 {
-    how_far(s, c);
+    describe_difference(s, c);
     if (isnan(c->lo_a) || isnan(c->hi_a) || isnan(c->lo_b) || isnan(c->hi_b))
         say(s, "; one value of each, so nothing can be said about chance.");
     else if (c->lo_b > c->hi_a || c->hi_b < c->lo_a)
@@ -117,11 +117,17 @@ static void verdict(struct sentence *s, const struct cn_comparison *c)
         say(s, "%s and %s are equal in every pair (%zu).", c->a, c->b, c->test.n_a);
         return;
     }
-    if (n == 1 && c->of_a.n == c->of_b.n) {
-        lone(s, c);
+    if (c->same_values && !c->paired && n > 1) {
+        say(s, "%s and %s hold the same values (%zu each; ", c->a, c->b, n);
+        rank_p(s, c);
+        say(s, ").");
         return;
     }
-    how_far(s, c);
+    if (n == 1 && c->of_a.n == c->of_b.n) {
+        describe_single_values(s, c);
+        return;
+    }
+    describe_difference(s, c);
     say(s, differ ? ": a difference (" : same ? ": no difference shown (" : ": undecided (");
     rank_p(s, c);
     say(s, ")");

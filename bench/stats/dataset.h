@@ -1,7 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
  * Results as rows of named columns, read from what programs write: CSV (also with tabs or
- * semicolons), a JSON array of objects, JSON lines.
+ * semicolons, and then decimal commas), JSON, JSON lines, a Markdown table.
+ *
+ * A JSON document is an array of objects, an object whose one list of objects holds the results
+ * (hyperfine), or an object that is a result itself. An object inside a result gives columns called
+ * OUTER.INNER; an estimate with its interval (Criterion) gives NAME, NAME_lo and NAME_hi. Each of
+ * hyperfine's `times` is a row of its own; what a result says of all of them together stands in the
+ * first of these rows or, where it follows from them, nowhere. The samples of llama-bench give its
+ * avg_ts bounds of a 95% interval, avg_ts_lo and avg_ts_hi.
  */
 #ifndef CN_DATASET_H
 #define CN_DATASET_H

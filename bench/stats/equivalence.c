@@ -57,13 +57,26 @@ static bool usable(const double *x, size_t n, enum cn_scale scale)
     return n >= 2;
 }
 
-static void moments(const double *x, size_t n, enum cn_scale scale, double *mean, double *variance)
+/* x[i], or y[i] - x[i] where there is a y. */
+static double at(const double *x, const double *y, size_t i, enum cn_scale scale)
 {
-    *mean = *variance = 0;
+    return y ? value(y[i], scale) - value(x[i], scale) : value(x[i], scale);
+}
+
+/* Mean and variance of x[n], or of y - x where there is a y. They are counted from the first of the
+ * values, so that equal values have exactly their own mean and no variance, whatever their number:
+ * sets that say the same are level, and not 2e-14% apart. */
+static void moments(const double *x, const double *y, size_t n, enum cn_scale scale, double *mean,
+                    double *variance)
+{
+    const double first = at(x, y, 0, scale);
+    double sum = 0;
     for (size_t i = 0; i < n; i++)
-        *mean += value(x[i], scale) / (double)n;
+        sum += at(x, y, i, scale) - first;
+    *mean = first + sum / (double)n;
+    *variance = 0;
     for (size_t i = 0; i < n; i++) {
-        double d = value(x[i], scale) - *mean;
+        double d = at(x, y, i, scale) - *mean;
         *variance += d * d / (double)(n - 1);
     }
 }
@@ -75,13 +88,8 @@ void cn_tost_paired(const double *a, const double *b, size_t n, enum cn_scale sc
     test->scale = scale;
     if (!usable(a, n, scale) || !usable(b, n, scale))
         return;
-    double mean = 0, variance = 0;
-    for (size_t i = 0; i < n; i++)
-        mean += (value(b[i], scale) - value(a[i], scale)) / (double)n;
-    for (size_t i = 0; i < n; i++) {
-        double d = value(b[i], scale) - value(a[i], scale) - mean;
-        variance += d * d / (double)(n - 1);
-    }
+    double mean, variance;
+    moments(a, b, n, scale, &mean, &variance);
     decide(mean, sqrt(variance / (double)n), (double)(n - 1), margin, test);
 }
 
@@ -93,8 +101,8 @@ void cn_tost_unpaired(const double *a, size_t n_a, const double *b, size_t n_b, 
     if (!usable(a, n_a, scale) || !usable(b, n_b, scale))
         return;
     double mean_a, mean_b, s_a, s_b;
-    moments(a, n_a, scale, &mean_a, &s_a);
-    moments(b, n_b, scale, &mean_b, &s_b);
+    moments(a, NULL, n_a, scale, &mean_a, &s_a);
+    moments(b, NULL, n_b, scale, &mean_b, &s_b);
     s_a /= (double)n_a;
     s_b /= (double)n_b;
     double df = (double)(n_a + n_b - 2);

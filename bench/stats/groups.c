@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/strmap.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -131,6 +132,46 @@ bool cn_groups_make(const struct cn_dataset *d, const struct cn_columns *columns
             if (*p == SEPARATOR)
                 *p = ' ';
     return ok;
+}
+
+static char *describe_row(const struct cn_dataset *d, const struct cn_columns *columns, size_t row)
+{
+    char *text = NULL;
+    size_t n;
+    FILE *out = open_memstream(&text, &n);
+    const char *comma = "";
+    if (!out)
+        return NULL;
+    for (size_t i = 0; i < columns->n; i++) {
+        const struct cn_cell *cell = cn_dataset_cell(d, row, columns->items[i]);
+        if (!cell->text)
+            continue;
+        fputs(comma, out);
+        if (!isnan(cell->number))
+            fprintf(out, "%s ", d->columns[columns->items[i]]);
+        fputs(cell->text, out);
+        comma = ", ";
+    }
+    if (fclose(out) == 0)
+        return text;
+    free(text);
+    return NULL;
+}
+
+bool cn_groups_describe(const struct cn_dataset *d, const struct cn_columns *columns,
+                        struct cn_groups *groups)
+{
+    size_t next = 0; /* groups are numbered in the order of their first rows */
+    for (size_t row = 0; row < d->n_rows && next < groups->n; row++) {
+        if (groups->of_row[row] != next)
+            continue;
+        char *text = describe_row(d, columns, row);
+        if (!text)
+            return false;
+        free(groups->names[next]);
+        groups->names[next++] = text;
+    }
+    return true;
 }
 
 void cn_groups_free(struct cn_groups *groups)

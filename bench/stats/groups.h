@@ -32,6 +32,10 @@ struct cn_groups {
  * frees it, also then. */
 bool cn_groups_make(const struct cn_dataset *dataset, const struct cn_columns *columns,
                     struct cn_groups *groups);
+/* Calls each group what a reader needs to hear: "prefill", "n_prompt 512, n_gen 0". Numbers come
+ * with the name of their column, and a comma stands in between. False if out of memory. */
+bool cn_groups_describe(const struct cn_dataset *dataset, const struct cn_columns *columns,
+                        struct cn_groups *groups);
 void cn_groups_free(struct cn_groups *groups);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "bench/stats/stats.h"
 
+#include "base/rng.h"
 #include "bench/stats/distributions.h"
 
 #include <math.h>
@@ -58,8 +59,7 @@ void cn_median_interval(double *x, size_t n, double *lo, double *hi)
     for (int r = 0; r < RESAMPLES; r++) {
         memset(times, 0, n * sizeof *times);
         for (size_t i = 0; i < n; i++) {
-            state = state * 6364136223846793005u + 1442695040888963407u; /* Knuth, MMIX */
-            times[(state >> 33) % n]++;
+            times[cn_lcg_next(&state) % n]++;
         }
         medians[r] = median_of_counts(x, n, times);
     }

@@ -5,10 +5,12 @@
 #include "bench/study/study_part.h"
 
 #include "base/error.h"
+#include "base/json.h"
 
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct report {
@@ -105,4 +107,99 @@ enum cn_status cn_study_check(const struct cn_study *s, const struct cn_study_si
                  "%s is not fit for measuring: %d checks refuse it (--force goes on all the same)",
                  site->name, r.n_refused);
     return CN_OK;
+}
+
+/* ---- the meter ----------------------------------------------------------------------------------
+ */
+
+static const char *text_of(const struct cn_json_value *row, const char *key)
+{
+    const struct cn_json_value *v = cn_json_get(row, key);
+    return v && v->type == CN_JSON_STRING ? v->string : "";
+}
+
+/* One channel that the runs of a target would watch. */
+static enum cn_status judge_meter(const struct cn_study *s, const char *target, bool ok,
+                                  const char *reason, const char *remedy)
+{
+    const char *asked = s->plan.meter;
+    if (ok)
+        return CN_OK;
+    if (!asked) {
+        cn_study_note(s,
+                      "%s: no energy meter was found, so the runs will have no joules: %s%s%s "
+                      "(`meter none` in the plan says that none is wanted)",
+                      target, reason, *remedy ? "; " : "", remedy);
+        return CN_OK;
+    }
+    if (s->o->force) {
+        cn_study_note(s, "%s: the plan's meter %s: %s (forced)", target, asked, reason);
+        return CN_OK;
+    }
+    return cn_fail(s->err, CN_ERR_ARGUMENT,
+                   "%s: the plan's meter %s cannot be read there: %s%s%s (--force measures all the "
+                   "same)",
+                   target, asked, reason, *remedy ? "; " : "", remedy);
+}
+
+static bool wants_meter(const struct cn_study *s)
+{
+    return !s->plan.meter || strcmp(s->plan.meter, "none") != 0;
+}
+
+enum cn_status cn_study_check_local_meter(const struct cn_study *s)
+{
+    struct cn_profiler_error err = { "" };
+    enum cn_status status = CN_OK;
+    if (!wants_meter(s))
+        return CN_OK;
+    struct cn_profiler *p = cn_profiler_create(
+        &(struct cn_profiler_options){
+            .root = s->o->root, .meter = s->plan.meter, .force = s->o->force },
+        &err);
+    CN_RETURN_IF(!p, CN_ERR_ARGUMENT, s->err, "%s", err.text);
+    for (size_t i = 0; status == CN_OK && i < cn_profiler_n_channels(p); i++) {
+        const struct cn_meter_info *m = cn_profiler_channel(p, i);
+        status = judge_meter(s, "local", m->ok, m->reason, m->remedy);
+    }
+    cn_profiler_free(p);
+    return status;
+}
+
+enum cn_status cn_study_check_meter(const struct cn_study *s, const struct cn_study_site *site)
+{
+    struct cn_study_args args = { .n = 0 };
+    struct cn_study_outcome outcome = { .folder = "" };
+    char reason[CN_STUDY_REASON];
+    if (!wants_meter(s))
+        return CN_OK;
+    cn_study_arg(&args, "meters");
+    cn_study_arg(&args, "--meter");
+    cn_study_arg(&args, "%s", s->plan.meter ? s->plan.meter : "auto");
+    if (s->o->root) {
+        cn_study_arg(&args, "--root");
+        cn_study_arg(&args, "%s", s->o->root);
+    }
+    cn_study_arg(&args, "-o");
+    cn_study_arg(&args, "jsonl");
+    CN_TRY(cn_study_job(s, site, "meters", &args, &outcome));
+    cn_study_job_reason(&outcome, reason, sizeof reason);
+    size_t n;
+    char *text = reason[0] ? NULL : cn_study_job_text(&outcome, "stdout", &n), *rest = text;
+    cn_study_job_forget(&outcome);
+    CN_RETURN_IF(reason[0], CN_ERR_IO, s->err, "%s: carnot meters: %.400s", site->name, reason);
+    CN_RETURN_IF(!text, CN_ERR_FORMAT, s->err, "%s: carnot meters wrote nothing", site->name);
+    enum cn_status status = CN_OK;
+    for (char *line; status == CN_OK && (line = strsep(&rest, "\n")) != NULL;) {
+        struct cn_json *json = NULL;
+        if (*line)
+            status = cn_json_parse(line, strlen(line), "carnot meters", &json, s->err);
+        const struct cn_json_value *row = json ? cn_json_root(json) : NULL;
+        if (status == CN_OK && row)
+            status = judge_meter(s, site->name, strcmp(text_of(row, "status"), "ok") == 0,
+                                 text_of(row, "reason"), text_of(row, "remedy"));
+        cn_json_free(json);
+    }
+    free(text);
+    return status;
 }

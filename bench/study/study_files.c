@@ -8,11 +8,13 @@
 #include "base/sha256.h"
 #include "base/table.h"
 #include "engine/tools.h"
+#include "quant/quant.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -230,6 +232,42 @@ static enum cn_status put(const struct cn_study *s, const struct file *f, const 
     return status;
 }
 
+/* What the plan calls a file is a promise about its types. Says where they are others: by the name
+ * that the file gives itself, and where hardly any weight is of the type that the name stands for
+ * (rows of a length that it does not divide get another one). A name that is no file type promises
+ * nothing. */
+static enum cn_status tell_types(const struct cn_study *s, const struct file *f,
+                                 const struct cn_inspect *inspect)
+{
+    const struct cn_file_type *want = cn_file_type_by_name(f->quant);
+    const struct cn_format *base = want ? cn_format_by_gguf(want->base) : NULL;
+    const char *own = cn_inspect_get_info(inspect)->file_type;
+    struct cn_inspect_type t;
+    double all = 0, of_base = 0, most = 0;
+    char name[32] = "", text[CN_STUDY_REASON];
+    for (int64_t i = 0; cn_inspect_get_type(inspect, i, &t); i++) {
+        double n = (double)t.n_elems;
+        all += n;
+        of_base += base && strcasecmp(t.name, base->name) == 0 ? n : 0;
+        if (n > most) {
+            most = n;
+            copy(name, sizeof name, t.name);
+        }
+    }
+    bool other = own && want && strcasecmp(own, want->name) != 0;
+    bool few = base && of_base < most && of_base < 0.25 * all;
+    if (!other && !few)
+        return CN_OK;
+    int used = snprintf(text, sizeof text, "the plan calls it %s", f->quant);
+    if (other)
+        used += snprintf(text + used, sizeof text - (size_t)used, ", it calls itself %s", own);
+    snprintf(text + used, sizeof text - (size_t)used, "; %.0f%% of its weights are %s",
+             100 * most / all, name);
+    cn_study_note(s, "%s %s: %s", f->model, f->quant, text);
+    return cn_study_exec(s->db, s->err, "UPDATE files SET reason = ?2 WHERE file = ?1", "is", f->id,
+                         text);
+}
+
 static enum cn_status describe(const struct cn_study *s, const struct file *f,
                                const struct hashed *source)
 {
@@ -243,6 +281,8 @@ static enum cn_status describe(const struct cn_study *s, const struct file *f,
         status = cn_model_open(f->path, NULL, &model, s->err);
     if (status == CN_OK)
         status = put(s, f, sha256, source, inspect, model);
+    if (status == CN_OK)
+        status = tell_types(s, f, inspect);
     cn_model_close(model);
     cn_inspect_close(inspect);
     return status;

@@ -8,6 +8,8 @@
 
 #include "base/json.h"
 #include "bench/study/study_run.h"
+#include "bench/target/study_args.h"
+#include "bench/target/study_folder.h"
 #include "bench/target/study_target.h"
 
 struct cn_study {
@@ -43,17 +45,6 @@ struct cn_study_site {
 enum cn_status cn_study_site_open(const struct cn_study *s, const char *name,
                                   struct cn_study_site *site);
 void cn_study_site_close(struct cn_study_site *site);
-
-/* Words of a command line. */
-struct cn_study_args {
-    const char *argv[100];
-    int n;
-    char text[8192];
-    size_t n_text;
-    bool full;
-};
-__attribute__((format(printf, 2, 3))) void cn_study_arg(struct cn_study_args *a, const char *format,
-                                                        ...);
 
 /* Runs a job and brings what it wrote here. */
 enum cn_status cn_study_job(const struct cn_study *s, const struct cn_study_site *site,
@@ -104,6 +95,11 @@ enum cn_status cn_study_join(const struct cn_study_outcome *outcome, const char 
 enum cn_status cn_study_prepare(struct cn_study *s, const struct cn_study_site *host);
 /* study_checks.c: CN_ERR_ARGUMENT if the machine's state forbids measuring, unless forced. */
 enum cn_status cn_study_check(const struct cn_study *s, const struct cn_study_site *site);
+/* study_checks.c: whether a device, or this machine, has the meter that its runs will ask for.
+ * CN_ERR_ARGUMENT if the plan names one that it lacks, unless forced; where none is named and none
+ * is there, the user is told that joules will be missing. */
+enum cn_status cn_study_check_meter(const struct cn_study *s, const struct cn_study_site *site);
+enum cn_status cn_study_check_local_meter(const struct cn_study *s);
 /* study_device.c: the row of `devices`, and `limits`. */
 enum cn_status cn_study_describe(const struct cn_study *s, struct cn_study_site *site);
 /* study_worker.c: all runs that this site can take. alone: it shows progress. */

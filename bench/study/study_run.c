@@ -152,12 +152,34 @@ static void unload(struct cn_study *s, struct text *t)
     *t = (struct text){ .bytes = NULL };
 }
 
+static enum cn_status count_left(struct cn_study *s, double *left)
+{
+    return cn_study_number(s->db, left, s->err,
+                           "SELECT count(*) FROM runs WHERE status IN ('pending', 'running') AND "
+                           "(block - ?1) % ?2 = 0",
+                           "ii", (int64_t)s->shard.i, (int64_t)s->shard.n);
+}
+
+/* The meters of other targets are looked at when those are reached. */
+static enum cn_status look_at_meter(struct cn_study *s)
+{
+    bool here = s->o->n_targets == 0;
+    double left = 1;
+    for (size_t i = 0; i < s->o->n_targets; i++)
+        here |= strcmp(s->o->targets[i], "local") == 0;
+    if (s->db)
+        CN_TRY(count_left(s, &left));
+    return here && left > 0 ? cn_study_check_local_meter(s) : CN_OK;
+}
+
 /* Before a folder is made: a plan or a database that is refused leaves nothing behind. */
 static enum cn_status look(const struct cn_study_options *options, struct cn_error *err)
 {
     struct cn_study s = { .o = options, .err = err };
     struct text text = { .bytes = NULL };
     enum cn_status status = load(&s, &text, true);
+    if (status == CN_OK)
+        status = look_at_meter(&s);
     unload(&s, &text);
     return status;
 }
@@ -177,14 +199,6 @@ static _Noreturn void be_worker(struct cn_study *s, const char *target, pid_t pa
         cn_study_note(s, "%s: %s", target, s->err->text);
     cn_study_db_close(s->db);
     _exit(status == CN_OK ? 0 : status == CN_ERR_CANCELLED ? 3 : 1);
-}
-
-static enum cn_status count_left(struct cn_study *s, double *left)
-{
-    return cn_study_number(s->db, left, s->err,
-                           "SELECT count(*) FROM runs WHERE status IN ('pending', 'running') AND "
-                           "(block - ?1) % ?2 = 0",
-                           "ii", (int64_t)s->shard.i, (int64_t)s->shard.n);
 }
 
 /* Waits for all workers, showing how far they are together. */

@@ -2,6 +2,7 @@
 #include "bench/study/study_table.h"
 
 #include "base/error.h"
+#include "base/rng.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -125,24 +126,6 @@ static enum cn_status put_cells(struct cn_study_db *db, const struct cn_study_pl
     return CN_OK;
 }
 
-static uint64_t splitmix64(uint64_t *state)
-{
-    uint64_t z = *state += 0x9e3779b97f4a7c15;
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
-    z = (z ^ z >> 27) * 0x94d049bb133111eb;
-    return z ^ z >> 31;
-}
-
-/* A number below n, each equally likely. */
-static uint64_t draw(uint64_t *state, uint64_t n)
-{
-    uint64_t limit = UINT64_MAX - UINT64_MAX % n, v;
-    do
-        v = splitmix64(state);
-    while (v >= limit);
-    return v % n;
-}
-
 static enum cn_status put_runs(struct cn_study_db *db, const struct cn_study_plan *plan,
                                int64_t n_cells, struct cn_error *err)
 {
@@ -150,11 +133,11 @@ static enum cn_status put_runs(struct cn_study_db *db, const struct cn_study_pla
     CN_RETURN_IF(!order, CN_ERR_MEMORY, err, "out of memory");
     enum cn_status status = CN_OK;
     for (int64_t b = 1; b <= plan->repetitions && status == CN_OK; b++) {
-        uint64_t state = plan->seed + ((uint64_t)b << 32);
+        struct cn_rng rng = { plan->seed + ((uint64_t)b << 32) };
         for (int64_t i = 0; i < n_cells; i++)
             order[i] = i + 1;
         for (int64_t i = n_cells - 1; i > 0; i--) {
-            int64_t k = (int64_t)draw(&state, (uint64_t)i + 1), cell = order[i];
+            int64_t k = (int64_t)cn_rng_below(&rng, (uint64_t)i + 1), cell = order[i];
             order[i] = order[k];
             order[k] = cell;
         }

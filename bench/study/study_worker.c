@@ -4,8 +4,8 @@
  */
 #include "bench/study/study_part.h"
 
+#include "base/clock.h"
 #include "base/error.h"
-#include "bench/machine/probe.h"
 #include "engine/tools.h"
 #include "profiler/profiler.h"
 #include "quant/quant.h"
@@ -31,13 +31,6 @@ struct worker {
     int64_t done, total; /* of this call */
     bool ran;            /* something, so that there is something to cool down from */
 };
-
-static double now_s(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_REALTIME, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static bool cancelled(const struct cn_study *s)
 {
@@ -359,7 +352,7 @@ static enum cn_status store(const struct worker *w, const struct run *r,
                                "UPDATE runs SET status = ?2, reason = ?3, ended_s = ?4 WHERE run = "
                                "?1",
                                "issd", r->id, reason[0] ? "failed" : "done",
-                               reason[0] ? reason : NULL, now_s());
+                               reason[0] ? reason : NULL, cn_now_s(CLOCK_REALTIME));
         if (status == CN_OK && !reason[0])
             status = store_record(s, r, outcome, object);
         if (status == CN_OK && joined)
@@ -417,7 +410,7 @@ static enum cn_status do_run(struct worker *w, const struct run *r)
         s->db, s->err,
         "UPDATE runs SET status = 'running', attempts = attempts + 1, device = ?2, started_s = ?3, "
         "cooldown_s = ?4, cooldown_status = ?5, command = ?6 WHERE run = ?1",
-        "iiddss", r->id, w->site.id, now_s(), cooldown_s, cooled, text);
+        "iiddss", r->id, w->site.id, cn_now_s(CLOCK_REALTIME), cooldown_s, cooled, text);
     free(text);
     snprintf(name, sizeof name, "run-%lld", (long long)r->id);
     if (status == CN_OK) {
@@ -488,6 +481,8 @@ static enum cn_status work(struct worker *w)
     if (left < 1)
         return CN_OK;
     w->total = (int64_t)left;
+    if (strcmp(w->site.name, "local") != 0) /* this machine was looked at before all else */
+        CN_TRY(cn_study_check_meter(s, &w->site));
     CN_TRY(cn_study_check(s, &w->site));
     w->site.celsius = temperature(w);
     CN_TRY(warm_up(w));

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "bench/target/study_client.h"
 
+#include "base/clock.h"
 #include "base/error.h"
-#include "bench/machine/probe.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -5,7 +5,8 @@
 #ifndef CN_STUDY_CLIENT_H
 #define CN_STUDY_CLIENT_H
 
-#include "bench/study/study_part.h"
+#include "bench/target/study_args.h"
+#include "bench/target/study_target.h"
 
 struct cn_study_client {
     struct cn_study_args args; /* the program first, looked for in PATH */

@@ -2,6 +2,8 @@
  *
  * The target `local`: jobs are child processes on this machine, in folders under work/jobs.
  */
+#include "base/clock.h"
+#include "bench/target/study_folder.h"
 #include "bench/target/study_target.h"
 
 #include "base/error.h"

@@ -2,10 +2,11 @@
  *
  * Jobs on a device: begun in a session of their own, looked after from time to time, collected.
  */
+#include "base/clock.h"
+#include "bench/target/study_folder.h"
 #include "bench/target/study_remote.h"
 
 #include "base/error.h"
-#include "bench/machine/probe.h"
 
 #include <ctype.h>
 #include <errno.h>

@@ -1,13 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "bench/target/study_target.h"
 
-#include "base/error.h"
-
-#include <dirent.h>
-#include <errno.h>
-#include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 static const struct cn_study_target *const targets[] = {
 #define CN_STUDY_TARGET(name) &cn_study_##name,
@@ -24,18 +18,4 @@ const struct cn_study_target *cn_study_target_find(const char *name, const char 
             return targets[i];
         }
     return NULL;
-}
-
-enum cn_status cn_study_remove_folder(const char *path, struct cn_error *err)
-{
-    DIR *dir = opendir(path);
-    CN_RETURN_IF(!dir && errno != ENOENT, CN_ERR_IO, err, "%s: %s", path, strerror(errno));
-    if (!dir)
-        return CN_OK;
-    for (struct dirent *e; (e = readdir(dir)) != NULL;)
-        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
-            unlinkat(dirfd(dir), e->d_name, 0);
-    closedir(dir);
-    CN_RETURN_IF(rmdir(path) != 0, CN_ERR_IO, err, "%s: %s", path, strerror(errno));
-    return CN_OK;
 }

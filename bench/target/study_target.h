@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Where the runs of a study happen. A target is one const vtable in bench/study_<name>.c and one
- * row in bench/target/study_targets.def; --target NAME:ADDRESS reaches it.
+ * Where the runs of a study happen. A target is one const vtable in bench/target/study_<name>.c and
+ * one row in bench/target/study_targets.def; --target NAME:ADDRESS reaches it.
  *
  * All work on a target is the program itself with some arguments ("run -m ... --record ..."), the
  * same everywhere: a job. Jobs read files that were pushed before and write into a folder of their
@@ -83,9 +83,6 @@ struct cn_study_target {
 /* The target that `name` ("adb:SERIAL") means; *address is what stands behind the colon, "" if
  * nothing does. NULL if there is none. */
 const struct cn_study_target *cn_study_target_find(const char *name, const char **address);
-
-/* Removes a folder that holds files only; one that is not there is fine. */
-enum cn_status cn_study_remove_folder(const char *path, struct cn_error *err);
 
 #define CN_STUDY_TARGET(name) extern const struct cn_study_target cn_study_##name;
 #include "bench/target/study_targets.def"

@@ -12,12 +12,17 @@ static const struct cn_usage usage = {
     "carnot attribute --trace T.jsonl --samples S [options]",
     "Says what each phase of a trace (carnot run --trace) cost, from samples that another meter\n"
     "recorded meanwhile. Samples are one of\n"
-    "  CSV: a header names time (t_ms, time_s, timestamp, ...) and power_w, power_mw, energy_j,\n"
-    "      energy_uj, ..., or current_ma and voltage_v; without a header: seconds, watts\n"
+    "  CSV: a header, which may stand behind #, names time (t_ms, Time (s), timestamp, ...) and\n"
+    "      power_w, Main Avg Power (mW), energy_j, ..., or current_ma and voltage_v; two columns\n"
+    "      without a header are seconds, watts. Times may be ISO-8601\n"
     "  JSON lines with such keys\n"
     "  logcat lines of Android's BatteryManager: stats => ts_ms,uA,mV,percent,0.1C\n"
+    "  the output of dumpsys battery (a line with the time before each), tegrastats,\n"
+    "      powermetrics, perf stat -I MS -x,\n"
     "Stamps since 1970 are joined by the trace's CLOCK_REALTIME, others by CLOCK_BOOTTIME or\n"
-    "CLOCK_MONOTONIC. What the samples cannot tell is null with its status.\n",
+    "CLOCK_MONOTONIC. Rows of one time are averaged. Units and signs of batteries are settled by\n"
+    "evidence, which is said; what contradicts itself is refused. What the samples cannot tell is\n"
+    "null with its status.\n",
 };
 
 static void columns(struct cn_table *t)
@@ -71,6 +76,11 @@ int cn_cmd_attribute(int argc, char **argv)
         { "--samples",     NULL,       CN_OPT_STRING, &samples,     "FILE",   "what the meter recorded", 0,     0   },
         { "--offset-ms",   NULL,       CN_OPT_FLOAT,  &o.offset_ms, "X",
          "added to the time of every sample (default 0)",                                                -1e12, 1e12},
+        { "--column",      NULL,       CN_OPT_STRING, &o.columns,   "LIST",
+         "which column is what, if names do not tell: time=NAME,power=NAME, energy=NAME:Wh, "
+          "current=NAME, voltage=NAME",                                                                  0,     0   },
+        { "--volts",       NULL,       CN_OPT_FLOAT,  &o.volts,     "V",
+         "the voltage that an instrument was set to which recorded current alone",                       0,     1000},
         { "--find-offset", NULL,       CN_OPT_FLOAT,  &search_s,    "S",
          "find the offset of the samples' clock, up to S seconds, from how power and phases "
           "change together (default 0: trust the clocks)",                                               0,     1e5 },

@@ -18,8 +18,9 @@ static const struct cn_usage usage = {
     "carnot compare A B [options], carnot compare RUNS --by COLUMN [options]",
     "Compares results: those of file A with those of file B (and C ...), or those of one file "
     "that\n"
-    "differ in a column. Files are CSV, JSON or JSON lines, as carnot bench --save, carnot study\n"
-    "export and other programs write them. Rows that agree in their factors (model, threads,\n"
+    "differ in a column. Files are CSV, JSON, JSON lines or a Markdown table, as carnot bench\n"
+    "--save, carnot study export and other programs write them (llama-bench, hyperfine,\n"
+    "CodeCarbon, Criterion's estimates.json). Rows that agree in their factors (model, threads,\n"
     "repetition, ...) are pairs. For each metric: medians with 95% intervals, Wilcoxon's "
     "signed-rank\n"
     "test (without pairs Mann and Whitney's), its effect size, the equivalence test (TOST), and\n"
@@ -254,6 +255,8 @@ static void put_sentences(const struct cn_comparisons *c)
     printf(".\n");
     if (c->left_out[0])
         printf("Other numbers, compared with --metric: %s.\n", c->left_out);
+    if (c->constant[0])
+        printf("The same everywhere, and so not compared: %s.\n", c->constant);
 }
 
 static int print(const struct arguments *a, const struct cn_comparisons *c)

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STEP = 64 * 1024 }; /* elements at a time; a multiple of every block */
+enum { MAX_COLS = 1 << 30, STEP = 64 * 1024 }; /* elements at a time; a multiple of every block */
 
 static const struct cn_usage usage = {
     .synopsis = "carnot dequantize --type TYPE [options] IN OUT",
@@ -25,13 +25,16 @@ static const struct cn_usage usage = {
             "  carnot dequantize --type iq2_xs --tiers ref blocks.bin values.f32",
 };
 
-/* IN to OUT, which is new and this command's own. */
-static int convert(const struct cn_format *format, const struct cn_kernels *kernels, FILE *in,
-                   const char *in_name, FILE *out, const char *out_name)
+/* IN to OUT, which is new and this command's own. step: elements at a time, a whole number of rows
+ * or, without headers, of blocks. */
+static int convert(const struct cn_format *format, const struct cn_kernels *kernels, int64_t step,
+                   FILE *in, const char *in_name, FILE *out, const char *out_name)
 {
-    const size_t chunk_bytes = cn_row_bytes(format, STEP);
+    const bool rows = format->header_bytes > 0;
+    const size_t chunk_bytes = cn_row_bytes(format, step);
+    const size_t unit = rows ? chunk_bytes : format->block_bytes;
     uint8_t *blocks = malloc(chunk_bytes);
-    float *x = malloc(STEP * sizeof *x);
+    float *x = malloc((size_t)step * sizeof *x);
     uintmax_t total = 0;
     int code = CN_EXIT_OK;
     size_t n = chunk_bytes;
@@ -40,13 +43,13 @@ static int convert(const struct cn_format *format, const struct cn_kernels *kern
     while (code == CN_EXIT_OK && n == chunk_bytes) {
         n = fread(blocks, 1, chunk_bytes, in);
         total += n;
-        size_t elems = n / format->block_bytes * format->block_elems;
+        size_t elems = n / unit * (rows ? (size_t)step : format->block_elems);
         cn_dequantize_with(kernels, format, (int64_t)elems, blocks, x);
         if (ferror(in))
             code = cn_die("%s: cannot read: %s", in_name, strerror(errno));
-        else if (n % format->block_bytes != 0)
-            code = cn_die("%s: expected a multiple of %u bytes (blocks of %s), found %ju bytes",
-                          in_name, format->block_bytes, format->name, total);
+        else if (n % unit != 0)
+            code = cn_die("%s: expected a multiple of %zu bytes (%s of %s), found %ju bytes",
+                          in_name, unit, rows ? "rows" : "blocks", format->name, total);
         else if (cn_interrupted())
             code = cn_die("interrupted");
         else if (fwrite(x, sizeof *x, elems, out) != elems)
@@ -58,7 +61,7 @@ static int convert(const struct cn_format *format, const struct cn_kernels *kern
 }
 
 static int dequantize(const struct cn_format *format, const struct cn_kernels *kernels,
-                      const char *in_name, const char *out_name)
+                      int64_t step, const char *in_name, const char *out_name)
 {
     struct cn_error err = { "" };
     struct cn_outfile *out;
@@ -69,7 +72,7 @@ static int dequantize(const struct cn_format *format, const struct cn_kernels *k
         fclose(in);
         return cn_die("%s", err.text);
     }
-    int code = convert(format, kernels, in, in_name, cn_outfile_stream(out), out_name);
+    int code = convert(format, kernels, step, in, in_name, cn_outfile_stream(out), out_name);
     fclose(in);
     if (code != CN_EXIT_OK)
         cn_outfile_abandon(out);
@@ -91,13 +94,16 @@ static int unknown_type(const char *name)
 int cn_cmd_dequantize(int argc, char **argv)
 {
     const char *type = NULL, *tiers = NULL;
+    int64_t cols = 0;
     struct cn_string_list args = { 0 };
     const struct cn_option options[] = {
         {"--type",   NULL, CN_OPT_STRING, &type,  "TYPE", "tensor type of the blocks (needed)", 0,
-         0},
+         0                                                                                                 },
+        { "--cols",  NULL, CN_OPT_INT,    &cols,  "N",
+         "elements of a row (needed if rows have a header)",                                    1, MAX_COLS},
         { "--tiers", NULL, CN_OPT_STRING, &tiers, "LIST",
          "tiers that may be used, as in ref,avx2 (default: CARNOT_TIERS, else all there are)",  0,
-         0},
+         0                                                                                                 },
     };
     int code = cn_options_parse(argc, argv, &usage, options, sizeof options / sizeof *options,
                                 &args, 2, 2);
@@ -109,12 +115,20 @@ int cn_cmd_dequantize(int argc, char **argv)
         code = cn_usage_error("--type is needed: the tensor type of the blocks");
     } else if (!format) {
         code = unknown_type(type);
+    } else if (format->header_bytes && (cols == 0 || cols % format->block_elems != 0)) {
+        code = cn_usage_error(
+            "--cols is needed, a multiple of %u: rows of %s have a header of %u bytes",
+            format->block_elems, format->name, format->header_bytes);
+    } else if (cols % format->block_elems != 0) {
+        code = cn_usage_error("--cols %lld: expected a multiple of %u, the block of %s",
+                              (long long)cols, format->block_elems, format->name);
     } else if ((code = cn_parse_tiers("--tiers", tiers, &mask)) < 0) {
         const struct cn_kernels kernels = cn_kernels_for(format, mask);
         const char *in = args.items[0];
         code = cn_output_check(args.items[1], &in, 1);
         if (code < 0)
-            code = dequantize(format, &kernels, args.items[0], args.items[1]);
+            code = dequantize(format, &kernels, format->header_bytes ? cols : STEP, args.items[0],
+                              args.items[1]);
     }
 done:
     free(args.items);

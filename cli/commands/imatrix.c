@@ -4,6 +4,7 @@
  */
 #include "cli/cli.h"
 #include "cli/lists.h"
+#include "cli/open_model.h"
 #include "cli/outputs.h"
 
 #include "engine/tools.h"
@@ -82,7 +83,7 @@ static int collect(const char *path, const char *tiers, const char *text_path,
     if (!text)
         return CN_EXIT_FAILED;
     int code = CN_EXIT_FAILED;
-    if (cn_model_open(path, &model_options, &model, &err) != CN_OK ||
+    if (cn_open_model(path, &model_options, o->n_ctx, &model, &err) != CN_OK ||
         cn_tokenize(model, text, n_bytes, CN_TOKENIZE_BOS, &tokens, &n, &err) != CN_OK)
         cn_die("%s", err.text);
     else

@@ -4,6 +4,7 @@
  */
 #include "cli/cli.h"
 #include "cli/lists.h"
+#include "cli/open_model.h"
 #include "cli/outputs.h"
 #include "cli/tokens.h"
 
@@ -60,7 +61,7 @@ static int run(const struct arguments *a, const int32_t *tokens, size_t n)
     options.n_ctx = a->ctx ? (int32_t)a->ctx : (int32_t)n;
     if (!cn_kv_parse(a->kv, &options.kv) || !cn_precision_parse(a->precision, &options.fast))
         return CN_EXIT_USAGE;
-    if (cn_model_open(a->model, &model_options, &model, &err) != CN_OK)
+    if (cn_open_model(a->model, &model_options, options.n_ctx, &model, &err) != CN_OK)
         return cn_die("%s", err.text);
     int result = CN_EXIT_FAILED;
     struct cn_outfile *out = NULL;

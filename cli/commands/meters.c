@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/table.h"
 #include "cli/cli.h"
@@ -50,23 +51,44 @@ static void explain(const struct cn_meter_info *m)
         printf("    remedy: %s\n", m->remedy);
 }
 
+/* The channels that a profiler would watch. False with the reason, none if out of memory. */
+static bool choose(const char *root, const char *meter, struct cn_meter_list *list,
+                   struct cn_profiler_error *err)
+{
+    struct cn_profiler *p = cn_profiler_create(
+        &(struct cn_profiler_options){ .root = root,
+                                       .meter = strcmp(meter, "auto") == 0 ? NULL : meter },
+        err);
+    if (!p)
+        return false;
+    size_t n = cn_profiler_n_channels(p);
+    *list = (struct cn_meter_list){ calloc(n + 1, sizeof *list->items), n };
+    for (size_t i = 0; list->items && i < n; i++)
+        list->items[i] = *cn_profiler_channel(p, i);
+    cn_profiler_free(p);
+    return list->items != NULL;
+}
+
 int cn_cmd_meters(int argc, char **argv)
 {
-    const char *root = getenv("CARNOT_ROOT");
+    const char *root = getenv("CARNOT_ROOT"), *meter = NULL;
     enum cn_table_format format = CN_TABLE_MD;
     const struct cn_option options[] = {
-        {"--root", NULL,       CN_OPT_STRING, &root,   "DIR",
-         "a directory that stands for / (default: CARNOT_ROOT, else /)", 0, 0},
-        { "-o",    "--output", CN_OPT_TABLE,  &format, "FORMAT",
-         "md, csv, json, jsonl or sql (default md)",                     0, 0},
+        {"--root",   NULL,       CN_OPT_STRING, &root,   "DIR",
+         "a directory that stands for / (default: CARNOT_ROOT, else /)",              0, 0},
+        { "--meter", NULL,       CN_OPT_STRING, &meter,  "NAME",
+         "only what other commands would watch with this --meter; auto: without one", 0, 0},
+        { "-o",      "--output", CN_OPT_TABLE,  &format, "FORMAT",
+         "md, csv, json, jsonl or sql (default md)",                                  0, 0},
     };
     int code =
         cn_options_parse(argc, argv, &usage, options, sizeof options / sizeof *options, NULL, 0, 0);
     if (code >= 0)
         return code;
     struct cn_meter_list list;
-    if (cn_meters_enumerate(root, &list) != 0)
-        return cn_die("out of memory");
+    struct cn_profiler_error err = { "" };
+    if (meter ? !choose(root, meter, &list, &err) : cn_meters_enumerate(root, &list) != 0)
+        return cn_die("%s", err.text[0] ? err.text : "out of memory");
     struct cn_table *t = cn_table_create("meters");
     if (!t) {
         cn_meter_list_free(&list);

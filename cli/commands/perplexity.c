@@ -4,6 +4,7 @@
  */
 #include "cli/cli.h"
 #include "cli/lists.h"
+#include "cli/open_model.h"
 #include "cli/outputs.h"
 #include "cli/tokens.h"
 
@@ -69,7 +70,7 @@ static int score(const struct arguments *a, const char *path, const char *text, 
     size_t n;
     const char *slash = strrchr(path, '/');
     options->user = (void *)(uintptr_t)(slash ? slash + 1 : path);
-    bool ok = cn_model_open(path, &model_options, &model, &err) == CN_OK &&
+    bool ok = cn_open_model(path, &model_options, options->n_ctx, &model, &err) == CN_OK &&
               cn_tokenize(model, text, n_bytes, CN_TOKENIZE_BOS, &tokens, &n, &err) == CN_OK &&
               cn_perplexity_run(model, tokens, n, options, &result, &err) == CN_OK;
     if (ok)

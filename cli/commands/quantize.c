@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "base/clock.h"
 #include "base/table.h"
 #include "cli/cli.h"
 #include "cli/commands/quantize_auto.h"
@@ -104,13 +105,11 @@ static int quantize(const char *in, const char *out, struct cn_quantize_options 
         o->plan = add_to_plan;
         o->user = plan;
     }
-    struct timespec t0, t1;
     struct cn_file_result result;
     struct cn_error err;
-    clock_gettime(CLOCK_MONOTONIC, &t0);
+    const double start = cn_seconds();
     enum cn_status status = cn_quantize_file(in, out, o, &result, &err);
-    clock_gettime(CLOCK_MONOTONIC, &t1);
-    double seconds = (double)(t1.tv_sec - t0.tv_sec) + 1e-9 * (double)(t1.tv_nsec - t0.tv_nsec);
+    const double seconds = cn_seconds() - start;
     int code = CN_EXIT_OK;
     cn_progress("quantising", 1, 1); /* ends the line after a failure too */
     if (status != CN_OK) {

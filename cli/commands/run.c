@@ -8,6 +8,7 @@
 #include "cli/cli.h"
 #include "cli/command.h"
 #include "cli/lists.h"
+#include "cli/open_model.h"
 #include "cli/outputs.h"
 #include "cli/tokens.h"
 
@@ -316,7 +317,7 @@ static enum cn_status open_all(const struct arguments *a, struct cn_run *run,
     idle(a, run, 0);
     cn_profiler_phase_begin(run->profiler, "load", 0);
     enum cn_status status =
-        a->no_model ? CN_OK : cn_model_open(a->model, &options, &run->model, err);
+        a->no_model ? CN_OK : cn_open_model(a->model, &options, a->ctx, &run->model, err);
     if (status == CN_OK && !a->print_prompt)
         status = cn_session_create(run->model, session, &run->session, err);
     cn_profiler_phase_end(run->profiler);

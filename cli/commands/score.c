@@ -4,6 +4,7 @@
  */
 #include "cli/cli.h"
 #include "cli/lists.h"
+#include "cli/open_model.h"
 #include "cli/tokens.h"
 
 #include "base/table.h"
@@ -164,7 +165,7 @@ static int score(const struct arguments *a, const char *path, struct data *data,
     struct under_way way = { path, slash ? slash + 1 : path, answers };
     o->user = &way;
     o->outcome = answers ? add_answer : NULL;
-    bool ok = cn_model_open(path, &model_options, &model, &err) == CN_OK &&
+    bool ok = cn_open_model(path, &model_options, 0, &model, &err) == CN_OK &&
               parse(a, data, &err) == CN_OK &&
               cn_score_run(model, &data->tasks, o, &result, &err) == CN_OK;
     cn_progress(way.name, 1, 1); /* ends the line after a failure too */

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/open_model.h"
 #include "cli/tokens.h"
 #include "engine/carnot.h"
 
@@ -116,7 +117,7 @@ int cn_cmd_tokenize(int argc, char **argv)
     struct cn_model *model = NULL;
     struct cn_error err;
     const struct cn_model_options vocab_only = { .vocab_only = true };
-    if (cn_model_open(model_path, &vocab_only, &model, &err) != CN_OK) {
+    if (cn_open_model(model_path, &vocab_only, 0, &model, &err) != CN_OK) {
         code = cn_die("%s", err.text);
     } else {
         const struct job job = { model,

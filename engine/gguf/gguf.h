@@ -82,13 +82,32 @@ void cn_gguf_close(struct cn_gguf *gguf);
 enum cn_status cn_gguf_part_name(const char *name, int no, int n_parts, char **part,
                                  struct cn_error *err);
 
-/* "Q4_K", "I32", ... for every tensor type id that GGUF has or had; NULL for an unknown one. */
+/* "Q4_K", "I32", ... for every tensor type id that is a format here or that is known from
+ * elsewhere; NULL for an unknown one. */
 const char *cn_gguf_type_name(uint32_t gguf_type);
 
-/* Writes s to buf as one line of valid UTF-8 for a message: quotes, backslashes, control characters
- * and bytes that are not UTF-8 as \xHH, cut with "..." to fit n (at least 8). Returns buf. */
-enum { CN_SHOW_BYTES = 96 };
-const char *cn_str_show(struct cn_str s, char *buf, size_t n);
+/* A tensor type of foreign_types.def, which is no format here. */
+enum cn_gguf_foreign_kind {
+    CN_GGUF_PLAIN,       /* an array of plain numbers, plain_bytes each */
+    CN_GGUF_ABSENT,      /* a format that this program does not have */
+    CN_GGUF_REMOVED,     /* given out once and taken back */
+    CN_GGUF_INTERLEAVED, /* the rows of type `base` shuffled together */
+};
+struct cn_gguf_foreign {
+    const char *name;
+    uint32_t gguf_type;
+    enum cn_gguf_foreign_kind kind;
+    uint8_t plain_bytes;
+    const char *base;
+};
+/* NULL if there is none. */
+const struct cn_gguf_foreign *cn_gguf_foreign(uint32_t gguf_type);
+
+/* The key under which a file names the local tensor type `gguf_type` (CN_LOCAL_TYPES): a string,
+ * the format's label. Written to buf, which is returned. */
+enum { CN_GGUF_LOCAL_KEY_BYTES = 40 };
+#define CN_GGUF_LOCAL_KEY "carnot.tensor_type."
+const char *cn_gguf_local_type_key(uint32_t gguf_type, char buf[CN_GGUF_LOCAL_KEY_BYTES]);
 
 /* "u32", "string", ... for a value type; NULL for an unknown id. */
 const char *cn_gguf_kv_type_name(uint32_t type);

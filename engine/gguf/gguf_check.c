@@ -347,21 +347,26 @@ static int64_t first_not_finite(const float *x, int64_t n)
 enum cn_status cn_gguf_check_data(const struct cn_gguf *gguf, const struct cn_gguf_tensor *tensor,
                                   struct cn_error *err)
 {
-    enum { STEP = 4096 }; /* a multiple of every block */
-    float x[STEP];
+    enum { PIECE = 4096 }; /* a multiple of every block */
+    float piece[PIECE], *x = piece;
     const struct cn_format *f = tensor->format;
     const uint8_t *p = tensor->data;
+    int64_t step = PIECE;
     if (!f && tensor->gguf_type != 28) /* of the plain arrays F64 alone can be wrong */
         return CN_OK;
-    /* All ones in the exponent byte is NaN, which the decoded value may not show. */
-    bool e8m0 = f && strcmp(f->name, "mxfp4") == 0;
-    for (int64_t at = 0; at < tensor->n_elems; at += STEP) {
-        int64_t n = tensor->n_elems - at < STEP ? tensor->n_elems - at : STEP;
+    if (f && f->header_bytes > 0 && tensor->ne[0] > PIECE) { /* a row has to stay whole */
+        x = malloc((size_t)tensor->ne[0] * sizeof *x);
+        CN_RETURN_IF(!x, CN_ERR_MEMORY, err, "%s: out of memory", gguf->path);
+    }
+    if (f && f->header_bytes > 0)
+        step = tensor->ne[0];
+    enum cn_status status = CN_OK;
+    for (int64_t at = 0; at < tensor->n_elems && status == CN_OK; at += step) {
+        int64_t n = tensor->n_elems - at < step ? tensor->n_elems - at : step;
         if (f) {
             f->ref->dequantize(n, p, x);
-            for (int64_t i = 0; e8m0 && i < n; i += f->block_elems)
-                if (p[i / f->block_elems * f->block_bytes] == 255)
-                    x[i] = NAN;
+            if (f->ref->mark_bad_scales)
+                f->ref->mark_bad_scales(n, p, x);
             p += cn_row_bytes(f, n);
         } else {
             for (int64_t i = 0; i < n; i++, p += sizeof(double)) {
@@ -373,13 +378,15 @@ enum cn_status cn_gguf_check_data(const struct cn_gguf *gguf, const struct cn_gg
         int64_t i = first_not_finite(x, n);
         if (i < n) {
             char shown[CN_SHOW_BYTES];
-            return cn_fail(err, CN_ERR_FORMAT,
-                           "%s: tensor \"%s\" (%s): row %" PRId64 ", column %" PRId64
-                           ": %s found, a finite number expected",
-                           gguf->path, cn_str_show(tensor->name, shown, sizeof shown),
-                           cn_gguf_type_name(tensor->gguf_type), (at + i) / tensor->ne[0],
-                           (at + i) % tensor->ne[0], isnan(x[i]) ? "NaN" : "infinity");
+            status = cn_fail(err, CN_ERR_FORMAT,
+                             "%s: tensor \"%s\" (%s): row %" PRId64 ", column %" PRId64
+                             ": %s found, a finite number expected",
+                             gguf->path, cn_str_show(tensor->name, shown, sizeof shown),
+                             cn_gguf_type_name(tensor->gguf_type), (at + i) / tensor->ne[0],
+                             (at + i) % tensor->ne[0], isnan(x[i]) ? "NaN" : "infinity");
         }
     }
-    return CN_OK;
+    if (x != piece)
+        free(x);
+    return status;
 }

@@ -23,95 +23,6 @@ enum {
 
 static const uint8_t magic[4] = { 'G', 'G', 'U', 'F' };
 
-/* clang-format off */
-static const struct {
-    const char *name;
-    uint8_t bytes;
-} kv_types[CN_GGUF_N_TYPES] = {
-    [CN_GGUF_U8]     = { "u8", 1 },
-    [CN_GGUF_I8]     = { "i8", 1 },
-    [CN_GGUF_U16]    = { "u16", 2 },
-    [CN_GGUF_I16]    = { "i16", 2 },
-    [CN_GGUF_U32]    = { "u32", 4 },
-    [CN_GGUF_I32]    = { "i32", 4 },
-    [CN_GGUF_F32]    = { "f32", 4 },
-    [CN_GGUF_BOOL]   = { "bool", 1 },
-    [CN_GGUF_STRING] = { "string", 0 },
-    [CN_GGUF_ARRAY]  = { "array", 0 },
-    [CN_GGUF_U64]    = { "u64", 8 },
-    [CN_GGUF_I64]    = { "i64", 8 },
-    [CN_GGUF_F64]    = { "f64", 8 },
-};
-
-/* Every id that GGUF has given out, so that a message can say what it is that is missing here. */
-enum tensor_kind { UNKNOWN, BLOCKS, PLAIN, REMOVED };
-static const struct {
-    const char *name;
-    uint8_t kind;
-    uint8_t plain_bytes;
-} tensor_types[] = {
-    [0]  = { "F32", BLOCKS, 0 },
-    [1]  = { "F16", BLOCKS, 0 },
-    [2]  = { "Q4_0", BLOCKS, 0 },
-    [3]  = { "Q4_1", BLOCKS, 0 },
-    [4]  = { "Q4_2", REMOVED, 0 },
-    [5]  = { "Q4_3", REMOVED, 0 },
-    [6]  = { "Q5_0", BLOCKS, 0 },
-    [7]  = { "Q5_1", BLOCKS, 0 },
-    [8]  = { "Q8_0", BLOCKS, 0 },
-    [9]  = { "Q8_1", BLOCKS, 0 },
-    [10] = { "Q2_K", BLOCKS, 0 },
-    [11] = { "Q3_K", BLOCKS, 0 },
-    [12] = { "Q4_K", BLOCKS, 0 },
-    [13] = { "Q5_K", BLOCKS, 0 },
-    [14] = { "Q6_K", BLOCKS, 0 },
-    [15] = { "Q8_K", BLOCKS, 0 },
-    [16] = { "IQ2_XXS", BLOCKS, 0 },
-    [17] = { "IQ2_XS", BLOCKS, 0 },
-    [18] = { "IQ3_XXS", BLOCKS, 0 },
-    [19] = { "IQ1_S", BLOCKS, 0 },
-    [20] = { "IQ4_NL", BLOCKS, 0 },
-    [21] = { "IQ3_S", BLOCKS, 0 },
-    [22] = { "IQ2_S", BLOCKS, 0 },
-    [23] = { "IQ4_XS", BLOCKS, 0 },
-    [24] = { "I8", PLAIN, 1 },
-    [25] = { "I16", PLAIN, 2 },
-    [26] = { "I32", PLAIN, 4 },
-    [27] = { "I64", PLAIN, 8 },
-    [28] = { "F64", PLAIN, 8 },
-    [29] = { "IQ1_M", BLOCKS, 0 },
-    [30] = { "BF16", BLOCKS, 0 },
-    [31] = { "Q4_0_4_4", REMOVED, 0 },
-    [32] = { "Q4_0_4_8", REMOVED, 0 },
-    [33] = { "Q4_0_8_8", REMOVED, 0 },
-    [34] = { "TQ1_0", BLOCKS, 0 },
-    [35] = { "TQ2_0", BLOCKS, 0 },
-    [36] = { "IQ4_NL_4_4", REMOVED, 0 },
-    [37] = { "IQ4_NL_4_8", REMOVED, 0 },
-    [38] = { "IQ4_NL_8_8", REMOVED, 0 },
-    [39] = { "MXFP4", BLOCKS, 0 },
-    [40] = { "NVFP4", BLOCKS, 0 },
-    [41] = { "Q1_0", BLOCKS, 0 },
-    [42] = { "Q2_0", BLOCKS, 0 },
-};
-/* clang-format on */
-enum { N_TENSOR_TYPES = sizeof tensor_types / sizeof tensor_types[0] };
-
-const char *cn_gguf_type_name(uint32_t gguf_type)
-{
-    return gguf_type < N_TENSOR_TYPES ? tensor_types[gguf_type].name : NULL;
-}
-
-size_t cn_gguf_elem_bytes(uint32_t type)
-{
-    return type < CN_GGUF_N_TYPES ? kv_types[type].bytes : 0;
-}
-
-const char *cn_gguf_kv_type_name(uint32_t type)
-{
-    return type < CN_GGUF_N_TYPES ? kv_types[type].name : NULL;
-}
-
 /* ---- reading -------------------------------------------------------------------------------- */
 
 struct scan {
@@ -194,7 +105,7 @@ static enum cn_status take_name(struct scan *s, const char *what, size_t max_byt
 static enum cn_status take_elements(struct scan *s, const struct cn_gguf_kv *kv)
 {
     char shown[CN_SHOW_BYTES];
-    size_t size = kv_types[kv->elem_type].bytes;
+    size_t size = cn_gguf_elem_bytes(kv->elem_type);
     if (kv->elem_type == CN_GGUF_STRING) {
         CN_RETURN_IF(kv->n > left(s) / 8, CN_ERR_FORMAT, s->err,
                      "%s: key \"%s\": an array of %" PRIu64
@@ -246,8 +157,8 @@ static enum cn_status take_kv(struct scan *s, struct cn_gguf_kv *kv)
         struct cn_str value;
         CN_TRY(take_str(s, "the value of key", &kv->key, &value));
     } else {
-        CN_TRY(need(s, kv_types[type].bytes, "the value of key", &kv->key));
-        s->p += kv_types[type].bytes;
+        CN_TRY(need(s, cn_gguf_elem_bytes(type), "the value of key", &kv->key));
+        s->p += cn_gguf_elem_bytes(type);
     }
     kv->raw_bytes = (size_t)(s->p - kv->raw);
     return CN_OK;
@@ -261,7 +172,7 @@ static enum cn_status check_alignment(const struct scan *s, const struct cn_gguf
         return CN_OK;
     CN_RETURN_IF(kv->type != CN_GGUF_U32, CN_ERR_FORMAT, s->err,
                  "%s: key \"%s\": type %s found, u32 expected", s->file, key,
-                 kv_types[kv->type].name);
+                 cn_gguf_kv_type_name(kv->type));
     uint32_t value = cn_load_u32(kv->data);
     /* The specification's multiple of 8 is also what lets kernels read floats in place. */
     CN_RETURN_IF(value < 8 || (value & (value - 1)), CN_ERR_FORMAT, s->err,
@@ -273,35 +184,81 @@ static enum cn_status check_alignment(const struct scan *s, const struct cn_gguf
 
 /* ---- tensors -------------------------------------------------------------------------------- */
 
-/* Bytes of the tensor's data, from its dimensions and type. */
-static enum cn_status measure(const struct scan *s, const char *shown, struct cn_gguf_tensor *t)
+/* A tensor type that is no format here: an array of plain numbers, or what a message has to say. */
+static enum cn_status find_foreign(const struct scan *s, const char *shown, uint32_t type,
+                                   int64_t *elem_bytes)
 {
-    uint32_t type = t->gguf_type;
-    const char *name = cn_gguf_type_name(type);
-    int64_t n_blocks, bytes;
-    uint32_t block_elems = 1, block_bytes;
-
-    CN_RETURN_IF(!name, CN_ERR_FORMAT, s->err, "%s: tensor \"%s\": unknown tensor type %" PRIu32,
+    const struct cn_gguf_foreign *f = cn_gguf_foreign(type);
+    CN_RETURN_IF(!f, CN_ERR_FORMAT, s->err, "%s: tensor \"%s\": unknown tensor type %" PRIu32,
                  s->file, shown, type);
-    CN_RETURN_IF(tensor_types[type].kind == REMOVED, CN_ERR_UNSUPPORTED, s->err,
-                 "%s: tensor \"%s\": tensor type %" PRIu32 " (%s) was removed from GGUF", s->file,
-                 shown, type, name);
-    if (tensor_types[type].kind == PLAIN) {
-        t->format = NULL;
-        block_bytes = tensor_types[type].plain_bytes;
-    } else {
-        t->format = cn_format_by_gguf(type);
-        CN_RETURN_IF(!t->format, CN_ERR_UNSUPPORTED, s->err,
-                     "%s: tensor \"%s\": unsupported tensor type %s", s->file, shown, name);
+    switch (f->kind) {
+    case CN_GGUF_PLAIN:
+        *elem_bytes = f->plain_bytes;
+        return CN_OK;
+    case CN_GGUF_REMOVED:
+        return cn_fail(s->err, CN_ERR_UNSUPPORTED,
+                       "%s: tensor \"%s\": tensor type %" PRIu32 " (%s) was removed from GGUF",
+                       s->file, shown, type, f->name);
+    case CN_GGUF_INTERLEAVED:
+        return cn_fail(s->err, CN_ERR_UNSUPPORTED,
+                       "%s: tensor \"%s\": tensor type %" PRIu32 " (%s) interleaves rows of %s, "
+                       "which is not supported; make the file anew in type %s",
+                       s->file, shown, type, f->name, f->base, f->base);
+    case CN_GGUF_ABSENT:
+        break;
+    }
+    return cn_fail(s->err, CN_ERR_UNSUPPORTED, "%s: tensor \"%s\": unsupported tensor type %s",
+                   s->file, shown, f->name);
+}
+
+static const struct cn_gguf_kv *find_kv(const struct cn_gguf_kv *kv, uint64_t n, const char *key)
+{
+    for (uint64_t i = 0; i < n; i++)
+        if (kv[i].key.n == strlen(key) && memcmp(kv[i].key.p, key, kv[i].key.n) == 0)
+            return &kv[i];
+    return NULL;
+}
+
+/* A type that GGUF has no id for is what the file says it is, and nothing else. */
+static enum cn_status check_local(const struct scan *s, const char *shown, uint32_t type,
+                                  const struct cn_gguf_kv *kv, uint64_t n_kv)
+{
+    char key[CN_GGUF_LOCAL_KEY_BYTES], name[CN_SHOW_BYTES];
+    const struct cn_gguf_kv *k = find_kv(kv, n_kv, cn_gguf_local_type_key(type, key));
+    const struct cn_format *f = cn_format_by_gguf(type);
+    CN_RETURN_IF(!k || k->type != CN_GGUF_STRING, CN_ERR_FORMAT, s->err,
+                 "%s: tensor \"%s\": tensor type %" PRIu32 " expects its name in the key %s",
+                 s->file, shown, type, key);
+    const uint8_t *cursor = k->data;
+    const struct cn_str said = cn_gguf_next_str(&cursor);
+    CN_RETURN_IF(!f || strlen(f->label) != said.n || memcmp(f->label, said.p, said.n) != 0,
+                 CN_ERR_UNSUPPORTED, s->err, "%s: tensor \"%s\": unsupported tensor type %s",
+                 s->file, shown, cn_str_show(said, name, sizeof name));
+    return CN_OK;
+}
+
+/* Bytes of the tensor's data, from its dimensions and type. */
+static enum cn_status measure(const struct scan *s, const char *shown, struct cn_gguf_tensor *t,
+                              const struct cn_gguf_kv *kv, uint64_t n_kv)
+{
+    int64_t block_elems = 1, block_bytes = 0, header = 0, bytes;
+    if (t->gguf_type >= CN_LOCAL_TYPES)
+        CN_TRY(check_local(s, shown, t->gguf_type, kv, n_kv));
+    t->format = cn_format_by_gguf(t->gguf_type);
+    if (t->format) {
         block_elems = t->format->block_elems;
         block_bytes = t->format->block_bytes;
+        header = t->format->header_bytes;
+    } else {
+        CN_TRY(find_foreign(s, shown, t->gguf_type, &block_bytes));
     }
     CN_RETURN_IF(t->ne[0] % block_elems, CN_ERR_FORMAT, s->err,
-                 "%s: tensor \"%s\": row length %" PRId64 " found, a multiple of %" PRIu32
+                 "%s: tensor \"%s\": row length %" PRId64 " found, a multiple of %" PRId64
                  " expected for type %s",
-                 s->file, shown, t->ne[0], block_elems, name);
-    n_blocks = t->n_elems / block_elems;
-    CN_RETURN_IF(__builtin_mul_overflow(n_blocks, (int64_t)block_bytes, &bytes) ||
+                 s->file, shown, t->ne[0], block_elems, cn_gguf_type_name(t->gguf_type));
+    CN_RETURN_IF(__builtin_mul_overflow(t->ne[0] / block_elems, block_bytes, &bytes) ||
+                     __builtin_add_overflow(bytes, header, &bytes) ||
+                     __builtin_mul_overflow(bytes, t->n_elems / t->ne[0], &bytes) ||
                      (uint64_t)bytes > SIZE_MAX,
                  CN_ERR_FORMAT, s->err,
                  "%s: tensor \"%s\": the size in bytes of %" PRId64 " elements overflows", s->file,
@@ -310,7 +267,9 @@ static enum cn_status measure(const struct scan *s, const char *shown, struct cn
     return CN_OK;
 }
 
-static enum cn_status take_tensor(struct scan *s, struct cn_gguf_tensor *t, uint64_t *offset)
+/* kv[n_kv]: the keys of the same file. */
+static enum cn_status take_tensor(struct scan *s, struct cn_gguf_tensor *t, uint64_t *offset,
+                                  const struct cn_gguf_kv *kv, uint64_t n_kv)
 {
     char shown[CN_SHOW_BYTES];
     uint32_t n_dims;
@@ -334,7 +293,7 @@ static enum cn_status take_tensor(struct scan *s, struct cn_gguf_tensor *t, uint
                      s->err, "%s: tensor \"%s\": the number of elements overflows", s->file, shown);
     }
     CN_TRY(take_u32(s, "the type of tensor", &t->name, &t->gguf_type));
-    CN_TRY(measure(s, shown, t));
+    CN_TRY(measure(s, shown, t, kv, n_kv));
     return take_u64(s, "the offset of tensor", &t->name, offset);
 }
 
@@ -453,7 +412,7 @@ enum cn_status cn_gguf_parse_part(const uint8_t *bytes, size_t n_bytes, const ch
     for (uint64_t i = 0; i < n_tensors; i++) {
         tensors[i].part = part;
         places[i].tensor = (int64_t)i;
-        status = take_tensor(&s, &tensors[i], &places[i].offset);
+        status = take_tensor(&s, &tensors[i], &places[i].offset, kv, n_kv);
         if (status != CN_OK)
             goto fail;
     }

@@ -35,4 +35,9 @@ size_t cn_gguf_elem_bytes(uint32_t type);
 enum cn_status cn_gguf_parse_part(const uint8_t *bytes, size_t n_bytes, const char *name, int part,
                                   struct cn_gguf *g, struct cn_error *err);
 
+/* gguf_index.c: fill the indices of a file whose keys, or tensors, are all there. CN_ERR_FORMAT if
+ * a name occurs twice. */
+enum cn_status cn_gguf_index_keys(struct cn_gguf *gguf, struct cn_error *err);
+enum cn_status cn_gguf_index_tensors(struct cn_gguf *gguf, struct cn_error *err);
+
 #endif

@@ -46,6 +46,7 @@ struct cn_gguf_writer {
     uint64_t written; /* bytes */
     char *buffer;     /* of the stream, so that it is freed after it */
     bool sealed;
+    bool local_named[CN_N_TYPES]; /* the local tensor types that have their key */
 };
 
 /* ---- failure ------------------------------------------------------------------------------ */
@@ -253,6 +254,17 @@ void cn_gguf_writer_array(struct cn_gguf_writer *w, const char *key, enum cn_ggu
 
 /* ---- tensors ------------------------------------------------------------------------------ */
 
+/* A tensor type that GGUF has no id for is named in a key when it comes up first. */
+static void name_local_type(struct cn_gguf_writer *w, uint32_t gguf_type)
+{
+    char key[CN_GGUF_LOCAL_KEY_BYTES];
+    const struct cn_format *format = cn_format_by_gguf(gguf_type);
+    if (gguf_type < CN_LOCAL_TYPES || w->local_named[format - cn_formats])
+        return;
+    w->local_named[format - cn_formats] = true;
+    cn_gguf_writer_str(w, cn_gguf_local_type_key(gguf_type, key), format->label);
+}
+
 void cn_gguf_writer_tensor(struct cn_gguf_writer *w, const char *name, uint32_t gguf_type,
                            int n_dims, const int64_t *ne, size_t bytes)
 {
@@ -269,6 +281,7 @@ void cn_gguf_writer_tensor(struct cn_gguf_writer *w, const char *name, uint32_t 
         w->sizes.p = p;
         w->sizes.capacity = capacity;
     }
+    name_local_type(w, gguf_type);
     put_str(w, &w->tensors, name);
     put_u32(w, &w->tensors, (uint32_t)n_dims);
     for (int d = 0; d < n_dims; d++) {

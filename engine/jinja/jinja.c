@@ -39,19 +39,19 @@ _Noreturn void cn_j_fail(struct cn_jrun *run, enum cn_status status, const char 
 
 void *cn_j_alloc(struct cn_jrun *run, size_t n)
 {
-    void *p = cn_arena_alloc(run->arena, n);
+    void *p = cn_region_alloc(run->region, n);
     if (!p)
         cn_j_fail(run, CN_ERR_MEMORY, "no memory, or more than %zu MiB needed",
-                  run->arena->limit >> 20);
+                  run->region->limit >> 20);
     return p;
 }
 
 void *cn_j_grow(struct cn_jrun *run, void *p, size_t n_old, size_t n_new)
 {
-    void *grown = cn_arena_grow(run->arena, p, n_old, n_new);
+    void *grown = cn_region_grow(run->region, p, n_old, n_new);
     if (!grown)
         cn_j_fail(run, CN_ERR_MEMORY, "no memory, or more than %zu MiB needed",
-                  run->arena->limit >> 20);
+                  run->region->limit >> 20);
     return grown;
 }
 
@@ -126,8 +126,8 @@ enum cn_status cn_jinja_compile(struct cn_str source, struct cn_jinja **jinja, s
                  source.n);
     struct cn_jinja *made = calloc(1, sizeof *made);
     CN_RETURN_IF(!made, CN_ERR_MEMORY, err, "chat template: no memory");
-    made->arena.limit = COMPILED_BYTES;
-    struct cn_jrun run = { .arena = &made->arena, .err = err, .line = 1, .work_left = MAX_WORK };
+    made->region.limit = COMPILED_BYTES;
+    struct cn_jrun run = { .region = &made->region, .err = err, .line = 1, .work_left = MAX_WORK };
     if (setjmp(run.escape) == 0) {
         compile(&run, made, source);
         *jinja = made;
@@ -142,7 +142,7 @@ void cn_jinja_free(struct cn_jinja *jinja)
     if (!jinja)
         return;
     cn_strmap_free(&jinja->symbols);
-    cn_arena_free(&jinja->arena);
+    cn_region_free(&jinja->region);
     free(jinja);
 }
 
@@ -210,10 +210,10 @@ static void render(struct cn_jrun *run, const struct cn_jinja_options *options,
 enum cn_status cn_jinja_render(const struct cn_jinja *jinja, const struct cn_jinja_options *options,
                                struct cn_jinja_text *out, struct cn_error *err)
 {
-    struct cn_arena arena = { .limit = RENDER_BYTES };
+    struct cn_region region = { .limit = RENDER_BYTES };
     struct tm now;
     time_t clock = time(NULL);
-    struct cn_jrun run = { .arena = &arena,
+    struct cn_jrun run = { .region = &region,
                            .err = err,
                            .line = 1,
                            .work_left = MAX_WORK,
@@ -222,7 +222,7 @@ enum cn_status cn_jinja_render(const struct cn_jinja *jinja, const struct cn_jin
     run.status = CN_OK;
     if (setjmp(run.escape) == 0)
         render(&run, options, out);
-    cn_arena_free(&arena);
+    cn_region_free(&region);
     return run.status;
 }
 

@@ -283,12 +283,12 @@ METHOD(isalpha)
 METHOD(isdigit)
 {
     UNUSED;
-    return all_of(run, v, CN_U_N, CN_U_N, CN_U_N);
+    return all_of(run, v, CN_U_ND, CN_U_ND, CN_U_ND);
 }
 METHOD(isalnum)
 {
     UNUSED;
-    return all_of(run, v, CN_U_LU, CN_U_LO, CN_U_N);
+    return all_of(run, v, CN_U_LU, CN_U_LO, CN_U_ND);
 }
 METHOD(isspace)
 {

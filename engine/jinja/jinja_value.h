@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
  * The values of templates, and the state of one compilation or rendering. All memory is that of an
- * arena; an error jumps to the one place where the work began, so nothing here returns a status.
+ * region; an error jumps to the one place where the work began, so nothing here returns a status.
  */
 #ifndef CN_JINJA_VALUE_H
 #define CN_JINJA_VALUE_H
 
-#include "base/arena.h"
 #include "base/error.h"
+#include "base/region.h"
 #include "base/str.h"
 
 #include <setjmp.h>
@@ -18,7 +18,7 @@
 /* ---- the state ------------------------------------------------------------------------------- */
 
 struct cn_jrun {
-    struct cn_arena *arena;
+    struct cn_region *region;
     jmp_buf escape;
     enum cn_status status; /* why it was taken */
     struct cn_error *err;  /* may be NULL */

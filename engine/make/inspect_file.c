@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,13 +10,13 @@
 #include "engine/gguf/gguf_check.h"
 #include "engine/tools.h"
 
-enum { N_TENSOR_TYPES = 64, TEXT_BYTES = 320 }; /* ids of tensor types end at 42 */
+enum { N_PLAIN = 8, TEXT_BYTES = 320 }; /* plain arrays of numbers are of few types */
 
 struct cn_inspect {
     struct cn_gguf gguf;
     char *path;
     struct cn_inspect_info info;
-    struct cn_inspect_type types[N_TENSOR_TYPES];
+    struct cn_inspect_type types[CN_N_TYPES + N_PLAIN];
     int64_t n_types;
     char kind[TEXT_BYTES], architecture[TEXT_BYTES], name[TEXT_BYTES], tokenizer[TEXT_BYTES];
     struct cn_error problem;
@@ -41,17 +42,25 @@ static int64_t number_of(const struct cn_gguf *g, struct cn_str arch, const char
     return value;
 }
 
+/* The row of the histogram that has this type, which may be a new one. */
+static struct cn_inspect_type *type_row(struct cn_inspect *in, uint32_t gguf_type)
+{
+    const char *name = cn_gguf_type_name(gguf_type);
+    int64_t i = 0;
+    while (i < in->n_types && strcmp(in->types[i].name, name) != 0)
+        i++;
+    if (i == in->n_types) {
+        assert(i < CN_N_TYPES + N_PLAIN);
+        in->types[in->n_types++].name = name;
+    }
+    return &in->types[i];
+}
+
 static void count_types(struct cn_inspect *in)
 {
-    int64_t at[N_TENSOR_TYPES]; /* in types[], by id */
-    memset(at, -1, sizeof at);
     for (int64_t i = 0; i < in->gguf.n_tensors; i++) {
         const struct cn_gguf_tensor *t = &in->gguf.tensors[i];
-        if (at[t->gguf_type] < 0) {
-            at[t->gguf_type] = in->n_types++;
-            in->types[at[t->gguf_type]].name = cn_gguf_type_name(t->gguf_type);
-        }
-        struct cn_inspect_type *type = &in->types[at[t->gguf_type]];
+        struct cn_inspect_type *type = type_row(in, t->gguf_type);
         type->n_tensors++;
         type->n_elems += t->n_elems;
         type->n_bytes += (int64_t)t->bytes;

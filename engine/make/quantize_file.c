@@ -3,6 +3,7 @@
  * A model file into another file type. Row by row: a piece of a tensor is read from the mapping,
  * converted by all threads and written, so that memory is a few rows however large the model.
  */
+#include "base/arena.h"
 #include "engine/tools.h"
 
 #include <inttypes.h>
@@ -90,17 +91,13 @@ static enum cn_status find_file_type(struct job *j)
     const struct cn_file_type *ft = cn_file_type_by_name(j->o->type);
     if (!ft) {
         char list[400] = "";
-        for (int i = 0; i < cn_n_file_types; i++) {
+        for (int i = 0; (ft = cn_file_type_at(i)) != NULL; i++) {
             size_t n = strlen(list);
-            if (cn_format_by_gguf(cn_file_types[i].base))
-                snprintf(list + n, sizeof list - n, " %s", cn_file_types[i].name);
+            snprintf(list + n, sizeof list - n, " %s", ft->name);
         }
         return cn_fail(j->err, CN_ERR_UNSUPPORTED,
                        "file type '%.32s' is not supported; there are:%s", j->o->type, list);
     }
-    CN_RETURN_IF(!cn_format_by_gguf(ft->base), CN_ERR_UNSUPPORTED, j->err,
-                 "file type %s is not supported: this build lacks the tensor type %s", ft->name,
-                 cn_gguf_type_name(ft->base));
     j->file_type = ft;
     return CN_OK;
 }
@@ -362,7 +359,7 @@ static bool starts_with(struct cn_str s, const char *prefix)
 static bool carried_over(const struct cn_gguf_kv *kv)
 {
     return !starts_with(kv->key, "split.") && !starts_with(kv->key, "quantize.") &&
-           !starts_with(kv->key, "general.file_type") &&
+           !starts_with(kv->key, "general.file_type") && !starts_with(kv->key, CN_GGUF_LOCAL_KEY) &&
            !starts_with(kv->key, "general.quantization_version");
 }
 
@@ -390,21 +387,41 @@ static bool is_in(const struct job *j, const struct item *item, int file)
     return j->n_files == 1 || item->from->part == file;
 }
 
+/* The writer names tensor types that GGUF has no id for, each in a pair of its own. */
+static size_t local_type_bytes(const struct job *j, int file)
+{
+    enum { U64 = 8, U32 = 4 };
+    size_t n = 0;
+    for (int type = 0; type < CN_N_TYPES; type++) {
+        const struct cn_format *f = &cn_formats[type];
+        char key[CN_GGUF_LOCAL_KEY_BYTES];
+        bool used = false;
+        for (size_t i = 0; f->gguf_type >= CN_LOCAL_TYPES && i < j->n_items && !used; i++) {
+            const struct item *item = &j->items[i];
+            used = is_in(j, item, file) && (item->to ? item->to : item->from->format) == f;
+        }
+        if (used)
+            n += 2 * U64 + U32 + strlen(cn_gguf_local_type_key(f->gguf_type, key)) +
+                 strlen(f->label);
+    }
+    return n;
+}
+
 /* Magic, version and two counts; pairs; of each tensor its name with the length, the number of
  * dimensions, them, type and offset; data. */
 static size_t file_bytes(const struct job *j, int file)
 {
     size_t alignment = file == 0 ? j->gguf.alignment : DEFAULT_ALIGNMENT;
-    size_t n = 24 + (file == 0 ? metadata_bytes(j) : 0), data = 0;
+    size_t n = 24 + (file == 0 ? metadata_bytes(j) : 0) + local_type_bytes(j, file), data = 0;
     if (j->n_files > 1)
         n += SPLIT_KEYS_BYTES;
     for (size_t i = 0; i < j->n_items; i++) {
         if (!is_in(j, &j->items[i], file))
             continue;
         n += 8 + strlen(j->items[i].name) + 4 + 8 * (size_t)j->items[i].from->n_dims + 4 + 8;
-        data += (j->items[i].bytes + alignment - 1) / alignment * alignment;
+        data += cn_round_up(j->items[i].bytes, alignment);
     }
-    return (n + alignment - 1) / alignment * alignment + data;
+    return cn_round_up(n, alignment) + data;
 }
 
 static void fill_result(const struct job *j, struct cn_file_result *r)
@@ -494,7 +511,7 @@ static enum cn_status take_importance(const struct job *j, const struct item *it
 static void release(const void *begin, size_t n_bytes)
 {
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    uintptr_t first = ((uintptr_t)begin + page - 1) / page * page;
+    uintptr_t first = cn_round_up((uintptr_t)begin, page);
     uintptr_t last = ((uintptr_t)begin + n_bytes) / page * page;
     if (first < last)
         madvise((void *)first, last - first, MADV_DONTNEED);

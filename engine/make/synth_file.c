@@ -8,6 +8,7 @@
  * quantiser, and tensors are random draws from the pool: valid blocks in any format, at the speed
  * of the disk.
  */
+#include "base/rng.h"
 #include "engine/tools.h"
 
 #include <assert.h>
@@ -73,33 +74,14 @@ struct job {
 /* ---- random numbers -----------------------------------------------------------------------------
  */
 
-/* splitmix64 (Steele, Lea, Flood, "Fast splittable pseudorandom number generators", 2014). */
-static uint64_t draw(uint64_t *state)
-{
-    uint64_t z = *state += UINT64_C(0x9E3779B97F4A7C15);
-    z = (z ^ (z >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94D049BB133111EB);
-    return z ^ (z >> 31);
-}
-
 /* A stream of its own for each purpose. */
-static uint64_t stream(uint64_t seed, uint64_t a, uint64_t b)
+static struct cn_rng stream(uint64_t seed, uint64_t a, uint64_t b)
 {
-    uint64_t s = seed;
-    s = draw(&s) ^ a;
-    s = draw(&s) ^ b;
-    return draw(&s);
-}
-
-/* n numbers of mean 0 and standard deviation sd (Box-Muller). */
-static void gaussian(uint64_t *state, int64_t n, float sd, float *x)
-{
-    const double two_pi = 6.283185307179586;
-    for (int64_t i = 0; i < n; i++) {
-        double u = (double)((draw(state) >> 11) + 1) * 0x1p-53;
-        double v = (double)(draw(state) >> 11) * 0x1p-53;
-        x[i] = (float)((double)sd * sqrt(-2 * log(u)) * cos(two_pi * v));
-    }
+    struct cn_rng rng = { seed };
+    rng.state = cn_rng_next(&rng) ^ a;
+    rng.state = cn_rng_next(&rng) ^ b;
+    rng.state = cn_rng_next(&rng);
+    return rng;
 }
 
 /* ---- tensors ------------------------------------------------------------------------------------
@@ -432,14 +414,15 @@ static enum cn_status fill_pool(const struct job *j, struct pool *p)
 {
     float x[UNIT_ELEMS], ones[UNIT_ELEMS];
     float sd = 1 / sqrtf((float)p->n_cols);
-    uint64_t state = stream(j->o->seed, p->format->gguf_type, (uint64_t)p->n_cols);
+    struct cn_rng rng = stream(j->o->seed, p->format->gguf_type, (uint64_t)p->n_cols);
     p->unit_bytes = cn_row_bytes(p->format, UNIT_ELEMS);
     p->units = malloc(POOL_UNITS * p->unit_bytes);
     CN_RETURN_IF(!p->units, CN_ERR_MEMORY, j->err, "out of memory");
     for (int i = 0; i < UNIT_ELEMS; i++)
         ones[i] = 1;
     for (int i = 0; i < POOL_UNITS; i++) {
-        gaussian(&state, UNIT_ELEMS, sd, x);
+        for (int k = 0; k < UNIT_ELEMS; k++)
+            x[k] = (float)((double)sd * cn_rng_normal(&rng));
         p->format->ref->quantize(UNIT_ELEMS, x, p->format->ref->needs_weights ? ones : NULL,
                                  p->units + (size_t)i * p->unit_bytes);
     }
@@ -472,7 +455,7 @@ static enum cn_status cancelled(const struct job *j)
 }
 
 static enum cn_status write_matrix(struct job *j, struct cn_gguf_writer *w, const struct tensor *t,
-                                   uint64_t state)
+                                   struct cn_rng rng)
 {
     const struct pool *p = NULL;
     CN_TRY(find_pool(j, t->format, t->mix.ne[0], &p));
@@ -481,7 +464,7 @@ static enum cn_status write_matrix(struct job *j, struct cn_gguf_writer *w, cons
         while (n < left && n + p->unit_bytes <= BUFFER_BYTES) {
             /* The last draw may be cut; a matrix ends at the end of a block. */
             size_t unit = left - n < p->unit_bytes ? left - n : p->unit_bytes;
-            memcpy(j->buffer + n, p->units + draw(&state) % POOL_UNITS * p->unit_bytes, unit);
+            memcpy(j->buffer + n, p->units + cn_rng_next(&rng) % POOL_UNITS * p->unit_bytes, unit);
             n += unit;
         }
         cn_gguf_writer_data(w, j->buffer, n);
@@ -507,13 +490,13 @@ static float rope_factor(const struct cn_synth_shape *s, int64_t i)
 }
 
 static void write_vector(struct job *j, struct cn_gguf_writer *w, const struct tensor *t,
-                         uint64_t state)
+                         struct cn_rng rng)
 {
     int64_t n = t->mix.ne[0];
     for (int64_t i = 0; i < n; i++) {
         float x = 1;
         if (t->fill == FILL_SMALL)
-            gaussian(&state, 1, 0.02f, &x);
+            x = (float)((double)0.02f * cn_rng_normal(&rng));
         else if (t->fill == FILL_ROPE)
             x = rope_factor(j->shape, i);
         else if (t->fill == FILL_LONG) /* the true ones were searched; these rise as they do */
@@ -533,11 +516,11 @@ static enum cn_status write_all(struct job *j, struct cn_gguf_writer *w)
     }
     for (size_t i = 0; i < j->n_tensors; i++) {
         const struct tensor *t = &j->tensors[i];
-        uint64_t state = stream(j->o->seed, 1000, i);
+        struct cn_rng rng = stream(j->o->seed, 1000, i);
         if (t->fill == FILL_MATRIX)
-            CN_TRY(write_matrix(j, w, t, state));
+            CN_TRY(write_matrix(j, w, t, rng));
         else
-            write_vector(j, w, t, state);
+            write_vector(j, w, t, rng);
     }
     return CN_OK;
 }

@@ -317,6 +317,7 @@ static void fill_info(struct cn_model *m)
     info->bos = cn_tokenizer_bos(m->tokenizer);
     info->eos = cn_tokenizer_eos(m->tokenizer);
     info->add_bos = cn_tokenizer_add_bos(m->tokenizer);
+    info->doubt = cn_tokenizer_doubt(m->tokenizer);
     info->tiers = cn_tiers_format(m->ops.tiers, m->tiers, sizeof m->tiers);
     info->architecture = m->architecture;
     info->name = m->name;

@@ -3,22 +3,17 @@
  * Matrix products on threads: a few tokens go row by row through gemv, many through the panel GEMM.
  * Each output row is made by one thread in one order, so results do not depend on the thread count.
  */
+#include "base/arena.h"
 #include "engine/run/session.h"
 
 #include <string.h>
 
 enum {
-    ALIGN = 64,
     /* Chunks of a product: enough for threads of unequal speed to share, large enough to stream. */
     CHUNKS_PER_THREAD = 4,
     MIN_CHUNK_ROWS = 16,
     MAX_CHUNK_BYTES = 256 * 1024,
 };
-
-static size_t round_up(size_t n)
-{
-    return (n + ALIGN - 1) / ALIGN * ALIGN;
-}
 
 static int64_t row_tokens(int64_t n_tokens)
 {
@@ -36,39 +31,36 @@ static size_t panel_bytes(int64_t n_tokens, int64_t n_cols)
     return most;
 }
 
-size_t cn_input_bytes(int64_t n_tokens, int64_t n_cols, bool q8, bool f32)
+static void lay_out(struct cn_input *in, int64_t n_tokens, int64_t n_cols, bool q8, bool f32,
+                    struct cn_arena *arena)
 {
-    size_t cells = (size_t)row_tokens(n_tokens) * (size_t)n_cols, bytes = 0;
+    const int64_t cells = row_tokens(n_tokens) * n_cols;
+    memset(in, 0, sizeof *in);
     if (q8) {
-        bytes += round_up(cells) + 2 * round_up(cells / 32 * sizeof(float)) +
-                 round_up(cells / 16 * sizeof(int16_t));
-        bytes += panel_bytes(n_tokens, n_cols);
+        in->q = cn_arena_take(arena, cells, sizeof *in->q);
+        in->d = cn_arena_take(arena, cells / 32, sizeof *in->d);
+        in->sum32 = cn_arena_take(arena, cells / 32, sizeof *in->sum32);
+        in->sum16 = cn_arena_take(arena, cells / 16, sizeof *in->sum16);
+        in->panel_q8_memory = cn_arena_take(arena, 1, panel_bytes(n_tokens, n_cols));
     }
     if (f32)
-        bytes += cn_act_panel_bytes(CN_ACT_F32, n_tokens, n_cols);
-    return bytes;
+        in->panel_f32_memory =
+            cn_arena_take(arena, 1, cn_act_panel_bytes(CN_ACT_F32, n_tokens, n_cols));
+}
+
+size_t cn_input_bytes(int64_t n_tokens, int64_t n_cols, bool q8, bool f32)
+{
+    struct cn_input in;
+    struct cn_arena measure = { 0 };
+    lay_out(&in, n_tokens, n_cols, q8, f32, &measure);
+    return measure.overflow ? SIZE_MAX : measure.used;
 }
 
 void cn_input_init(struct cn_input *in, int64_t n_tokens, int64_t n_cols, bool q8, bool f32,
                    void *memory)
 {
-    uint8_t *p = memory;
-    size_t cells = (size_t)row_tokens(n_tokens) * (size_t)n_cols;
-    memset(in, 0, sizeof *in);
-    if (q8) {
-        in->q = (int8_t *)p;
-        p += round_up(cells);
-        in->d = (float *)(void *)p;
-        p += round_up(cells / 32 * sizeof(float));
-        in->sum32 = (float *)(void *)p;
-        p += round_up(cells / 32 * sizeof(float));
-        in->sum16 = (int16_t *)(void *)p;
-        p += round_up(cells / 16 * sizeof(int16_t));
-        in->panel_q8_memory = p;
-        p += panel_bytes(n_tokens, n_cols);
-    }
-    if (f32)
-        in->panel_f32_memory = p;
+    struct cn_arena arena = { .base = memory };
+    lay_out(in, n_tokens, n_cols, q8, f32, &arena);
 }
 
 void cn_input_set(struct cn_input *in, const float *x, int64_t x_stride, int64_t n_tokens,

@@ -4,6 +4,7 @@
  * full sort: candidates are cut to those that can matter first.
  */
 #include "base/error.h"
+#include "base/rng.h"
 #include "engine/model/model.h"
 
 #include <math.h>
@@ -23,18 +24,8 @@ struct cn_sampler {
     int64_t n_recent, recent_at;
     float *logits; /* [n_vocab] */
     struct candidate *candidates;
-    uint64_t state;
+    struct cn_rng rng;
 };
-
-/* splitmix64 (Steele, Lea, Flood 2014): one addition and two multiplications a draw. */
-static double draw(struct cn_sampler *s)
-{
-    uint64_t z = s->state += 0x9E3779B97F4A7C15u;
-    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9u;
-    z = (z ^ z >> 27) * 0x94D049BB133111EBu;
-    z ^= z >> 31;
-    return (double)(z >> 11) * 0x1p-53;
-}
 
 enum cn_status cn_sampler_create(const struct cn_model *model,
                                  const struct cn_sampler_options *options,
@@ -56,7 +47,7 @@ enum cn_status cn_sampler_create(const struct cn_model *model,
     CN_RETURN_IF(!s, CN_ERR_MEMORY, err, "out of memory");
     s->options = *options;
     s->model = model;
-    s->state = options->seed;
+    s->rng.state = options->seed;
     s->bias = malloc((options->n_bias + 1) * sizeof *s->bias);
     s->recent = malloc(((size_t)options->repeat_last_n + 1) * sizeof *s->recent);
     s->logits = malloc((size_t)n_vocab * sizeof *s->logits);
@@ -202,7 +193,7 @@ int32_t cn_sampler_sample(struct cn_sampler *s, const float *logits)
                 break;
             }
         }
-        double target = draw(s) * kept, run = 0;
+        double target = cn_rng_uniform(&s->rng) * kept, run = 0;
         chosen = s->candidates[n_kept - 1].token;
         for (int64_t i = 0; i < n_kept; i++) {
             run += exp(((double)s->candidates[i].logit - (double)top) / (double)o->temperature);

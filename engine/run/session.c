@@ -1,33 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/run/session.h"
 
+#include "base/arena.h"
 #include "base/error.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { ALIGN = 64, MAX_THREADS = 1024, DEFAULT_CTX = 4096, DEFAULT_BATCH = 512 };
-
-/* Hands out pieces of the arena; with a NULL base it only measures. */
-struct carver {
-    uint8_t *base;
-    size_t used;
-    bool overflow;
-};
-
-static void *carve(struct carver *c, int64_t count, size_t size)
-{
-    size_t bytes;
-    if (count < 0 || __builtin_mul_overflow((size_t)count, size, &bytes) || bytes > SIZE_MAX / 4 ||
-        c->used > SIZE_MAX / 4) {
-        c->overflow = true;
-        return NULL;
-    }
-    void *p = c->base ? c->base + c->used : NULL;
-    c->used += (bytes + ALIGN - 1) / ALIGN * ALIGN;
-    return p;
-}
+enum { MAX_THREADS = 1024, DEFAULT_CTX = 4096, DEFAULT_BATCH = 512 };
 
 static int64_t max64(int64_t a, int64_t b)
 {
@@ -61,31 +42,31 @@ static void input_kinds(const struct cn_model *m, bool *q8, bool *f32)
     }
 }
 
-static void carve_experts(struct cn_session *s, struct carver *c, bool q8, bool f32)
+static void lay_out_experts(struct cn_session *s, struct cn_arena *c, bool q8, bool f32)
 {
     const struct cn_hparams *hp = &s->model->hp;
     const int64_t slots = s->n_batch * hp->n_expert_used, E = hp->n_expert;
     const int64_t widest = max64(hp->n_embd, hp->n_ff_expert);
-    s->expert_inputs = carve(c, E, sizeof *s->expert_inputs);
-    s->router = carve(c, s->n_batch * E, sizeof(float));
-    s->chosen = carve(c, slots, sizeof(int32_t));
-    s->chosen_weight = carve(c, slots, sizeof(float));
-    s->expert_first = carve(c, E + 1, sizeof(int32_t));
-    s->slot_token = carve(c, slots, sizeof(int32_t));
-    s->token_slot = carve(c, slots, sizeof(int32_t));
-    s->expert_x = carve(c, slots * hp->n_embd, sizeof(float));
-    s->expert_y = carve(c, max64(slots, s->n_batch) * hp->n_embd, sizeof(float));
-    s->products = carve(c, 2 * E + 4, sizeof *s->products);
+    s->expert_inputs = cn_arena_take(c, E, sizeof *s->expert_inputs);
+    s->router = cn_arena_take(c, s->n_batch * E, sizeof(float));
+    s->chosen = cn_arena_take(c, slots, sizeof(int32_t));
+    s->chosen_weight = cn_arena_take(c, slots, sizeof(float));
+    s->expert_first = cn_arena_take(c, E + 1, sizeof(int32_t));
+    s->slot_token = cn_arena_take(c, slots, sizeof(int32_t));
+    s->token_slot = cn_arena_take(c, slots, sizeof(int32_t));
+    s->expert_x = cn_arena_take(c, slots * hp->n_embd, sizeof(float));
+    s->expert_y = cn_arena_take(c, max64(slots, s->n_batch) * hp->n_embd, sizeof(float));
+    s->products = cn_arena_take(c, 2 * E + 4, sizeof *s->products);
     /* An expert can get every token of a batch. Its buffers are sized for that only in address
      * space: untouched pages cost nothing. */
     for (int64_t e = 0; e < E; e++) {
-        void *memory = carve(c, (int64_t)cn_input_bytes(s->n_batch, widest, q8, f32), 1);
+        void *memory = cn_arena_take(c, (int64_t)cn_input_bytes(s->n_batch, widest, q8, f32), 1);
         if (c->base)
             cn_input_init(&s->expert_inputs[e], s->n_batch, widest, q8, f32, memory);
     }
 }
 
-static void carve_all(struct cn_session *s, struct carver *c)
+static void lay_out(struct cn_session *s, struct cn_arena *c)
 {
     const struct cn_model *m = s->model;
     const struct cn_hparams *hp = &m->hp;
@@ -101,45 +82,45 @@ static void carve_all(struct cn_session *s, struct carver *c)
     bool q8 = false, f32 = false;
     input_kinds(m, &q8, &f32);
 
-    s->kv = carve(c, hp->n_layer, sizeof *s->kv);
+    s->kv = cn_arena_take(c, hp->n_layer, sizeof *s->kv);
     size_t before = c->used;
     for (int64_t i = 0; i < hp->n_layer; i++) {
         int64_t capacity = s->n_ctx;
         if (m->layers[i].sliding && hp->window + n < capacity)
             capacity = hp->window + n;
         struct cn_kv kv = { .capacity = capacity };
-        kv.k = carve(c, capacity * hp->n_head_kv, s->k_row_bytes);
-        kv.v = carve(c, capacity * hp->n_head_kv, s->v_row_bytes);
+        kv.k = cn_arena_take(c, capacity * hp->n_head_kv, s->k_row_bytes);
+        kv.v = cn_arena_take(c, capacity * hp->n_head_kv, s->v_row_bytes);
         if (c->base)
             s->kv[i] = kv;
     }
     s->kv_bytes = c->used - before;
 
     for (int kind = 0; kind < 2; kind++) {
-        s->rope_freq[kind] = carve(c, half, sizeof(float));
-        s->rope_cos[kind] = carve(c, n * half, sizeof(float));
-        s->rope_sin[kind] = carve(c, n * half, sizeof(float));
+        s->rope_freq[kind] = cn_arena_take(c, half, sizeof(float));
+        s->rope_cos[kind] = cn_arena_take(c, n * half, sizeof(float));
+        s->rope_sin[kind] = cn_arena_take(c, n * half, sizeof(float));
     }
-    s->x = carve(c, n * hp->n_embd, sizeof(float));
-    s->h = carve(c, n * hp->n_embd, sizeof(float));
-    s->t = carve(c, n * hp->n_embd, sizeof(float));
-    s->qkv = carve(c, n * qkv, sizeof(float));
-    s->attn = carve(c, n * attn, sizeof(float));
-    s->gate = carve(c, n * ff, sizeof(float));
-    s->up = carve(c, n * ff, sizeof(float));
-    s->logits = carve(c, s->n_logits * hp->n_vocab, sizeof(float));
-    void *input = carve(c, (int64_t)cn_input_bytes(n, widest, q8, f32), 1);
+    s->x = cn_arena_take(c, n * hp->n_embd, sizeof(float));
+    s->h = cn_arena_take(c, n * hp->n_embd, sizeof(float));
+    s->t = cn_arena_take(c, n * hp->n_embd, sizeof(float));
+    s->qkv = cn_arena_take(c, n * qkv, sizeof(float));
+    s->attn = cn_arena_take(c, n * attn, sizeof(float));
+    s->gate = cn_arena_take(c, n * ff, sizeof(float));
+    s->up = cn_arena_take(c, n * ff, sizeof(float));
+    s->logits = cn_arena_take(c, s->n_logits * hp->n_vocab, sizeof(float));
+    void *input = cn_arena_take(c, (int64_t)cn_input_bytes(n, widest, q8, f32), 1);
     if (c->base)
         cn_input_init(&s->input, n, widest, q8, f32, input);
     if (hp->n_expert)
-        carve_experts(s, c, q8, f32);
+        lay_out_experts(s, c, q8, f32);
     size_t scratch = cn_attention_scratch_bytes(m);
     for (int kind = 0; kind < CN_N_ACT_KINDS; kind++) {
         size_t bytes = cn_gemm_scratch_bytes(kind, max64(widest, hp->n_ff_expert));
         scratch = bytes > scratch ? bytes : scratch;
     }
-    s->thread_scratch_bytes = (scratch + ALIGN - 1) / ALIGN * ALIGN;
-    s->thread_scratch = carve(c, cn_pool_n_threads(s->pool), s->thread_scratch_bytes);
+    s->thread_scratch_bytes = cn_round_up(scratch, CN_ALIGN);
+    s->thread_scratch = cn_arena_take(c, cn_pool_n_threads(s->pool), s->thread_scratch_bytes);
 }
 
 /* Frequencies after scaling: linear, by factor tensors (llama 3, longrope), or YaRN (arXiv
@@ -229,11 +210,11 @@ enum cn_status cn_session_create(const struct cn_model *model,
     s->v_row_bytes = cn_kv_row_bytes(o->kv, model->hp.d_v);
     s->pool =
         cn_pool_create((int)max64(s->options.n_threads, s->options.n_threads_prefill), o->sleep);
-    struct carver measure = { 0 };
+    struct cn_arena measure = { 0 };
     if (s->pool)
-        carve_all(s, &measure);
+        lay_out(s, &measure);
     if (s->pool && !measure.overflow)
-        s->arena = aligned_alloc(ALIGN, measure.used + ALIGN);
+        s->arena = aligned_alloc(CN_ALIGN, measure.used + CN_ALIGN);
     if (!s->arena) {
         enum cn_status status =
             cn_fail(err, CN_ERR_MEMORY,
@@ -242,8 +223,8 @@ enum cn_status cn_session_create(const struct cn_model *model,
         cn_session_free(s);
         return status;
     }
-    struct carver carver = { .base = s->arena };
-    carve_all(s, &carver);
+    struct cn_arena arena = { .base = s->arena };
+    lay_out(s, &arena);
     bool any_sliding = false;
     for (int64_t i = 0; i < model->hp.n_layer; i++)
         any_sliding |= model->layers[i].sliding;

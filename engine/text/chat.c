@@ -6,7 +6,6 @@
 #include "engine/text/chat.h"
 
 #include "base/error.h"
-#include "engine/gguf/gguf.h"
 
 #include <stdio.h>
 #include <stdlib.h>

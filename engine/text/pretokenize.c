@@ -8,6 +8,10 @@
  *   T  as L, but words are U*D+C? or U+D*C?, each after [^\r\n\p{L}\p{N}]?, with
  *      U = [\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}], D = [\p{Ll}\p{Lm}\p{Lo}\p{M}], C = L's contractions,
  *      and symbols take [\r\n/]* behind them
+ *   D  [!-/:-@\[-`{-~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*
+ *      |\s*[\r\n]+|\s+(?!\S)|\s+
+ *
+ * pretokenizers.def says which names stand for which; steps_* below are its lists of expressions.
  *
  * A matcher returns the length of the match at a position, 0 for none. Alternatives are tried in
  * order and the first that matches wins, as in a backtracking engine; where an alternative would
@@ -20,10 +24,15 @@
 
 #include "base/unicode.h"
 #include "base/utf8.h"
+#include "engine/text/code_points.h"
 
 struct cn_pre_step {
-    size_t (*match)(const char *text, size_t n, size_t pos, int param);
-    int param;
+    size_t (*match)(const char *text, size_t n, size_t pos, const struct cn_pre_step *step);
+    int param;                              /* the matcher's own */
+    const struct cn_code_points *const *of; /* the matcher's own: sets, ends with NULL */
+    /* Classes of characters: where nothing matches, all of a run of these is passed over, for the
+     * matcher would look at the whole run again and again. */
+    int skip;
 };
 
 /* What matchers ask of a character: the general class as bits, so that sets are masks. */
@@ -34,16 +43,19 @@ enum {
     UNCASED = 1 << CN_U_LM | 1 << CN_U_LO,
     LETTER = CASED_UP | CASED_DOWN | UNCASED,
     MARK = 1 << CN_U_M,
-    NUMBER = 1 << CN_U_N,
-    PUNCT = 1 << CN_U_P,
+    DIGIT = 1 << CN_U_ND,
+    NUMBER = DIGIT | 1 << CN_U_NL | 1 << CN_U_NO,
+    CONNECTOR = 1 << CN_U_PC,
+    PUNCT = 1 << CN_U_P | CONNECTOR,
     SYMBOL = 1 << CN_U_S,
     SPACE = 1 << CN_U_SPACE,
     OTHER = NONE | MARK | PUNCT | SYMBOL, /* [^\s\p{L}\p{N}] */
 };
 
 struct character {
-    int bits;  /* one bit of the above; 0 at the end of the text */
-    char byte; /* the character itself if it is ASCII */
+    int bits;    /* one bit of the above; 0 at the end of the text */
+    char byte;   /* the character itself if it is ASCII */
+    uint32_t cp; /* or CN_UTF8_INVALID */
     size_t n;
 };
 
@@ -55,11 +67,12 @@ static struct character at(const char *text, size_t n, size_t pos)
     c.byte = text[pos];
     if ((unsigned char)c.byte < 128) {
         c.bits = 1 << cn_unicode_ascii[(unsigned char)c.byte];
+        c.cp = (unsigned char)c.byte;
         c.n = 1;
         return c;
     }
-    uint32_t cp = cn_utf8_next(text + pos, n - pos, &c.n);
-    c.bits = cp == CN_UTF8_INVALID ? SYMBOL : 1 << cn_unicode_class(cp);
+    c.cp = cn_utf8_next(text + pos, n - pos, &c.n);
+    c.bits = c.cp == CN_UTF8_INVALID ? SYMBOL : 1 << cn_unicode_class(c.cp);
     return c;
 }
 
@@ -67,6 +80,14 @@ static struct character at(const char *text, size_t n, size_t pos)
 static size_t run(const char *text, size_t n, size_t pos, int bits)
 {
     for (struct character c = at(text, n, pos); c.bits & bits; c = at(text, n, pos))
+        pos += c.n;
+    return pos;
+}
+
+static size_t run_of(const char *text, size_t n, size_t pos, const struct cn_code_points *set)
+{
+    for (struct character c = at(text, n, pos); c.n && cn_code_points_has(set, c.cp);
+         c = at(text, n, pos))
         pos += c.n;
     return pos;
 }
@@ -120,9 +141,9 @@ static size_t to_last_newline(const char *text, size_t n, size_t pos)
     return length;
 }
 
-static size_t match_g(const char *text, size_t n, size_t pos, int param)
+static size_t match_g(const char *text, size_t n, size_t pos, const struct cn_pre_step *step)
 {
-    (void)param;
+    (void)step;
     size_t length = contraction(text, n, pos, false);
     if (length)
         return length;
@@ -138,10 +159,11 @@ static size_t match_g(const char *text, size_t n, size_t pos, int param)
 
 /* What tells the relatives of L and T apart. */
 enum {
-    DIGITS = 3,                /* mask: the longest run of numbers */
-    MARKS_IN_WORDS = 4,        /* \p{M} belongs to words, not to symbols */
-    NO_CONTRACTIONS = 8,       /* (in T: nor behind words) */
-    SLASH_BEHIND_SYMBOLS = 16, /* [\r\n/]* */
+    DIGITS = 3,                     /* mask: the longest run of numbers */
+    MARKS_IN_WORDS = 4,             /* \p{M} belongs to words, not to symbols */
+    NO_CONTRACTIONS = 8,            /* (in T: nor behind words) */
+    SLASH_BEHIND_SYMBOLS = 16,      /* [\r\n/]* */
+    NO_NEWLINE_BEHIND_SYMBOLS = 32, /* nothing instead */
 };
 
 /* The common part of L and T behind their words: NUM| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*... */
@@ -160,14 +182,19 @@ static size_t match_rest(const char *text, size_t n, size_t pos, int param)
     size_t start = pos + (text[pos] == ' ');
     end = run(text, n, start, param & MARKS_IN_WORDS ? OTHER & ~MARK : OTHER);
     if (end > start)
-        return run_bytes(text, n, end, param & SLASH_BEHIND_SYMBOLS ? "\r\n/" : "\r\n") - pos;
+        return run_bytes(text, n, end,
+                         param & SLASH_BEHIND_SYMBOLS        ? "\r\n/"
+                         : param & NO_NEWLINE_BEHIND_SYMBOLS ? ""
+                                                             : "\r\n") -
+               pos;
 
     size_t length = to_last_newline(text, n, pos);
     return length ? length : white_space(text, n, pos);
 }
 
-static size_t match_l(const char *text, size_t n, size_t pos, int param)
+static size_t match_l(const char *text, size_t n, size_t pos, const struct cn_pre_step *step)
 {
+    const int param = step->param;
     size_t length = contraction(text, n, pos, true);
     if (length)
         return length;
@@ -204,8 +231,9 @@ static size_t upper_maybe_lower(const char *text, size_t n, size_t start)
     return end > start ? run(text, n, end, CASED_DOWN | UNCASED | MARK) : 0;
 }
 
-static size_t match_t(const char *text, size_t n, size_t pos, int param)
+static size_t match_t(const char *text, size_t n, size_t pos, const struct cn_pre_step *step)
 {
+    const int param = step->param;
     struct character c = at(text, n, pos);
     size_t start = pos + (c.bits & (LETTER | NUMBER) || is_newline(c) ? 0 : c.n);
     /* Each of the two alternatives with the optional first character, then without it. */
@@ -223,22 +251,51 @@ static size_t match_t(const char *text, size_t n, size_t pos, int param)
     return end - pos;
 }
 
-static size_t match_number(const char *text, size_t n, size_t pos, int param)
+static bool is_ascii_letter(char c)
 {
-    (void)param;
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+static size_t match_d(const char *text, size_t n, size_t pos, const struct cn_pre_step *step)
+{
+    (void)step;
     struct character c = at(text, n, pos);
-    return c.bits & NUMBER ? c.n : 0;
+    size_t end = pos + 1;
+    if (c.n == 1 && c.byte > ' ' && c.byte < 127 && c.bits & (PUNCT | SYMBOL)) {
+        while (end < n && is_ascii_letter(text[end]))
+            end++;
+        if (end > pos + 1)
+            return end - pos;
+    }
+    size_t start = pos + (c.bits & (LETTER | PUNCT | SYMBOL) || is_newline(c) ? 0 : c.n);
+    end = run(text, n, start, LETTER | MARK);
+    if (end == start) /* the optional first character may itself be a mark */
+        end = run(text, n, pos, LETTER | MARK);
+    if (end > pos)
+        return end - pos;
+    start = pos + (text[pos] == ' ');
+    end = run(text, n, start, PUNCT | SYMBOL);
+    if (end > start)
+        return run_bytes(text, n, end, "\r\n") - pos;
+    size_t length = to_last_newline(text, n, pos);
+    return length ? length : white_space(text, n, pos);
 }
 
-static size_t match_numbers(const char *text, size_t n, size_t pos, int param)
+/* \p{N}{1,param} ; param 0: \p{N}+ */
+static size_t match_numbers(const char *text, size_t n, size_t pos, const struct cn_pre_step *step)
 {
-    (void)param;
-    return run(text, n, pos, NUMBER) - pos;
+    size_t end = pos;
+    struct character c;
+    for (int i = 0; (i < step->param || !step->param) && (c = at(text, n, end)).bits & NUMBER; i++)
+        end += c.n;
+    return end - pos;
 }
 
-static size_t match_three_digits(const char *text, size_t n, size_t pos, int param)
+/* [0-9][0-9][0-9] */
+static size_t match_three_digits(const char *text, size_t n, size_t pos,
+                                 const struct cn_pre_step *step)
 {
-    (void)param;
+    (void)step;
     if (n - pos < 3)
         return 0;
     for (size_t i = pos; i < pos + 3; i++)
@@ -247,88 +304,164 @@ static size_t match_three_digits(const char *text, size_t n, size_t pos, int par
     return 3;
 }
 
-/* [\p{P}\$\+<=>\^~\|]+ */
-static size_t match_punctuation(const char *text, size_t n, size_t pos, int param)
+/* \w : what \b lies beside. */
+static bool is_word(struct character c)
 {
-    (void)param;
+    return c.bits & (LETTER | MARK | DIGIT | 1 << CN_U_NL | CONNECTOR) ||
+           (c.bits & SYMBOL && cn_code_points_has(&cn_alphabetic_symbols, c.cp));
+}
+
+static bool digit_before(const char *text, size_t pos)
+{
+    for (size_t k = 1; k <= 4 && k <= pos; k++) {
+        struct character c = at(text, pos, pos - k);
+        if (c.n == k)
+            return c.bits & DIGIT;
+    }
+    return false;
+}
+
+/* \d{1,3}(?=(?:\d{3})*\b) : a run of digits before a \b is cut into threes from its end; one before
+ * a letter is left alone (`skip` passes over it). So behind a digit there is a three. */
+static size_t match_groups(const char *text, size_t n, size_t pos, const struct cn_pre_step *step)
+{
+    (void)step;
+    size_t n_digits = 0, end = pos;
+    const size_t most = digit_before(text, pos) ? 3 : SIZE_MAX;
+    struct character c;
+    while (n_digits < most && (c = at(text, n, end)).bits & DIGIT) {
+        end += c.n;
+        n_digits++;
+    }
+    if (n_digits == 0)
+        return 0;
+    if (most == 3)
+        return end - pos;
+    if (is_word(c))
+        return 0;
+    end = pos;
+    for (size_t left = (n_digits - 1) % 3 + 1; left > 0; left--)
+        end += at(text, n, end).n;
+    return end - pos;
+}
+
+/* [\p{P}\$\+<=>\^~\|]+ ; param: with the ` too */
+static size_t match_punctuation(const char *text, size_t n, size_t pos,
+                                const struct cn_pre_step *step)
+{
+    const char *also = step->param ? "$+<=>^~|`" : "$+<=>^~|";
     size_t end = pos;
     for (struct character c = at(text, n, end);
-         c.bits & PUNCT || (c.n == 1 && c.byte && strchr("$+<=>^~|", c.byte)); c = at(text, n, end))
+         c.bits & PUNCT || (c.n == 1 && c.byte && strchr(also, c.byte)); c = at(text, n, end))
         end += c.n;
     return end - pos;
 }
 
-static const struct cn_pre_step steps_g[] = {
-    {match_g, 0 },
-    { 0     }
-};
-static const struct cn_pre_step steps_n_g[] = {
-    {match_number, 0 },
-    { match_g,           0 },
-    { 0}
-};
-static const struct cn_pre_step steps_l1[] = {
-    {match_l, 1 },
-    { 0     }
-};
-static const struct cn_pre_step steps_l3[] = {
-    {match_l, 3 },
-    { 0     }
-};
-static const struct cn_pre_step steps_l1_marks[] = {
-    {match_l, 1 | MARKS_IN_WORDS },
-    { 0     }
-};
-static const struct cn_pre_step steps_t1[] = {
-    {match_t, 1 | NO_CONTRACTIONS | SLASH_BEHIND_SYMBOLS },
-    { 0     }
-};
-static const struct cn_pre_step steps_t3[] = {
-    {match_t, 3 | SLASH_BEHIND_SYMBOLS },
-    { 0     }
-};
-static const struct cn_pre_step steps_default[] = {
-    {match_punctuation, 0 },
-    { match_g,                0 },
-    { match_numbers, 0 },
-    { match_three_digits,    0 },
-    { 0               }
-};
+/* [\r\n] */
+static size_t match_newline(const char *text, size_t n, size_t pos, const struct cn_pre_step *step)
+{
+    (void)step;
+    return is_newline(at(text, n, pos));
+}
+
+/* \s+$ in a piece without line ends */
+static size_t match_last_space(const char *text, size_t n, size_t pos,
+                               const struct cn_pre_step *step)
+{
+    (void)step;
+    return run(text, n, pos, SPACE) == n ? n - pos : 0;
+}
+
+/* S+ for the first of the sets that has the character here */
+static size_t match_set(const char *text, size_t n, size_t pos, const struct cn_pre_step *step)
+{
+    size_t end = pos;
+    for (size_t i = 0; step->of[i] && end == pos; i++)
+        end = run_of(text, n, pos, step->of[i]);
+    return end - pos;
+}
+
+/* \s?S+ where S is a set, or a class: param */
+static size_t match_behind_space(const char *text, size_t n, size_t pos,
+                                 const struct cn_pre_step *step)
+{
+    struct character c = at(text, n, pos);
+    for (size_t start = pos + (c.bits & SPACE ? c.n : 0);; start = pos) {
+        size_t end =
+            step->of ? run_of(text, n, start, *step->of) : run(text, n, start, step->param);
+        if (end > start)
+            return end - pos;
+        if (start == pos)
+            return 0;
+    }
+}
+
+/* Sets of the steps below. */
+#define OF(...)                            \
+    (const struct cn_code_points *const[]) \
+    {                                      \
+        __VA_ARGS__, NULL                  \
+    }
 
 /* clang-format off */
-static const struct cn_pretokenizer pretokenizers[] = {
-    { "default",          steps_default,  false, false },
-    { "gpt-2",            steps_g,        false, false },
-    { "phi-2",            steps_g,        false, false },
-    { "olmo",             steps_g,        false, false },
-    { "mpt",              steps_g,        false, false },
-    { "jais",             steps_g,        false, false },
-    { "smollm",           steps_n_g,      false, false },
-    { "starcoder",        steps_n_g,      false, false },
-    { "refact",           steps_n_g,      false, false },
-    { "command-r",        steps_n_g,      false, false },
-    { "codeshell",        steps_n_g,      false, false },
-    { "exaone",           steps_n_g,      false, false },
-    { "minerva-7b",       steps_n_g,      false, false },
-    { "llama-bpe",        steps_l3,       true,  true  },
-    { "llama3",           steps_l3,       true,  true  },
-    { "llama-v3",         steps_l3,       true,  true  },
-    { "falcon3",          steps_l3,       true,  true  },
-    { "pixtral",          steps_l3,       true,  true  },
-    { "smaug-bpe",        steps_l3,       false, false },
-    { "dbrx",             steps_l3,       false, false },
-    { "chatglm-bpe",      steps_l3,       false, false },
-    { "glm4",             steps_l3,       false, false },
-    { "qwen2",            steps_l1,       false, false },
-    { "stablelm2",        steps_l1,       false, false },
-    { "deepseek-r1-qwen", steps_l1,       false, false },
-    { "megrez",           steps_l1,       false, false },
-    { "qwen35",           steps_l1_marks, false, false },
-    { "tekken",           steps_t1,       true,  true  },
-    { "gpt-4o",           steps_t3,       false, false },
-    { "llama4",           steps_t3,       false, false },
-};
+static const struct cn_pre_step steps_g[] = { { .match = match_g }, { 0 } };
+static const struct cn_pre_step steps_n1_g[] = {
+    { .match = match_numbers, .param = 1 }, { .match = match_g }, { 0 } };
+static const struct cn_pre_step steps_l1[] = { { .match = match_l, .param = 1 }, { 0 } };
+static const struct cn_pre_step steps_l3[] = { { .match = match_l, .param = 3 }, { 0 } };
+static const struct cn_pre_step steps_l1_marks[] = {
+    { .match = match_l, .param = 1 | MARKS_IN_WORDS }, { 0 } };
+static const struct cn_pre_step steps_l1_bare[] = {
+    { .match = match_l, .param = 1 | NO_NEWLINE_BEHIND_SYMBOLS }, { 0 } };
+/* Behind \p{N}{1,3} the \p{N}+ of its L finds three at most. */
+static const struct cn_pre_step steps_n3_l[] = {
+    { .match = match_numbers, .param = 3 }, { .match = match_l, .param = 3 }, { 0 } };
+static const struct cn_pre_step steps_t1_bare[] = {
+    { .match = match_t, .param = 1 | NO_CONTRACTIONS | SLASH_BEHIND_SYMBOLS }, { 0 } };
+static const struct cn_pre_step steps_t3[] = {
+    { .match = match_t, .param = 3 | SLASH_BEHIND_SYMBOLS }, { 0 } };
+static const struct cn_pre_step steps_groups_t3[] = {
+    { .match = match_groups, .skip = DIGIT },
+    { .match = match_t, .param = 3 | SLASH_BEHIND_SYMBOLS }, { 0 } };
+static const struct cn_pre_step steps_scripts_t1[] = {
+    { .match = match_set,
+      .of = OF(&cn_hangul, &cn_wide_punctuation, &cn_bopomofo, &cn_han_and_kana) },
+    { .match = match_t, .param = 1 | SLASH_BEHIND_SYMBOLS }, { 0 } };
+static const struct cn_pre_step steps_n3_han_d[] = {
+    { .match = match_numbers, .param = 3 },
+    { .match = match_set, .of = OF(&cn_han_and_kana) },
+    { .match = match_d }, { 0 } };
+static const struct cn_pre_step steps_deepseek_llm[] = {
+    { .match = match_newline },
+    { .match = match_behind_space, .of = OF(&cn_letters_with_case) },
+    { .match = match_behind_space, .of = OF(&cn_deepseek_punctuation) },
+    { .match = match_last_space, .skip = SPACE },
+    { .match = match_set, .of = OF(&cn_deepseek_han) },
+    { .match = match_numbers }, { 0 } };
+static const struct cn_pre_step steps_deepseek_coder[] = {
+    { .match = match_newline },
+    { .match = match_behind_space, .param = LETTER },
+    { .match = match_behind_space, .param = PUNCT },
+    { .match = match_set, .of = OF(&cn_deepseek_han) },
+    { .match = match_numbers, .param = 1 }, { 0 } };
+static const struct cn_pre_step steps_punctuation_g[] = {
+    { .match = match_punctuation, .param = true }, { .match = match_g },
+    { .match = match_three_digits }, { 0 } };
+static const struct cn_pre_step steps_default[] = {
+    { .match = match_punctuation }, { .match = match_g }, { .match = match_numbers },
+    { .match = match_three_digits }, { 0 } };
 /* clang-format on */
+
+static const struct cn_pretokenizer pretokenizers[] = {
+#define CN_PRETOKENIZER(name, steps, flags) { name, steps_##steps, flags },
+#include "engine/text/pretokenizers.def"
+#undef CN_PRETOKENIZER
+};
+
+const char *cn_pretokenizer_name(size_t i)
+{
+    return i < sizeof pretokenizers / sizeof *pretokenizers ? pretokenizers[i].name : NULL;
+}
 
 const struct cn_pretokenizer *cn_pretokenizer_find(const char *name, size_t n)
 {
@@ -353,9 +486,10 @@ static void split(const struct cn_pre_step *step, const char *text, size_t n,
     }
     size_t gap = 0, pos = 0;
     while (pos < n) {
-        size_t length = step->match(text, n, pos, step->param);
+        size_t length = step->match(text, n, pos, step);
         if (!length) {
-            pos += at(text, n, pos).n;
+            size_t after = run(text, n, pos, step->skip);
+            pos = after > pos ? after : pos + at(text, n, pos).n;
             continue;
         }
         if (pos > gap)

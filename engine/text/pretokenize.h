@@ -10,12 +10,19 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+enum cn_pre_flag {
+    CN_PRE_WHOLE_TOKENS = 1, /* a piece that is a token becomes it without merging */
+    CN_PRE_BOS = 2,          /* BOS is added if the file does not say */
+};
+
 struct cn_pretokenizer {
     const char *name;
     const struct cn_pre_step *steps; /* ends with a step without a matcher */
-    bool ignore_merges;              /* a piece that is a token becomes it without merging */
-    bool add_bos;                    /* if the file does not say */
+    unsigned flags;                  /* of enum cn_pre_flag */
 };
+
+/* The name of row i of pretokenizers.def; NULL behind the last. */
+const char *cn_pretokenizer_name(size_t i);
 
 /* The pre-tokenizer called name[0..n); NULL if there is none. "default" is one of them. */
 const struct cn_pretokenizer *cn_pretokenizer_find(const char *name, size_t n);

@@ -76,8 +76,6 @@ static enum cn_status load_id(const struct cn_tokenizer *t, const struct cn_gguf
     CN_TRY(cn_gguf_get_i64(gguf, key, INT64_MIN, INT64_MAX, &value, err));
     if (value >= 0 && value < t->n_vocab)
         *id = (int32_t)value;
-    else if (*id >= t->n_vocab)
-        *id = CN_NO_ID;
     return CN_OK;
 }
 
@@ -86,20 +84,31 @@ static enum cn_status load_id(const struct cn_tokenizer *t, const struct cn_gguf
 static const struct {
     const char *text;
     bool keeps_type;
+    const char *unless; /* ... the vocabulary has this one, in whose models it ends no generation */
 } end_texts[] = {
-    {"<|eot_id|>",          false},
-    { "<|im_end|>",         false},
-    { "<|end|>",            false},
-    { "<end_of_turn>",      false},
-    { "<|endoftext|>",      false},
-    { "<|end_of_text|>",    false},
-    { "<|eom_id|>",         false},
-    { "<EOT>",              false},
-    { "<end_of_utterance>", false},
-    { "</s>",               true },
-    { "<|fim_pad|>",        false},
-    { "<|repo_name|>",      false},
-    { "<|file_sep|>",       false},
+    {"<|eot_id|>",                                               false, NULL              },
+    { "<|im_end|>",                                              false, NULL              },
+    { "<|end|>",                                                 false, "<|return|>"      },
+    { "<|return|>",                                              false, NULL              },
+    { "<|call|>",                                                false, NULL              },
+    { "<end_of_turn>",                                           false, NULL              },
+    { "<turn|>",                                                 false, NULL              },
+    { "<|tool_response>",                                        false, NULL              },
+    { "<eos>",                                                   false, NULL              },
+    { "<|endoftext|>",                                           false, NULL              },
+    { "<|end_of_text|>",                                         false, NULL              },
+    { "<|eom_id|>",                                              false, NULL              },
+    { "<EOT>",                                                   false, NULL              },
+    { "[EOT]",                                                   false, NULL              },
+    { "[EOS]",                                                   false, NULL              },
+    { "<end_of_utterance>",                                      false, NULL              },
+ /* <|end of sentence|> of DeepSeek, in full-width bars and low blocks */
+    { "<\xef\xbd\x9c"
+      "end\xe2\x96\x81of\xe2\x96\x81sentence\xef\xbd\x9c>", false, NULL              },
+    { "</s>",                                                    true,  "<|tool_response>"},
+    { "<|fim_pad|>",                                             false, NULL              },
+    { "<|repo_name|>",                                           false, NULL              },
+    { "<|file_sep|>",                                            false, NULL              },
 };
 
 static enum cn_status load_ends(struct cn_tokenizer *t, const struct cn_gguf *gguf,
@@ -120,7 +129,7 @@ static enum cn_status load_ends(struct cn_tokenizer *t, const struct cn_gguf *gg
     }
     for (size_t i = 0; i < sizeof end_texts / sizeof *end_texts; i++) {
         int32_t id = find(t, end_texts[i].text);
-        if (id == CN_NO_ID)
+        if (id == CN_NO_ID || (end_texts[i].unless && find(t, end_texts[i].unless) != CN_NO_ID))
             continue;
         t->flags[id] |= CN_TOKEN_IS_END;
         if (!end_texts[i].keeps_type)
@@ -129,17 +138,26 @@ static enum cn_status load_ends(struct cn_tokenizer *t, const struct cn_gguf *gg
     return CN_OK;
 }
 
-/* phi-3 was trained without the white space behind its special tokens. */
+/* "phi3", "Phi-3", "Phi 3.5", ... anywhere in the name. */
+static bool is_phi3_name(struct cn_str name)
+{
+    for (size_t i = 0; i + 4 <= name.n; i++) {
+        const char *p = name.p + i;
+        bool apart = p[3] == '-' || p[3] == ' ' || p[3] == '_';
+        if (!strncasecmp(p, "phi", 3) && i + 3 + apart < name.n && p[3 + apart] == '3')
+            return true;
+    }
+    return false;
+}
+
+/* The token attributes that no key of a file holds: phi-3 was trained without the white space
+ * behind its special tokens. */
 static enum cn_status load_strips(struct cn_tokenizer *t, const struct cn_gguf *gguf,
                                   struct cn_error *err)
 {
     struct cn_str name = { 0 };
     CN_TRY(cn_gguf_get_str(gguf, "general.name", &name, err));
-    bool is_phi3 = false;
-    for (size_t i = 0; i + 4 <= name.n; i++)
-        is_phi3 |= !strncasecmp(name.p + i, "phi3", 4) ||
-                   (i + 5 <= name.n && !strncasecmp(name.p + i, "phi-3", 5));
-    if (!is_phi3)
+    if (!is_phi3_name(name))
         return CN_OK;
     for (int32_t id = 0; id < t->n_vocab; id++)
         t->flags[id] |= CN_TOKEN_STRIPS;
@@ -168,10 +186,8 @@ static enum cn_status load_bytes(struct cn_tokenizer *t, struct cn_error *err)
         if (cn_token_is_special(t->types[id]) || t->types[id] == CN_TOKEN_USER) {
             memcpy(t->arena + at, text.p, text.n);
             at += text.n;
-        } else if (t->pre) {
-            at += cn_bpe_decode(text, t->arena + at);
         } else {
-            at += cn_spm_decode(text, (enum cn_token_type)t->types[id], t->arena + at);
+            at += t->model->decode(text, (enum cn_token_type)t->types[id], t->arena + at);
         }
     }
     t->offsets[t->n_vocab] = at;
@@ -191,32 +207,88 @@ static const char *shown(struct cn_str name, char out[64])
     return out;
 }
 
-/* Which model and pre-tokenizer, and what holds for them unless the file says otherwise. */
+static const struct cn_tokenizer_model models[] = {
+    {.name = "gpt2",
+     .pretokenizes = true,
+     .bos = CN_NO_ID,
+     .eos = CN_NO_ID,
+     .unk = CN_NO_ID,
+     .load = cn_bpe_load,
+     .decode = cn_bpe_decode,
+     .encode = cn_bpe_encode     },
+    {               .name = "llama",
+     .bos = 1,
+     .eos = 2,
+     .unk = 0,
+     .add_bos = true,
+     .add_space_prefix = true,
+     .load = cn_spm_load,
+     .decode = cn_spm_decode,
+     .encode = cn_spm_encode },
+    { .name = "gemma4",
+     .bos = CN_NO_ID,
+     .eos = CN_NO_ID,
+     .unk = CN_NO_ID,
+     .add_bos = true,
+     .always_bos = true,
+     .never_space_prefix = true,
+     .load = cn_chars_load,
+     .decode = cn_spm_decode,
+     .encode = cn_chars_encode },
+};
+
+/* Which model and pre-tokenizer. */
 static enum cn_status load_kind(struct cn_tokenizer *t, const struct cn_gguf *gguf,
                                 struct cn_error *err)
 {
     char buf[64];
-    struct cn_str model = { 0 }, pre = { "default", 7 };
+    struct cn_str model = { 0 }, pre = { 0 };
     CN_TRY(cn_gguf_get_str(gguf, "tokenizer.ggml.model", &model, err));
     CN_RETURN_IF(!model.p, CN_ERR_FORMAT, err, "tokenizer.ggml.model: missing");
     CN_TRY(cn_gguf_get_str(gguf, "tokenizer.ggml.pre", &pre, err));
-    if (model.n == 5 && !memcmp(model.p, "llama", 5)) {
-        t->bos = 1;
-        t->eos = 2;
-        t->unk = 0;
-        t->add_bos = true;
-        t->add_space_prefix = true;
+    for (size_t i = 0; i < sizeof models / sizeof *models; i++)
+        if (strlen(models[i].name) == model.n && !memcmp(models[i].name, model.p, model.n))
+            t->model = &models[i];
+    CN_RETURN_IF(!t->model, CN_ERR_UNSUPPORTED, err,
+                 "tokenizer.ggml.model: expected gpt2, llama or gemma4, found \"%s\"",
+                 shown(model, buf));
+    if (!t->model->pretokenizes)
         return CN_OK;
-    }
-    CN_RETURN_IF(model.n != 4 || memcmp(model.p, "gpt2", 4) != 0, CN_ERR_UNSUPPORTED, err,
-                 "tokenizer.ggml.model: expected gpt2 or llama, found \"%s\"", shown(model, buf));
-    t->pre = cn_pretokenizer_find(pre.p, pre.n);
+    t->pre_missing = !pre.p;
+    t->pre = pre.p ? cn_pretokenizer_find(pre.p, pre.n) : cn_pretokenizer_find("default", 7);
     CN_RETURN_IF(!t->pre, CN_ERR_UNSUPPORTED, err,
                  "tokenizer.ggml.pre: unknown pre-tokenizer \"%s\"", shown(pre, buf));
-    t->bos = 11;
-    t->eos = 11;
-    t->unk = CN_NO_ID;
-    t->add_bos = t->pre->add_bos;
+    return CN_OK;
+}
+
+/* A special id by default: only if the vocabulary has such a token there. Of a file that names none
+ * it would be a word. */
+static int32_t usual_id(const struct cn_tokenizer *t, int32_t id, const char *text)
+{
+    if (id == CN_NO_ID || id >= t->n_vocab)
+        return CN_NO_ID;
+    return cn_token_is_special(t->types[id]) || find(t, text) == id ? id : CN_NO_ID;
+}
+
+/* What holds for the model unless the file says otherwise, and what the file says. */
+static enum cn_status load_settings(struct cn_tokenizer *t, const struct cn_gguf *gguf,
+                                    struct cn_error *err)
+{
+    const struct cn_tokenizer_model *m = t->model;
+    t->bos = usual_id(t, m->bos, "<s>");
+    t->eos = usual_id(t, m->eos, "</s>");
+    t->unk = usual_id(t, m->unk, "<unk>");
+    t->add_bos = m->add_bos || (t->pre && t->pre->flags & CN_PRE_BOS);
+    t->add_space_prefix = m->add_space_prefix;
+    CN_TRY(load_id(t, gguf, "tokenizer.ggml.bos_token_id", &t->bos, err));
+    CN_TRY(load_id(t, gguf, "tokenizer.ggml.eos_token_id", &t->eos, err));
+    CN_TRY(load_id(t, gguf, "tokenizer.ggml.unknown_token_id", &t->unk, err));
+    CN_TRY(cn_gguf_get_bool(gguf, "tokenizer.ggml.add_bos_token", &t->add_bos, err));
+    CN_TRY(cn_gguf_get_bool(gguf, "tokenizer.ggml.add_eos_token", &t->add_eos, err));
+    CN_TRY(cn_gguf_get_bool(gguf, "tokenizer.ggml.add_space_prefix", &t->add_space_prefix, err));
+    CN_TRY(cn_gguf_get_str(gguf, "tokenizer.chat_template", &t->chat_template, err));
+    t->add_bos |= m->always_bos;
+    t->add_space_prefix &= !m->never_space_prefix;
     return CN_OK;
 }
 
@@ -225,18 +297,12 @@ static enum cn_status load(struct cn_tokenizer *t, const struct cn_gguf *gguf, s
     CN_TRY(load_kind(t, gguf, err));
     CN_TRY(load_texts(t, gguf, err));
     CN_TRY(load_types(t, gguf, err));
-    CN_TRY(load_id(t, gguf, "tokenizer.ggml.bos_token_id", &t->bos, err));
-    CN_TRY(load_id(t, gguf, "tokenizer.ggml.eos_token_id", &t->eos, err));
-    CN_TRY(load_id(t, gguf, "tokenizer.ggml.unknown_token_id", &t->unk, err));
-    CN_TRY(cn_gguf_get_bool(gguf, "tokenizer.ggml.add_bos_token", &t->add_bos, err));
-    CN_TRY(cn_gguf_get_bool(gguf, "tokenizer.ggml.add_eos_token", &t->add_eos, err));
-    CN_TRY(cn_gguf_get_bool(gguf, "tokenizer.ggml.add_space_prefix", &t->add_space_prefix, err));
-    CN_TRY(cn_gguf_get_str(gguf, "tokenizer.chat_template", &t->chat_template, err));
+    CN_TRY(load_settings(t, gguf, err));
     CN_TRY(load_ends(t, gguf, err));
     CN_TRY(load_strips(t, gguf, err));
     CN_TRY(load_bytes(t, err));
     CN_TRY(cn_special_load(t, err));
-    return t->pre ? cn_bpe_load(t, gguf, err) : cn_spm_load(t, gguf, err);
+    return t->model->load(t, gguf, err);
 }
 
 enum cn_status cn_tokenizer_load(const struct cn_gguf *gguf, struct cn_tokenizer **tokenizer,
@@ -264,6 +330,8 @@ void cn_tokenizer_free(struct cn_tokenizer *t)
     free(t->special);
     free(t->special_longest);
     free(t->rules);
+    cn_strmap_free(&t->extra);
+    free(t->products);
     free(t->ranks);
     free(t->joints);
     free(t);
@@ -285,6 +353,13 @@ int32_t cn_tokenizer_bos(const struct cn_tokenizer *t)
 int32_t cn_tokenizer_eos(const struct cn_tokenizer *t)
 {
     return t->eos;
+}
+
+const char *cn_tokenizer_doubt(const struct cn_tokenizer *t)
+{
+    return t->pre_missing ? "the file names no pre-tokenizer (tokenizer.ggml.pre): texts are split "
+                            "by \"default\", which may not be how the model was trained"
+                          : NULL;
 }
 
 bool cn_tokenizer_add_bos(const struct cn_tokenizer *t)
@@ -409,10 +484,8 @@ enum cn_status cn_tokenizer_encode_spans(const struct cn_tokenizer *t, const cha
         const struct cn_stretch *s = &stretches[i];
         if (s->token != CN_NO_ID)
             cn_token_list_push(&out, s->token);
-        else if (t->pre)
-            cn_bpe_encode(t, s->p, s->n, &space, &out);
         else
-            cn_spm_encode(t, s->p, s->n, t->add_space_prefix && after_special, &space, &out);
+            t->model->encode(t, s->p, s->n, t->add_space_prefix && after_special, &space, &out);
         after_special = s->token != CN_NO_ID;
     }
     if (flags & CN_TOKENIZE_BOS && !(flags & CN_TOKENIZE_PROMPT) && t->add_eos &&

@@ -18,6 +18,9 @@ void cn_tokenizer_free(struct cn_tokenizer *tokenizer);
 int32_t cn_tokenizer_n_vocab(const struct cn_tokenizer *tokenizer);
 int32_t cn_tokenizer_bos(const struct cn_tokenizer *tokenizer); /* -1: none */
 int32_t cn_tokenizer_eos(const struct cn_tokenizer *tokenizer); /* -1: none */
+/* What the file leaves open, so that texts may come out otherwise than the model was trained on:
+ * one line, static; NULL: nothing. */
+const char *cn_tokenizer_doubt(const struct cn_tokenizer *tokenizer);
 bool cn_tokenizer_add_bos(const struct cn_tokenizer *tokenizer);
 bool cn_tokenizer_add_space_prefix(const struct cn_tokenizer *tokenizer);
 bool cn_tokenizer_is_end(const struct cn_tokenizer *tokenizer, int32_t token);

@@ -20,8 +20,7 @@ enum { JOINT_BITS = 18 };
 static const char space_mark[] = "\xe2\x96\x81"; /* U+2581 */
 enum { SPACE_MARK_BYTES = 3 };
 
-/* The length that the lead byte at p announces (1 for a stray byte), cut to n. */
-static size_t char_length(const char *p, size_t n)
+size_t cn_spm_char_length(const char *p, size_t n)
 {
     unsigned char lead = (unsigned char)*p;
     size_t length = lead < 0xc0 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
@@ -41,7 +40,7 @@ static void add_joints(uint64_t *joints, struct cn_str text)
 {
     size_t n;
     for (size_t i = 0; i < text.n; i += n) {
-        n = char_length(text.p + i, text.n - i);
+        n = cn_spm_char_length(text.p + i, text.n - i);
         if (i > 0) {
             uint32_t bit = joint(text.p[i - 1], text.p + i, n);
             joints[bit / 64] |= (uint64_t)1 << bit % 64;
@@ -115,6 +114,12 @@ enum cn_status cn_spm_load(struct cn_tokenizer *t, const struct cn_gguf *gguf, s
     CN_TRY(load_ranks(t, gguf, err));
     for (int32_t i = 0; i < t->n_vocab; i++)
         add_joints(t->joints, t->map.keys[i]);
+    cn_spm_load_bytes(t);
+    return CN_OK;
+}
+
+void cn_spm_load_bytes(struct cn_tokenizer *t)
+{
     for (unsigned b = 0; b < 256; b++) {
         char name[8], byte = (char)b;
         int n = snprintf(name, sizeof name, "<0x%02X>", b);
@@ -123,7 +128,6 @@ enum cn_status cn_spm_load(struct cn_tokenizer *t, const struct cn_gguf *gguf, s
             id = cn_strmap_find(&t->map, (struct cn_str){ &byte, 1 });
         t->byte_token[b] = (int32_t)id;
     }
-    return CN_OK;
 }
 
 /* ---- encoding -----------------------------------------------------------------------------------
@@ -147,17 +151,16 @@ static bool join(const struct cn_joiner *joiner, uint32_t left, uint32_t right, 
     return true;
 }
 
-static void emit(const struct cn_tokenizer *t, const char *text, const struct cn_symbol *s,
+void cn_spm_emit(const struct cn_tokenizer *t, const char *text, size_t n,
                  struct cn_token_list *out)
 {
-    struct cn_str str = { text + s[0].start, s[1].start - s[0].start };
-    int64_t id = s[0].id != UNSEEN ? (int64_t)s[0].id : cn_strmap_find(&t->map, str);
+    int64_t id = cn_strmap_find(&t->map, (struct cn_str){ text, n });
     if (id >= 0) {
         cn_token_list_push(out, (int32_t)id);
         return;
     }
-    for (size_t i = 0; i < str.n; i++) {
-        int32_t token = t->byte_token[(unsigned char)str.p[i]];
+    for (size_t i = 0; i < n; i++) {
+        int32_t token = t->byte_token[(unsigned char)text[i]];
         if (token == CN_NO_ID)
             token = t->unk;
         if (token != CN_NO_ID)
@@ -165,9 +168,14 @@ static void emit(const struct cn_tokenizer *t, const char *text, const struct cn
     }
 }
 
-/* The text with spaces as space marks, in space->bytes. Returns its length. */
-static size_t mark_spaces(const char *text, size_t n, bool prefix, char *out)
+size_t cn_spm_mark_spaces(const char *text, size_t n, bool prefix, struct cn_merge_space *space)
 {
+    size_t n_spaces = prefix;
+    for (size_t i = 0; i < n; i++)
+        n_spaces += text[i] == ' ';
+    if (!cn_merge_reserve_bytes(space, n + SPACE_MARK_BYTES * n_spaces))
+        return SIZE_MAX;
+    char *out = space->bytes;
     size_t n_out = 0;
     if (prefix) {
         memcpy(out, space_mark, SPACE_MARK_BYTES);
@@ -187,15 +195,12 @@ static size_t mark_spaces(const char *text, size_t n, bool prefix, char *out)
 void cn_spm_encode(const struct cn_tokenizer *t, const char *text, size_t n, bool prefix,
                    struct cn_merge_space *space, struct cn_token_list *out)
 {
-    size_t n_spaces = prefix;
-    for (size_t i = 0; i < n; i++)
-        n_spaces += text[i] == ' ';
-    if (!cn_merge_reserve_bytes(space, n + SPACE_MARK_BYTES * n_spaces)) {
+    n = cn_spm_mark_spaces(text, n, prefix, space);
+    if (n == SIZE_MAX) {
         out->failed = true;
         return;
     }
     const char *marked = space->bytes;
-    n = mark_spaces(text, n, prefix, space->bytes);
     const struct cn_joiner joiner = { join, t, marked };
     size_t n_symbols = 0;
     for (size_t i = 0; i < n && !out->failed;) {
@@ -204,9 +209,9 @@ void cn_spm_encode(const struct cn_tokenizer *t, const char *text, size_t n, boo
             return;
         }
         space->symbols[n_symbols++] = (struct cn_symbol){ UNSEEN, (uint32_t)i };
-        i += char_length(marked + i, n - i);
+        i += cn_spm_char_length(marked + i, n - i);
         if (i < n) {
-            uint32_t bit = joint(marked[i - 1], marked + i, char_length(marked + i, n - i));
+            uint32_t bit = joint(marked[i - 1], marked + i, cn_spm_char_length(marked + i, n - i));
             if (t->joints[bit / 64] >> bit % 64 & 1)
                 continue;
         }
@@ -215,8 +220,13 @@ void cn_spm_encode(const struct cn_tokenizer *t, const char *text, size_t n, boo
             out->failed = true;
             return;
         }
-        for (size_t s = 0; s < n_symbols; s++)
-            emit(t, marked, space->symbols + s, out);
+        for (size_t i_symbol = 0; i_symbol < n_symbols; i_symbol++) {
+            const struct cn_symbol *s = space->symbols + i_symbol;
+            if (s->id != UNSEEN)
+                cn_token_list_push(out, (int32_t)s->id);
+            else
+                cn_spm_emit(t, marked + s->start, s[1].start - s->start, out);
+        }
         n_symbols = 0;
     }
 }

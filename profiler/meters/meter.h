@@ -7,10 +7,11 @@
 #define CN_METER_H
 
 #include "profiler/profiler.h"
+#include "profiler/samples/plausible.h"
 #include "profiler/samples/series.h"
 
 /* What the watched program says that it has done (cn_profiler_work). */
-struct cn_worked {
+struct cn_work_done {
     _Atomic int64_t bytes, int8_ops, unpacked;
 };
 
@@ -19,7 +20,7 @@ struct cn_meter_request {
     const char *root; /* never NULL; "" stands for "/" */
     const char *arg;  /* after the colon of its name: "dram", a path; "" if there was none */
     bool force;
-    const struct cn_worked *worked; /* NULL: nobody says */
+    const struct cn_work_done *work; /* NULL: nobody says */
 };
 
 /* A channel as a probe describes it. */
@@ -65,13 +66,6 @@ struct cn_reading {
     double value;  /* cumulative uJ without wraps, or uW; set with OK and BREAK */
     char why[200]; /* set with BREAK and FAIL */
 };
-
-/* Now, on a CLOCK_*, in ns. */
-int64_t cn_now_ns(int clock);
-
-/* Whether a source can have used so much in this time: up to 20 kW, for 20 ms more than that. No
- * socket takes a tenth of it; what says so was reset, or misread. */
-bool cn_joules_possible(double added_uj, int64_t ns);
 
 struct cn_meter {
     const char *name;

@@ -4,15 +4,18 @@
  * power_now, or current_now x voltage_now, all batteries added up.
  *
  * What drivers disagree about is settled by evidence and said in `sources`:
- * - sign: the meaning differs between vendors, so the sign comes from `status`, not from the
- * number;
+ * - sign: its meaning differs between vendors, so `status` says which way it flows, and the sign
+ *   only whether that has changed since;
  * - unit: current_now should be uA, but many give mA. No system runs on less than 20 mA, so a
- *   smaller total is in mA (power and voltage likewise).
+ *   smaller total is in mA (power likewise); a voltage can only be one of V, mV and uV;
+ * - which: a fuel gauge and a charger chip may both be of type Battery and see one cell. Two that
+ *   give the same voltage and current count once.
  * What is left in the battery (energy_now, or charge_now x voltage_now) falls by what the power
  * adds up to: over a long run that is a check of unit and scale, and its outcome is reported. It is
- * not used as the meter, because it comes in steps of minutes. While a charger feeds the system the
- * battery shows the charger's balance, not the system's use, so that is refused. Forced, the meter
- * is taken, as the charger may come and go, but what is used while it feeds stays unknown.
+ * not used as the meter, because it comes in steps of minutes. While a charger is online the
+ * battery shows the charger's balance, or what a weak one leaves to it, not the system's use, so
+ * that is refused. Forced, the meter is taken, as the charger may come and go, but what is used
+ * while it is there stays unknown.
  */
 #include <errno.h>
 #include <math.h>
@@ -20,7 +23,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
+#include "base/clock.h"
 #include "profiler/meters/meter.h"
 #include "profiler/sysfs.h"
 
@@ -28,9 +33,12 @@ static const char class_dir[] = "/sys/class/power_supply";
 
 enum {
     MAX_BATTERIES = 8,
-    LEAST = 20000,   /* uA or uW that a running system draws */
+    MAX_CHARGERS = 16,
     LEAST_STEPS = 8, /* of what is left, for a word about it */
 };
+
+/* How near to each other two gauges of one cell read: their moments differ, and so does noise. */
+static const double SAME_CURRENT = 0.1, SAME_VOLTAGE = 0.01;
 
 /* Disagreement of the power with what is left that is worth a remark: gauges are good to some
  * percent. */
@@ -40,6 +48,15 @@ struct battery {
     char name[64];
     struct cn_sysfs_file status, power, current, voltage; /* fd -1: not there */
     struct cn_sysfs_file energy, charge;                  /* one of them, or none */
+    struct cn_signs signs;
+    double amount, volts; /* as last read: current or power as given; V, or 0 */
+    int twin;             /* of the battery whose cell this one sees, too; -1: of none */
+};
+
+/* A supply that may feed the system. */
+struct charger {
+    char name[64];
+    struct cn_sysfs_file online;
 };
 
 /* What leaves the batteries, against the power's integral. Steps are what counts: from the first to
@@ -57,8 +74,10 @@ struct check {
 struct state {
     struct battery batteries[MAX_BATTERIES];
     size_t n;
-    bool external;    /* a charger was plugged in at the start */
-    int current_unit; /* uA per unit: 0 not known yet, 1 or 1000 */
+    struct charger chargers[MAX_CHARGERS];
+    size_t n_chargers;
+    uint64_t n_reads, n_alike; /* of pairs: readings, and in which of them one cell was seen */
+    int current_unit;          /* uA per unit: 0 not known yet, 1 or 1000 */
     int power_unit;
     struct check check;
 };
@@ -94,6 +113,8 @@ static void close_state(void *opaque)
     struct state *s = opaque;
     for (size_t i = 0; s && i < s->n; i++)
         close_battery(&s->batteries[i]);
+    for (size_t i = 0; s && i < s->n_chargers; i++)
+        cn_sysfs_close(&s->chargers[i].online);
     free(s);
 }
 
@@ -106,7 +127,8 @@ static bool open_battery(struct battery *b, const char *dir, const char *name,
                            .current = { .fd = -1 },
                            .voltage = { .fd = -1 },
                            .energy = { .fd = -1 },
-                           .charge = { .fd = -1 } };
+                           .charge = { .fd = -1 },
+                           .twin = -1 };
     snprintf(b->name, sizeof b->name, "%s", name);
     int64_t v;
     (void)open_in(&b->status, dir, "status"); /* absent: unknown */
@@ -140,6 +162,34 @@ static bool open_battery(struct battery *b, const char *dir, const char *name,
     return false;
 }
 
+/* Whether an entry of type Battery may feed the system: without a scope, it is a keyboard's or a
+ * pen's if no file is there that tells power, current or energy. */
+static bool feeds(const char *entry)
+{
+    static const char *const files[] = { "power_now", "current_now", "energy_now", "charge_now" };
+    char path[CN_PATH_MAX], text[32];
+    text_of(entry, "scope", text, sizeof text);
+    if (text[0])
+        return strcmp(text, "Device") != 0;
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+        if (cn_sysfs_path(path, entry, "/%s", files[i]) && access(path, F_OK) == 0)
+            return true;
+    return false;
+}
+
+static void add_charger(struct state *s, const char *entry, const char *name)
+{
+    char scope[32];
+    text_of(entry, "scope", scope, sizeof scope);
+    if (!strcmp(scope, "Device") || s->n_chargers == MAX_CHARGERS)
+        return;
+    struct charger *c = &s->chargers[s->n_chargers];
+    snprintf(c->name, sizeof c->name, "%s", name);
+    s->n_chargers += open_in(&c->online, entry, "online") == 0;
+}
+
+static void find_twins(struct state *s, const char *dir);
+
 /* Opens every battery of the system. channel then says if and why not. */
 static struct state *open_all(const struct cn_meter_request *request, struct cn_channel *channel)
 {
@@ -156,20 +206,16 @@ static struct state *open_all(const struct cn_meter_request *request, struct cn_
     if (!s)
         cn_channel_reason(channel, "out of memory");
     for (size_t i = 0; i < n && ok; i++) {
-        char entry[CN_PATH_MAX], type[32], scope[32], text[32];
+        char entry[CN_PATH_MAX], type[32], text[32];
         if (!cn_sysfs_path(entry, dir, "/%s", names[i]))
             continue;
         text_of(entry, "type", type, sizeof type);
-        text_of(entry, "scope", scope, sizeof scope);
-        if (!strcmp(scope, "Device"))
-            continue; /* a mouse, a headset */
         if (strcmp(type, "Battery") != 0) {
-            text_of(entry, "online", text, sizeof text);
-            s->external |= !strcmp(text, "1") || !strcmp(text, "2");
+            add_charger(s, entry, names[i]);
             continue;
         }
         text_of(entry, "present", text, sizeof text);
-        if (!strcmp(text, "0") || s->n == MAX_BATTERIES)
+        if (!strcmp(text, "0") || s->n == MAX_BATTERIES || !feeds(entry))
             continue;
         ok = open_battery(&s->batteries[s->n], entry, names[i], channel);
         s->n += ok;
@@ -184,35 +230,24 @@ static struct state *open_all(const struct cn_meter_request *request, struct cn_
         close_state(s);
         return NULL;
     }
+    find_twins(s, dir);
     return s;
 }
 
 /* ---- reading
  * ------------------------------------------------------------------------------------- */
 
-enum flow { DISCHARGING, CHARGING, STILL, NOT_SAID };
-
-static enum flow flow_of(struct battery *b)
+static enum cn_flow flow_of(struct battery *b)
 {
     char text[32];
     if (b->status.fd < 0 || cn_sysfs_text(&b->status, text, sizeof text) < 0)
-        return NOT_SAID;
-    if (!strcmp(text, "Discharging"))
-        return DISCHARGING;
-    if (!strcmp(text, "Charging"))
-        return CHARGING;
-    return !strcmp(text, "Full") || !strcmp(text, "Not charging") ? STILL : NOT_SAID;
+        return CN_FLOW_NOT_SAID;
+    return cn_flow_of(text);
 }
 
 static double magnitude(int64_t v)
 {
     return fabs((double)v);
-}
-
-static double volts(int64_t raw)
-{
-    double v = magnitude(raw);
-    return v < 100000 ? 1e-3 * v : 1e-6 * v; /* under 0.1 V: it was mV */
 }
 
 struct sums {
@@ -221,58 +256,161 @@ struct sums {
     double current_volts;
 };
 
-static int read_sums(struct state *s, struct sums *sums)
+/* Reads what one battery gives. CN_READ_OK, or FAIL with why. */
+static enum cn_read read_battery(struct battery *b, char *why, size_t n_bytes)
+{
+    char what[96];
+    int64_t power = 0, amount = 0, voltage = 0;
+    bool by_power = b->power.fd >= 0;
+    int error = by_power ? cn_sysfs_i64(&b->power, &power) : 0;
+    amount = power;
+    /* Some drivers have a power_now that is always 0. */
+    if (!error && power == 0 && b->current.fd >= 0) {
+        by_power = false;
+        error = cn_sysfs_i64(&b->current, &amount);
+        if (!error)
+            error = cn_sysfs_i64(&b->voltage, &voltage);
+    }
+    if (error) {
+        snprintf(why, n_bytes, "battery: %s", cn_sysfs_strerror(error));
+        return CN_READ_FAIL;
+    }
+    snprintf(what, sizeof what, "%s/%s", b->name, by_power ? "power_now" : "current_now");
+    b->volts = 0;
+    b->amount = (double)amount;
+    if (!cn_power_plausible(b->amount, 0, what, why, n_bytes))
+        return CN_READ_FAIL;
+    if (by_power || amount == 0)
+        return CN_READ_OK;
+    b->volts = 1e-6 * cn_voltage_unit(magnitude(voltage)) * magnitude(voltage);
+    if (b->volts > 0 && !cn_means_unknown((double)voltage))
+        return CN_READ_OK;
+    snprintf(why, n_bytes, "%.60s/voltage_now says %lld, which is no battery's in V, mV or uV",
+             b->name, (long long)voltage);
+    return CN_READ_FAIL;
+}
+
+static enum cn_read read_sums(struct state *s, struct sums *sums, char *why, size_t n_bytes)
 {
     *sums = (struct sums){ 0 };
     for (size_t i = 0; i < s->n; i++) {
         struct battery *b = &s->batteries[i];
-        int64_t power = 0, current = 0, voltage = 0;
-        int error = 0;
-        if (b->power.fd >= 0)
-            error = cn_sysfs_i64(&b->power, &power);
-        /* Some drivers have a power_now that is always 0. */
-        if (!error && power == 0 && b->current.fd >= 0) {
-            error = cn_sysfs_i64(&b->current, &current);
-            if (!error)
-                error = cn_sysfs_i64(&b->voltage, &voltage);
+        if (read_battery(b, why, n_bytes) != CN_READ_OK)
+            return CN_READ_FAIL;
+        if (b->twin >= 0)
+            continue;
+        if (b->volts > 0) {
+            sums->current += fabs(b->amount);
+            sums->current_volts += fabs(b->amount) * b->volts;
+        } else {
+            sums->power += fabs(b->amount);
         }
-        if (error)
-            return error;
-        sums->power += magnitude(power);
-        sums->current += magnitude(current);
-        sums->current_volts += magnitude(current) * volts(voltage);
     }
-    return 0;
+    return CN_READ_OK;
 }
 
 static void settle_unit(int *unit, double sum)
 {
-    if (*unit == 0 && sum > 0)
-        *unit = sum < LEAST ? 1000 : 1;
+    if (*unit == 0)
+        *unit = cn_micro_or_milli(sum);
 }
 
-/* Whether the battery's number is the system's use now; if not, why. */
+static int charger_online(struct state *s, const char **name)
+{
+    int online = -1;
+    for (size_t i = 0; i < s->n_chargers; i++) {
+        int64_t v;
+        if (cn_sysfs_i64(&s->chargers[i].online, &v) != 0)
+            continue;
+        if (v > 0) {
+            *name = s->chargers[i].name;
+            return 1;
+        }
+        online = 0;
+    }
+    return online;
+}
+
+/* Whether the batteries' number is the system's use now; if not, why. One that discharges speaks
+ * for others that rest. */
 static bool flows_out(struct state *s, char *why, size_t n_bytes)
 {
-    bool out = false, said = false;
+    struct cn_supply supply = { .charger = -1 };
+    supply.charger = charger_online(s, &supply.charger_name);
+    bool out = false;
+    enum cn_flow flows[MAX_BATTERIES];
     for (size_t i = 0; i < s->n; i++) {
-        enum flow flow = flow_of(&s->batteries[i]);
-        if (flow == CHARGING) {
-            snprintf(why, n_bytes, "%s is charging: its current is the charger's balance",
-                     s->batteries[i].name);
-            return false;
-        }
-        out |= flow == DISCHARGING;
-        said |= flow != NOT_SAID;
+        flows[i] = flow_of(&s->batteries[i]);
+        out |= flows[i] == CN_FLOW_OUT;
     }
-    if (out || (!said && !s->external))
-        return true;
-    snprintf(why, n_bytes,
-             said ? "%s is not discharging: a charger feeds the system"
-                  : "%s has no status and a charger is plugged in",
-             s->batteries[0].name);
+    for (size_t i = 0; i < s->n; i++) {
+        supply.battery = s->batteries[i].name;
+        supply.flow = out && flows[i] != CN_FLOW_IN ? CN_FLOW_OUT : flows[i];
+        if (!cn_battery_is_all(&supply, why, n_bytes))
+            return false;
+    }
+    return true;
+}
+
+/* ---- two gauges of one cell --------------------------------------------------------------------
+ */
+
+static bool near(double a, double b, double share)
+{
+    return fabs(a - b) <= share * fmax(a, b);
+}
+
+/* Whether two gauges read the same at this moment. */
+static bool alike(const struct battery *a, const struct battery *b)
+{
+    return a->amount != 0 && near(fabs(a->amount), fabs(b->amount), SAME_CURRENT) &&
+           (a->volts > 0) == (b->volts > 0) && near(a->volts, b->volts, SAME_VOLTAGE);
+}
+
+/* Whether files that do not change say that two entries are of two batteries. */
+static bool distinct(const char *dir, const char *a, const char *b)
+{
+    static const char *const files[] = { "serial_number",      "manufacturer", "model_name",
+                                         "energy_full_design", "charge_full",  "energy_full",
+                                         "charge_full_design", "capacity" };
+    char entry[CN_PATH_MAX], one[64], other[64];
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        one[0] = other[0] = 0;
+        if (cn_sysfs_path(entry, dir, "/%s", a))
+            text_of(entry, files[i], one, sizeof one);
+        if (cn_sysfs_path(entry, dir, "/%s", b))
+            text_of(entry, files[i], other, sizeof other);
+        if (one[0] && other[0] && strcmp(one, other) != 0)
+            return true;
+    }
     return false;
 }
+
+static void find_twins(struct state *s, const char *dir)
+{
+    char why[200];
+    struct sums sums;
+    if (s->n < 2 || read_sums(s, &sums, why, sizeof why) != CN_READ_OK)
+        return;
+    for (size_t i = 1; i < s->n; i++)
+        for (size_t k = 0; k < i && s->batteries[i].twin < 0; k++)
+            if (s->batteries[k].twin < 0 && alike(&s->batteries[k], &s->batteries[i]) &&
+                !distinct(dir, s->batteries[k].name, s->batteries[i].name))
+                s->batteries[i].twin = (int)k;
+}
+
+/* Follows whether those that were taken for one cell go on to read alike. */
+static void follow_twins(struct state *s)
+{
+    for (size_t i = 1; i < s->n; i++)
+        if (s->batteries[i].twin >= 0) {
+            s->n_reads++;
+            s->n_alike += alike(&s->batteries[s->batteries[i].twin], &s->batteries[i]);
+        }
+}
+
+/* ---- what is left ------------------------------------------------------------------------------
+ */
 
 /* What left the batteries since the last look, in uJ; NaN if that is not known. */
 static double left_since(struct state *s, bool first)
@@ -285,7 +423,7 @@ static double left_since(struct state *s, bool first)
         if (b->energy.fd < 0) {
             if (b->charge.fd < 0 || cn_sysfs_i64(&b->voltage, &voltage) != 0)
                 return CN_UNKNOWN;
-            unit *= volts(voltage);
+            unit *= 1e-6 * cn_voltage_unit(magnitude(voltage)) * magnitude(voltage);
         }
         if (cn_sysfs_i64(b->energy.fd < 0 ? &b->charge : &b->energy, &left) != 0 ||
             (!first && left > s->check.left[i]))
@@ -322,6 +460,15 @@ static void follow_charge(struct state *s, double power_uw)
 static void conclude(void *opaque, struct cn_channel *channel, char *remark, size_t n_bytes)
 {
     struct state *s = opaque;
+    for (size_t i = 0; i < s->n; i++)
+        if (cn_signs_contradict(&s->batteries[i].signs))
+            cn_channel_reason(channel,
+                              "the sign of %.60s flipped in the run while its status stayed, and "
+                              "began above 0: which of them is use cannot be told",
+                              s->batteries[i].name);
+    if (s->n_alike < s->n_reads - s->n_reads / 4)
+        cn_channel_reason(channel, "two batteries that seemed to see one cell, voltage and current "
+                                   "alike, then read differently: what they add up to is open");
     const struct check *c = &s->check;
     const char *file = s->batteries[0].energy.fd >= 0 ? "energy_now" : "charge_now";
     double fell = 1e-6 * c->fell_uj, sum = 1e-6 * (c->last_sum - c->first_sum);
@@ -345,21 +492,26 @@ static enum cn_read read_power(void *opaque, unsigned source, struct cn_reading 
     if (!flows_out(s, r->why, sizeof r->why))
         return CN_READ_FAIL;
     struct sums sums;
-    int error = read_sums(s, &sums);
-    if (error) {
-        snprintf(r->why, sizeof r->why, "battery: %s", cn_sysfs_strerror(error));
+    if (read_sums(s, &sums, r->why, sizeof r->why) != CN_READ_OK)
         return CN_READ_FAIL;
+    follow_twins(s);
+    for (size_t i = 0; i < s->n; i++) {
+        struct battery *b = &s->batteries[i];
+        if (!cn_sign_is_use(&b->signs, b->amount, b->name, r->why, sizeof r->why))
+            return CN_READ_FAIL;
     }
     settle_unit(&s->current_unit, sums.current);
     settle_unit(&s->power_unit, sums.power);
     /* 20 A or 20 kW would follow if the unit was guessed wrong from a quiet moment. */
-    if ((s->current_unit == 1000 && sums.current >= LEAST) ||
-        (s->power_unit == 1000 && sums.power >= 50.0 * LEAST)) {
+    if ((s->current_unit == 1000 && sums.current >= CN_LEAST_MICRO) ||
+        (s->power_unit == 1000 && sums.power >= 50.0 * CN_LEAST_MICRO)) {
         snprintf(r->why, sizeof r->why,
                  "the battery's numbers fit neither micro nor milli units all along");
         return CN_READ_FAIL;
     }
     r->value = sums.power * s->power_unit + sums.current_volts * s->current_unit;
+    if (!cn_power_plausible(sums.power + sums.current, r->value, "battery", r->why, sizeof r->why))
+        return CN_READ_FAIL;
     if (r->value > 0) {
         follow_charge(s, r->value);
         return CN_READ_OK;
@@ -373,31 +525,47 @@ static enum cn_read read_power(void *opaque, unsigned source, struct cn_reading 
 
 static void describe(struct state *s, struct cn_channel *channel)
 {
-    char *text = channel->info.sources;
+    char *text = channel->info.sources, why[200], unit[4];
     size_t n_bytes = sizeof channel->info.sources, used = 0;
     struct sums sums;
     int current_unit = 0, power_unit = 0;
-    if (read_sums(s, &sums) == 0) {
+    if (read_sums(s, &sums, why, sizeof why) == CN_READ_OK) {
         settle_unit(&current_unit, sums.current);
         settle_unit(&power_unit, sums.power);
     }
     for (size_t i = 0; i < s->n && used < n_bytes; i++) {
-        bool power = s->batteries[i].power.fd >= 0 && sums.power > 0;
+        struct battery *b = &s->batteries[i];
+        if (b->twin >= 0) {
+            used += (size_t)snprintf(text + used, n_bytes - used,
+                                     "; %s sees the cell of %s (voltage and current alike) and is "
+                                     "not added",
+                                     b->name, s->batteries[b->twin].name);
+            continue;
+        }
+        bool power = b->power.fd >= 0 && b->volts <= 0;
         bool milli = (power ? power_unit : current_unit) == 1000;
-        used += (size_t)snprintf(text + used, n_bytes - used, "%s%s (%s%s)", i ? " + " : "",
-                                 s->batteries[i].name,
+        int64_t raw = 0;
+        double volt_unit = 1;
+        if (!power && cn_sysfs_i64(&b->voltage, &raw) == 0)
+            volt_unit = cn_voltage_unit(magnitude(raw));
+        used += (size_t)snprintf(text + used, n_bytes - used, "%s%s (%s%s", i ? " + " : "", b->name,
                                  power ? "power_now" : "current_now x voltage_now",
                                  !milli  ? ""
                                  : power ? ", taken as mW"
                                          : ", taken as mA");
+        if (volt_unit > 1 && used < n_bytes)
+            used +=
+                (size_t)snprintf(text + used, n_bytes - used, "%s taken as %s",
+                                 milli ? " and" : ", voltage", cn_unit_name(volt_unit, 'V', unit));
+        if (used < n_bytes)
+            used += (size_t)snprintf(text + used, n_bytes - used, ")");
     }
 }
 
 static struct cn_channel *add(struct cn_channel_list *channels)
 {
-    /* Gauges of phones were seen to refresh every 310 ms; until repeats show better, half a second
-     * is assumed. */
-    struct cn_channel *c = cn_channel_add(channels, "battery", "battery", "uW", 500);
+    /* From 0.3 s on phones to a minute on laptops: only its changes tell. */
+    struct cn_channel *c = cn_channel_add(channels, "battery", "battery", "uW", CN_UNKNOWN);
     if (c)
         c->automatic = true;
     return c;
@@ -418,9 +586,10 @@ static void probe(const struct cn_meter_request *request, struct cn_channel_list
     char why[200];
     if (!request->force && !flows_out(s, why, sizeof why)) {
         cn_channel_reason(c, "%s", why);
-        cn_channel_remedy(c, "unplug the charger (on a phone: adb over Wi-Fi); --force-meter takes "
-                             "the battery all the same, for what is used while none feeds: the "
-                             "rest stays unresolved");
+        cn_channel_remedy(c,
+                          "unplug every charger (on a phone: adb over Wi-Fi); --force-meter takes "
+                          "the battery all the same, for what is used while none feeds: the "
+                          "rest stays unresolved");
     }
     close_state(s);
 }

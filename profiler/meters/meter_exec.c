@@ -26,6 +26,7 @@
 #include <unistd.h>
 
 #include "base/child.h"
+#include "base/clock.h"
 #include "profiler/meters/meter.h"
 #include "profiler/samples/samples.h"
 
@@ -35,6 +36,7 @@ struct row {
     int64_t arrival_ns, t_ns; /* t_ns: on the command's own clock; 0: it gave none */
     double value;             /* uW or uJ */
     bool broken;              /* what was used since the row before is not known */
+    bool no_value; /* by which is meant that it is not known, or below 0, or over 20 kW */
 };
 
 struct state {
@@ -127,6 +129,8 @@ static bool parse_line(const char *line, struct row *row, bool *counter)
     *counter = unit->counter;
     row->t_ns = 0;
     row->value = number[n - 1] * unit->scale;
+    row->no_value = cn_means_unknown(number[n - 1]) ||
+                    (!unit->counter && (row->value < 0 || !cn_watts_possible(row->value)));
     return isfinite(row->value) && (row->value >= 0 || !unit->counter) &&
            (n == 1 || parse_time(number[0], &row->t_ns));
 }
@@ -161,9 +165,9 @@ static void take_line(struct state *s, const char *line, int64_t arrival_ns)
     bool counter = false, ok = parse_line(line, &row, &counter);
     pthread_mutex_lock(&s->lock);
     /* Power below 0 is no consumption; what was used until the next line is not known. */
-    bool below = ok && row.value < 0;
-    s->broken |= below && s->n;
-    if (!(ok && !below && add_row(s, &row, counter)) && line[strspn(line, " \t\r")] &&
+    bool missing = ok && row.no_value;
+    s->broken |= missing && s->n;
+    if (!(ok && !missing && add_row(s, &row, counter)) && line[strspn(line, " \t\r")] &&
         !s->n_odd++) {
         snprintf(s->odd, sizeof s->odd, "%.70s", line);
         for (char *c = s->odd; *c; c++)

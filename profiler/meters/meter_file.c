@@ -32,7 +32,7 @@ static void probe(const struct cn_meter_request *request, struct cn_channel_list
     }
     struct cn_samples samples;
     struct cn_profiler_error err;
-    if (cn_samples_load(request->arg, &samples, &err) != 0) {
+    if (cn_samples_load(request->arg, NULL, &samples, &err) != 0) {
         cn_channel_reason(c, "%.300s", err.text);
         cn_channel_remedy(c, "see the forms that are read in: carnot attribute --help");
         return;
@@ -67,7 +67,7 @@ static int collect(void *opaque, const struct cn_clock *clock, int64_t t0_ns, in
     const struct state *s = opaque;
     struct cn_samples samples;
     /* Anew, because it may have grown since the start. */
-    if (cn_samples_load(s->path, &samples, err) != 0)
+    if (cn_samples_load(s->path, NULL, &samples, err) != 0)
         return -1;
     if (!cn_samples_join(&samples, clock, t0_ns, t1_ns, 0))
         cn_samples_shift(&samples, t0_ns - samples.first_ns);

@@ -18,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "profiler/meters/meter.h"
 #include "profiler/sysfs.h"
 
@@ -28,6 +29,7 @@ enum { MAX_SENSORS = 256 };
 enum form { POWER, ENERGY, PRODUCT };
 
 /* One value to read: a file, or for PRODUCT a current and the voltage in `other`. */
+struct whole;
 struct sensor {
     char dir[CN_PATH_MAX];
     char chip[48], label[48];
@@ -35,8 +37,8 @@ struct sensor {
     char file[24], other[24];
     unsigned number; /* the N of powerN_input */
     enum form form;
-    bool whole;  /* of the whole machine, or a CPU's socket */
-    bool socket; /* of amd_energy: added up with the other sockets */
+    const struct whole *whole; /* of the whole machine, or of a CPU; NULL: a part */
+    bool socket;               /* of amd_energy: added up with the other sockets */
     double period_ms;
     char name[96]; /* of its channel */
 };
@@ -90,10 +92,30 @@ static void device_of(const char *dir, const char *entry, char *device, size_t n
     tidy(device);
 }
 
-/* Labels under which boards are known to give their whole input. */
-static bool whole_board(const char *label)
+/* What is known to be all of a machine, or of its CPUs, by what drivers document. NULL: any chip,
+ * or a sensor without a label. */
+static const struct whole {
+    const char *chip, *label, *boundary;
+} wholes[] = {
+    {NULL,            "VDD_IN",             "board"  }, /* Jetson */
+    { NULL,           "POM_5V_IN",          "board"  }, /* older ones */
+    { "power_meter",  NULL,                 "system" }, /* ACPI */
+    { "macsmc_hwmon", "Total System Power", "system" }, /* Apple's SMC under Asahi */
+    { "ibmpowernv",   "System",             "system" }, /* POWER, through OPAL */
+    { "corsairpsu",   "power total",        "system" }, /* a PSU that tells its input */
+    { "xgene",        "CPU power",          "package"}, /* X-Gene's management controller */
+    { "fam15h_power", NULL,                 "package"}, /* AMD before Zen */
+};
+
+static const struct whole *whole_of(const struct sensor *s)
 {
-    return !strcmp(label, "VDD_IN") || !strcmp(label, "POM_5V_IN");
+    for (size_t i = 0; i < sizeof wholes / sizeof *wholes; i++) {
+        const struct whole *w = &wholes[i];
+        if ((!w->chip || !strcmp(w->chip, s->chip)) &&
+            (w->label ? !strcmp(w->label, s->label) : w->chip && s->form == POWER))
+            return w;
+    }
+    return NULL;
 }
 
 /* The current of a rail belongs to the voltage of the same number on an INA3221, elsewhere only if
@@ -199,7 +221,7 @@ static void scan_chip(struct sensors *all, const char *dir, const char *entry)
         s.socket = amd && !strncmp(s.label, "Esocket", 7);
         if ((amd && !s.socket) || !strcmp(s.label, "NC"))
             continue; /* cores are parts of sockets; NC is not connected */
-        s.whole = s.socket || whole_board(s.label) || !strcmp(s.chip, "power_meter");
+        s.whole = whole_of(&s);
         read_period(&s);
         tidy(s.label);
         struct sensor *grown = realloc(all->items, (all->n + 1) * sizeof *grown);
@@ -214,8 +236,9 @@ static void scan_chip(struct sensors *all, const char *dir, const char *entry)
 static int whole_first(const void *a, const void *b)
 {
     const struct sensor *x = a, *y = b;
-    if (x->whole != y->whole)
-        return x->whole ? -1 : 1;
+    const bool first = x->whole || x->socket, second = y->whole || y->socket;
+    if (first != second)
+        return first ? -1 : 1;
     int d = strcmp(x->chip, y->chip);
     if (!d)
         d = strcmp(x->device, y->device);
@@ -312,10 +335,8 @@ static void boundary_of(const struct sensor *s, char *boundary, size_t n_bytes)
 {
     if (s->socket)
         snprintf(boundary, n_bytes, "package");
-    else if (!strcmp(s->chip, "power_meter"))
-        snprintf(boundary, n_bytes, "system");
     else if (s->whole)
-        snprintf(boundary, n_bytes, "board");
+        snprintf(boundary, n_bytes, "%s", s->whole->boundary);
     else
         snprintf(boundary, n_bytes, "rail %.40s", s->label[0] ? s->label : s->chip);
 }
@@ -357,7 +378,7 @@ static void probe(const struct cn_meter_request *request, struct cn_channel_list
                                s->period_ms);
             if (!c)
                 break;
-            c->automatic = s->whole;
+            c->automatic = s->whole || s->socket;
             c->info.counter = s->form == ENERGY;
         }
         /* Sensors of sockets follow each other, so the channel does not move in between. */
@@ -491,6 +512,9 @@ static enum cn_read read_input(void *opaque, unsigned source, struct cn_reading 
     if (in->form == ENERGY)
         return read_counter(in, value, r);
     r->value = (double)value * (double)other; /* mV times mA is uW */
+    if (!cn_power_plausible((double)value, r->value, in->what, r->why, sizeof r->why) ||
+        !cn_power_plausible((double)other, r->value, in->what, r->why, sizeof r->why))
+        return CN_READ_FAIL;
     if (r->value >= 0)
         return CN_READ_OK;
     /* Also the little below 0 that a rail without a load reads: 0 J would be a claim. */

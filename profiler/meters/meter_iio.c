@@ -23,6 +23,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "profiler/meters/meter.h"
 #include "profiler/sysfs.h"
 

@@ -19,6 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "profiler/energy_model.h"
 #include "profiler/meters/meter.h"
 
@@ -27,7 +28,7 @@ struct state {
     int64_t start_ns, start_cpu_ns;
     bool fitted; /* by the model, from work */
     struct cn_energy_model model;
-    const struct cn_worked *worked;
+    const struct cn_work_done *work;
     struct cn_model_row start;
 };
 
@@ -103,10 +104,10 @@ static void probe(const struct cn_meter_request *request, struct cn_channel_list
 static struct cn_model_row now(const struct state *s)
 {
     struct cn_model_row row = { { 1e-9 * (double)(cn_now_ns(CLOCK_MONOTONIC) - s->start_ns) } };
-    if (s->worked) {
-        row.x[1] = (double)s->worked->bytes - s->start.x[1];
-        row.x[2] = (double)s->worked->int8_ops - s->start.x[2];
-        row.x[3] = (double)s->worked->unpacked - s->start.x[3];
+    if (s->work) {
+        row.x[1] = (double)s->work->bytes - s->start.x[1];
+        row.x[2] = (double)s->work->int8_ops - s->start.x[2];
+        row.x[3] = (double)s->work->unpacked - s->start.x[3];
     }
     return row;
 }
@@ -126,7 +127,7 @@ static void *open_state(const struct cn_meter_request *request, struct cn_channe
     s->cores = cores();
     s->start_ns = cn_now_ns(CLOCK_MONOTONIC);
     s->start_cpu_ns = cn_now_ns(CLOCK_PROCESS_CPUTIME_ID);
-    s->worked = request->worked;
+    s->work = request->work;
     s->start = now(s);
     opened->n_sources = 1;
     return s;

@@ -20,6 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "profiler/meters/meter.h"
 #include "profiler/sysfs.h"
 

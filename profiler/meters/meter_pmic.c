@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 #include "base/child.h"
+#include "base/clock.h"
 #include "profiler/meters/meter.h"
 #include "profiler/sysfs.h"
 

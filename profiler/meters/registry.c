@@ -3,11 +3,9 @@
  * The table of meters, and choosing one of their channels.
  */
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "profiler/meters/meter.h"
 
@@ -25,63 +23,6 @@ size_t cn_n_meters(void)
 const struct cn_meter *cn_meter_at(size_t i)
 {
     return meters[i];
-}
-
-struct cn_channel *cn_channel_add(struct cn_channel_list *list, const char *name,
-                                  const char *boundary, const char *unit, double period_ms)
-{
-    if (list->n == list->cap) {
-        size_t cap = list->cap ? 2 * list->cap : 8;
-        struct cn_channel *items = realloc(list->items, cap * sizeof *items);
-        if (!items) {
-            list->out_of_memory = true;
-            return NULL;
-        }
-        list->items = items;
-        list->cap = cap;
-    }
-    struct cn_channel *c = &list->items[list->n++];
-    memset(c, 0, sizeof *c);
-    snprintf(c->info.name, sizeof c->info.name, "%s", name);
-    snprintf(c->info.boundary, sizeof c->info.boundary, "%s", boundary);
-    snprintf(c->info.unit, sizeof c->info.unit, "%s", unit);
-    c->info.period_ms = period_ms;
-    c->info.ok = true;
-    return c;
-}
-
-int64_t cn_now_ns(int clock)
-{
-    struct timespec t;
-    clock_gettime(clock, &t);
-    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
-bool cn_joules_possible(double added_uj, int64_t ns)
-{
-    static const double most_w = 20000, slack_us = 20000;
-    return added_uj <= most_w * (1e-3 * (double)ns + slack_us);
-}
-
-void cn_channel_reason(struct cn_channel *c, const char *format, ...)
-{
-    if (!c)
-        return;
-    va_list args;
-    va_start(args, format);
-    vsnprintf(c->info.reason, sizeof c->info.reason, format, args);
-    va_end(args);
-    c->info.ok = false;
-}
-
-void cn_channel_remedy(struct cn_channel *c, const char *format, ...)
-{
-    if (!c)
-        return;
-    va_list args;
-    va_start(args, format);
-    vsnprintf(c->info.remedy, sizeof c->info.remedy, format, args);
-    va_end(args);
 }
 
 int cn_meters_enumerate(const char *root, struct cn_meter_list *out)

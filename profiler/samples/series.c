@@ -2,6 +2,7 @@
 #include "profiler/samples/series.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -81,14 +82,23 @@ static double common_step(const struct cn_series *s)
     return common;
 }
 
+/* Changes that are many enough to tell how often a gauge is updated. */
+enum { MANY = 10 };
+
+/* The hold from point k - 1 to k began within what was watched, and ended there. */
+static bool whole_hold(const struct cn_series *s, size_t k)
+{
+    return k > 1 && !s->points[k].broken && !s->points[k - 1].broken;
+}
+
 /* Whether a gauge changed often, or evenly. */
 static bool changes_tell(const struct cn_series *s)
 {
-    enum { MANY = 10, SOME = 3 };
+    enum { SOME = 3 };
     double least = (double)INFINITY, most = 0;
     size_t n = 0;
     for (size_t k = 1; k < s->n; k++) {
-        if (s->points[k].broken)
+        if (!whole_hold(s, k))
             continue;
         const double gap = (double)(s->points[k].hi_ns - s->points[k - 1].hi_ns);
         least = fmin(least, gap);
@@ -148,41 +158,93 @@ static size_t seen_gaps(const struct cn_series *s, double share, double *gaps)
     return n;
 }
 
+/* How long the value of point k was seen to hold, less the longest time in which nobody looked. */
+static double hold(const struct cn_series *s, size_t k)
+{
+    const struct cn_point *p = &s->points[k];
+    const bool ends = k + 1 < s->n && !s->points[k + 1].broken;
+    const double whole = ends ? (double)(s->points[k + 1].hi_ns - p->hi_ns)
+                              : fmax(0, (double)(p->last_ns - p->hi_ns));
+    return fmax(0, whole - (double)(p->gap_hi_ns - p->gap_lo_ns));
+}
+
+/* Longest hold that equal neighbours explain, if one of 20 series may have a longer one: the share
+ * of updates that gave the value before is that of the holds that are longer than a period. */
+static double chance_hold(const double *gaps, size_t n, double period)
+{
+    enum { LIKELY = 12 /* holds of a coarse gauge while the power is level */ };
+    size_t n_long = 0;
+    for (size_t i = 0; i < n; i++)
+        n_long += gaps[i] > 1.5 * period;
+    const double share = ((double)n_long + 1) / ((double)n + 2);
+    return fmax(LIKELY, 1.5 + ceil(log(20.0 * (double)n) / -log(share))) * period;
+}
+
+static void say_slow(struct cn_series *s, bool known)
+{
+    enum { WANTED = 10 };
+    const double ns = known ? s->period_ns : fmax(s->period_ns, s->hold_ns);
+    const double seconds = ns < 9.5e9 ? 0.1 * ceil(1e-8 * ns - 0.5) : ceil(1e-9 * ns - 0.5);
+    snprintf(s->slow, sizeof s->slow,
+             "too few new values of the gauge: it refreshes every %.*f s%s: measure %.0f s",
+             seconds < 9.5, seconds, known ? "" : " or slower", fmax(1, WANTED * seconds));
+}
+
+static void settle_gauge_period(struct cn_series *s)
+{
+    double *gaps = s->n >= 2 ? malloc(s->n * sizeof *gaps) : NULL, limit = (double)INFINITY;
+    size_t n = 0;
+    s->hold_ns = 0;
+    for (size_t k = 0; k < s->n; k++)
+        s->hold_ns = fmax(s->hold_ns, hold(s, k));
+    for (size_t k = 1; gaps && k < s->n; k++)
+        if (whole_hold(s, k))
+            gaps[n++] = (double)(s->points[k].hi_ns - s->points[k - 1].hi_ns);
+    const bool many = n + 1 >= MANY && !s->period_known;
+    if (many) {
+        /* Equal neighbours hide updates, so the shorter gaps are nearer the truth. */
+        qsort(gaps, n, sizeof *gaps, by_size);
+        s->period_ns = fmax(gaps[n / 4], s->mean_ns);
+        limit = chance_hold(gaps, n, s->period_ns);
+    } else if (!s->period_known) {
+        s->period_ns = fmax(s->declared_ns, s->hold_ns);
+    }
+    if (!(s->period_ns > 0))
+        s->period_ns = 1e9; /* one value, read once */
+    for (size_t k = 0; k < s->n; k++)
+        s->points[k].stale = hold(s, k) > limit;
+    free(gaps);
+    say_slow(s, many && s->hold_ns <= limit);
+}
+
 static void settle_period(struct cn_series *s)
 {
     s->period_ns = s->declared_ns;
     s->jitter_ns = 0.3 * s->declared_ns; /* a declared period is only roughly true */
     s->timed = false;
+    s->slow[0] = 0;
+    if (!s->counter) {
+        settle_gauge_period(s);
+        return;
+    }
     double *gaps = !s->period_known && s->n >= 2 ? malloc(s->n * sizeof *gaps) : NULL;
     if (!gaps)
         return;
-    if (s->counter) {
-        size_t n = seen_gaps(s, tight, gaps);
-        if (n < 3)
-            n = seen_gaps(s, 2 * tight, gaps);
-        if (n >= 3) {
-            qsort(gaps, n, sizeof *gaps, by_size);
-            s->period_ns = gaps[n / 2];
-            /* A few gaps say little of their scatter: begin as if 4 had been seen to be 12% off.
-             * And the median itself is known no better than 1.25 jitter / sqrt(n). */
-            double prior = 0.12 * s->period_ns, sum2 = 4 * prior * prior;
-            for (size_t i = 0; i < n; i++) {
-                double off = fmin(fabs(gaps[i] - s->period_ns), s->period_ns / 2);
-                sum2 += off * off;
-            }
-            s->jitter_ns = sqrt(sum2 / (double)(n + 3) * (1 + 1.57 / (double)n));
-            s->timed = true;
+    size_t n = seen_gaps(s, tight, gaps);
+    if (n < 3)
+        n = seen_gaps(s, 2 * tight, gaps);
+    if (n >= 3) {
+        qsort(gaps, n, sizeof *gaps, by_size);
+        s->period_ns = gaps[n / 2];
+        /* A few gaps say little of their scatter: begin as if 4 had been seen to be 12% off.
+         * And the median itself is known no better than 1.25 jitter / sqrt(n). */
+        double prior = 0.12 * s->period_ns, sum2 = 4 * prior * prior;
+        for (size_t i = 0; i < n; i++) {
+            double off = fmin(fabs(gaps[i] - s->period_ns), s->period_ns / 2);
+            sum2 += off * off;
         }
-    } else {
-        size_t n = 0;
-        for (size_t k = 1; k < s->n; k++)
-            if (!s->points[k].broken)
-                gaps[n++] = (double)(s->points[k].hi_ns - s->points[k - 1].hi_ns);
-        if (n >= 3) {
-            /* Equal neighbours hide updates, so the shorter gaps are nearer the truth. */
-            qsort(gaps, n, sizeof *gaps, by_size);
-            s->period_ns = fmax(gaps[n / 4], s->mean_ns);
-        }
+        s->jitter_ns = sqrt(sum2 / (double)(n + 3) * (1 + 1.57 / (double)n));
+        s->timed = true;
     }
     free(gaps);
 }
@@ -510,14 +572,32 @@ static double gauge_unwatched(const struct cn_series *s, double t0, double t1, d
             const double part = fmin(t1, edges[i + 1]) - fmax(t0, edges[i]);
             if (d <= 0 || part <= 0)
                 continue;
-            /* Each read vouches for a period. */
-            const double known = i % 2 ? period / d : a->n_seen * period / read;
+            /* Each read vouches for a period, and a stale value for one in all. */
+            const double known = a->stale ? period / (edges[N_PARTS] - a->t_ns)
+                                 : i % 2  ? period / d
+                                          : a->n_seen * period / read;
             const double unknown = 1e-9 * off * part * fmax(0, 1 - known);
             *seen += fmin(1, known) * part / period;
             var += unknown * unknown / 3;
         }
     }
     return var;
+}
+
+/* Whether a gauge showed one value from t0 to t1. Rows that are believed to be updates may do so:
+ * the power was level if the value came or went with the stretch, give or take some rows. */
+static bool one_value(const struct cn_series *s, double t0, double t1)
+{
+    enum { ROWS = 3 };
+    const ptrdiff_t k = find(s, t0);
+    const struct cn_point *a = &s->points[k < 0 ? 0 : k], *b = a + 1;
+    const bool last = b == s->points + s->n;
+    if (!last && b->t_ns < t1)
+        return false;
+    const double slack = ROWS * s->period_ns;
+    const bool came = a != s->points && fabs(a->t_ns - t0) <= slack;
+    const bool went = !last && fabs(b->t_ns - t1) <= slack;
+    return !(s->period_known && (came || went));
 }
 
 static void gauge_span(const struct cn_series *s, double t0, double t1, struct cn_estimate *e)
@@ -535,6 +615,10 @@ static void gauge_span(const struct cn_series *s, double t0, double t1, struct c
     double a = second * gauge_spread(s, t0), b = second * gauge_spread(s, t1);
     const double unwatched_var = gauge_unwatched(s, t0, t1, &e->updates);
     const double updates = fmax(1, e->updates);
+    const bool one = one_value(s, t0, t1);
+    e->slow = one || !s->period_known ? s->slow : NULL;
+    if (one)
+        e->updates = 0;
     if (t1 - t0 < (EDGE_BEGIN + EDGE_END + EDGE_MEAN) * period) {
         e->uj = gauge_cum(s, t1) - gauge_cum(s, t0);
         e->var_uj2 = (a * a + b * b) / 12 + unwatched_var +

@@ -32,6 +32,7 @@ struct cn_point {
     uint32_t n_seen;              /* reads that gave it, from the first on */
     int64_t gap_lo_ns, gap_hi_ns; /* the longest time between two of them */
     /* Set by cn_series_settle: */
+    bool stale;     /* of a gauge: held longer than equal neighbours explain */
     double t_ns;    /* when the update most likely was */
     double w_ns;    /* half width of where it was, taken as uniform */
     double held_ns; /* of a gauge: from here on the power is a line to the next point */
@@ -50,6 +51,8 @@ struct cn_series {
     bool timed;         /* of a counter: updates were seen happening, which gave the period */
     double quantum_uj;  /* step of a counter's values */
     double mean_ns;     /* a gauge's values are means over so long, however often they come; or 0 */
+    double hold_ns;     /* of a gauge: the longest that one value was seen to hold */
+    char slow[128];     /* of a gauge: how long would have to be measured, in a sentence */
     uint64_t n_dropped; /* values that found no room */
 };
 
@@ -72,8 +75,11 @@ void cn_series_settle(struct cn_series *s);
 struct cn_estimate {
     double uj;          /* NaN: not known */
     double var_uj2;     /* variance */
-    double updates;     /* independent updates held: none in time that nobody watched */
+    double updates;     /* independent updates held: none in time that nobody watched, or through
+                         * which a gauge showed one value */
     const char *reason; /* why not known; NULL if it is. A literal */
+    const char
+        *slow; /* what to say if the updates are too few; NULL: nothing. The series owns it */
 };
 
 /* Energy from t0_ns to t1_ns (t0_ns < t1_ns) of a settled series. Never negative for a counter.
@@ -83,7 +89,14 @@ struct cn_estimate {
  * power tends to change just there. Behind the last update it grows by one more step at the most;
  * one that was seen to stand still for long has stopped. Gauge: the trapezoid over the moments at
  * which a value first showed; one that held for longer than a period is level until the period
- * before the next. */
+ * before the next.
+ *
+ * The period of a gauge is found from its changes if there are many (the shorter holds, because
+ * equal neighbours hide updates), else it is the longest hold that was seen, the first and the last
+ * counting for as long as they were watched. A hold that equal neighbours do not explain is the
+ * gauge's slowness: it counts for one update. Rows of a file whose changes are too few to tell are
+ * believed to be updates, but not through a stretch of one value that neither begins nor ends with
+ * it. */
 void cn_series_span(const struct cn_series *s, int64_t t0_ns, int64_t t1_ns,
                     struct cn_estimate *estimate);
 

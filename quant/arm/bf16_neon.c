@@ -26,18 +26,20 @@ ALWAYS float one(const uint8_t *p)
     return cn_bf16_to_f32(load16(p));
 }
 
-static void gemv(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
-                 const struct cn_act *x, float *y)
+static void bf16_gemv_neon(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
+                           const struct cn_act *x, float *y)
 {
     arm_gemv_floats(eight, one, 2, n_rows, n_cols, w, row_bytes, x->x, y);
 }
 
-static void unpack(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk_stride,
-                   float *scale, float *min)
+static void bf16_unpack_neon(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk_stride,
+                             float *scale, float *min)
 {
     (void)scale;
     (void)min;
     arm_unpack_floats(eight, one, 2, n_cols, row, codes, chunk_stride);
 }
 
-const struct cn_kernels cn_bf16_neon = { .gemv = gemv, .unpack = unpack, .panel = { .sub = 0 } };
+const struct cn_kernels cn_bf16_neon = { .gemv = bf16_gemv_neon,
+                                         .unpack = bf16_unpack_neon,
+                                         .panel = { .sub = 0 } };

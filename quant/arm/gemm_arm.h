@@ -101,8 +101,9 @@ ALWAYS void rows_f32(const int nv, int64_t k, const uint8_t *w, const float *x, 
     }
 }
 
-static void tile_f32(const struct cn_panel_data *p, int64_t row_group, const struct cn_act_panel *x,
-                     int64_t token_group, int n_tokens, float *out)
+ALWAYS void arm_tile_f32(const struct cn_panel_data *p, int64_t row_group,
+                         const struct cn_act_panel *x, int64_t token_group, int n_tokens,
+                         float *out)
 {
     const uint8_t *w = p->codes + (size_t)row_group * p->group_stride;
     const float *in = x->x + token_group * N * x->n_cols;
@@ -115,5 +116,14 @@ static void tile_f32(const struct cn_panel_data *p, int64_t row_group, const str
             rows_f32(1, p->n_cols, w + r * CN_CHUNK, in, out + r * N);
     }
 }
+
+/* Defines the tile of float panels of a kernel file. */
+#define ARM_TILE_F32(tier)                                                              \
+    static void gemm_tile_f32_##tier(const struct cn_panel_data *p, int64_t row_group,  \
+                                     const struct cn_act_panel *x, int64_t token_group, \
+                                     int n_tokens, float *out)                          \
+    {                                                                                   \
+        arm_tile_f32(p, row_group, x, token_group, n_tokens, out);                      \
+    }
 
 #endif

@@ -85,10 +85,11 @@ ALWAYS void rows_by_tokens(const int sub, const bool has_min, const int nv,
 /* One function per sub-block, minimum and number of token vectors, so that all of it is constant.
  */
 typedef void rows_fn(const struct arm_tile *t);
-#define ROWS_FN(sub, has_min, nv)                                                                 \
-    static __attribute__((noinline)) void rows_##sub##_##has_min##_##nv(const struct arm_tile *t) \
-    {                                                                                             \
-        rows_by_tokens(sub, has_min, nv, t);                                                      \
+#define ROWS_FN(sub, has_min, nv)                                                       \
+    static __attribute__((noinline)) void gemm_rows_##sub##_##has_min##_##nv##_dotprod( \
+        const struct arm_tile *t)                                                       \
+    {                                                                                   \
+        rows_by_tokens(sub, has_min, nv, t);                                            \
     }
 ROWS_FN(16, 0, 1)
 ROWS_FN(16, 0, 2)
@@ -101,12 +102,15 @@ ROWS_FN(32, 1, 2)
 
 /* [sub == 32][has_min][nv - 1] */
 static rows_fn *const rows_table[2][2][2] = {
-    {{ rows_16_0_1, rows_16_0_2 },  { rows_16_1_1, rows_16_1_2 }},
-    { { rows_32_0_1, rows_32_0_2 }, { rows_32_1_1, rows_32_1_2 }},
+    {{ gemm_rows_16_0_1_dotprod, gemm_rows_16_0_2_dotprod },
+     { gemm_rows_16_1_1_dotprod, gemm_rows_16_1_2_dotprod }},
+    { { gemm_rows_32_0_1_dotprod, gemm_rows_32_0_2_dotprod },
+     { gemm_rows_32_1_1_dotprod, gemm_rows_32_1_2_dotprod }},
 };
 
-static void tile(const struct cn_panel_data *p, int64_t row_group, const struct cn_act_panel *x,
-                 int64_t token_group, int n_tokens, float *out)
+static void gemm_tile_dotprod(const struct cn_panel_data *p, int64_t row_group,
+                              const struct cn_act_panel *x, int64_t token_group, int n_tokens,
+                              float *out)
 {
     rows_fn *const *rows = rows_table[p->kind->sub == 32][p->kind->has_min];
     for (int t = 0; t < n_tokens; t += 8)
@@ -116,11 +120,15 @@ static void tile(const struct cn_panel_data *p, int64_t row_group, const struct 
         }
 }
 
-static void prepare(struct cn_panel_data *p, int64_t n_rows)
+static void gemm_prepare_dotprod(struct cn_panel_data *p, int64_t n_rows)
 {
     recentre(p, n_rows);
 }
 
-const struct cn_gemm cn_gemm_dotprod = {
-    .name = "dotprod", .prepare = prepare, .token_groups = 1, .tile = tile, .tile_f32 = tile_f32
-};
+ARM_TILE_F32(dotprod)
+
+const struct cn_gemm cn_gemm_dotprod = { .name = "dotprod",
+                                         .prepare = gemm_prepare_dotprod,
+                                         .token_groups = 1,
+                                         .tile = gemm_tile_dotprod,
+                                         .tile_f32 = gemm_tile_f32_dotprod };

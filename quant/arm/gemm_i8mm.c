@@ -102,10 +102,11 @@ ALWAYS void rows_by_tokens(const int sub, const bool has_min, const struct arm_t
 
 /* One function per sub-block and minimum, so that all of it is constant. */
 typedef void rows_fn(const struct arm_tile *t);
-#define ROWS_FN(sub, has_min)                                                              \
-    static __attribute__((noinline)) void rows_##sub##_##has_min(const struct arm_tile *t) \
-    {                                                                                      \
-        rows_by_tokens(sub, has_min, t);                                                   \
+#define ROWS_FN(sub, has_min)                                                 \
+    static __attribute__((noinline)) void gemm_rows_##sub##_##has_min##_i8mm( \
+        const struct arm_tile *t)                                             \
+    {                                                                         \
+        rows_by_tokens(sub, has_min, t);                                      \
     }
 ROWS_FN(16, 0)
 ROWS_FN(16, 1)
@@ -114,12 +115,13 @@ ROWS_FN(32, 1)
 
 /* [sub == 32][has_min] */
 static rows_fn *const rows_table[2][2] = {
-    {rows_16_0,  rows_16_1},
-    { rows_32_0, rows_32_1}
+    {gemm_rows_16_0_i8mm,  gemm_rows_16_1_i8mm},
+    { gemm_rows_32_0_i8mm, gemm_rows_32_1_i8mm}
 };
 
-static void tile(const struct cn_panel_data *p, int64_t row_group, const struct cn_act_panel *x,
-                 int64_t token_group, int n_tokens, float *out)
+static void gemm_tile_i8mm(const struct cn_panel_data *p, int64_t row_group,
+                           const struct cn_act_panel *x, int64_t token_group, int n_tokens,
+                           float *out)
 {
     rows_fn *rows = rows_table[p->kind->sub == 32][p->kind->has_min];
     for (int t = 0; t < n_tokens; t += TOKENS)
@@ -130,7 +132,7 @@ static void tile(const struct cn_panel_data *p, int64_t row_group, const struct 
 }
 
 /* The 64 bytes of each of two rows become eight times (eight of the one, eight of the other). */
-static void pair_rows(uint8_t *p)
+static void gemm_pair_rows_i8mm(uint8_t *p)
 {
     uint64x2_t a[4], b[4];
     UNROLL for (int i = 0; i < 4; i++)
@@ -145,15 +147,19 @@ static void pair_rows(uint8_t *p)
     }
 }
 
-static void prepare(struct cn_panel_data *p, int64_t n_rows)
+static void gemm_prepare_i8mm(struct cn_panel_data *p, int64_t n_rows)
 {
     const int64_t n = (p->n_cols + CN_CHUNK - 1) / CN_CHUNK * CN_CHUNK * N;
     recentre(p, n_rows);
     for (int64_t g = 0; g < n_rows / N; g++)
         for (int64_t i = 0; i < n; i += 2 * CN_CHUNK)
-            pair_rows(p->codes + (size_t)g * p->group_stride + i);
+            gemm_pair_rows_i8mm(p->codes + (size_t)g * p->group_stride + i);
 }
 
-const struct cn_gemm cn_gemm_i8mm = {
-    .name = "i8mm", .prepare = prepare, .token_groups = 1, .tile = tile, .tile_f32 = tile_f32
-};
+ARM_TILE_F32(i8mm)
+
+const struct cn_gemm cn_gemm_i8mm = { .name = "i8mm",
+                                      .prepare = gemm_prepare_i8mm,
+                                      .token_groups = 1,
+                                      .tile = gemm_tile_i8mm,
+                                      .tile_f32 = gemm_tile_f32_i8mm };

@@ -98,11 +98,11 @@ ALWAYS void rows_by_tokens(const int klass, const int sub, const bool has_min, c
 /* One function per class, sub-block, minimum and number of token vectors, so that all of it is
  * constant. */
 typedef void rows_fn(const struct arm_tile *t);
-#define ROWS_FN(klass, sub, has_min, nv)                                           \
-    static __attribute__((noinline)) void rows_##klass##_##sub##_##has_min##_##nv( \
-        const struct arm_tile *t)                                                  \
-    {                                                                              \
-        rows_by_tokens(klass, sub, has_min, nv, t);                                \
+#define ROWS_FN(klass, sub, has_min, nv)                                                       \
+    static __attribute__((noinline)) void gemm_rows_##klass##_##sub##_##has_min##_##nv##_neon( \
+        const struct arm_tile *t)                                                              \
+    {                                                                                          \
+        rows_by_tokens(klass, sub, has_min, nv, t);                                            \
     }
 #define ROWS_FNS(klass)      \
     ROWS_FN(klass, 16, 0, 1) \
@@ -114,24 +114,25 @@ typedef void rows_fn(const struct arm_tile *t);
 ROWS_FNS(2)
 ROWS_FNS(4)
 ROWS_FNS(8)
-#define ROWS_ENTRY(klass)                                     \
-    {                                                         \
-        {                                                     \
-            {rows_##klass##_16_0_1,  rows_##klass##_16_0_2}, \
-            { rows_##klass##_16_1_1, rows_##klass##_16_1_2}  \
-},                                                    \
-        {                                                     \
-            { rows_##klass##_32_0_1, rows_##klass##_32_0_2 }, \
-            {                                                 \
-                rows_##klass##_32_1_1, rows_##klass##_32_1_2  \
-            }                                                 \
-        }                                                     \
+#define ROWS_ENTRY(klass)                                                         \
+    {                                                                             \
+        {                                                                         \
+            {gemm_rows_##klass##_16_0_1_neon,  gemm_rows_##klass##_16_0_2_neon}, \
+            { gemm_rows_##klass##_16_1_1_neon, gemm_rows_##klass##_16_1_2_neon}  \
+},                                                                        \
+        {                                                                         \
+            { gemm_rows_##klass##_32_0_1_neon, gemm_rows_##klass##_32_0_2_neon }, \
+            {                                                                     \
+                gemm_rows_##klass##_32_1_1_neon, gemm_rows_##klass##_32_1_2_neon  \
+            }                                                                     \
+        }                                                                         \
     }
 /* [class][sub == 32][has_min][nv - 1]; eight steps of four columns are the most there are. */
 static rows_fn *const rows_table[3][2][2][2] = { ROWS_ENTRY(2), ROWS_ENTRY(4), ROWS_ENTRY(8) };
 
-static void tile(const struct cn_panel_data *p, int64_t row_group, const struct cn_act_panel *x,
-                 int64_t token_group, int n_tokens, float *out)
+static void gemm_tile_neon(const struct cn_panel_data *p, int64_t row_group,
+                           const struct cn_act_panel *x, int64_t token_group, int n_tokens,
+                           float *out)
 {
     const struct cn_panel *kind = p->kind;
     const int klass = kind->code_max <= 32 ? 2 : kind->code_max <= 64 ? 1 : 0;
@@ -143,11 +144,15 @@ static void tile(const struct cn_panel_data *p, int64_t row_group, const struct 
         }
 }
 
-static void prepare(struct cn_panel_data *p, int64_t n_rows)
+static void gemm_prepare_neon(struct cn_panel_data *p, int64_t n_rows)
 {
     recentre(p, n_rows);
 }
 
-const struct cn_gemm cn_gemm_neon = {
-    .name = "neon", .prepare = prepare, .token_groups = 1, .tile = tile, .tile_f32 = tile_f32
-};
+ARM_TILE_F32(neon)
+
+const struct cn_gemm cn_gemm_neon = { .name = "neon",
+                                      .prepare = gemm_prepare_neon,
+                                      .token_groups = 1,
+                                      .tile = gemm_tile_neon,
+                                      .tile_f32 = gemm_tile_f32_neon };

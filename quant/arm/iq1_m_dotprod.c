@@ -11,6 +11,6 @@
 
 extern const struct cn_kernels cn_iq1_m_dotprod;
 
-ARM_GEMV(iq1_m, dotprod_dots)
+ARM_GEMV(iq1_m, dotprod)
 
-const struct cn_kernels cn_iq1_m_dotprod = { .gemv = gemv };
+const struct cn_kernels cn_iq1_m_dotprod = { .gemv = iq1_m_gemv_dotprod };

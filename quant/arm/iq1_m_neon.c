@@ -10,11 +10,11 @@
 
 extern const struct cn_kernels cn_iq1_m_neon;
 
-ARM_GEMV(iq1_m, neon_dots)
-ARM_UNPACK(iq1_m)
+ARM_GEMV(iq1_m, neon)
+ARM_UNPACK(iq1_m, neon)
 
 const struct cn_kernels cn_iq1_m_neon = {
-    .gemv = gemv,
-    .unpack = unpack,
+    .gemv = iq1_m_gemv_neon,
+    .unpack = iq1_m_unpack_neon,
     .panel = {.code_max = 18, .offset = 9, .sub = 16, .has_min = false},
 };

@@ -10,11 +10,11 @@
 
 extern const struct cn_kernels cn_iq1_s_neon;
 
-ARM_GEMV(iq1_s, neon_dots)
-ARM_UNPACK(iq1_s)
+ARM_GEMV(iq1_s, neon)
+ARM_UNPACK(iq1_s, neon)
 
 const struct cn_kernels cn_iq1_s_neon = {
-    .gemv = gemv,
-    .unpack = unpack,
+    .gemv = iq1_s_gemv_neon,
+    .unpack = iq1_s_unpack_neon,
     .panel = {.code_max = 18, .offset = 9, .sub = 32, .has_min = false},
 };

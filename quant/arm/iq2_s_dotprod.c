@@ -11,6 +11,6 @@
 
 extern const struct cn_kernels cn_iq2_s_dotprod;
 
-ARM_GEMV(iq2_s, dotprod_dots)
+ARM_GEMV(iq2_s, dotprod)
 
-const struct cn_kernels cn_iq2_s_dotprod = { .gemv = gemv };
+const struct cn_kernels cn_iq2_s_dotprod = { .gemv = iq2_s_gemv_dotprod };

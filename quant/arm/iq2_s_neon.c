@@ -10,11 +10,11 @@
 
 extern const struct cn_kernels cn_iq2_s_neon;
 
-ARM_GEMV(iq2_s, neon_dots)
-ARM_UNPACK(iq2_s)
+ARM_GEMV(iq2_s, neon)
+ARM_UNPACK(iq2_s, neon)
 
 const struct cn_kernels cn_iq2_s_neon = {
-    .gemv = gemv,
-    .unpack = unpack,
+    .gemv = iq2_s_gemv_neon,
+    .unpack = iq2_s_unpack_neon,
     .panel = {.code_max = 86, .offset = 43, .sub = 16, .has_min = false},
 };

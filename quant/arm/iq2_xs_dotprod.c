@@ -11,6 +11,6 @@
 
 extern const struct cn_kernels cn_iq2_xs_dotprod;
 
-ARM_GEMV(iq2_xs, dotprod_dots)
+ARM_GEMV(iq2_xs, dotprod)
 
-const struct cn_kernels cn_iq2_xs_dotprod = { .gemv = gemv };
+const struct cn_kernels cn_iq2_xs_dotprod = { .gemv = iq2_xs_gemv_dotprod };

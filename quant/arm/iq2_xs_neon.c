@@ -10,11 +10,11 @@
 
 extern const struct cn_kernels cn_iq2_xs_neon;
 
-ARM_GEMV(iq2_xs, neon_dots)
-ARM_UNPACK(iq2_xs)
+ARM_GEMV(iq2_xs, neon)
+ARM_UNPACK(iq2_xs, neon)
 
 const struct cn_kernels cn_iq2_xs_neon = {
-    .gemv = gemv,
-    .unpack = unpack,
+    .gemv = iq2_xs_gemv_neon,
+    .unpack = iq2_xs_unpack_neon,
     .panel = {.code_max = 86, .offset = 43, .sub = 16, .has_min = false},
 };

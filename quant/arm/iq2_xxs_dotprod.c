@@ -11,6 +11,6 @@
 
 extern const struct cn_kernels cn_iq2_xxs_dotprod;
 
-ARM_GEMV(iq2_xxs, dotprod_dots)
+ARM_GEMV(iq2_xxs, dotprod)
 
-const struct cn_kernels cn_iq2_xxs_dotprod = { .gemv = gemv };
+const struct cn_kernels cn_iq2_xxs_dotprod = { .gemv = iq2_xxs_gemv_dotprod };

@@ -10,11 +10,11 @@
 
 extern const struct cn_kernels cn_iq2_xxs_neon;
 
-ARM_GEMV(iq2_xxs, neon_dots)
-ARM_UNPACK(iq2_xxs)
+ARM_GEMV(iq2_xxs, neon)
+ARM_UNPACK(iq2_xxs, neon)
 
 const struct cn_kernels cn_iq2_xxs_neon = {
-    .gemv = gemv,
-    .unpack = unpack,
+    .gemv = iq2_xxs_gemv_neon,
+    .unpack = iq2_xxs_unpack_neon,
     .panel = {.code_max = 86, .offset = 43, .sub = 32, .has_min = false},
 };

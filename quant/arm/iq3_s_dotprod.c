@@ -11,6 +11,6 @@
 
 extern const struct cn_kernels cn_iq3_s_dotprod;
 
-ARM_GEMV(iq3_s, dotprod_dots)
+ARM_GEMV(iq3_s, dotprod)
 
-const struct cn_kernels cn_iq3_s_dotprod = { .gemv = gemv };
+const struct cn_kernels cn_iq3_s_dotprod = { .gemv = iq3_s_gemv_dotprod };

@@ -10,11 +10,11 @@
 
 extern const struct cn_kernels cn_iq3_s_neon;
 
-ARM_GEMV(iq3_s, neon_dots)
-ARM_UNPACK(iq3_s)
+ARM_GEMV(iq3_s, neon)
+ARM_UNPACK(iq3_s, neon)
 
 const struct cn_kernels cn_iq3_s_neon = {
-    .gemv = gemv,
-    .unpack = unpack,
+    .gemv = iq3_s_gemv_neon,
+    .unpack = iq3_s_unpack_neon,
     .panel = {.code_max = 30, .offset = 15, .sub = 32, .has_min = false},
 };

@@ -10,11 +10,11 @@
 
 extern const struct cn_kernels cn_iq3_xxs_neon;
 
-ARM_GEMV(iq3_xxs, neon_dots)
-ARM_UNPACK(iq3_xxs)
+ARM_GEMV(iq3_xxs, neon)
+ARM_UNPACK(iq3_xxs, neon)
 
 const struct cn_kernels cn_iq3_xxs_neon = {
-    .gemv = gemv,
-    .unpack = unpack,
+    .gemv = iq3_xxs_gemv_neon,
+    .unpack = iq3_xxs_unpack_neon,
     .panel = {.code_max = 62, .offset = 31, .sub = 32, .has_min = false},
 };

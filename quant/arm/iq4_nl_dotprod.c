@@ -11,6 +11,6 @@
 
 extern const struct cn_kernels cn_iq4_nl_dotprod;
 
-ARM_GEMV(iq4_nl, dotprod_dots)
+ARM_GEMV(iq4_nl, dotprod)
 
-const struct cn_kernels cn_iq4_nl_dotprod = { .gemv = gemv };
+const struct cn_kernels cn_iq4_nl_dotprod = { .gemv = iq4_nl_gemv_dotprod };

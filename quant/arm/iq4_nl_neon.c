@@ -10,11 +10,11 @@
 
 extern const struct cn_kernels cn_iq4_nl_neon;
 
-ARM_GEMV(iq4_nl, neon_dots)
-ARM_UNPACK(iq4_nl)
+ARM_GEMV(iq4_nl, neon)
+ARM_UNPACK(iq4_nl, neon)
 
 const struct cn_kernels cn_iq4_nl_neon = {
-    .gemv = gemv,
-    .unpack = unpack,
+    .gemv = iq4_nl_gemv_neon,
+    .unpack = iq4_nl_unpack_neon,
     .panel = {.code_max = 240, .offset = 127, .sub = 32, .has_min = false},
 };

@@ -11,6 +11,6 @@
 
 extern const struct cn_kernels cn_iq4_xs_dotprod;
 
-ARM_GEMV(iq4_xs, dotprod_dots)
+ARM_GEMV(iq4_xs, dotprod)
 
-const struct cn_kernels cn_iq4_xs_dotprod = { .gemv = gemv };
+const struct cn_kernels cn_iq4_xs_dotprod = { .gemv = iq4_xs_gemv_dotprod };

@@ -10,11 +10,11 @@
 
 extern const struct cn_kernels cn_iq4_xs_neon;
 
-ARM_GEMV(iq4_xs, neon_dots)
-ARM_UNPACK(iq4_xs)
+ARM_GEMV(iq4_xs, neon)
+ARM_UNPACK(iq4_xs, neon)
 
 const struct cn_kernels cn_iq4_xs_neon = {
-    .gemv = gemv,
-    .unpack = unpack,
+    .gemv = iq4_xs_gemv_neon,
+    .unpack = iq4_xs_unpack_neon,
     .panel = {.code_max = 240, .offset = 127, .sub = 32, .has_min = false},
 };

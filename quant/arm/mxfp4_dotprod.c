@@ -11,6 +11,6 @@
 
 extern const struct cn_kernels cn_mxfp4_dotprod;
 
-ARM_GEMV(mxfp4, dotprod_dots)
+ARM_GEMV(mxfp4, dotprod)
 
-const struct cn_kernels cn_mxfp4_dotprod = { .gemv = gemv };
+const struct cn_kernels cn_mxfp4_dotprod = { .gemv = mxfp4_gemv_dotprod };

@@ -10,11 +10,11 @@
 
 extern const struct cn_kernels cn_mxfp4_neon;
 
-ARM_GEMV(mxfp4, neon_dots)
-ARM_UNPACK(mxfp4)
+ARM_GEMV(mxfp4, neon)
+ARM_UNPACK(mxfp4, neon)
 
 const struct cn_kernels cn_mxfp4_neon = {
-    .gemv = gemv,
-    .unpack = unpack,
+    .gemv = mxfp4_gemv_neon,
+    .unpack = mxfp4_unpack_neon,
     .panel = {.code_max = 24, .offset = 12, .sub = 32, .has_min = false},
 };

@@ -17,7 +17,7 @@
     OP("12") OP("13") OP("14") OP("15")
 /* clang-format on */
 
-static int64_t int8_ops(int64_t n_rounds)
+static int64_t peak_int8_i8mm(int64_t n_rounds)
 {
     enum { ACCS = 16, PRODUCTS = 32 };
     int64_t n = n_rounds;
@@ -34,4 +34,4 @@ static int64_t int8_ops(int64_t n_rounds)
     return n_rounds * ACCS * PRODUCTS * 2;
 }
 
-const struct cn_peak cn_peak_i8mm = { .int8 = int8_ops };
+const struct cn_peak cn_peak_i8mm = { .int8 = peak_int8_i8mm };

@@ -16,7 +16,7 @@
     "smlal2 v" tmp ".8h, v30.16b, v31.16b\n" \
     "sadalp v" acc ".4s, v" tmp ".8h\n"
 
-static int64_t int8_ops(int64_t n_rounds)
+static int64_t peak_int8_neon(int64_t n_rounds)
 {
     enum { CHAINS = 12, PRODUCTS = 16 };
     int64_t n = n_rounds;
@@ -46,7 +46,7 @@ static int64_t int8_ops(int64_t n_rounds)
     OP("12") OP("13") OP("14") OP("15")
 /* clang-format on */
 
-static int64_t f32_ops(int64_t n_rounds)
+static int64_t peak_f32_neon(int64_t n_rounds)
 {
     enum { ACCS = 16, LANES = 4 };
     int64_t n = n_rounds;
@@ -83,7 +83,7 @@ read_streams(const uint8_t *p, size_t part, const int n_streams, size_t ahead)
     return vgetq_lane_u64(v, 0) | vgetq_lane_u64(v, 1);
 }
 
-static uint64_t read_bytes(const void *p, size_t n_bytes, int n_streams, size_t ahead)
+static uint64_t peak_read_neon(const void *p, size_t n_bytes, int n_streams, size_t ahead)
 {
     if (n_streams == 1)
         return read_streams(p, n_bytes, 1, ahead);
@@ -92,4 +92,6 @@ static uint64_t read_bytes(const void *p, size_t n_bytes, int n_streams, size_t 
     return read_streams(p, n_bytes / 4, 4, ahead);
 }
 
-const struct cn_peak cn_peak_neon = { .int8 = int8_ops, .f32 = f32_ops, .read = read_bytes };
+const struct cn_peak cn_peak_neon = { .int8 = peak_int8_neon,
+                                      .f32 = peak_f32_neon,
+                                      .read = peak_read_neon };

@@ -10,11 +10,11 @@
 
 extern const struct cn_kernels cn_q2_k_neon;
 
-ARM_GEMV(q2_k, neon_dots)
-ARM_UNPACK(q2_k)
+ARM_GEMV(q2_k, neon)
+ARM_UNPACK(q2_k, neon)
 
 const struct cn_kernels cn_q2_k_neon = {
-    .gemv = gemv,
-    .unpack = unpack,
+    .gemv = q2_k_gemv_neon,
+    .unpack = q2_k_unpack_neon,
     .panel = {.code_max = 3, .offset = 0, .sub = 16, .has_min = true},
 };

@@ -10,11 +10,11 @@
 
 extern const struct cn_kernels cn_q3_k_neon;
 
-ARM_GEMV(q3_k, neon_dots)
-ARM_UNPACK(q3_k)
+ARM_GEMV(q3_k, neon)
+ARM_UNPACK(q3_k, neon)
 
 const struct cn_kernels cn_q3_k_neon = {
-    .gemv = gemv,
-    .unpack = unpack,
+    .gemv = q3_k_gemv_neon,
+    .unpack = q3_k_unpack_neon,
     .panel = {.code_max = 7, .offset = 4, .sub = 16, .has_min = false},
 };

@@ -11,6 +11,6 @@
 
 extern const struct cn_kernels cn_q4_0_dotprod;
 
-ARM_GEMV(q4_0, dotprod_dots)
+ARM_GEMV(q4_0, dotprod)
 
-const struct cn_kernels cn_q4_0_dotprod = { .gemv = gemv };
+const struct cn_kernels cn_q4_0_dotprod = { .gemv = q4_0_gemv_dotprod };

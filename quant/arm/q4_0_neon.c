@@ -10,11 +10,11 @@
 
 extern const struct cn_kernels cn_q4_0_neon;
 
-ARM_GEMV(q4_0, neon_dots)
-ARM_UNPACK(q4_0)
+ARM_GEMV(q4_0, neon)
+ARM_UNPACK(q4_0, neon)
 
 const struct cn_kernels cn_q4_0_neon = {
-    .gemv = gemv,
-    .unpack = unpack,
+    .gemv = q4_0_gemv_neon,
+    .unpack = q4_0_unpack_neon,
     .panel = {.code_max = 15, .offset = 8, .sub = 32, .has_min = false},
 };

@@ -11,6 +11,6 @@
 
 extern const struct cn_kernels cn_q4_1_dotprod;
 
-ARM_GEMV(q4_1, dotprod_dots)
+ARM_GEMV(q4_1, dotprod)
 
-const struct cn_kernels cn_q4_1_dotprod = { .gemv = gemv };
+const struct cn_kernels cn_q4_1_dotprod = { .gemv = q4_1_gemv_dotprod };

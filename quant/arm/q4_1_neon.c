@@ -10,11 +10,11 @@
 
 extern const struct cn_kernels cn_q4_1_neon;
 
-ARM_GEMV(q4_1, neon_dots)
-ARM_UNPACK(q4_1)
+ARM_GEMV(q4_1, neon)
+ARM_UNPACK(q4_1, neon)
 
 const struct cn_kernels cn_q4_1_neon = {
-    .gemv = gemv,
-    .unpack = unpack,
+    .gemv = q4_1_gemv_neon,
+    .unpack = q4_1_unpack_neon,
     .panel = {.code_max = 15, .offset = 0, .sub = 32, .has_min = true},
 };

@@ -11,6 +11,6 @@
 
 extern const struct cn_kernels cn_q4_k_dotprod;
 
-ARM_GEMV(q4_k, dotprod_dots)
+ARM_GEMV(q4_k, dotprod)
 
-const struct cn_kernels cn_q4_k_dotprod = { .gemv = gemv };
+const struct cn_kernels cn_q4_k_dotprod = { .gemv = q4_k_gemv_dotprod };

@@ -10,11 +10,11 @@
 
 extern const struct cn_kernels cn_q4_k_neon;
 
-ARM_GEMV(q4_k, neon_dots)
-ARM_UNPACK(q4_k)
+ARM_GEMV(q4_k, neon)
+ARM_UNPACK(q4_k, neon)
 
 const struct cn_kernels cn_q4_k_neon = {
-    .gemv = gemv,
-    .unpack = unpack,
+    .gemv = q4_k_gemv_neon,
+    .unpack = q4_k_unpack_neon,
     .panel = {.code_max = 15, .offset = 0, .sub = 32, .has_min = true},
 };

@@ -11,6 +11,6 @@
 
 extern const struct cn_kernels cn_q5_0_dotprod;
 
-ARM_GEMV(q5_0, dotprod_dots)
+ARM_GEMV(q5_0, dotprod)
 
-const struct cn_kernels cn_q5_0_dotprod = { .gemv = gemv };
+const struct cn_kernels cn_q5_0_dotprod = { .gemv = q5_0_gemv_dotprod };

@@ -10,11 +10,11 @@
 
 extern const struct cn_kernels cn_q5_0_neon;
 
-ARM_GEMV(q5_0, neon_dots)
-ARM_UNPACK(q5_0)
+ARM_GEMV(q5_0, neon)
+ARM_UNPACK(q5_0, neon)
 
 const struct cn_kernels cn_q5_0_neon = {
-    .gemv = gemv,
-    .unpack = unpack,
+    .gemv = q5_0_gemv_neon,
+    .unpack = q5_0_unpack_neon,
     .panel = {.code_max = 31, .offset = 16, .sub = 32, .has_min = false},
 };

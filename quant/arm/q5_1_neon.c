@@ -10,11 +10,11 @@
 
 extern const struct cn_kernels cn_q5_1_neon;
 
-ARM_GEMV(q5_1, neon_dots)
-ARM_UNPACK(q5_1)
+ARM_GEMV(q5_1, neon)
+ARM_UNPACK(q5_1, neon)
 
 const struct cn_kernels cn_q5_1_neon = {
-    .gemv = gemv,
-    .unpack = unpack,
+    .gemv = q5_1_gemv_neon,
+    .unpack = q5_1_unpack_neon,
     .panel = {.code_max = 31, .offset = 0, .sub = 32, .has_min = true},
 };

@@ -10,11 +10,11 @@
 
 extern const struct cn_kernels cn_q5_k_neon;
 
-ARM_GEMV(q5_k, neon_dots)
-ARM_UNPACK(q5_k)
+ARM_GEMV(q5_k, neon)
+ARM_UNPACK(q5_k, neon)
 
 const struct cn_kernels cn_q5_k_neon = {
-    .gemv = gemv,
-    .unpack = unpack,
+    .gemv = q5_k_gemv_neon,
+    .unpack = q5_k_unpack_neon,
     .panel = {.code_max = 31, .offset = 0, .sub = 32, .has_min = true},
 };

@@ -10,11 +10,11 @@
 
 extern const struct cn_kernels cn_q6_k_neon;
 
-ARM_GEMV(q6_k, neon_dots)
-ARM_UNPACK(q6_k)
+ARM_GEMV(q6_k, neon)
+ARM_UNPACK(q6_k, neon)
 
 const struct cn_kernels cn_q6_k_neon = {
-    .gemv = gemv,
-    .unpack = unpack,
+    .gemv = q6_k_gemv_neon,
+    .unpack = q6_k_unpack_neon,
     .panel = {.code_max = 63, .offset = 32, .sub = 16, .has_min = false},
 };

@@ -10,11 +10,11 @@
 
 extern const struct cn_kernels cn_q8_0_neon;
 
-ARM_GEMV(q8_0, neon_dots)
-ARM_UNPACK(q8_0)
+ARM_GEMV(q8_0, neon)
+ARM_UNPACK(q8_0, neon)
 
 const struct cn_kernels cn_q8_0_neon = {
-    .gemv = gemv,
-    .unpack = unpack,
+    .gemv = q8_0_gemv_neon,
+    .unpack = q8_0_unpack_neon,
     .panel = {.code_max = 255, .offset = 128, .sub = 32, .has_min = false},
 };

@@ -10,11 +10,11 @@
 
 extern const struct cn_kernels cn_q8_1_neon;
 
-ARM_GEMV(q8_1, neon_dots)
-ARM_UNPACK(q8_1)
+ARM_GEMV(q8_1, neon)
+ARM_UNPACK(q8_1, neon)
 
 const struct cn_kernels cn_q8_1_neon = {
-    .gemv = gemv,
-    .unpack = unpack,
+    .gemv = q8_1_gemv_neon,
+    .unpack = q8_1_unpack_neon,
     .panel = {.code_max = 255, .offset = 128, .sub = 32, .has_min = false},
 };

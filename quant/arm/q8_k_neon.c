@@ -10,11 +10,11 @@
 
 extern const struct cn_kernels cn_q8_k_neon;
 
-ARM_GEMV(q8_k, neon_dots)
-ARM_UNPACK(q8_k)
+ARM_GEMV(q8_k, neon)
+ARM_UNPACK(q8_k, neon)
 
 const struct cn_kernels cn_q8_k_neon = {
-    .gemv = gemv,
-    .unpack = unpack,
+    .gemv = q8_k_gemv_neon,
+    .unpack = q8_k_unpack_neon,
     .panel = {.code_max = 255, .offset = 128, .sub = 32, .has_min = false},
 };

@@ -403,19 +403,19 @@ ALWAYS void arm_unpack_floats(float32x4x2_t (*eight)(const uint8_t *),
 }
 
 /* Defines the static gemv of a kernel file. */
-#define ARM_GEMV(id, dots)                                                            \
-    static void gemv(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes, \
-                     const struct cn_act *x, float *y)                                \
-    {                                                                                 \
-        arm_gemv(&id##_arm, &dots, n_rows, n_cols, w, row_bytes, x, y);               \
+#define ARM_GEMV(id, tier)                                                                        \
+    static void id##_gemv_##tier(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes, \
+                                 const struct cn_act *x, float *y)                                \
+    {                                                                                             \
+        arm_gemv(&id##_arm, &tier##_dots, n_rows, n_cols, w, row_bytes, x, y);                    \
     }
 
 /* Defines the static unpack of a kernel file. */
-#define ARM_UNPACK(id)                                                                       \
-    static void unpack(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk_stride, \
-                       float *scale, float *min)                                             \
-    {                                                                                        \
-        arm_unpack(&id##_arm, n_cols, row, codes, chunk_stride, scale, min);                 \
+#define ARM_UNPACK(id, tier)                                                        \
+    static void id##_unpack_##tier(int64_t n_cols, const void *row, uint8_t *codes, \
+                                   size_t chunk_stride, float *scale, float *min)   \
+    {                                                                               \
+        arm_unpack(&id##_arm, n_cols, row, codes, chunk_stride, scale, min);        \
     }
 
 #endif

@@ -11,6 +11,6 @@
 
 extern const struct cn_kernels cn_tq1_0_dotprod;
 
-ARM_GEMV(tq1_0, dotprod_dots)
+ARM_GEMV(tq1_0, dotprod)
 
-const struct cn_kernels cn_tq1_0_dotprod = { .gemv = gemv };
+const struct cn_kernels cn_tq1_0_dotprod = { .gemv = tq1_0_gemv_dotprod };

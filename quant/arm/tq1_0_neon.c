@@ -10,11 +10,11 @@
 
 extern const struct cn_kernels cn_tq1_0_neon;
 
-ARM_GEMV(tq1_0, neon_dots)
-ARM_UNPACK(tq1_0)
+ARM_GEMV(tq1_0, neon)
+ARM_UNPACK(tq1_0, neon)
 
 const struct cn_kernels cn_tq1_0_neon = {
-    .gemv = gemv,
-    .unpack = unpack,
+    .gemv = tq1_0_gemv_neon,
+    .unpack = tq1_0_unpack_neon,
     .panel = {.code_max = 2, .offset = 1, .sub = 32, .has_min = false},
 };

@@ -10,11 +10,11 @@
 
 extern const struct cn_kernels cn_tq2_0_neon;
 
-ARM_GEMV(tq2_0, neon_dots)
-ARM_UNPACK(tq2_0)
+ARM_GEMV(tq2_0, neon)
+ARM_UNPACK(tq2_0, neon)
 
 const struct cn_kernels cn_tq2_0_neon = {
-    .gemv = gemv,
-    .unpack = unpack,
+    .gemv = tq2_0_gemv_neon,
+    .unpack = tq2_0_unpack_neon,
     .panel = {.code_max = 3, .offset = 1, .sub = 32, .has_min = false},
 };

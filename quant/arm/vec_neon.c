@@ -9,8 +9,8 @@
 
 #include <math.h>
 
-static void quantize_q8(int64_t n, const float *x, int8_t *q, float *d, float *sum32,
-                        int16_t *sum16)
+static void vec_quantize_q8_neon(int64_t n, const float *x, int8_t *q, float *d, float *sum32,
+                                 int16_t *sum16)
 {
     for (int64_t g = 0; g < n / 32; g++, x += 32, q += 32) {
         float32x4_t v[8];
@@ -61,7 +61,7 @@ ALWAYS float32x4x2_t floats_at(const uint16_t *h)
     return floats_of_halves(vget_low_u16(v), vget_high_u16(v));
 }
 
-static float dot(int64_t n, const float *a, const float *b)
+static float vec_dot_neon(int64_t n, const float *a, const float *b)
 {
     float32x4_t s[4];
     UNROLL for (int j = 0; j < 4; j++) s[j] = vdupq_n_f32(0);
@@ -78,7 +78,7 @@ static float dot(int64_t n, const float *a, const float *b)
     return sum;
 }
 
-static float dot_f16(int64_t n, const float *a, const uint16_t *b)
+static float vec_dot_f16_neon(int64_t n, const float *a, const uint16_t *b)
 {
     float32x4_t s[4];
     UNROLL for (int j = 0; j < 4; j++) s[j] = vdupq_n_f32(0);
@@ -97,7 +97,7 @@ static float dot_f16(int64_t n, const float *a, const uint16_t *b)
     return sum;
 }
 
-static void axpy(int64_t n, float a, const float *x, float *y)
+static void vec_axpy_neon(int64_t n, float a, const float *x, float *y)
 {
     int64_t i = 0;
     for (; i + 4 <= n; i += 4)
@@ -106,7 +106,7 @@ static void axpy(int64_t n, float a, const float *x, float *y)
         y[i] += a * x[i];
 }
 
-static void axpy_f16(int64_t n, float a, const uint16_t *x, float *y)
+static void vec_axpy_f16_neon(int64_t n, float a, const uint16_t *x, float *y)
 {
     int64_t i = 0;
     for (; i + 8 <= n; i += 8) {
@@ -118,23 +118,23 @@ static void axpy_f16(int64_t n, float a, const uint16_t *x, float *y)
         y[i] += a * half_at(x + i);
 }
 
-static void dots_f16(int64_t n_vecs, int64_t n_rows, int64_t n, const float *a,
-                     const uint16_t *rows, int64_t stride, float *out, int64_t out_stride)
+static void vec_dots_f16_neon(int64_t n_vecs, int64_t n_rows, int64_t n, const float *a,
+                              const uint16_t *rows, int64_t stride, float *out, int64_t out_stride)
 {
     for (int64_t r = 0; r < n_rows; r++)
         for (int64_t v = 0; v < n_vecs; v++)
-            out[v * out_stride + r] = dot_f16(n, a + v * n, rows + r * stride);
+            out[v * out_stride + r] = vec_dot_f16_neon(n, a + v * n, rows + r * stride);
 }
 
-static void sums_f16(int64_t n_vecs, int64_t n_rows, int64_t n, const float *w, int64_t w_stride,
-                     const uint16_t *rows, int64_t stride, float *y)
+static void vec_sums_f16_neon(int64_t n_vecs, int64_t n_rows, int64_t n, const float *w,
+                              int64_t w_stride, const uint16_t *rows, int64_t stride, float *y)
 {
     for (int64_t r = 0; r < n_rows; r++)
         for (int64_t v = 0; v < n_vecs; v++)
-            axpy_f16(n, w[v * w_stride + r], rows + r * stride, y + v * n);
+            vec_axpy_f16_neon(n, w[v * w_stride + r], rows + r * stride, y + v * n);
 }
 
-static void to_f16(int64_t n, const float *x, uint16_t *y)
+static void vec_to_f16_neon(int64_t n, const float *x, uint16_t *y)
 {
     int64_t i = 0;
     for (; i + 4 <= n; i += 4)
@@ -143,7 +143,7 @@ static void to_f16(int64_t n, const float *x, uint16_t *y)
         y[i] = cn_f32_to_f16(x[i]);
 }
 
-static void rms_norm(int64_t n, const float *x, const float *w, float eps, float *y)
+static void vec_rms_norm_neon(int64_t n, const float *x, const float *w, float eps, float *y)
 {
     float64x2_t s[2] = { vdupq_n_f64(0), vdupq_n_f64(0) };
     int64_t i = 0;
@@ -211,7 +211,7 @@ ALWAYS float32x4_t silu4(float32x4_t g, float32x4_t u)
     return vmulq_f32(vdivq_f32(g, vaddq_f32(vdupq_n_f32(1), e)), u);
 }
 
-static void silu_mul(int64_t n, const float *gate, const float *up, float *y)
+static void vec_silu_mul_neon(int64_t n, const float *gate, const float *up, float *y)
 {
     int64_t i = 0;
     for (; i + 4 <= n; i += 4)
@@ -229,7 +229,7 @@ ALWAYS float32x4_t gelu4(float32x4_t x, float32x4_t u)
     return vmulq_f32(vdivq_f32(x, vaddq_f32(one, exp4(z2))), u);
 }
 
-static void gelu_mul(int64_t n, const float *gate, const float *up, float *y)
+static void vec_gelu_mul_neon(int64_t n, const float *gate, const float *up, float *y)
 {
     const float32x4_t one = vdupq_n_f32(1);
     int64_t i = 0;
@@ -240,7 +240,7 @@ static void gelu_mul(int64_t n, const float *gate, const float *up, float *y)
                    gelu4(load_tail(gate + i, n - i), up ? load_tail(up + i, n - i) : one));
 }
 
-static float exp_sum(int64_t n, float max, float *x)
+static float vec_exp_sum_neon(int64_t n, float max, float *x)
 {
     const float32x4_t m = vdupq_n_f32(max);
     float32x4_t s = vdupq_n_f32(0);
@@ -259,7 +259,7 @@ static float exp_sum(int64_t n, float max, float *x)
     return sum;
 }
 
-static float max_of(int64_t n, const float *x)
+static float vec_max_neon(int64_t n, const float *x)
 {
     float top = x[0];
     int64_t i = 0;
@@ -275,17 +275,17 @@ static float max_of(int64_t n, const float *x)
 }
 
 const struct cn_vec cn_vec_neon = {
-    .quantize_q8 = quantize_q8,
-    .dot = dot,
-    .dot_f16 = dot_f16,
-    .axpy = axpy,
-    .axpy_f16 = axpy_f16,
-    .dots_f16 = dots_f16,
-    .sums_f16 = sums_f16,
-    .to_f16 = to_f16,
-    .rms_norm = rms_norm,
-    .silu_mul = silu_mul,
-    .gelu_mul = gelu_mul,
-    .exp_sum = exp_sum,
-    .max = max_of,
+    .quantize_q8 = vec_quantize_q8_neon,
+    .dot = vec_dot_neon,
+    .dot_f16 = vec_dot_f16_neon,
+    .axpy = vec_axpy_neon,
+    .axpy_f16 = vec_axpy_f16_neon,
+    .dots_f16 = vec_dots_f16_neon,
+    .sums_f16 = vec_sums_f16_neon,
+    .to_f16 = vec_to_f16_neon,
+    .rms_norm = vec_rms_norm_neon,
+    .silu_mul = vec_silu_mul_neon,
+    .gelu_mul = vec_gelu_mul_neon,
+    .exp_sum = vec_exp_sum_neon,
+    .max = vec_max_neon,
 };

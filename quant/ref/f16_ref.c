@@ -9,15 +9,15 @@
 
 extern const struct cn_reference cn_f16_ref;
 
-static void dequantize(int64_t n_cols, const void *blocks, float *x)
+static void f16_dequantize_ref(int64_t n_cols, const void *blocks, float *x)
 {
     const struct cn_block_f16 *b = blocks;
     for (int64_t i = 0; i < n_cols; i++)
         x[i] = cn_f16_to_f32(b[i].h);
 }
 
-static void unpack(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk_stride,
-                   float *scale, float *min)
+static void f16_unpack_ref(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk_stride,
+                           float *scale, float *min)
 {
     const struct cn_block_f16 *b = row;
     (void)scale;
@@ -27,8 +27,8 @@ static void unpack(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk
 }
 
 /* y[r] is summed left to right, in float. */
-static void gemv(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
-                 const struct cn_act *x, float *y)
+static void f16_gemv_ref(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
+                         const struct cn_act *x, float *y)
 {
     for (int64_t r = 0; r < n_rows; r++) {
         const struct cn_block_f16 *b = (const void *)((const uint8_t *)w + (size_t)r * row_bytes);
@@ -39,7 +39,7 @@ static void gemv(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes
     }
 }
 
-static void quantize(int64_t n_cols, const float *x, const float *weights, void *blocks)
+static void f16_quantize_ref(int64_t n_cols, const float *x, const float *weights, void *blocks)
 {
     struct cn_block_f16 *b = blocks;
     (void)weights;
@@ -48,7 +48,7 @@ static void quantize(int64_t n_cols, const float *x, const float *weights, void 
 }
 
 const struct cn_reference cn_f16_ref = {
-    .dequantize = dequantize,
-    .quantize = quantize,
-    .kernels = {gemv, unpack, { .sub = 0 }},
+    .dequantize = f16_dequantize_ref,
+    .quantize = f16_quantize_ref,
+    .kernels = {f16_gemv_ref, f16_unpack_ref, { .sub = 0 }},
 };

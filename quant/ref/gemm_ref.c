@@ -11,8 +11,9 @@
 
 enum { N = 16 };
 
-static void tile(const struct cn_panel_data *p, int64_t row_group, const struct cn_act_panel *x,
-                 int64_t token_group, int n_tokens, float *out)
+static void gemm_tile_ref(const struct cn_panel_data *p, int64_t row_group,
+                          const struct cn_act_panel *x, int64_t token_group, int n_tokens,
+                          float *out)
 {
     const int sub = p->kind->sub;
     const int64_t k = p->n_cols, first = token_group * x->n_cols;
@@ -46,8 +47,9 @@ static void tile(const struct cn_panel_data *p, int64_t row_group, const struct 
     }
 }
 
-static void tile_f32(const struct cn_panel_data *p, int64_t row_group, const struct cn_act_panel *x,
-                     int64_t token_group, int n_tokens, float *out)
+static void gemm_tile_f32_ref(const struct cn_panel_data *p, int64_t row_group,
+                              const struct cn_act_panel *x, int64_t token_group, int n_tokens,
+                              float *out)
 {
     const float *in = x->x + token_group * N * x->n_cols;
     for (int r = 0; r < N; r++) {
@@ -63,11 +65,12 @@ static void tile_f32(const struct cn_panel_data *p, int64_t row_group, const str
     }
 }
 
-/* ---- the fast way: what it means ---------------------------------------------------------------
+/* ---- precision fast: what it means
+ * ---------------------------------------------------------------
  */
 
-static void pack(const struct cn_act_panel *p, int64_t group, int n, const float *x,
-                 int64_t x_stride)
+static void gemm_pack_fast_ref(const struct cn_act_panel *p, int64_t group, int n, const float *x,
+                               int64_t x_stride)
 {
     const int64_t k = p->n_cols, groups = (p->n_tokens + N - 1) / N;
     for (int64_t c = 0; c < k; c += CN_WIDE) {
@@ -96,8 +99,9 @@ static void pack(const struct cn_act_panel *p, int64_t group, int n, const float
     }
 }
 
-static void convert(const struct cn_panel *kind, int64_t n_cols, const uint8_t *codes,
-                    const float *scale, const float *min, uint8_t *to, float *scale256)
+static void gemm_convert_fast_ref(const struct cn_panel *kind, int64_t n_cols, const uint8_t *codes,
+                                  const float *scale, const float *min, uint8_t *to,
+                                  float *scale256)
 {
     const int sub = kind->sub;
     for (int64_t c = 0; c < n_cols; c += CN_WIDE) {
@@ -121,7 +125,7 @@ static void convert(const struct cn_panel *kind, int64_t n_cols, const uint8_t *
     }
 }
 
-static void multiply(const struct cn_gemm_block *b)
+static void gemm_multiply_fast_ref(const struct cn_gemm_block *b)
 {
     const int64_t k = b->n_cols;
     for (int64_t g = 0; g < b->n_token_groups; g++)
@@ -143,10 +147,13 @@ static void multiply(const struct cn_gemm_block *b)
             }
 }
 
-static const struct cn_gemm_way fast = {
-    .act = CN_ACT_Q8_WIDE, .pack = pack, .convert = convert, .multiply = multiply
-};
+static const struct cn_gemm_blocked fast = { .act = CN_ACT_Q8_WIDE,
+                                             .pack = gemm_pack_fast_ref,
+                                             .convert = gemm_convert_fast_ref,
+                                             .multiply = gemm_multiply_fast_ref };
 
-const struct cn_gemm cn_gemm_ref = {
-    .name = "ref", .token_groups = 1, .tile = tile, .tile_f32 = tile_f32, .fast = &fast
-};
+const struct cn_gemm cn_gemm_ref = { .name = "ref",
+                                     .token_groups = 1,
+                                     .tile = gemm_tile_ref,
+                                     .tile_f32 = gemm_tile_f32_ref,
+                                     .fast = &fast };

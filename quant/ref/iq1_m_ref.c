@@ -20,22 +20,22 @@ extern const struct cn_reference cn_iq1_m_ref;
 
 enum { BLOCK = 256, GROUP = 16, OFFSET = 9 };
 
-static uint32_t scale_word(const struct cn_block_iq1_m *b, int k)
+static uint32_t iq1_m_scale_word_ref(const struct cn_block_iq1_m *b, int k)
 {
     return b->scale[2 * k] | (uint32_t)b->scale[2 * k + 1] << 8;
 }
 
-static float scale_at(const struct cn_block_iq1_m *b, int g)
+static float iq1_m_scale_at_ref(const struct cn_block_iq1_m *b, int g)
 {
     uint32_t d = 0;
     for (int k = 0; k < 4; k++)
-        d |= scale_word(b, k) >> 12 << (4 * k);
-    uint32_t s = scale_word(b, g / 4) >> (3 * (g % 4)) & 7;
+        d |= iq1_m_scale_word_ref(b, k) >> 12 << (4 * k);
+    uint32_t s = iq1_m_scale_word_ref(b, g / 4) >> (3 * (g % 4)) & 7;
     return cn_f16_to_f32((uint16_t)d) * (float)(2 * s + 1) * 0.125f;
 }
 
 /* Eight times the value, an integer. */
-static int level_at(const struct cn_block_iq1_m *b, int e)
+static int iq1_m_level_at_ref(const struct cn_block_iq1_m *b, int e)
 {
     int run = e / 8, rest = b->rest[run / 2] >> (4 * (run % 2));
     int value = (int8_t)(cn_iq1_grid[b->index[run] | (rest & 7) << 8] >> (8 * (e % 8)) & 255);
@@ -57,7 +57,7 @@ static const struct cn_grid_kind kind = {
     .unit = 8, /* w = d / 8 * (2 * scale + 1) * level */
 };
 
-static void quantize(int64_t n_cols, const float *x, const float *weights, void *blocks)
+static void iq1_m_quantize_ref(int64_t n_cols, const float *x, const float *weights, void *blocks)
 {
     struct cn_block_iq1_m *b = blocks;
     struct cn_grid grid;
@@ -84,7 +84,8 @@ static void quantize(int64_t n_cols, const float *x, const float *weights, void 
 }
 
 const struct cn_reference cn_iq1_m_ref = {
-    .dequantize = dequantize,
-    .quantize = quantize,
-    .kernels = {gemv, unpack, { .code_max = 18, .offset = OFFSET, .sub = GROUP }},
+    .dequantize = iq1_m_dequantize_ref,
+    .quantize = iq1_m_quantize_ref,
+    .kernels = {iq1_m_gemv_ref,
+                iq1_m_unpack_ref, { .code_max = 18, .offset = OFFSET, .sub = GROUP }},
 };

@@ -20,13 +20,13 @@ extern const struct cn_reference cn_iq1_s_ref;
 
 enum { BLOCK = 256, GROUP = 32, N_GROUPS = BLOCK / GROUP, OFFSET = 9 };
 
-static float scale_at(const struct cn_block_iq1_s *b, int g)
+static float iq1_s_scale_at_ref(const struct cn_block_iq1_s *b, int g)
 {
     return cn_f16_to_f32(b->d) * (float)(2 * (b->rest[g] >> 12 & 7) + 1) * 0.125f;
 }
 
 /* Eight times the value, an integer. */
-static int level_at(const struct cn_block_iq1_s *b, int e)
+static int iq1_s_level_at_ref(const struct cn_block_iq1_s *b, int e)
 {
     int run = e / 8, rest = b->rest[e / GROUP];
     int index = b->index[run] | (rest >> (3 * (run % 4)) & 7) << 8;
@@ -49,7 +49,7 @@ static const struct cn_grid_kind kind = {
     .unit = 8, /* w = d / 8 * (2 * scale + 1) * level */
 };
 
-static void quantize(int64_t n_cols, const float *x, const float *weights, void *blocks)
+static void iq1_s_quantize_ref(int64_t n_cols, const float *x, const float *weights, void *blocks)
 {
     struct cn_block_iq1_s *b = blocks;
     struct cn_grid grid;
@@ -70,8 +70,9 @@ static void quantize(int64_t n_cols, const float *x, const float *weights, void 
 }
 
 const struct cn_reference cn_iq1_s_ref = {
-    .dequantize = dequantize,
-    .quantize = quantize,
+    .dequantize = iq1_s_dequantize_ref,
+    .quantize = iq1_s_quantize_ref,
     .needs_weights = true,
-    .kernels = {gemv, unpack, { .code_max = 18, .offset = OFFSET, .sub = GROUP }},
+    .kernels = {iq1_s_gemv_ref,
+                iq1_s_unpack_ref, { .code_max = 18, .offset = OFFSET, .sub = GROUP }},
 };

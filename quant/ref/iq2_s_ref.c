@@ -24,13 +24,13 @@ const uint64_t cn_iq2_s_grid[1024] = {
 };
 /* clang-format on */
 
-static float scale_at(const struct cn_block_iq2_s *b, int g)
+static float iq2_s_scale_at_ref(const struct cn_block_iq2_s *b, int g)
 {
     int s = b->scale[g / 2] >> (4 * (g % 2)) & 15;
     return cn_f16_to_f32(b->d) * (0.5f + (float)s) * 0.25f;
 }
 
-static int level_at(const struct cn_block_iq2_s *b, int e)
+static int iq2_s_level_at_ref(const struct cn_block_iq2_s *b, int e)
 {
     int run = e / 8, hi = b->index_hi[run / 4] >> (2 * (run % 4)) & 3;
     int magnitude = cn_iq2_s_grid[b->index[run] | hi << 8] >> (8 * (e % 8)) & 255;
@@ -52,7 +52,7 @@ static const struct cn_grid_kind kind = {
     .unit = 8, /* w = d / 8 * (2 * scale + 1) * level */
 };
 
-static void quantize(int64_t n_cols, const float *x, const float *weights, void *blocks)
+static void iq2_s_quantize_ref(int64_t n_cols, const float *x, const float *weights, void *blocks)
 {
     struct cn_block_iq2_s *b = blocks;
     struct cn_grid grid;
@@ -74,7 +74,8 @@ static void quantize(int64_t n_cols, const float *x, const float *weights, void 
 }
 
 const struct cn_reference cn_iq2_s_ref = {
-    .dequantize = dequantize,
-    .quantize = quantize,
-    .kernels = {gemv, unpack, { .code_max = 86, .offset = OFFSET, .sub = GROUP }},
+    .dequantize = iq2_s_dequantize_ref,
+    .quantize = iq2_s_quantize_ref,
+    .kernels = {iq2_s_gemv_ref,
+                iq2_s_unpack_ref, { .code_max = 86, .offset = OFFSET, .sub = GROUP }},
 };

@@ -25,13 +25,13 @@ const uint64_t cn_iq2_xs_grid[512] = {
 };
 /* clang-format on */
 
-static float scale_at(const struct cn_block_iq2_xs *b, int g)
+static float iq2_xs_scale_at_ref(const struct cn_block_iq2_xs *b, int g)
 {
     int s = b->scale[g / 2] >> (4 * (g % 2)) & 15;
     return cn_f16_to_f32(b->d) * (0.5f + (float)s) * 0.25f;
 }
 
-static int level_at(const struct cn_block_iq2_xs *b, int e)
+static int iq2_xs_level_at_ref(const struct cn_block_iq2_xs *b, int e)
 {
     uint16_t run = b->run[e / 8];
     int magnitude = cn_iq2_xs_grid[run & 511] >> (8 * (e % 8)) & 255;
@@ -53,7 +53,7 @@ static const struct cn_grid_kind kind = {
     .unit = 8, /* w = d / 8 * (2 * scale + 1) * level */
 };
 
-static void quantize(int64_t n_cols, const float *x, const float *weights, void *blocks)
+static void iq2_xs_quantize_ref(int64_t n_cols, const float *x, const float *weights, void *blocks)
 {
     struct cn_block_iq2_xs *b = blocks;
     struct cn_grid grid;
@@ -72,8 +72,9 @@ static void quantize(int64_t n_cols, const float *x, const float *weights, void 
 }
 
 const struct cn_reference cn_iq2_xs_ref = {
-    .dequantize = dequantize,
-    .quantize = quantize,
+    .dequantize = iq2_xs_dequantize_ref,
+    .quantize = iq2_xs_quantize_ref,
     .needs_weights = true,
-    .kernels = {gemv, unpack, { .code_max = 86, .offset = OFFSET, .sub = GROUP }},
+    .kernels = {iq2_xs_gemv_ref,
+                iq2_xs_unpack_ref, { .code_max = 86, .offset = OFFSET, .sub = GROUP }},
 };

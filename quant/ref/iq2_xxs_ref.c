@@ -25,12 +25,12 @@ const uint64_t cn_iq2_xxs_grid[256] = {
 };
 /* clang-format on */
 
-static float scale_at(const struct cn_block_iq2_xxs *b, int g)
+static float iq2_xxs_scale_at_ref(const struct cn_block_iq2_xxs *b, int g)
 {
     return cn_f16_to_f32(b->d) * (0.5f + (float)(cn_ref_u32(b->group[g].rest) >> 28)) * 0.25f;
 }
 
-static int level_at(const struct cn_block_iq2_xxs *b, int e)
+static int iq2_xxs_level_at_ref(const struct cn_block_iq2_xxs *b, int e)
 {
     int g = e / GROUP, run = e % GROUP / 8;
     int magnitude = cn_iq2_xxs_grid[b->group[g].index[run]] >> (8 * (e % 8)) & 255;
@@ -53,7 +53,7 @@ static const struct cn_grid_kind kind = {
     .unit = 8, /* w = d / 8 * (2 * scale + 1) * level */
 };
 
-static void quantize(int64_t n_cols, const float *x, const float *weights, void *blocks)
+static void iq2_xxs_quantize_ref(int64_t n_cols, const float *x, const float *weights, void *blocks)
 {
     struct cn_block_iq2_xxs *b = blocks;
     struct cn_grid grid;
@@ -76,8 +76,9 @@ static void quantize(int64_t n_cols, const float *x, const float *weights, void 
 }
 
 const struct cn_reference cn_iq2_xxs_ref = {
-    .dequantize = dequantize,
-    .quantize = quantize,
+    .dequantize = iq2_xxs_dequantize_ref,
+    .quantize = iq2_xxs_quantize_ref,
     .needs_weights = true,
-    .kernels = {gemv, unpack, { .code_max = 86, .offset = OFFSET, .sub = GROUP }},
+    .kernels = {iq2_xxs_gemv_ref,
+                iq2_xxs_unpack_ref, { .code_max = 86, .offset = OFFSET, .sub = GROUP }},
 };

@@ -24,13 +24,13 @@ const uint32_t cn_iq3_s_grid[512] = {
 };
 /* clang-format on */
 
-static float scale_at(const struct cn_block_iq3_s *b, int g)
+static float iq3_s_scale_at_ref(const struct cn_block_iq3_s *b, int g)
 {
     int s = b->scale[g / 2] >> (4 * (g % 2)) & 15;
     return cn_f16_to_f32(b->d) * (float)(1 + 2 * s);
 }
 
-static int level_at(const struct cn_block_iq3_s *b, int e)
+static int iq3_s_level_at_ref(const struct cn_block_iq3_s *b, int e)
 {
     int k = e / 4, index = b->index[k] | (b->index_hi[k / 8] >> (k % 8) & 1) << 8;
     int magnitude = cn_iq3_s_grid[index] >> (8 * (e % 4)) & 255;
@@ -52,7 +52,7 @@ static const struct cn_grid_kind kind = {
     .unit = 1, /* w = d * (2 * scale + 1) * level */
 };
 
-static void quantize(int64_t n_cols, const float *x, const float *weights, void *blocks)
+static void iq3_s_quantize_ref(int64_t n_cols, const float *x, const float *weights, void *blocks)
 {
     struct cn_block_iq3_s *b = blocks;
     struct cn_grid grid;
@@ -74,7 +74,8 @@ static void quantize(int64_t n_cols, const float *x, const float *weights, void 
 }
 
 const struct cn_reference cn_iq3_s_ref = {
-    .dequantize = dequantize,
-    .quantize = quantize,
-    .kernels = {gemv, unpack, { .code_max = 30, .offset = OFFSET, .sub = GROUP }},
+    .dequantize = iq3_s_dequantize_ref,
+    .quantize = iq3_s_quantize_ref,
+    .kernels = {iq3_s_gemv_ref,
+                iq3_s_unpack_ref, { .code_max = 30, .offset = OFFSET, .sub = GROUP }},
 };

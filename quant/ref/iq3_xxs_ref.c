@@ -26,12 +26,12 @@ const uint32_t cn_iq3_xxs_grid[256] = {
 };
 /* clang-format on */
 
-static float scale_at(const struct cn_block_iq3_xxs *b, int g)
+static float iq3_xxs_scale_at_ref(const struct cn_block_iq3_xxs *b, int g)
 {
     return cn_f16_to_f32(b->d) * (0.5f + (float)(cn_ref_u32(b->rest[g]) >> 28)) * 0.5f;
 }
 
-static int level_at(const struct cn_block_iq3_xxs *b, int e)
+static int iq3_xxs_level_at_ref(const struct cn_block_iq3_xxs *b, int e)
 {
     int magnitude = cn_iq3_xxs_grid[b->index[e / 4]] >> (8 * (e % 4)) & 255;
     uint8_t signs = cn_iq_signs[cn_ref_u32(b->rest[e / GROUP]) >> (7 * (e % GROUP / 8)) & 127];
@@ -53,7 +53,7 @@ static const struct cn_grid_kind kind = {
     .unit = 4, /* w = d / 4 * (2 * scale + 1) * level */
 };
 
-static void quantize(int64_t n_cols, const float *x, const float *weights, void *blocks)
+static void iq3_xxs_quantize_ref(int64_t n_cols, const float *x, const float *weights, void *blocks)
 {
     struct cn_block_iq3_xxs *b = blocks;
     struct cn_grid grid;
@@ -76,7 +76,8 @@ static void quantize(int64_t n_cols, const float *x, const float *weights, void 
 }
 
 const struct cn_reference cn_iq3_xxs_ref = {
-    .dequantize = dequantize,
-    .quantize = quantize,
-    .kernels = {gemv, unpack, { .code_max = 62, .offset = OFFSET, .sub = GROUP }},
+    .dequantize = iq3_xxs_dequantize_ref,
+    .quantize = iq3_xxs_quantize_ref,
+    .kernels = {iq3_xxs_gemv_ref,
+                iq3_xxs_unpack_ref, { .code_max = 62, .offset = OFFSET, .sub = GROUP }},
 };

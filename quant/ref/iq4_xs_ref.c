@@ -16,41 +16,42 @@ extern const struct cn_reference cn_iq4_xs_ref;
 
 enum { BLOCK = 256, GROUP = 32, N_GROUPS = BLOCK / GROUP, OFFSET = 127 };
 
-static int scale_at(const struct cn_block_iq4_xs *b, int g)
+static int iq4_xs_scale_at_ref(const struct cn_block_iq4_xs *b, int g)
 {
     int lo = b->scale_lo[g / 2] >> (4 * (g % 2)) & 15, hi = b->scale_hi >> (2 * g) & 3;
     return (lo | hi << 4) - 32;
 }
 
-static int level_at(const struct cn_block_iq4_xs *b, int e)
+static int iq4_xs_level_at_ref(const struct cn_block_iq4_xs *b, int e)
 {
     return cn_iq4_levels[cn_nibble(b->q + 16 * (e / GROUP), e % GROUP)];
 }
 
-static void dequantize(int64_t n_cols, const void *blocks, float *x)
+static void iq4_xs_dequantize_ref(int64_t n_cols, const void *blocks, float *x)
 {
     const struct cn_block_iq4_xs *b = blocks;
     for (int64_t i = 0; i < n_cols / BLOCK; i++, b++, x += BLOCK)
         for (int e = 0; e < BLOCK; e++)
-            x[e] = cn_f16_to_f32(b->d) * (float)scale_at(b, e / GROUP) * (float)level_at(b, e);
+            x[e] = cn_f16_to_f32(b->d) * (float)iq4_xs_scale_at_ref(b, e / GROUP) *
+                   (float)iq4_xs_level_at_ref(b, e);
 }
 
-static void unpack(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk_stride,
-                   float *scale, float *min)
+static void iq4_xs_unpack_ref(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk_stride,
+                              float *scale, float *min)
 {
     const struct cn_block_iq4_xs *b = row;
     (void)min;
     for (int64_t i = 0; i < n_cols; i += BLOCK, b++) {
         for (int g = 0; g < N_GROUPS; g++)
-            *scale++ = cn_f16_to_f32(b->d) * (float)scale_at(b, g);
+            *scale++ = cn_f16_to_f32(b->d) * (float)iq4_xs_scale_at_ref(b, g);
         for (int e = 0; e < BLOCK; e++)
-            cn_ref_put_code(codes, chunk_stride, i + e, level_at(b, e) + OFFSET);
+            cn_ref_put_code(codes, chunk_stride, i + e, iq4_xs_level_at_ref(b, e) + OFFSET);
     }
 }
 
 CN_REF_GEMV(iq4_xs)
 
-static void quantize(int64_t n_cols, const float *x, const float *weights, void *blocks)
+static void iq4_xs_quantize_ref(int64_t n_cols, const float *x, const float *weights, void *blocks)
 {
     const struct cn_levels levels = { 0, 15, cn_iq4_levels };
     struct cn_block_iq4_xs *b = blocks;
@@ -73,7 +74,8 @@ static void quantize(int64_t n_cols, const float *x, const float *weights, void 
 }
 
 const struct cn_reference cn_iq4_xs_ref = {
-    .dequantize = dequantize,
-    .quantize = quantize,
-    .kernels = {gemv, unpack, { .code_max = 240, .offset = OFFSET, .sub = GROUP }},
+    .dequantize = iq4_xs_dequantize_ref,
+    .quantize = iq4_xs_quantize_ref,
+    .kernels = {iq4_xs_gemv_ref,
+                iq4_xs_unpack_ref, { .code_max = 240, .offset = OFFSET, .sub = GROUP }},
 };

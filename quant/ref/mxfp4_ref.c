@@ -18,35 +18,35 @@ enum { BLOCK = 32, OFFSET = 12 };
 
 const int8_t cn_mxfp4_levels[16] = { 0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12 };
 
-static int level_at(const struct cn_block_mxfp4 *b, int e)
+static int mxfp4_level_at_ref(const struct cn_block_mxfp4 *b, int e)
 {
     return cn_mxfp4_levels[cn_nibble(b->q, e)];
 }
 
-static void dequantize(int64_t n_cols, const void *blocks, float *x)
+static void mxfp4_dequantize_ref(int64_t n_cols, const void *blocks, float *x)
 {
     const struct cn_block_mxfp4 *b = blocks;
     for (int64_t i = 0; i < n_cols / BLOCK; i++, b++, x += BLOCK)
         for (int e = 0; e < BLOCK; e++)
-            x[e] = (float)level_at(b, e) * ldexpf(1, b->e - 128);
+            x[e] = (float)mxfp4_level_at_ref(b, e) * ldexpf(1, b->e - 128);
 }
 
-static void unpack(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk_stride,
-                   float *scale, float *min)
+static void mxfp4_unpack_ref(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk_stride,
+                             float *scale, float *min)
 {
     const struct cn_block_mxfp4 *b = row;
     (void)min;
     for (int64_t i = 0; i < n_cols; i += BLOCK, b++) {
         scale[i / BLOCK] = ldexpf(1, b->e - 128);
         for (int e = 0; e < BLOCK; e++)
-            cn_ref_put_code(codes, chunk_stride, i + e, level_at(b, e) + OFFSET);
+            cn_ref_put_code(codes, chunk_stride, i + e, mxfp4_level_at_ref(b, e) + OFFSET);
     }
 }
 
 CN_REF_GEMV(mxfp4)
 
 /* The code whose level is nearest to x. */
-static int nearest_code(float x)
+static int mxfp4_nearest_code_ref(float x)
 {
     int code = 0;
     while (code < 7 && 2 * fabsf(x) > (float)(cn_mxfp4_levels[code] + cn_mxfp4_levels[code + 1]))
@@ -56,7 +56,7 @@ static int nearest_code(float x)
 
 /* Tries the exponent that brings the largest element into 4..8 of E2M1's 0..6, and its neighbours.
  */
-static void quantize(int64_t n_cols, const float *x, const float *weights, void *blocks)
+static void mxfp4_quantize_ref(int64_t n_cols, const float *x, const float *weights, void *blocks)
 {
     struct cn_block_mxfp4 *b = blocks;
     for (int64_t i = 0; i < n_cols; i += BLOCK, b++, x += BLOCK) {
@@ -72,7 +72,7 @@ static void quantize(int64_t n_cols, const float *x, const float *weights, void 
             float error = 0;
             for (int e = 0; e < BLOCK; e++) {
                 float y = ldexpf(x[e], 128 - trial.e);
-                int code = nearest_code(y);
+                int code = mxfp4_nearest_code_ref(y);
                 /* In steps of the first trial: squares of the elements might underflow. */
                 float miss = ldexpf(y - cn_mxfp4_levels[code], trial.e - start);
                 cn_set_nibble(trial.q, e, code);
@@ -86,8 +86,19 @@ static void quantize(int64_t n_cols, const float *x, const float *weights, void 
     }
 }
 
+/* An exponent of all ones is NaN, which decodes to numbers all the same. */
+static void mxfp4_mark_bad_scales_ref(int64_t n_cols, const void *row, float *x)
+{
+    const struct cn_block_mxfp4 *b = row;
+    for (int64_t i = 0; i < n_cols; i += BLOCK, b++)
+        if (b->e == 255)
+            x[i] = NAN;
+}
+
 const struct cn_reference cn_mxfp4_ref = {
-    .dequantize = dequantize,
-    .quantize = quantize,
-    .kernels = {gemv, unpack, { .code_max = 24, .offset = OFFSET, .sub = BLOCK }},
+    .dequantize = mxfp4_dequantize_ref,
+    .quantize = mxfp4_quantize_ref,
+    .mark_bad_scales = mxfp4_mark_bad_scales_ref,
+    .kernels = {mxfp4_gemv_ref,
+                mxfp4_unpack_ref, { .code_max = 24, .offset = OFFSET, .sub = BLOCK }},
 };

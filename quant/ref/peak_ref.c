@@ -16,7 +16,7 @@ static inline void touch(void *p)
     __asm__ volatile("" : : "r"(p) : "memory");
 }
 
-static int64_t int8_ops(int64_t n_rounds)
+static int64_t peak_int8_ref(int64_t n_rounds)
 {
     int8_t a[N], b[N];
     for (int i = 0; i < N; i++) {
@@ -35,7 +35,7 @@ static int64_t int8_ops(int64_t n_rounds)
     return n_rounds * N * 2;
 }
 
-static int64_t f32_ops(int64_t n_rounds)
+static int64_t peak_f32_ref(int64_t n_rounds)
 {
     float a[N], b[N];
     for (int i = 0; i < N; i++) {
@@ -54,7 +54,7 @@ static int64_t f32_ops(int64_t n_rounds)
     return n_rounds * N * 2;
 }
 
-static uint64_t read_bytes(const void *p, size_t n_bytes, int n_streams, size_t ahead)
+static uint64_t peak_read_ref(const void *p, size_t n_bytes, int n_streams, size_t ahead)
 {
     const size_t part = n_bytes / (size_t)n_streams;
     uint64_t any[4] = { 0 };
@@ -73,4 +73,6 @@ static uint64_t read_bytes(const void *p, size_t n_bytes, int n_streams, size_t 
     return any[0] | any[1] | any[2] | any[3];
 }
 
-const struct cn_peak cn_peak_ref = { .int8 = int8_ops, .f32 = f32_ops, .read = read_bytes };
+const struct cn_peak cn_peak_ref = { .int8 = peak_int8_ref,
+                                     .f32 = peak_f32_ref,
+                                     .read = peak_read_ref };

@@ -17,25 +17,25 @@ extern const struct cn_reference cn_q2_k_ref;
 
 enum { BLOCK = 256, GROUP = 16, N_GROUPS = BLOCK / GROUP, LEVELS = 3, GRID = 15 };
 
-static int code_at(const struct cn_block_q2_k *b, int e)
+static int q2_k_code_at_ref(const struct cn_block_q2_k *b, int e)
 {
     return b->q[32 * (e / 128) + e % 32] >> (2 * (e % 128 / 32)) & 3;
 }
 
-static void dequantize(int64_t n_cols, const void *blocks, float *x)
+static void q2_k_dequantize_ref(int64_t n_cols, const void *blocks, float *x)
 {
     const struct cn_block_q2_k *b = blocks;
     for (int64_t i = 0; i < n_cols / BLOCK; i++, b++, x += BLOCK) {
         float d = cn_f16_to_f32(b->d), dmin = cn_f16_to_f32(b->dmin);
         for (int e = 0; e < BLOCK; e++) {
             uint8_t s = b->scales[e / GROUP];
-            x[e] = d * (float)(s & 15) * (float)code_at(b, e) - dmin * (float)(s >> 4);
+            x[e] = d * (float)(s & 15) * (float)q2_k_code_at_ref(b, e) - dmin * (float)(s >> 4);
         }
     }
 }
 
-static void unpack(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk_stride,
-                   float *scale, float *min)
+static void q2_k_unpack_ref(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk_stride,
+                            float *scale, float *min)
 {
     const struct cn_block_q2_k *b = row;
     for (int64_t i = 0; i < n_cols; i += BLOCK, b++) {
@@ -44,13 +44,13 @@ static void unpack(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk
             *min++ = cn_f16_to_f32(b->dmin) * (float)(b->scales[g] >> 4);
         }
         for (int e = 0; e < BLOCK; e++)
-            cn_ref_put_code(codes, chunk_stride, i + e, code_at(b, e));
+            cn_ref_put_code(codes, chunk_stride, i + e, q2_k_code_at_ref(b, e));
     }
 }
 
 CN_REF_GEMV(q2_k)
 
-static void quantize(int64_t n_cols, const float *x, const float *weights, void *blocks)
+static void q2_k_quantize_ref(int64_t n_cols, const float *x, const float *weights, void *blocks)
 {
     struct cn_block_q2_k *b = blocks;
     for (int64_t i = 0; i < n_cols; i += BLOCK, b++, x += BLOCK) {
@@ -69,7 +69,8 @@ static void quantize(int64_t n_cols, const float *x, const float *weights, void 
 }
 
 const struct cn_reference cn_q2_k_ref = {
-    .dequantize = dequantize,
-    .quantize = quantize,
-    .kernels = {gemv, unpack, { .code_max = LEVELS, .sub = GROUP, .has_min = true }},
+    .dequantize = q2_k_dequantize_ref,
+    .quantize = q2_k_quantize_ref,
+    .kernels = {q2_k_gemv_ref,
+                q2_k_unpack_ref, { .code_max = LEVELS, .sub = GROUP, .has_min = true }},
 };

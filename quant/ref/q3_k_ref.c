@@ -19,44 +19,44 @@ extern const struct cn_reference cn_q3_k_ref;
 
 enum { BLOCK = 256, GROUP = 16, N_GROUPS = BLOCK / GROUP, OFFSET = 4, SCALE_OFFSET = 32 };
 
-static int scale_at(const struct cn_block_q3_k *b, int g)
+static int q3_k_scale_at_ref(const struct cn_block_q3_k *b, int g)
 {
     int lo = b->scales[g % 8] >> (4 * (g / 8)) & 15;
     int hi = b->scales[8 + g % 4] >> (2 * (g / 4)) & 3;
     return (lo | hi << 4) - SCALE_OFFSET;
 }
 
-static int code_at(const struct cn_block_q3_k *b, int e)
+static int q3_k_code_at_ref(const struct cn_block_q3_k *b, int e)
 {
     int lo = b->q[32 * (e / 128) + e % 32] >> (2 * (e % 128 / 32)) & 3;
     return lo | (b->hi[e % 32] >> (e / 32) & 1) << 2;
 }
 
-static void dequantize(int64_t n_cols, const void *blocks, float *x)
+static void q3_k_dequantize_ref(int64_t n_cols, const void *blocks, float *x)
 {
     const struct cn_block_q3_k *b = blocks;
     for (int64_t i = 0; i < n_cols / BLOCK; i++, b++, x += BLOCK)
         for (int e = 0; e < BLOCK; e++)
-            x[e] = cn_f16_to_f32(b->d) * (float)scale_at(b, e / GROUP) *
-                   (float)(code_at(b, e) - OFFSET);
+            x[e] = cn_f16_to_f32(b->d) * (float)q3_k_scale_at_ref(b, e / GROUP) *
+                   (float)(q3_k_code_at_ref(b, e) - OFFSET);
 }
 
-static void unpack(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk_stride,
-                   float *scale, float *min)
+static void q3_k_unpack_ref(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk_stride,
+                            float *scale, float *min)
 {
     const struct cn_block_q3_k *b = row;
     (void)min;
     for (int64_t i = 0; i < n_cols; i += BLOCK, b++) {
         for (int g = 0; g < N_GROUPS; g++)
-            *scale++ = cn_f16_to_f32(b->d) * (float)scale_at(b, g);
+            *scale++ = cn_f16_to_f32(b->d) * (float)q3_k_scale_at_ref(b, g);
         for (int e = 0; e < BLOCK; e++)
-            cn_ref_put_code(codes, chunk_stride, i + e, code_at(b, e));
+            cn_ref_put_code(codes, chunk_stride, i + e, q3_k_code_at_ref(b, e));
     }
 }
 
 CN_REF_GEMV(q3_k)
 
-static void quantize(int64_t n_cols, const float *x, const float *weights, void *blocks)
+static void q3_k_quantize_ref(int64_t n_cols, const float *x, const float *weights, void *blocks)
 {
     const struct cn_levels levels = { -OFFSET, OFFSET - 1, NULL };
     struct cn_block_q3_k *b = blocks;
@@ -82,7 +82,8 @@ static void quantize(int64_t n_cols, const float *x, const float *weights, void 
 }
 
 const struct cn_reference cn_q3_k_ref = {
-    .dequantize = dequantize,
-    .quantize = quantize,
-    .kernels = {gemv, unpack, { .code_max = 7, .offset = OFFSET, .sub = GROUP }},
+    .dequantize = q3_k_dequantize_ref,
+    .quantize = q3_k_quantize_ref,
+    .kernels = {q3_k_gemv_ref,
+                q3_k_unpack_ref, { .code_max = 7, .offset = OFFSET, .sub = GROUP }},
 };

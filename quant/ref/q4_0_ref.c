@@ -13,7 +13,7 @@ extern const struct cn_reference cn_q4_0_ref;
 
 enum { BLOCK = 32, OFFSET = 8 };
 
-static void dequantize(int64_t n_cols, const void *blocks, float *x)
+static void q4_0_dequantize_ref(int64_t n_cols, const void *blocks, float *x)
 {
     const struct cn_block_q4_0 *b = blocks;
     for (int64_t i = 0; i < n_cols / BLOCK; i++, b++, x += BLOCK)
@@ -21,8 +21,8 @@ static void dequantize(int64_t n_cols, const void *blocks, float *x)
             x[e] = (float)(cn_nibble(b->q, e) - OFFSET) * cn_f16_to_f32(b->d);
 }
 
-static void unpack(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk_stride,
-                   float *scale, float *min)
+static void q4_0_unpack_ref(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk_stride,
+                            float *scale, float *min)
 {
     const struct cn_block_q4_0 *b = row;
     (void)min;
@@ -35,7 +35,7 @@ static void unpack(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk
 
 CN_REF_GEMV(q4_0)
 
-static void quantize(int64_t n_cols, const float *x, const float *weights, void *blocks)
+static void q4_0_quantize_ref(int64_t n_cols, const float *x, const float *weights, void *blocks)
 {
     const struct cn_levels levels = { -OFFSET, OFFSET - 1, NULL };
     struct cn_block_q4_0 *b = blocks;
@@ -51,7 +51,8 @@ static void quantize(int64_t n_cols, const float *x, const float *weights, void 
 }
 
 const struct cn_reference cn_q4_0_ref = {
-    .dequantize = dequantize,
-    .quantize = quantize,
-    .kernels = {gemv, unpack, { .code_max = 15, .offset = OFFSET, .sub = BLOCK }},
+    .dequantize = q4_0_dequantize_ref,
+    .quantize = q4_0_quantize_ref,
+    .kernels = {q4_0_gemv_ref,
+                q4_0_unpack_ref, { .code_max = 15, .offset = OFFSET, .sub = BLOCK }},
 };

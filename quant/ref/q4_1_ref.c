@@ -13,7 +13,7 @@ extern const struct cn_reference cn_q4_1_ref;
 
 enum { BLOCK = 32, LEVELS = 15 };
 
-static void dequantize(int64_t n_cols, const void *blocks, float *x)
+static void q4_1_dequantize_ref(int64_t n_cols, const void *blocks, float *x)
 {
     const struct cn_block_q4_1 *b = blocks;
     for (int64_t i = 0; i < n_cols / BLOCK; i++, b++, x += BLOCK)
@@ -21,8 +21,8 @@ static void dequantize(int64_t n_cols, const void *blocks, float *x)
             x[e] = (float)cn_nibble(b->q, e) * cn_f16_to_f32(b->d) + cn_f16_to_f32(b->m);
 }
 
-static void unpack(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk_stride,
-                   float *scale, float *min)
+static void q4_1_unpack_ref(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk_stride,
+                            float *scale, float *min)
 {
     const struct cn_block_q4_1 *b = row;
     for (int64_t i = 0; i < n_cols; i += BLOCK, b++) {
@@ -36,7 +36,7 @@ static void unpack(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk
 CN_REF_GEMV(q4_1)
 
 /* The addend may have either sign, unlike the minima of the 256-element formats. */
-static void quantize(int64_t n_cols, const float *x, const float *weights, void *blocks)
+static void q4_1_quantize_ref(int64_t n_cols, const float *x, const float *weights, void *blocks)
 {
     const struct cn_levels levels = { 0, LEVELS, NULL };
     struct cn_block_q4_1 *b = blocks;
@@ -54,7 +54,8 @@ static void quantize(int64_t n_cols, const float *x, const float *weights, void 
 }
 
 const struct cn_reference cn_q4_1_ref = {
-    .dequantize = dequantize,
-    .quantize = quantize,
-    .kernels = {gemv, unpack, { .code_max = LEVELS, .sub = BLOCK, .has_min = true }},
+    .dequantize = q4_1_dequantize_ref,
+    .quantize = q4_1_quantize_ref,
+    .kernels = {q4_1_gemv_ref,
+                q4_1_unpack_ref, { .code_max = LEVELS, .sub = BLOCK, .has_min = true }},
 };

@@ -16,13 +16,13 @@ extern const struct cn_reference cn_q4_k_ref;
 
 enum { BLOCK = 256, GROUP = 32, N_GROUPS = BLOCK / GROUP, LEVELS = 15, GRID = 63 };
 
-static int code_at(const struct cn_block_q4_k *b, int e)
+static int q4_k_code_at_ref(const struct cn_block_q4_k *b, int e)
 {
     int g = e / GROUP;
     return b->q[32 * (g / 2) + e % 32] >> (4 * (g % 2)) & 15;
 }
 
-static void dequantize(int64_t n_cols, const void *blocks, float *x)
+static void q4_k_dequantize_ref(int64_t n_cols, const void *blocks, float *x)
 {
     const struct cn_block_q4_k *b = blocks;
     for (int64_t i = 0; i < n_cols / BLOCK; i++, b++, x += BLOCK) {
@@ -30,12 +30,12 @@ static void dequantize(int64_t n_cols, const void *blocks, float *x)
         cn_k_scales_unpack(b->scales, scale, min);
         float d = cn_f16_to_f32(b->d), dmin = cn_f16_to_f32(b->dmin);
         for (int e = 0; e < BLOCK; e++)
-            x[e] = d * scale[e / GROUP] * (float)code_at(b, e) - dmin * min[e / GROUP];
+            x[e] = d * scale[e / GROUP] * (float)q4_k_code_at_ref(b, e) - dmin * min[e / GROUP];
     }
 }
 
-static void unpack(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk_stride,
-                   float *scale, float *min)
+static void q4_k_unpack_ref(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk_stride,
+                            float *scale, float *min)
 {
     const struct cn_block_q4_k *b = row;
     for (int64_t i = 0; i < n_cols; i += BLOCK, b++) {
@@ -46,13 +46,13 @@ static void unpack(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk
             *min++ = cn_f16_to_f32(b->dmin) * mn[g];
         }
         for (int e = 0; e < BLOCK; e++)
-            cn_ref_put_code(codes, chunk_stride, i + e, code_at(b, e));
+            cn_ref_put_code(codes, chunk_stride, i + e, q4_k_code_at_ref(b, e));
     }
 }
 
 CN_REF_GEMV(q4_k)
 
-static void quantize(int64_t n_cols, const float *x, const float *weights, void *blocks)
+static void q4_k_quantize_ref(int64_t n_cols, const float *x, const float *weights, void *blocks)
 {
     struct cn_block_q4_k *b = blocks;
     for (int64_t i = 0; i < n_cols; i += BLOCK, b++, x += BLOCK) {
@@ -72,7 +72,8 @@ static void quantize(int64_t n_cols, const float *x, const float *weights, void 
 }
 
 const struct cn_reference cn_q4_k_ref = {
-    .dequantize = dequantize,
-    .quantize = quantize,
-    .kernels = {gemv, unpack, { .code_max = LEVELS, .sub = GROUP, .has_min = true }},
+    .dequantize = q4_k_dequantize_ref,
+    .quantize = q4_k_quantize_ref,
+    .kernels = {q4_k_gemv_ref,
+                q4_k_unpack_ref, { .code_max = LEVELS, .sub = GROUP, .has_min = true }},
 };

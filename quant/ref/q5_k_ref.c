@@ -17,14 +17,14 @@ extern const struct cn_reference cn_q5_k_ref;
 
 enum { BLOCK = 256, GROUP = 32, N_GROUPS = BLOCK / GROUP, LEVELS = 31, GRID = 63 };
 
-static int code_at(const struct cn_block_q5_k *b, int e)
+static int q5_k_code_at_ref(const struct cn_block_q5_k *b, int e)
 {
     int g = e / GROUP;
     int lo = b->q[32 * (g / 2) + e % 32] >> (4 * (g % 2)) & 15;
     return lo | (b->hi[e % 32] >> g & 1) << 4;
 }
 
-static void dequantize(int64_t n_cols, const void *blocks, float *x)
+static void q5_k_dequantize_ref(int64_t n_cols, const void *blocks, float *x)
 {
     const struct cn_block_q5_k *b = blocks;
     for (int64_t i = 0; i < n_cols / BLOCK; i++, b++, x += BLOCK) {
@@ -32,12 +32,12 @@ static void dequantize(int64_t n_cols, const void *blocks, float *x)
         cn_k_scales_unpack(b->scales, scale, min);
         float d = cn_f16_to_f32(b->d), dmin = cn_f16_to_f32(b->dmin);
         for (int e = 0; e < BLOCK; e++)
-            x[e] = d * scale[e / GROUP] * (float)code_at(b, e) - dmin * min[e / GROUP];
+            x[e] = d * scale[e / GROUP] * (float)q5_k_code_at_ref(b, e) - dmin * min[e / GROUP];
     }
 }
 
-static void unpack(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk_stride,
-                   float *scale, float *min)
+static void q5_k_unpack_ref(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk_stride,
+                            float *scale, float *min)
 {
     const struct cn_block_q5_k *b = row;
     for (int64_t i = 0; i < n_cols; i += BLOCK, b++) {
@@ -48,13 +48,13 @@ static void unpack(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk
             *min++ = cn_f16_to_f32(b->dmin) * mn[g];
         }
         for (int e = 0; e < BLOCK; e++)
-            cn_ref_put_code(codes, chunk_stride, i + e, code_at(b, e));
+            cn_ref_put_code(codes, chunk_stride, i + e, q5_k_code_at_ref(b, e));
     }
 }
 
 CN_REF_GEMV(q5_k)
 
-static void quantize(int64_t n_cols, const float *x, const float *weights, void *blocks)
+static void q5_k_quantize_ref(int64_t n_cols, const float *x, const float *weights, void *blocks)
 {
     struct cn_block_q5_k *b = blocks;
     for (int64_t i = 0; i < n_cols; i += BLOCK, b++, x += BLOCK) {
@@ -76,7 +76,8 @@ static void quantize(int64_t n_cols, const float *x, const float *weights, void 
 }
 
 const struct cn_reference cn_q5_k_ref = {
-    .dequantize = dequantize,
-    .quantize = quantize,
-    .kernels = {gemv, unpack, { .code_max = LEVELS, .sub = GROUP, .has_min = true }},
+    .dequantize = q5_k_dequantize_ref,
+    .quantize = q5_k_quantize_ref,
+    .kernels = {q5_k_gemv_ref,
+                q5_k_unpack_ref, { .code_max = LEVELS, .sub = GROUP, .has_min = true }},
 };

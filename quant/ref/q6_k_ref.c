@@ -19,7 +19,7 @@ extern const struct cn_reference cn_q6_k_ref;
 
 enum { BLOCK = 256, GROUP = 16, N_GROUPS = BLOCK / GROUP, OFFSET = 32 };
 
-static int code_at(const struct cn_block_q6_k *b, int e)
+static int q6_k_code_at_ref(const struct cn_block_q6_k *b, int e)
 {
     int half = e / 128, run = e % 128 / 32, l = e % 32;
     int lo = b->lo[64 * half + 32 * (run % 2) + l] >> (4 * (run / 2)) & 15;
@@ -27,23 +27,24 @@ static int code_at(const struct cn_block_q6_k *b, int e)
     return lo | hi << 4;
 }
 
-static void set_code(struct cn_block_q6_k *b, int e, int code)
+static void q6_k_set_code_ref(struct cn_block_q6_k *b, int e, int code)
 {
     int half = e / 128, run = e % 128 / 32, l = e % 32;
     b->lo[64 * half + 32 * (run % 2) + l] |= (uint8_t)((code & 15) << (4 * (run / 2)));
     b->hi[32 * half + l] |= (uint8_t)(code >> 4 << (2 * run));
 }
 
-static void dequantize(int64_t n_cols, const void *blocks, float *x)
+static void q6_k_dequantize_ref(int64_t n_cols, const void *blocks, float *x)
 {
     const struct cn_block_q6_k *b = blocks;
     for (int64_t i = 0; i < n_cols / BLOCK; i++, b++, x += BLOCK)
         for (int e = 0; e < BLOCK; e++)
-            x[e] = cn_f16_to_f32(b->d) * b->scale[e / GROUP] * (float)(code_at(b, e) - OFFSET);
+            x[e] = cn_f16_to_f32(b->d) * b->scale[e / GROUP] *
+                   (float)(q6_k_code_at_ref(b, e) - OFFSET);
 }
 
-static void unpack(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk_stride,
-                   float *scale, float *min)
+static void q6_k_unpack_ref(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk_stride,
+                            float *scale, float *min)
 {
     const struct cn_block_q6_k *b = row;
     (void)min;
@@ -51,13 +52,13 @@ static void unpack(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk
         for (int g = 0; g < N_GROUPS; g++)
             *scale++ = cn_f16_to_f32(b->d) * b->scale[g];
         for (int e = 0; e < BLOCK; e++)
-            cn_ref_put_code(codes, chunk_stride, i + e, code_at(b, e));
+            cn_ref_put_code(codes, chunk_stride, i + e, q6_k_code_at_ref(b, e));
     }
 }
 
 CN_REF_GEMV(q6_k)
 
-static void quantize(int64_t n_cols, const float *x, const float *weights, void *blocks)
+static void q6_k_quantize_ref(int64_t n_cols, const float *x, const float *weights, void *blocks)
 {
     const struct cn_levels levels = { -OFFSET, OFFSET - 1, NULL };
     struct cn_block_q6_k *b = blocks;
@@ -69,12 +70,13 @@ static void quantize(int64_t n_cols, const float *x, const float *weights, void 
         memset(b->lo, 0, sizeof b->lo);
         memset(b->hi, 0, sizeof b->hi);
         for (int e = 0; e < BLOCK; e++)
-            set_code(b, e, code[e] + OFFSET);
+            q6_k_set_code_ref(b, e, code[e] + OFFSET);
     }
 }
 
 const struct cn_reference cn_q6_k_ref = {
-    .dequantize = dequantize,
-    .quantize = quantize,
-    .kernels = {gemv, unpack, { .code_max = 63, .offset = OFFSET, .sub = GROUP }},
+    .dequantize = q6_k_dequantize_ref,
+    .quantize = q6_k_quantize_ref,
+    .kernels = {q6_k_gemv_ref,
+                q6_k_unpack_ref, { .code_max = 63, .offset = OFFSET, .sub = GROUP }},
 };

@@ -13,7 +13,7 @@ extern const struct cn_reference cn_q8_0_ref;
 
 enum { BLOCK = 32, OFFSET = 128 };
 
-static void dequantize(int64_t n_cols, const void *blocks, float *x)
+static void q8_0_dequantize_ref(int64_t n_cols, const void *blocks, float *x)
 {
     const struct cn_block_q8_0 *b = blocks;
     for (int64_t i = 0; i < n_cols / BLOCK; i++, b++, x += BLOCK)
@@ -21,8 +21,8 @@ static void dequantize(int64_t n_cols, const void *blocks, float *x)
             x[e] = (float)b->q[e] * cn_f16_to_f32(b->d);
 }
 
-static void unpack(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk_stride,
-                   float *scale, float *min)
+static void q8_0_unpack_ref(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk_stride,
+                            float *scale, float *min)
 {
     const struct cn_block_q8_0 *b = row;
     (void)min;
@@ -35,7 +35,7 @@ static void unpack(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk
 
 CN_REF_GEMV(q8_0)
 
-static void quantize(int64_t n_cols, const float *x, const float *weights, void *blocks)
+static void q8_0_quantize_ref(int64_t n_cols, const float *x, const float *weights, void *blocks)
 {
     struct cn_block_q8_0 *b = blocks;
     (void)weights;
@@ -46,7 +46,8 @@ static void quantize(int64_t n_cols, const float *x, const float *weights, void 
 }
 
 const struct cn_reference cn_q8_0_ref = {
-    .dequantize = dequantize,
-    .quantize = quantize,
-    .kernels = {gemv, unpack, { .code_max = 255, .offset = OFFSET, .sub = BLOCK }},
+    .dequantize = q8_0_dequantize_ref,
+    .quantize = q8_0_quantize_ref,
+    .kernels = {q8_0_gemv_ref,
+                q8_0_unpack_ref, { .code_max = 255, .offset = OFFSET, .sub = BLOCK }},
 };

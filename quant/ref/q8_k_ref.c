@@ -15,7 +15,7 @@ extern const struct cn_reference cn_q8_k_ref;
 
 enum { BLOCK = 256, SUB = 32, OFFSET = 128 };
 
-static void dequantize(int64_t n_cols, const void *blocks, float *x)
+static void q8_k_dequantize_ref(int64_t n_cols, const void *blocks, float *x)
 {
     const struct cn_block_q8_k *b = blocks;
     for (int64_t i = 0; i < n_cols / BLOCK; i++, b++, x += BLOCK)
@@ -23,8 +23,8 @@ static void dequantize(int64_t n_cols, const void *blocks, float *x)
             x[e] = (float)b->q[e] * b->d;
 }
 
-static void unpack(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk_stride,
-                   float *scale, float *min)
+static void q8_k_unpack_ref(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk_stride,
+                            float *scale, float *min)
 {
     const struct cn_block_q8_k *b = row;
     (void)min;
@@ -38,7 +38,7 @@ static void unpack(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk
 
 CN_REF_GEMV(q8_k)
 
-static void quantize(int64_t n_cols, const float *x, const float *weights, void *blocks)
+static void q8_k_quantize_ref(int64_t n_cols, const float *x, const float *weights, void *blocks)
 {
     struct cn_block_q8_k *b = blocks;
     (void)weights;
@@ -52,7 +52,8 @@ static void quantize(int64_t n_cols, const float *x, const float *weights, void 
 }
 
 const struct cn_reference cn_q8_k_ref = {
-    .dequantize = dequantize,
-    .quantize = quantize,
-    .kernels = {gemv, unpack, { .code_max = 255, .offset = OFFSET, .sub = SUB }},
+    .dequantize = q8_k_dequantize_ref,
+    .quantize = q8_k_quantize_ref,
+    .kernels = {q8_k_gemv_ref,
+                q8_k_unpack_ref, { .code_max = 255, .offset = OFFSET, .sub = SUB }},
 };

@@ -12,16 +12,22 @@
 #include <math.h>
 #include <string.h>
 
+/* How a format lays out its rows. */
+struct cn_ref_rows {
+    int64_t block_elems;
+    size_t block_bytes;
+    uint32_t header_bytes;
+};
+
 /* The product of a quantised format, from its unpack:
  * for each group of 32 columns, in order, in float:
  *     y += d * (sum over its sub-blocks of scale * dot - min * sum), dot and sum exact integers
- *     with the offset taken out. */
-static inline void cn_ref_gemv(const struct cn_kernels *k, const struct cn_format *format,
-                               int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
-                               const struct cn_act *x, float *y)
+ *     with the offset taken out; then the row's own scale. */
+static inline void cn_ref_gemv(cn_unpack_fn *unpack, const struct cn_panel *panel,
+                               const struct cn_ref_rows *rows, int64_t n_rows, int64_t n_cols,
+                               const void *w, size_t row_bytes, const struct cn_act *x, float *y)
 {
     enum { STEP = 256 };
-    const struct cn_panel *panel = &k->panel;
     for (int64_t r = 0; r < n_rows; r++) {
         const uint8_t *row = (const uint8_t *)w + (size_t)r * row_bytes;
         float sum = 0;
@@ -29,7 +35,9 @@ static inline void cn_ref_gemv(const struct cn_kernels *k, const struct cn_forma
             int64_t n = n_cols - c < STEP ? n_cols - c : STEP;
             uint8_t code[STEP];
             float scale[STEP / 16], min[STEP / 16];
-            k->unpack(n, row + cn_row_bytes(format, c), code, CN_CHUNK, scale, min);
+            unpack(n,
+                   row + rows->header_bytes + (size_t)(c / rows->block_elems) * rows->block_bytes,
+                   code, CN_CHUNK, scale, min);
             for (int64_t g = 0; g < n; g += 32) {
                 float group = 0;
                 for (int64_t s = g; s < g + 32; s += panel->sub) {
@@ -45,41 +53,46 @@ static inline void cn_ref_gemv(const struct cn_kernels *k, const struct cn_forma
                 sum += x->d[(c + g) / 32] * group;
             }
         }
-        y[r] = sum;
+        y[r] = rows->header_bytes ? cn_row_scale(rows->header_bytes, row) * sum : sum;
     }
 }
 
-/* Defines the static gemv of a ref file. */
-#define CN_REF_GEMV(id)                                                                   \
-    static void gemv(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,     \
-                     const struct cn_act *x, float *y)                                    \
-    {                                                                                     \
-        cn_ref_gemv(&cn_##id##_ref.kernels, &cn_formats[CN_TYPE_##id], n_rows, n_cols, w, \
-                    row_bytes, x, y);                                                     \
+/* Defines the static gemv of a ref file, which has BLOCK and struct cn_block_<id>. */
+#define CN_REF_GEMV(id) CN_REF_GEMV_HEADED(id, 0)
+/* The same for rows with a header. */
+#define CN_REF_GEMV_HEADED(id, header)                                                          \
+    static void id##_gemv_ref(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,  \
+                              const struct cn_act *x, float *y)                                 \
+    {                                                                                           \
+        static const struct cn_ref_rows rows = { BLOCK, sizeof(struct cn_block_##id), header }; \
+        cn_ref_gemv(cn_##id##_ref.kernels.unpack, &cn_##id##_ref.kernels.panel, &rows, n_rows,  \
+                    n_cols, w, row_bytes, x, y);                                                \
     }
 
-/* dequantize() and unpack() of a format whose weights are scale_at(block, e / GROUP) *
- * level_at(block, e), e < BLOCK. Its levels are multiples of `step`, and codes count in steps. */
-#define CN_REF_LEVELS(id, step)                                                                \
-    static void dequantize(int64_t n_cols, const void *blocks, float *x)                       \
-    {                                                                                          \
-        const struct cn_block_##id *b = blocks;                                                \
-        for (int64_t i = 0; i < n_cols / BLOCK; i++, b++, x += BLOCK)                          \
-            for (int e = 0; e < BLOCK; e++)                                                    \
-                x[e] = scale_at(b, e / GROUP) * (float)level_at(b, e);                         \
-    }                                                                                          \
-                                                                                               \
-    static void unpack(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk_stride,   \
-                       float *scale, float *min)                                               \
-    {                                                                                          \
-        const struct cn_block_##id *b = row;                                                   \
-        (void)min;                                                                             \
-        for (int64_t i = 0; i < n_cols; i += BLOCK, b++) {                                     \
-            for (int g = 0; g < BLOCK / GROUP; g++)                                            \
-                *scale++ = (step)*scale_at(b, g);                                              \
-            for (int e = 0; e < BLOCK; e++)                                                    \
-                cn_ref_put_code(codes, chunk_stride, i + e, level_at(b, e) / (step) + OFFSET); \
-        }                                                                                      \
+/* dequantize and unpack of a format whose weights are <id>_scale_at_ref(block, e / GROUP) *
+ * <id>_level_at_ref(block, e), e < BLOCK. Its levels are multiples of `step`, and codes count in
+ * steps. */
+#define CN_REF_LEVELS(id, step)                                                          \
+    static void id##_dequantize_ref(int64_t n_cols, const void *blocks, float *x)        \
+    {                                                                                    \
+        const struct cn_block_##id *b = blocks;                                          \
+        for (int64_t i = 0; i < n_cols / BLOCK; i++, b++, x += BLOCK)                    \
+            for (int e = 0; e < BLOCK; e++)                                              \
+                x[e] = id##_scale_at_ref(b, e / GROUP) * (float)id##_level_at_ref(b, e); \
+    }                                                                                    \
+                                                                                         \
+    static void id##_unpack_ref(int64_t n_cols, const void *row, uint8_t *codes,         \
+                                size_t chunk_stride, float *scale, float *min)           \
+    {                                                                                    \
+        const struct cn_block_##id *b = row;                                             \
+        (void)min;                                                                       \
+        for (int64_t i = 0; i < n_cols; i += BLOCK, b++) {                               \
+            for (int g = 0; g < BLOCK / GROUP; g++)                                      \
+                *scale++ = (step)*id##_scale_at_ref(b, g);                               \
+            for (int e = 0; e < BLOCK; e++)                                              \
+                cn_ref_put_code(codes, chunk_stride, i + e,                              \
+                                id##_level_at_ref(b, e) / (step) + OFFSET);              \
+        }                                                                                \
     }
 
 /* Column c of a float panel. */

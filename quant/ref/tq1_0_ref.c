@@ -18,30 +18,30 @@ extern const struct cn_reference cn_tq1_0_ref;
 enum { BLOCK = 256, SUB = 32 };
 
 /* The byte that element e is in, and which digit of it. */
-static int place(int e, int *digit)
+static int tq1_0_place_ref(int e, int *digit)
 {
     int first = e < 160 ? 0 : e < 240 ? 160 : 240, width = e < 160 ? 32 : e < 240 ? 16 : 4;
     *digit = (e - first) / width;
     return first / 5 + (e - first) % width;
 }
 
-static int code_at(const struct cn_block_tq1_0 *b, int e)
+static int tq1_0_code_at_ref(const struct cn_block_tq1_0 *b, int e)
 {
     static const uint8_t power[5] = { 1, 3, 9, 27, 81 };
-    int n, byte = place(e, &n);
+    int n, byte = tq1_0_place_ref(e, &n);
     return (b->q[byte] * power[n] & 255) * 3 >> 8;
 }
 
-static void dequantize(int64_t n_cols, const void *blocks, float *x)
+static void tq1_0_dequantize_ref(int64_t n_cols, const void *blocks, float *x)
 {
     const struct cn_block_tq1_0 *b = blocks;
     for (int64_t i = 0; i < n_cols / BLOCK; i++, b++, x += BLOCK)
         for (int e = 0; e < BLOCK; e++)
-            x[e] = (float)(code_at(b, e) - 1) * cn_f16_to_f32(b->d);
+            x[e] = (float)(tq1_0_code_at_ref(b, e) - 1) * cn_f16_to_f32(b->d);
 }
 
-static void unpack(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk_stride,
-                   float *scale, float *min)
+static void tq1_0_unpack_ref(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk_stride,
+                             float *scale, float *min)
 {
     const struct cn_block_tq1_0 *b = row;
     (void)min;
@@ -49,13 +49,13 @@ static void unpack(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk
         for (int g = 0; g < BLOCK / SUB; g++)
             *scale++ = cn_f16_to_f32(b->d);
         for (int e = 0; e < BLOCK; e++)
-            cn_ref_put_code(codes, chunk_stride, i + e, code_at(b, e));
+            cn_ref_put_code(codes, chunk_stride, i + e, tq1_0_code_at_ref(b, e));
     }
 }
 
 CN_REF_GEMV(tq1_0)
 
-static void quantize(int64_t n_cols, const float *x, const float *weights, void *blocks)
+static void tq1_0_quantize_ref(int64_t n_cols, const float *x, const float *weights, void *blocks)
 {
     static const uint8_t power[5] = { 81, 27, 9, 3, 1 };
     struct cn_block_tq1_0 *b = blocks;
@@ -66,7 +66,7 @@ static void quantize(int64_t n_cols, const float *x, const float *weights, void 
         cn_quant_weights(BLOCK, x, weights ? weights + i : NULL, CN_WEIGHTS_STEEP, w);
         b->d = cn_quant_ternary(BLOCK, x, w, code);
         for (int e = 0; e < BLOCK; e++) {
-            int n, byte = place(e, &n);
+            int n, byte = tq1_0_place_ref(e, &n);
             number[byte] += (code[e] + 1) * power[n];
         }
         for (size_t k = 0; k < sizeof b->q; k++)
@@ -75,7 +75,7 @@ static void quantize(int64_t n_cols, const float *x, const float *weights, void 
 }
 
 const struct cn_reference cn_tq1_0_ref = {
-    .dequantize = dequantize,
-    .quantize = quantize,
-    .kernels = {gemv, unpack, { .code_max = 2, .offset = 1, .sub = SUB }},
+    .dequantize = tq1_0_dequantize_ref,
+    .quantize = tq1_0_quantize_ref,
+    .kernels = {tq1_0_gemv_ref, tq1_0_unpack_ref, { .code_max = 2, .offset = 1, .sub = SUB }},
 };

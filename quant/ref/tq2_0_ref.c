@@ -16,21 +16,21 @@ extern const struct cn_reference cn_tq2_0_ref;
 
 enum { BLOCK = 256, SUB = 32 };
 
-static int code_at(const struct cn_block_tq2_0 *b, int e)
+static int tq2_0_code_at_ref(const struct cn_block_tq2_0 *b, int e)
 {
     return b->q[32 * (e / 128) + e % 32] >> (2 * (e % 128 / 32)) & 3;
 }
 
-static void dequantize(int64_t n_cols, const void *blocks, float *x)
+static void tq2_0_dequantize_ref(int64_t n_cols, const void *blocks, float *x)
 {
     const struct cn_block_tq2_0 *b = blocks;
     for (int64_t i = 0; i < n_cols / BLOCK; i++, b++, x += BLOCK)
         for (int e = 0; e < BLOCK; e++)
-            x[e] = (float)(code_at(b, e) - 1) * cn_f16_to_f32(b->d);
+            x[e] = (float)(tq2_0_code_at_ref(b, e) - 1) * cn_f16_to_f32(b->d);
 }
 
-static void unpack(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk_stride,
-                   float *scale, float *min)
+static void tq2_0_unpack_ref(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk_stride,
+                             float *scale, float *min)
 {
     const struct cn_block_tq2_0 *b = row;
     (void)min;
@@ -38,13 +38,13 @@ static void unpack(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk
         for (int g = 0; g < BLOCK / SUB; g++)
             *scale++ = cn_f16_to_f32(b->d);
         for (int e = 0; e < BLOCK; e++)
-            cn_ref_put_code(codes, chunk_stride, i + e, code_at(b, e));
+            cn_ref_put_code(codes, chunk_stride, i + e, tq2_0_code_at_ref(b, e));
     }
 }
 
 CN_REF_GEMV(tq2_0)
 
-static void quantize(int64_t n_cols, const float *x, const float *weights, void *blocks)
+static void tq2_0_quantize_ref(int64_t n_cols, const float *x, const float *weights, void *blocks)
 {
     struct cn_block_tq2_0 *b = blocks;
     for (int64_t i = 0; i < n_cols; i += BLOCK, b++, x += BLOCK) {
@@ -59,7 +59,7 @@ static void quantize(int64_t n_cols, const float *x, const float *weights, void 
 }
 
 const struct cn_reference cn_tq2_0_ref = {
-    .dequantize = dequantize,
-    .quantize = quantize,
-    .kernels = {gemv, unpack, { .code_max = 3, .offset = 1, .sub = SUB }},
+    .dequantize = tq2_0_dequantize_ref,
+    .quantize = tq2_0_quantize_ref,
+    .kernels = {tq2_0_gemv_ref, tq2_0_unpack_ref, { .code_max = 3, .offset = 1, .sub = SUB }},
 };

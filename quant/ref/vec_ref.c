@@ -7,8 +7,8 @@
 
 #include <math.h>
 
-static void quantize_q8(int64_t n, const float *x, int8_t *q, float *d, float *sum32,
-                        int16_t *sum16)
+static void vec_quantize_q8_ref(int64_t n, const float *x, int8_t *q, float *d, float *sum32,
+                                int16_t *sum16)
 {
     for (int64_t g = 0; g < n / 32; g++, x += 32, q += 32) {
         float top = 0;
@@ -32,7 +32,7 @@ static void quantize_q8(int64_t n, const float *x, int8_t *q, float *d, float *s
     }
 }
 
-static float dot(int64_t n, const float *a, const float *b)
+static float vec_dot_ref(int64_t n, const float *a, const float *b)
 {
     float sum = 0;
     for (int64_t i = 0; i < n; i++)
@@ -40,7 +40,7 @@ static float dot(int64_t n, const float *a, const float *b)
     return sum;
 }
 
-static float dot_f16(int64_t n, const float *a, const uint16_t *b)
+static float vec_dot_f16_ref(int64_t n, const float *a, const uint16_t *b)
 {
     float sum = 0;
     for (int64_t i = 0; i < n; i++)
@@ -48,42 +48,42 @@ static float dot_f16(int64_t n, const float *a, const uint16_t *b)
     return sum;
 }
 
-static void axpy(int64_t n, float a, const float *x, float *y)
+static void vec_axpy_ref(int64_t n, float a, const float *x, float *y)
 {
     for (int64_t i = 0; i < n; i++)
         y[i] += a * x[i];
 }
 
-static void axpy_f16(int64_t n, float a, const uint16_t *x, float *y)
+static void vec_axpy_f16_ref(int64_t n, float a, const uint16_t *x, float *y)
 {
     for (int64_t i = 0; i < n; i++)
         y[i] += a * cn_f16_to_f32(x[i]);
 }
 
-static void dots_f16(int64_t n_vecs, int64_t n_rows, int64_t n, const float *a,
-                     const uint16_t *rows, int64_t stride, float *out, int64_t out_stride)
+static void vec_dots_f16_ref(int64_t n_vecs, int64_t n_rows, int64_t n, const float *a,
+                             const uint16_t *rows, int64_t stride, float *out, int64_t out_stride)
 {
     for (int64_t r = 0; r < n_rows; r++)
         for (int64_t v = 0; v < n_vecs; v++)
-            out[v * out_stride + r] = dot_f16(n, a + v * n, rows + r * stride);
+            out[v * out_stride + r] = vec_dot_f16_ref(n, a + v * n, rows + r * stride);
 }
 
-static void sums_f16(int64_t n_vecs, int64_t n_rows, int64_t n, const float *w, int64_t w_stride,
-                     const uint16_t *rows, int64_t stride, float *y)
+static void vec_sums_f16_ref(int64_t n_vecs, int64_t n_rows, int64_t n, const float *w,
+                             int64_t w_stride, const uint16_t *rows, int64_t stride, float *y)
 {
     for (int64_t r = 0; r < n_rows; r++)
         for (int64_t v = 0; v < n_vecs; v++)
-            axpy_f16(n, w[v * w_stride + r], rows + r * stride, y + v * n);
+            vec_axpy_f16_ref(n, w[v * w_stride + r], rows + r * stride, y + v * n);
 }
 
-static void to_f16(int64_t n, const float *x, uint16_t *y)
+static void vec_to_f16_ref(int64_t n, const float *x, uint16_t *y)
 {
     for (int64_t i = 0; i < n; i++)
         y[i] = cn_f32_to_f16(x[i]);
 }
 
 /* The mean of squares is summed in double, as the models' own code does. */
-static void rms_norm(int64_t n, const float *x, const float *w, float eps, float *y)
+static void vec_rms_norm_ref(int64_t n, const float *x, const float *w, float eps, float *y)
 {
     double sum = 0;
     for (int64_t i = 0; i < n; i++)
@@ -93,13 +93,13 @@ static void rms_norm(int64_t n, const float *x, const float *w, float eps, float
         y[i] = x[i] * scale * w[i];
 }
 
-static void silu_mul(int64_t n, const float *gate, const float *up, float *y)
+static void vec_silu_mul_ref(int64_t n, const float *gate, const float *up, float *y)
 {
     for (int64_t i = 0; i < n; i++)
         y[i] = gate[i] / (1 + expf(-gate[i])) * up[i];
 }
 
-static void gelu_mul(int64_t n, const float *gate, const float *up, float *y)
+static void vec_gelu_mul_ref(int64_t n, const float *gate, const float *up, float *y)
 {
     const float sqrt_2_over_pi = 0.79788456080286535588f;
     for (int64_t i = 0; i < n; i++) {
@@ -109,7 +109,7 @@ static void gelu_mul(int64_t n, const float *gate, const float *up, float *y)
     }
 }
 
-static float exp_sum(int64_t n, float max, float *x)
+static float vec_exp_sum_ref(int64_t n, float max, float *x)
 {
     float sum = 0;
     for (int64_t i = 0; i < n; i++) {
@@ -119,7 +119,7 @@ static float exp_sum(int64_t n, float max, float *x)
     return sum;
 }
 
-static float max_of(int64_t n, const float *x)
+static float vec_max_ref(int64_t n, const float *x)
 {
     float top = x[0];
     for (int64_t i = 1; i < n; i++)
@@ -127,13 +127,13 @@ static float max_of(int64_t n, const float *x)
     return top;
 }
 
-static void softmax_tile(int64_t n_groups, float *p, float *max, float *sum, float *factor)
+static void vec_softmax_tile_ref(int64_t n_groups, float *p, float *max, float *sum, float *factor)
 {
     enum { N = 16 };
     for (int row = 0; row < N; row++) {
         float top = max[row], more = 0;
         for (int64_t g = 0; g < n_groups; g++)
-            top = fmaxf(top, max_of(N, p + (g * N + row) * N));
+            top = fmaxf(top, vec_max_ref(N, p + (g * N + row) * N));
         factor[row] = top > max[row] ? expf(max[row] - top) : 1;
         max[row] = top;
         for (int64_t g = 0; g < n_groups; g++)
@@ -147,18 +147,18 @@ static void softmax_tile(int64_t n_groups, float *p, float *max, float *sum, flo
 }
 
 const struct cn_vec cn_vec_ref = {
-    .quantize_q8 = quantize_q8,
-    .dot = dot,
-    .dot_f16 = dot_f16,
-    .axpy = axpy,
-    .axpy_f16 = axpy_f16,
-    .dots_f16 = dots_f16,
-    .sums_f16 = sums_f16,
-    .to_f16 = to_f16,
-    .rms_norm = rms_norm,
-    .silu_mul = silu_mul,
-    .gelu_mul = gelu_mul,
-    .exp_sum = exp_sum,
-    .max = max_of,
-    .softmax_tile = softmax_tile,
+    .quantize_q8 = vec_quantize_q8_ref,
+    .dot = vec_dot_ref,
+    .dot_f16 = vec_dot_f16_ref,
+    .axpy = vec_axpy_ref,
+    .axpy_f16 = vec_axpy_f16_ref,
+    .dots_f16 = vec_dots_f16_ref,
+    .sums_f16 = vec_sums_f16_ref,
+    .to_f16 = vec_to_f16_ref,
+    .rms_norm = vec_rms_norm_ref,
+    .silu_mul = vec_silu_mul_ref,
+    .gelu_mul = vec_gelu_mul_ref,
+    .exp_sum = vec_exp_sum_ref,
+    .max = vec_max_ref,
+    .softmax_tile = vec_softmax_tile_ref,
 };

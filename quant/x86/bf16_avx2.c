@@ -23,18 +23,20 @@ ALWAYS float one(const uint8_t *b)
     return cn_bf16_to_f32(load16(b));
 }
 
-static void gemv(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
-                 const struct cn_act *x, float *y)
+static void bf16_gemv_avx2(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
+                           const struct cn_act *x, float *y)
 {
     gemv_of_floats(eight, one, sizeof(struct cn_block_bf16), n_rows, n_cols, w, row_bytes, x->x, y);
 }
 
-static void unpack(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk_stride,
-                   float *scale, float *min)
+static void bf16_unpack_avx2(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk_stride,
+                             float *scale, float *min)
 {
     (void)scale;
     (void)min;
     unpack_floats(eight, one, sizeof(struct cn_block_bf16), n_cols, row, codes, chunk_stride);
 }
 
-const struct cn_kernels cn_bf16_avx2 = { .gemv = gemv, .unpack = unpack, .panel = { .sub = 0 } };
+const struct cn_kernels cn_bf16_avx2 = { .gemv = bf16_gemv_avx2,
+                                         .unpack = bf16_unpack_avx2,
+                                         .panel = { .sub = 0 } };

@@ -19,21 +19,23 @@
 
 enum { N = CN_PANEL_ROWS };
 
-static void transpose(const float *tile, int64_t tile_stride, float *y, int64_t y_stride, bool add)
+static void gemm_transpose_amx(const float *tile, int64_t tile_stride, float *y, int64_t y_stride,
+                               bool add)
 {
     transpose_tile(tile, tile_stride, y, y_stride, add);
 }
 
 /* ---- fast ------------------------------------------------------------------------------------ */
 
-static void pack_fast(const struct cn_act_panel *p, int64_t group, int n, const float *x,
-                      int64_t x_stride)
+static void gemm_pack_fast_amx(const struct cn_act_panel *p, int64_t group, int n, const float *x,
+                               int64_t x_stride)
 {
     pack_wide(p, group, n, x, x_stride);
 }
 
-static void convert_fast(const struct cn_panel *kind, int64_t n_cols, const uint8_t *codes,
-                         const float *scale, const float *min, uint8_t *to, float *scale256)
+static void gemm_convert_fast_amx(const struct cn_panel *kind, int64_t n_cols, const uint8_t *codes,
+                                  const float *scale, const float *min, uint8_t *to,
+                                  float *scale256)
 {
     convert_any(0, kind, n_cols, codes, scale, min, to, scale256);
 }
@@ -99,7 +101,7 @@ ALWAYS void dot_256(struct pending *p, const uint8_t *a0, const uint8_t *a1, con
     _tile_stored(3, p->sums[3], 64);
 }
 
-static void multiply_fast(const struct cn_gemm_block *b)
+static void gemm_multiply_fast_amx(const struct cn_gemm_block *b)
 {
     const int64_t k = b->n_cols, n_wide = k / CN_WIDE;
     /* Where sums go that nobody wants: of tiles beyond the last group, and before the first block.
@@ -136,9 +138,10 @@ static void multiply_fast(const struct cn_gemm_block *b)
     UNROLL for (int i = 0; i < 16; i++) add_rows(&p, 4 * i);
 }
 
-static const struct cn_gemm_way fast = {
-    .act = CN_ACT_Q8_WIDE, .pack = pack_fast, .convert = convert_fast, .multiply = multiply_fast
-};
+static const struct cn_gemm_blocked fast = { .act = CN_ACT_Q8_WIDE,
+                                             .pack = gemm_pack_fast_amx,
+                                             .convert = gemm_convert_fast_amx,
+                                             .multiply = gemm_multiply_fast_amx };
 
 /* ---- exact ----------------------------------------------------------------------------------- */
 
@@ -148,8 +151,8 @@ ALWAYS __m512i to_bf16(__m512 lo, __m512 hi)
     return (__m512i)_mm512_cvtne2ps_pbh(hi, lo);
 }
 
-static void pack_exact(const struct cn_act_panel *p, int64_t group, int n, const float *x,
-                       int64_t x_stride)
+static void gemm_pack_exact_amx(const struct cn_act_panel *p, int64_t group, int n, const float *x,
+                                int64_t x_stride)
 {
     const int64_t k = p->n_cols, groups = (p->n_tokens + N - 1) / N;
     for (int64_t c = 0; c < k; c += 32) {
@@ -188,8 +191,9 @@ ALWAYS void convert_bf16(const int sub, const bool has_min, int offset, int64_t 
     }
 }
 
-static void convert_exact(const struct cn_panel *kind, int64_t n_cols, const uint8_t *codes,
-                          const float *scale, const float *min, uint8_t *to, float *scale256)
+static void gemm_convert_exact_amx(const struct cn_panel *kind, int64_t n_cols,
+                                   const uint8_t *codes, const float *scale, const float *min,
+                                   uint8_t *to, float *scale256)
 {
     const int offset = kind->offset;
     (void)scale256;
@@ -203,7 +207,7 @@ static void convert_exact(const struct cn_panel *kind, int64_t n_cols, const uin
         convert_bf16(16, false, offset, n_cols, codes, scale, min, to);
 }
 
-static void multiply_exact(const struct cn_gemm_block *b)
+static void gemm_multiply_exact_amx(const struct cn_gemm_block *b)
 {
     const int64_t k = b->n_cols, group_bytes = k * N * 2;
     const uint8_t *acts = b->acts;
@@ -255,29 +259,32 @@ static void multiply_exact(const struct cn_gemm_block *b)
     _tile_release();
 }
 
-static const struct cn_gemm_way exact = {
-    .act = CN_ACT_BF16, .pack = pack_exact, .convert = convert_exact, .multiply = multiply_exact
-};
+static const struct cn_gemm_blocked exact = { .act = CN_ACT_BF16,
+                                              .pack = gemm_pack_exact_amx,
+                                              .convert = gemm_convert_exact_amx,
+                                              .multiply = gemm_multiply_exact_amx };
 
 /* ---- what takes no tiles ----------------------------------------------------------------------
  */
 
-static void tile(const struct cn_panel_data *p, int64_t row_group, const struct cn_act_panel *x,
-                 int64_t token_group, int n_tokens, float *out)
+static void gemm_tile_amx(const struct cn_panel_data *p, int64_t row_group,
+                          const struct cn_act_panel *x, int64_t token_group, int n_tokens,
+                          float *out)
 {
     cn_gemm_avx512.tile(p, row_group, x, token_group, n_tokens, out);
 }
 
-static void tile_f32(const struct cn_panel_data *p, int64_t row_group, const struct cn_act_panel *x,
-                     int64_t token_group, int n_tokens, float *out)
+static void gemm_tile_f32_amx(const struct cn_panel_data *p, int64_t row_group,
+                              const struct cn_act_panel *x, int64_t token_group, int n_tokens,
+                              float *out)
 {
     cn_gemm_avx512.tile_f32(p, row_group, x, token_group, n_tokens, out);
 }
 
 const struct cn_gemm cn_gemm_amx = { .name = "amx",
                                      .token_groups = 2,
-                                     .tile = tile,
-                                     .tile_f32 = tile_f32,
-                                     .transpose = transpose,
+                                     .tile = gemm_tile_amx,
+                                     .tile_f32 = gemm_tile_f32_amx,
+                                     .transpose = gemm_transpose_amx,
                                      .fast = &fast,
                                      .exact = &exact };

@@ -29,13 +29,13 @@ enum {
 };
 
 /* How many products of codes up to `most` may be added in 16 bits; WIDE: none. */
-static int code_class(int most)
+static int gemm_code_class_avx2(int most)
 {
     return most <= 16 ? 8 : most <= 32 ? 4 : most <= 64 ? 2 : most <= 129 ? 1 : WIDE;
 }
 
 /* How many of the steps of a sub-block. */
-static int run_of(int klass, int sub)
+static int gemm_run_of_avx2(int klass, int sub)
 {
     return klass == WIDE ? 1 : klass < sub / 4 ? klass : sub / 4;
 }
@@ -43,12 +43,13 @@ static int run_of(int klass, int sub)
 /* Where an offset is taken out: of the sums of 32 bits, or of 16 bits (WORDS). */
 enum { IN_SUMS, HAS_MIN, IN_WORDS, N_MODES };
 
-static int mode_of(const struct cn_panel *kind, int *klass)
+static int gemm_mode_of_avx2(const struct cn_panel *kind, int *klass)
 {
     const int above = kind->code_max - kind->offset, below = kind->offset;
-    const int centred = code_class(above > below ? above : below);
-    *klass = code_class(kind->code_max);
-    if (kind->has_min || *klass == WIDE || run_of(centred, kind->sub) <= run_of(*klass, kind->sub))
+    const int centred = gemm_code_class_avx2(above > below ? above : below);
+    *klass = gemm_code_class_avx2(kind->code_max);
+    if (kind->has_min || *klass == WIDE ||
+        gemm_run_of_avx2(centred, kind->sub) <= gemm_run_of_avx2(*klass, kind->sub))
         return kind->has_min ? HAS_MIN : IN_SUMS;
     *klass = centred;
     return IN_WORDS;
@@ -81,7 +82,7 @@ ALWAYS void rows_by_tokens(const int klass, const int sub, const int mode, const
     const int steps = sub / 4; /* of four columns */
     /* Not in the loop: a division that a sanitizer checks keeps gcc from unrolling it. */
     const int n_subs = 32 / sub;
-    const int run = run_of(klass, sub);
+    const int run = gemm_run_of_avx2(klass, sub);
     const bool has_min = mode == HAS_MIN, no_start = mode != IN_SUMS;
     const __m256i minus_offset = _mm256_set1_epi32(-offset);
     for (int64_t c = 0; c < k; c += 32) {
@@ -194,7 +195,8 @@ ALWAYS void rows_by_tokens(const int klass, const int sub, const int mode, const
         const float *min, int64_t scale_stride, const int8_t *q, const float *d,           \
         const int32_t *sum, float *out
 #define ROWS_FN(klass, sub, mode, nv)                                                              \
-    static __attribute__((noinline)) void rows_##klass##_##sub##_##mode##_##nv(ROWS_PARAMETERS)    \
+    static __attribute__((noinline)) void gemm_rows_##klass##_##sub##_##mode##_##nv##_avx2(        \
+        ROWS_PARAMETERS)                                                                           \
     {                                                                                              \
         rows_by_tokens(klass, sub, mode, nv, k, offset, codes, signs, scale, min, scale_stride, q, \
                        d, sum, out);                                                               \
@@ -216,8 +218,8 @@ ROWS_MODE(0, 0)
 typedef void rows_fn(ROWS_PARAMETERS);
 /* clang-format off */
 #define ROWS_ENTRY(klass, mode) \
-    [mode] = { { rows_##klass##_16_##mode##_1, rows_##klass##_16_##mode##_2 }, \
-               { rows_##klass##_32_##mode##_1, rows_##klass##_32_##mode##_2 } }
+    [mode] = { { gemm_rows_##klass##_16_##mode##_1_avx2, gemm_rows_##klass##_16_##mode##_2_avx2 }, \
+               { gemm_rows_##klass##_32_##mode##_1_avx2, gemm_rows_##klass##_32_##mode##_2_avx2 } }
 /* [class][mode][sub == 32][nv - 1] */
 static rows_fn *const rows_table[9][N_MODES][2][2] = {
     [0] = { ROWS_ENTRY(0, 0) },
@@ -247,14 +249,14 @@ ALWAYS void words_of_runs(const int run, int offset, int64_t k, const int8_t *q,
     }
 }
 
-static void prepare_tokens(struct cn_panel_data *p, const struct cn_act_panel *x,
-                           int64_t token_group)
+static void gemm_prepare_tokens_avx2(struct cn_panel_data *p, const struct cn_act_panel *x,
+                                     int64_t token_group)
 {
     const int8_t *q = x->q + token_group * x->n_cols * N;
     int klass;
-    if (mode_of(p->kind, &klass) != IN_WORDS)
+    if (gemm_mode_of_avx2(p->kind, &klass) != IN_WORDS)
         return;
-    const int run = run_of(klass, p->kind->sub), offset = p->kind->offset;
+    const int run = gemm_run_of_avx2(klass, p->kind->sub), offset = p->kind->offset;
     if (run == 2)
         words_of_runs(2, offset, p->n_cols, q, p->spare);
     else if (run == 4)
@@ -263,15 +265,16 @@ static void prepare_tokens(struct cn_panel_data *p, const struct cn_act_panel *x
         words_of_runs(8, offset, p->n_cols, q, p->spare);
 }
 
-static void tile(const struct cn_panel_data *p, int64_t row_group, const struct cn_act_panel *x,
-                 int64_t token_group, int n_tokens, float *out)
+static void gemm_tile_avx2(const struct cn_panel_data *p, int64_t row_group,
+                           const struct cn_act_panel *x, int64_t token_group, int n_tokens,
+                           float *out)
 {
     const int64_t k = p->n_cols, first = token_group * x->n_cols;
     int klass;
-    const int mode = mode_of(p->kind, &klass);
+    const int mode = gemm_mode_of_avx2(p->kind, &klass);
     rows_fn *rows = rows_table[klass][mode][p->kind->sub == 32][n_tokens > 8];
     const size_t group = (size_t)row_group * p->group_stride;
-    const int columns_a_word = 4 * run_of(klass, p->kind->sub);
+    const int columns_a_word = 4 * gemm_run_of_avx2(klass, p->kind->sub);
     const int8_t *q = x->q + first * N;
     const float *d = x->d + first / 32 * N;
     const int32_t *sum = x->sum + first / 16 * N;
@@ -293,10 +296,10 @@ static void tile(const struct cn_panel_data *p, int64_t row_group, const struct 
 /* Codes above 129 become magnitudes, and masks where they are negative; the place of the minimum,
  * which these formats have not, takes the sum of a sub-block's negative magnitudes as an integer.
  */
-static void prepare(struct cn_panel_data *p, int64_t n_rows)
+static void gemm_prepare_avx2(struct cn_panel_data *p, int64_t n_rows)
 {
     const int sub = p->kind->sub;
-    if (code_class(p->kind->code_max) != WIDE)
+    if (gemm_code_class_avx2(p->kind->code_max) != WIDE)
         return;
     const __m256i offset = _mm256_set1_epi8((char)p->kind->offset), zero = _mm256_setzero_si256();
     for (int64_t r = 0; r < n_rows; r++)
@@ -348,8 +351,9 @@ ALWAYS void rows_f32(const int nr, const int nv, int64_t k, const uint8_t *codes
     }
 }
 
-static void tile_f32(const struct cn_panel_data *p, int64_t row_group, const struct cn_act_panel *x,
-                     int64_t token_group, int n_tokens, float *out)
+static void gemm_tile_f32_avx2(const struct cn_panel_data *p, int64_t row_group,
+                               const struct cn_act_panel *x, int64_t token_group, int n_tokens,
+                               float *out)
 {
     const uint8_t *w = p->codes + (size_t)row_group * p->group_stride;
     const float *in = x->x + token_group * N * x->n_cols;
@@ -391,7 +395,8 @@ ALWAYS void transpose8(const float *from, int64_t from_stride, float *to, int64_
     }
 }
 
-static void transpose(const float *tile, int64_t tile_stride, float *y, int64_t y_stride, bool add)
+static void gemm_transpose_avx2(const float *tile, int64_t tile_stride, float *y, int64_t y_stride,
+                                bool add)
 {
     for (int t = 0; t < N; t += 8)
         for (int r = 0; r < N; r += 8) {
@@ -406,10 +411,10 @@ static void transpose(const float *tile, int64_t tile_stride, float *y, int64_t 
 
 const struct cn_gemm cn_gemm_avx2 = {
     .name = "avx2",
-    .prepare = prepare,
-    .prepare_tokens = prepare_tokens,
+    .prepare = gemm_prepare_avx2,
+    .prepare_tokens = gemm_prepare_tokens_avx2,
     .token_groups = 1,
-    .tile = tile,
-    .tile_f32 = tile_f32,
-    .transpose = transpose,
+    .tile = gemm_tile_avx2,
+    .tile_f32 = gemm_tile_f32_avx2,
+    .transpose = gemm_transpose_avx2,
 };

@@ -5,7 +5,7 @@
  * so there is one kernel for all formats; a constant offset is where the accumulators start.
  *
  * 4 rows x 32 tokens: the integer sums of 32 columns, 16 with scales per 16, and 8 float sums stay
- * in registers. The fast way works on unsigned codes with one scale per 256 columns, so it has
+ * in registers. Precision fast works on unsigned codes with one scale per 256 columns, so it has
  * registers for 8 rows: 10 loads feed 16 products.
  * Serves Ice Lake, Zen 4 and later. Error: float rounding of the group sums only.
  */
@@ -106,7 +106,8 @@ ALWAYS void rows_by_tokens(const int sub, const bool has_min, const int nv, int6
         int64_t scale_stride, const int8_t *q, const float *d, const int32_t *sum,     \
         int64_t act_stride, bool add, float *out
 #define ROWS_FN(sub, has_min, nv)                                                               \
-    static __attribute__((noinline)) void rows_##sub##_##has_min##_##nv(ROWS_PARAMETERS)        \
+    static __attribute__((noinline)) void gemm_rows_##sub##_##has_min##_##nv##_avx512(          \
+        ROWS_PARAMETERS)                                                                        \
     {                                                                                           \
         rows_by_tokens(sub, has_min, nv, k, offset, codes, scale, min, scale_stride, q, d, sum, \
                        act_stride, add, out);                                                   \
@@ -122,12 +123,15 @@ ROWS_FN(32, 1, 2)
 
 typedef void rows_fn(ROWS_PARAMETERS);
 static rows_fn *const rows_table[2][2][2] = {
-    {{ rows_16_0_1, rows_16_0_2 },  { rows_16_1_1, rows_16_1_2 }},
-    { { rows_32_0_1, rows_32_0_2 }, { rows_32_1_1, rows_32_1_2 }},
+    {{ gemm_rows_16_0_1_avx512, gemm_rows_16_0_2_avx512 },
+     { gemm_rows_16_1_1_avx512, gemm_rows_16_1_2_avx512 }},
+    { { gemm_rows_32_0_1_avx512, gemm_rows_32_0_2_avx512 },
+     { gemm_rows_32_1_1_avx512, gemm_rows_32_1_2_avx512 }},
 };
 
-static void tile(const struct cn_panel_data *p, int64_t row_group, const struct cn_act_panel *x,
-                 int64_t token_group, int n_tokens, float *out)
+static void gemm_tile_avx512(const struct cn_panel_data *p, int64_t row_group,
+                             const struct cn_act_panel *x, int64_t token_group, int n_tokens,
+                             float *out)
 {
     const int64_t k = p->n_cols, first = token_group * x->n_cols, sub = p->kind->sub;
     rows_fn *rows = rows_table[sub == 32][p->kind->has_min][n_tokens > N];
@@ -143,8 +147,9 @@ static void tile(const struct cn_panel_data *p, int64_t row_group, const struct 
 }
 
 /* 16 rows x 16 tokens: 16 accumulators, no spill. */
-static void tile_f32(const struct cn_panel_data *p, int64_t row_group, const struct cn_act_panel *x,
-                     int64_t token_group, int n_tokens, float *out)
+static void gemm_tile_f32_avx512(const struct cn_panel_data *p, int64_t row_group,
+                                 const struct cn_act_panel *x, int64_t token_group, int n_tokens,
+                                 float *out)
 {
     const float *in = x->x + token_group * N * x->n_cols;
     const uint8_t *codes = p->codes + (size_t)row_group * p->group_stride;
@@ -163,12 +168,13 @@ static void tile_f32(const struct cn_panel_data *p, int64_t row_group, const str
     UNROLL for (int r = 0; r < N; r++) _mm512_storeu_ps(out + r * N, acc[r]);
 }
 
-static void transpose(const float *tile, int64_t tile_stride, float *y, int64_t y_stride, bool add)
+static void gemm_transpose_avx512(const float *tile, int64_t tile_stride, float *y,
+                                  int64_t y_stride, bool add)
 {
     transpose_tile(tile, tile_stride, y, y_stride, add);
 }
 
-/* ---- the fast way ---------------------------------------------------------------------------- */
+/* ---- precision fast -------------------------------------------------------------------------- */
 
 enum { ZERO = 128 };
 
@@ -217,7 +223,7 @@ ALWAYS void wide_rows(const int nv, int64_t n_cols, const uint8_t *codes, const 
     }
 }
 
-static void multiply(const struct cn_gemm_block *b)
+static void gemm_multiply_fast_avx512(const struct cn_gemm_block *b)
 {
     const int64_t k = b->n_cols, out_stride = b->n_row_groups * N * N;
     for (int64_t g = 0; g < b->n_token_groups; g += 2)
@@ -235,25 +241,28 @@ static void multiply(const struct cn_gemm_block *b)
         }
 }
 
-static void pack(const struct cn_act_panel *p, int64_t group, int n, const float *x,
-                 int64_t x_stride)
+static void gemm_pack_fast_avx512(const struct cn_act_panel *p, int64_t group, int n,
+                                  const float *x, int64_t x_stride)
 {
     pack_wide(p, group, n, x, x_stride);
 }
 
-static void convert(const struct cn_panel *kind, int64_t n_cols, const uint8_t *codes,
-                    const float *scale, const float *min, uint8_t *to, float *scale256)
+static void gemm_convert_fast_avx512(const struct cn_panel *kind, int64_t n_cols,
+                                     const uint8_t *codes, const float *scale, const float *min,
+                                     uint8_t *to, float *scale256)
 {
     convert_any(ZERO, kind, n_cols, codes, scale, min, to, scale256);
 }
 
-static const struct cn_gemm_way fast = {
-    .act = CN_ACT_Q8_WIDE, .zero = ZERO, .pack = pack, .convert = convert, .multiply = multiply
-};
+static const struct cn_gemm_blocked fast = { .act = CN_ACT_Q8_WIDE,
+                                             .zero = ZERO,
+                                             .pack = gemm_pack_fast_avx512,
+                                             .convert = gemm_convert_fast_avx512,
+                                             .multiply = gemm_multiply_fast_avx512 };
 
 const struct cn_gemm cn_gemm_avx512 = { .name = "avx512",
                                         .token_groups = 2,
-                                        .tile = tile,
-                                        .tile_f32 = tile_f32,
-                                        .transpose = transpose,
+                                        .tile = gemm_tile_avx512,
+                                        .tile_f32 = gemm_tile_f32_avx512,
+                                        .transpose = gemm_transpose_avx512,
                                         .fast = &fast };

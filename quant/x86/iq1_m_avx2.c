@@ -80,8 +80,8 @@ ALWAYS __m256i codes_of(const uint16_t *index, __m256i shifts, const int g)
                            _mm256_shuffle_epi8(shifts, spread));
 }
 
-static void gemv(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
-                 const struct cn_act *x, float *y)
+static void iq1_m_gemv_avx2(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
+                            const struct cn_act *x, float *y)
 {
     for (int64_t r = 0; r < n_rows; r++) {
         const struct cn_block_iq1_m *b = row_at(w, r, row_bytes);
@@ -120,8 +120,8 @@ static void gemv(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes
     }
 }
 
-static void unpack(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk_stride,
-                   float *scale, float *min)
+static void iq1_m_unpack_avx2(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk_stride,
+                              float *scale, float *min)
 {
     const struct cn_block_iq1_m *b = row;
     (void)min;
@@ -137,7 +137,7 @@ static void unpack(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk
 }
 
 const struct cn_kernels cn_iq1_m_avx2 = {
-    .gemv = gemv,
-    .unpack = unpack,
+    .gemv = iq1_m_gemv_avx2,
+    .unpack = iq1_m_unpack_avx2,
     .panel = {.code_max = 2 * OFFSET, .offset = OFFSET, .sub = 16},
 };

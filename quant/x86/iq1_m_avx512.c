@@ -20,7 +20,7 @@ extern const struct cn_kernels cn_iq1_m_avx512;
 
 enum { OFFSET = 9 };
 
-static void arrange(const struct cn_act *x, int64_t c, struct lanes *to)
+static void iq1_m_arrange_avx512(const struct cn_act *x, int64_t c, struct lanes *to)
 {
     arrange_planes8(x, c, to);
     store512(to->start[0],
@@ -92,11 +92,11 @@ ALWAYS __m512 step(const uint8_t *bytes, const struct lanes *x, __m512 total)
     return _mm512_fmadd_ps(_mm512_cvtepi32_ps(acc), d, total);
 }
 
-static void gemv(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
-                 const struct cn_act *x, float *y)
+static void iq1_m_gemv_avx512(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
+                              const struct cn_act *x, float *y)
 {
-    gemv_by_strips(arrange, step, 256, sizeof(struct cn_block_iq1_m), 512, n_rows, n_cols, w,
-                   row_bytes, x, y);
+    gemv_by_strips(iq1_m_arrange_avx512, step, 256, sizeof(struct cn_block_iq1_m), 512, n_rows,
+                   n_cols, w, row_bytes, x, y);
 }
 
-const struct cn_kernels cn_iq1_m_avx512 = { .gemv = gemv };
+const struct cn_kernels cn_iq1_m_avx512 = { .gemv = iq1_m_gemv_avx512 };

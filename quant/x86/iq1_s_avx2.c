@@ -52,8 +52,8 @@ ALWAYS __m256i values_of(const uint16_t *i)
     return four_rows(cn_iq1_grid, i[0], i[1], i[2], i[3]);
 }
 
-static void gemv(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
-                 const struct cn_act *x, float *y)
+static void iq1_s_gemv_avx2(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
+                            const struct cn_act *x, float *y)
 {
     for (int64_t r = 0; r < n_rows; r++) {
         const struct cn_block_iq1_s *b = row_at(w, r, row_bytes);
@@ -90,8 +90,8 @@ static void gemv(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes
     }
 }
 
-static void unpack(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk_stride,
-                   float *scale, float *min)
+static void iq1_s_unpack_avx2(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk_stride,
+                              float *scale, float *min)
 {
     const struct cn_block_iq1_s *b = row;
     (void)min;
@@ -112,7 +112,7 @@ static void unpack(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk
 }
 
 const struct cn_kernels cn_iq1_s_avx2 = {
-    .gemv = gemv,
-    .unpack = unpack,
+    .gemv = iq1_s_gemv_avx2,
+    .unpack = iq1_s_unpack_avx2,
     .panel = {.code_max = 2 * OFFSET, .offset = OFFSET, .sub = 32},
 };

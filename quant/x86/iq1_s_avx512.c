@@ -19,7 +19,7 @@ extern const struct cn_kernels cn_iq1_s_avx512;
 
 enum { OFFSET = 8 };
 
-static void arrange(const struct cn_act *x, int64_t c, struct lanes *to)
+static void iq1_s_arrange_avx512(const struct cn_act *x, int64_t c, struct lanes *to)
 {
     const __m512i sum = _mm512_madd_epi16(load512(x->sum16 + c / 16), _mm512_set1_epi16(1));
     arrange_planes8(x, c, to);
@@ -52,11 +52,11 @@ ALWAYS __m512 step(const uint8_t *bytes, const struct lanes *x, __m512 total)
                            _mm512_mul_ps(scale, d), total);
 }
 
-static void gemv(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
-                 const struct cn_act *x, float *y)
+static void iq1_s_gemv_avx512(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
+                              const struct cn_act *x, float *y)
 {
-    gemv_by_strips(arrange, step, 256, sizeof(struct cn_block_iq1_s), 512, n_rows, n_cols, w,
-                   row_bytes, x, y);
+    gemv_by_strips(iq1_s_arrange_avx512, step, 256, sizeof(struct cn_block_iq1_s), 512, n_rows,
+                   n_cols, w, row_bytes, x, y);
 }
 
-const struct cn_kernels cn_iq1_s_avx512 = { .gemv = gemv };
+const struct cn_kernels cn_iq1_s_avx512 = { .gemv = iq1_s_gemv_avx512 };

@@ -24,7 +24,7 @@ static const _Alignas(64) uint8_t planes[2 * SIZE] = {
 #include "quant/x86/iq2_s_planes.inc"
 };
 
-static void arrange(const struct cn_act *x, int64_t c, struct lanes *to)
+static void iq2_s_arrange_avx512(const struct cn_act *x, int64_t c, struct lanes *to)
 {
     arrange_planes8(x, c, to);
 }
@@ -49,11 +49,11 @@ ALWAYS __m512 step(const uint8_t *bytes, const struct lanes *x, __m512 total)
     return _mm512_fmadd_ps(_mm512_cvtepi32_ps(acc), d, total);
 }
 
-static void gemv(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
-                 const struct cn_act *x, float *y)
+static void iq2_s_gemv_avx512(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
+                              const struct cn_act *x, float *y)
 {
-    gemv_by_strips(arrange, step, 256, sizeof(struct cn_block_iq2_s), 512, n_rows, n_cols, w,
-                   row_bytes, x, y);
+    gemv_by_strips(iq2_s_arrange_avx512, step, 256, sizeof(struct cn_block_iq2_s), 512, n_rows,
+                   n_cols, w, row_bytes, x, y);
 }
 
-const struct cn_kernels cn_iq2_s_avx512 = { .gemv = gemv };
+const struct cn_kernels cn_iq2_s_avx512 = { .gemv = iq2_s_gemv_avx512 };

@@ -28,7 +28,7 @@ static const _Alignas(64) uint8_t planes[2 * SIZE] = {
 static const _Alignas(64) uint8_t even_bytes[64] = { EVERY16(2, 0), EVERY16(2, 32), EVERY16(2, 64),
                                                      EVERY16(2, 96) };
 
-static void arrange(const struct cn_act *x, int64_t c, struct lanes *to)
+static void iq2_xs_arrange_avx512(const struct cn_act *x, int64_t c, struct lanes *to)
 {
     arrange_planes8(x, c, to);
 }
@@ -51,11 +51,11 @@ ALWAYS __m512 step(const uint8_t *bytes, const struct lanes *x, __m512 total)
     return _mm512_fmadd_ps(_mm512_cvtepi32_ps(acc), d, total);
 }
 
-static void gemv(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
-                 const struct cn_act *x, float *y)
+static void iq2_xs_gemv_avx512(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
+                               const struct cn_act *x, float *y)
 {
-    gemv_by_strips(arrange, step, 256, sizeof(struct cn_block_iq2_xs), 512, n_rows, n_cols, w,
-                   row_bytes, x, y);
+    gemv_by_strips(iq2_xs_arrange_avx512, step, 256, sizeof(struct cn_block_iq2_xs), 512, n_rows,
+                   n_cols, w, row_bytes, x, y);
 }
 
-const struct cn_kernels cn_iq2_xs_avx512 = { .gemv = gemv };
+const struct cn_kernels cn_iq2_xs_avx512 = { .gemv = iq2_xs_gemv_avx512 };

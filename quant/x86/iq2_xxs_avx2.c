@@ -59,15 +59,15 @@ ALWAYS __m256i codes(const uint8_t *block, const uint16_t *index, const int h, c
                      b->group[2 * h + 4].index[l], b->group[2 * h + 5].index[l]);
 }
 
-static void gemv(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
-                 const struct cn_act *x, float *y)
+static void iq2_xxs_gemv_avx2(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
+                              const struct cn_act *x, float *y)
 {
     gemv_by_quads(ahead, codes, 32, sizeof(struct cn_block_iq2_xxs), n_rows, n_cols, w, row_bytes,
                   x, y);
 }
 
-static void unpack(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk_stride,
-                   float *scale, float *min)
+static void iq2_xxs_unpack_avx2(int64_t n_cols, const void *row, uint8_t *codes,
+                                size_t chunk_stride, float *scale, float *min)
 {
     const struct cn_block_iq2_xxs *b = row;
     (void)min;
@@ -85,7 +85,7 @@ static void unpack(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk
 }
 
 const struct cn_kernels cn_iq2_xxs_avx2 = {
-    .gemv = gemv,
-    .unpack = unpack,
+    .gemv = iq2_xxs_gemv_avx2,
+    .unpack = iq2_xxs_unpack_avx2,
     .panel = {.code_max = 2 * OFFSET, .offset = OFFSET, .sub = 32},
 };

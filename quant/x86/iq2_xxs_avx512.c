@@ -24,7 +24,7 @@ static const _Alignas(64) uint8_t planes[2 * SIZE] = {
 #include "quant/x86/iq2_xxs_planes.inc"
 };
 
-static void arrange(const struct cn_act *x, int64_t c, struct lanes *to)
+static void iq2_xxs_arrange_avx512(const struct cn_act *x, int64_t c, struct lanes *to)
 {
     arrange_planes8(x, c, to);
 }
@@ -57,11 +57,11 @@ ALWAYS __m512 step(const uint8_t *bytes, const struct lanes *x, __m512 total)
                            _mm512_mul_ps(scale, two_halves(&b[0].d, &b[1].d)), total);
 }
 
-static void gemv(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
-                 const struct cn_act *x, float *y)
+static void iq2_xxs_gemv_avx512(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
+                                const struct cn_act *x, float *y)
 {
-    gemv_by_strips(arrange, step, 256, sizeof(struct cn_block_iq2_xxs), 512, n_rows, n_cols, w,
-                   row_bytes, x, y);
+    gemv_by_strips(iq2_xxs_arrange_avx512, step, 256, sizeof(struct cn_block_iq2_xxs), 512, n_rows,
+                   n_cols, w, row_bytes, x, y);
 }
 
-const struct cn_kernels cn_iq2_xxs_avx512 = { .gemv = gemv };
+const struct cn_kernels cn_iq2_xxs_avx512 = { .gemv = iq2_xxs_gemv_avx512 };

@@ -80,15 +80,15 @@ ALWAYS __m256i codes(const uint8_t *block, const uint16_t *index, const int h, c
                       s & 0xffff, s >> 16);
 }
 
-static void gemv(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
-                 const struct cn_act *x, float *y)
+static void iq3_s_gemv_avx2(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
+                            const struct cn_act *x, float *y)
 {
     gemv_by_quads(ahead, codes, 32, sizeof(struct cn_block_iq3_s), n_rows, n_cols, w, row_bytes, x,
                   y);
 }
 
-static void unpack(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk_stride,
-                   float *scale, float *min)
+static void iq3_s_unpack_avx2(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk_stride,
+                              float *scale, float *min)
 {
     const struct cn_block_iq3_s *b = row;
     (void)min;
@@ -104,7 +104,7 @@ static void unpack(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk
 }
 
 const struct cn_kernels cn_iq3_s_avx2 = {
-    .gemv = gemv,
-    .unpack = unpack,
+    .gemv = iq3_s_gemv_avx2,
+    .unpack = iq3_s_unpack_avx2,
     .panel = {.code_max = 2 * OFFSET, .offset = OFFSET, .sub = 32},
 };

@@ -32,7 +32,7 @@ static const uint8_t twice[64] = {
 };
 /* clang-format on */
 
-static void arrange(const struct cn_act *x, int64_t c, struct lanes *to)
+static void iq3_s_arrange_avx512(const struct cn_act *x, int64_t c, struct lanes *to)
 {
     permute256(order, x->q + c, to->q);
     _mm512_store_ps(to->d[0], _mm512_mul_ps(twice_each(x->d + c / 32), _mm512_set1_ps(2)));
@@ -64,11 +64,11 @@ ALWAYS __m512 step(const uint8_t *bytes, const struct lanes *x, __m512 total)
                            _mm512_mul_ps(scale, halves_at(&b->d)), total);
 }
 
-static void gemv(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
-                 const struct cn_act *x, float *y)
+static void iq3_s_gemv_avx512(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
+                              const struct cn_act *x, float *y)
 {
-    gemv_by_strips(arrange, step, 256, sizeof(struct cn_block_iq3_s), 256, n_rows, n_cols, w,
-                   row_bytes, x, y);
+    gemv_by_strips(iq3_s_arrange_avx512, step, 256, sizeof(struct cn_block_iq3_s), 256, n_rows,
+                   n_cols, w, row_bytes, x, y);
 }
 
-const struct cn_kernels cn_iq3_s_avx512 = { .gemv = gemv };
+const struct cn_kernels cn_iq3_s_avx512 = { .gemv = iq3_s_gemv_avx512 };

@@ -51,15 +51,15 @@ ALWAYS __m256i codes(const uint8_t *block, const uint16_t *index, const int h, c
     return eight_rows(cn_iq3_xxs_grid, i[0], i[1], i[8], i[9], i[32], i[33], i[40], i[41]);
 }
 
-static void gemv(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
-                 const struct cn_act *x, float *y)
+static void iq3_xxs_gemv_avx2(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
+                              const struct cn_act *x, float *y)
 {
     gemv_by_quads(ahead, codes, 32, sizeof(struct cn_block_iq3_xxs), n_rows, n_cols, w, row_bytes,
                   x, y);
 }
 
-static void unpack(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk_stride,
-                   float *scale, float *min)
+static void iq3_xxs_unpack_avx2(int64_t n_cols, const void *row, uint8_t *codes,
+                                size_t chunk_stride, float *scale, float *min)
 {
     const struct cn_block_iq3_xxs *b = row;
     (void)min;
@@ -76,7 +76,7 @@ static void unpack(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk
 }
 
 const struct cn_kernels cn_iq3_xxs_avx2 = {
-    .gemv = gemv,
-    .unpack = unpack,
+    .gemv = iq3_xxs_gemv_avx2,
+    .unpack = iq3_xxs_unpack_avx2,
     .panel = {.code_max = 2 * OFFSET, .offset = OFFSET, .sub = 32},
 };

@@ -26,7 +26,7 @@ static const _Alignas(64) uint8_t planes[4 * SIZE] = {
 /* Columns, by plane. */
 static const uint8_t order[256] = { PLANE4(0), PLANE4(1), PLANE4(2), PLANE4(3) };
 
-static void arrange(const struct cn_act *x, int64_t c, struct lanes *to)
+static void iq3_xxs_arrange_avx512(const struct cn_act *x, int64_t c, struct lanes *to)
 {
     permute256(order, x->q + c, to->q);
     _mm512_store_ps(to->d[0], _mm512_mul_ps(twice_each(x->d + c / 32), _mm512_set1_ps(0.5f)));
@@ -55,11 +55,11 @@ ALWAYS __m512 step(const uint8_t *bytes, const struct lanes *x, __m512 total)
                            _mm512_mul_ps(scale, halves_at(&b->d)), total);
 }
 
-static void gemv(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
-                 const struct cn_act *x, float *y)
+static void iq3_xxs_gemv_avx512(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
+                                const struct cn_act *x, float *y)
 {
-    gemv_by_strips(arrange, step, 256, sizeof(struct cn_block_iq3_xxs), 256, n_rows, n_cols, w,
-                   row_bytes, x, y);
+    gemv_by_strips(iq3_xxs_arrange_avx512, step, 256, sizeof(struct cn_block_iq3_xxs), 256, n_rows,
+                   n_cols, w, row_bytes, x, y);
 }
 
-const struct cn_kernels cn_iq3_xxs_avx512 = { .gemv = gemv };
+const struct cn_kernels cn_iq3_xxs_avx512 = { .gemv = iq3_xxs_gemv_avx512 };

@@ -47,14 +47,14 @@ ALWAYS __m256 step(const uint8_t *bytes, const int8_t *q, const float *d, const 
     return _mm256_add_ps(acc[0], acc[1]);
 }
 
-static void gemv(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
-                 const struct cn_act *x, float *y)
+static void iq4_nl_gemv_avx2(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
+                             const struct cn_act *x, float *y)
 {
     gemv_by_steps(step, sizeof(struct cn_block_iq4_nl), n_rows, n_cols, w, row_bytes, x, y);
 }
 
-static void unpack(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk_stride,
-                   float *scale, float *min)
+static void iq4_nl_unpack_avx2(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk_stride,
+                               float *scale, float *min)
 {
     const struct cn_block_iq4_nl *b = row;
     const __m256i levels = _mm256_add_epi8(load_twice(cn_iq4_levels), _mm256_set1_epi8(OFFSET));
@@ -66,7 +66,7 @@ static void unpack(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk
 }
 
 const struct cn_kernels cn_iq4_nl_avx2 = {
-    .gemv = gemv,
-    .unpack = unpack,
+    .gemv = iq4_nl_gemv_avx2,
+    .unpack = iq4_nl_unpack_avx2,
     .panel = {.code_max = 240, .offset = OFFSET, .sub = 32},
 };

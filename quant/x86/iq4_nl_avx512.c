@@ -19,7 +19,7 @@ extern const struct cn_kernels cn_iq4_nl_avx512;
 
 enum { OFFSET = 128 };
 
-static void arrange(const struct cn_act *x, int64_t c, struct lanes *to)
+static void iq4_nl_arrange_avx512(const struct cn_act *x, int64_t c, struct lanes *to)
 {
     arrange_fours(x, c, OFFSET, to);
 }
@@ -39,11 +39,11 @@ ALWAYS __m512 step(const uint8_t *b, const struct lanes *x, __m512 total)
     return total;
 }
 
-static void gemv(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
-                 const struct cn_act *x, float *y)
+static void iq4_nl_gemv_avx512(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
+                               const struct cn_act *x, float *y)
 {
-    gemv_by_strips(arrange, step, 32, sizeof(struct cn_block_iq4_nl), 256, n_rows, n_cols, w,
-                   row_bytes, x, y);
+    gemv_by_strips(iq4_nl_arrange_avx512, step, 32, sizeof(struct cn_block_iq4_nl), 256, n_rows,
+                   n_cols, w, row_bytes, x, y);
 }
 
-const struct cn_kernels cn_iq4_nl_avx512 = { .gemv = gemv };
+const struct cn_kernels cn_iq4_nl_avx512 = { .gemv = iq4_nl_gemv_avx512 };

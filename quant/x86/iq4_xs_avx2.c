@@ -73,8 +73,8 @@ ALWAYS void gemv_rows(const int rows, int64_t n_cols, const uint8_t *w, size_t r
     UNROLL for (int r = 0; r < rows; r++) y[r] = sum_ps(total[r]);
 }
 
-static void gemv(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
-                 const struct cn_act *x, float *y)
+static void iq4_xs_gemv_avx2(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
+                             const struct cn_act *x, float *y)
 {
     /* The same columns of rows to come, but not too near. */
     size_t ahead = ROWS * row_bytes;
@@ -87,8 +87,8 @@ static void gemv(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes
         gemv_rows(1, n_cols, row_at(w, r, row_bytes), row_bytes, ahead, x, y + r);
 }
 
-static void unpack(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk_stride,
-                   float *scale, float *min)
+static void iq4_xs_unpack_avx2(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk_stride,
+                               float *scale, float *min)
 {
     const __m256i levels = _mm256_add_epi8(load_twice(cn_iq4_levels), _mm256_set1_epi8(OFFSET));
     const struct cn_block_iq4_xs *b = row;
@@ -102,7 +102,7 @@ static void unpack(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk
 }
 
 const struct cn_kernels cn_iq4_xs_avx2 = {
-    .gemv = gemv,
-    .unpack = unpack,
+    .gemv = iq4_xs_gemv_avx2,
+    .unpack = iq4_xs_unpack_avx2,
     .panel = {.code_max = 240, .offset = OFFSET, .sub = 32},
 };

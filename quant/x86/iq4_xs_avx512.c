@@ -22,7 +22,7 @@ enum { OFFSET = 128 };
 /* Runs of columns, by vector. */
 static const uint8_t order[256] = { RUN(0), RUN(2), RUN(1), RUN(3) };
 
-static void arrange(const struct cn_act *x, int64_t c, struct lanes *to)
+static void iq4_xs_arrange_avx512(const struct cn_act *x, int64_t c, struct lanes *to)
 {
     arrange_runs(order, x, c, OFFSET, to);
 }
@@ -68,11 +68,11 @@ ALWAYS __m512 step(const uint8_t *bytes, const struct lanes *x, __m512 total)
     return _mm512_fmadd_ps(_mm512_cvtepi32_ps(acc), _mm512_mul_ps(scale, halves_at(&b->d)), total);
 }
 
-static void gemv(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
-                 const struct cn_act *x, float *y)
+static void iq4_xs_gemv_avx512(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
+                               const struct cn_act *x, float *y)
 {
-    gemv_by_strips(arrange, step, 256, sizeof(struct cn_block_iq4_xs), 256, n_rows, n_cols, w,
-                   row_bytes, x, y);
+    gemv_by_strips(iq4_xs_arrange_avx512, step, 256, sizeof(struct cn_block_iq4_xs), 256, n_rows,
+                   n_cols, w, row_bytes, x, y);
 }
 
-const struct cn_kernels cn_iq4_xs_avx512 = { .gemv = gemv };
+const struct cn_kernels cn_iq4_xs_avx512 = { .gemv = iq4_xs_gemv_avx512 };

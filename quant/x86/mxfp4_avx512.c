@@ -29,7 +29,7 @@ static const uint8_t code_bytes[64] = {
 static const uint8_t exponent_bytes[64] = { LANES4(0), LANES4(17), LANES4(34), LANES4(51) };
 /* clang-format on */
 
-static void arrange(const struct cn_act *x, int64_t c, struct lanes *to)
+static void mxfp4_arrange_avx512(const struct cn_act *x, int64_t c, struct lanes *to)
 {
     arrange_fours(x, c, OFFSET, to);
 }
@@ -60,11 +60,11 @@ ALWAYS __m512 step(const uint8_t *b, const struct lanes *x, __m512 total)
     return total;
 }
 
-static void gemv(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
-                 const struct cn_act *x, float *y)
+static void mxfp4_gemv_avx512(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
+                              const struct cn_act *x, float *y)
 {
-    gemv_by_strips(arrange, step, 32, sizeof(struct cn_block_mxfp4), 256, n_rows, n_cols, w,
-                   row_bytes, x, y);
+    gemv_by_strips(mxfp4_arrange_avx512, step, 32, sizeof(struct cn_block_mxfp4), 256, n_rows,
+                   n_cols, w, row_bytes, x, y);
 }
 
-const struct cn_kernels cn_mxfp4_avx512 = { .gemv = gemv };
+const struct cn_kernels cn_mxfp4_avx512 = { .gemv = mxfp4_gemv_avx512 };

@@ -18,7 +18,7 @@ ALWAYS void begin(const void *operand)
     tile_load(5, operand);
 }
 
-static int64_t int8_ops(int64_t n_rounds)
+static int64_t peak_int8_amx(int64_t n_rounds)
 {
     _Alignas(64) int8_t bytes[TILE_BYTES];
     if (n_rounds <= 0)
@@ -36,7 +36,7 @@ static int64_t int8_ops(int64_t n_rounds)
     return n_rounds * 4 * 16 * 16 * 64 * 2;
 }
 
-static int64_t bf16_ops(int64_t n_rounds)
+static int64_t peak_bf16_amx(int64_t n_rounds)
 {
     _Alignas(64) uint16_t ones[TILE_BYTES / 2];
     if (n_rounds <= 0)
@@ -54,4 +54,4 @@ static int64_t bf16_ops(int64_t n_rounds)
     return n_rounds * 4 * 16 * 16 * 32 * 2;
 }
 
-const struct cn_peak cn_peak_amx = { .int8 = int8_ops, .bf16 = bf16_ops };
+const struct cn_peak cn_peak_amx = { .int8 = peak_int8_amx, .bf16 = peak_bf16_amx };

@@ -14,7 +14,7 @@
     "vpmaddwd %%ymm15, " tmp ", " tmp "\n"   \
     "vpaddd " tmp ", " acc ", " acc "\n"
 
-static int64_t int8_ops(int64_t n_rounds)
+static int64_t peak_int8_avx2(int64_t n_rounds)
 {
     enum { CHAINS = 8, PRODUCTS = 32 };
     int64_t n = n_rounds;
@@ -39,7 +39,7 @@ static int64_t int8_ops(int64_t n_rounds)
 
 #define FMA(acc) "vfmadd231ps %%ymm14, %%ymm15, " acc "\n"
 
-static int64_t f32_ops(int64_t n_rounds)
+static int64_t peak_f32_avx2(int64_t n_rounds)
 {
     enum { ACCS = 12, LANES = 8 };
     int64_t n = n_rounds;
@@ -83,7 +83,7 @@ ALWAYS uint64_t read_streams(const uint8_t *p, size_t part, const int n_streams,
     return v[0] | v[1] | v[2] | v[3];
 }
 
-static uint64_t read_bytes(const void *p, size_t n_bytes, int n_streams, size_t ahead)
+static uint64_t peak_read_avx2(const void *p, size_t n_bytes, int n_streams, size_t ahead)
 {
     if (n_streams == 1)
         return read_streams(p, n_bytes, 1, ahead);
@@ -92,4 +92,6 @@ static uint64_t read_bytes(const void *p, size_t n_bytes, int n_streams, size_t 
     return read_streams(p, n_bytes / 4, 4, ahead);
 }
 
-const struct cn_peak cn_peak_avx2 = { .int8 = int8_ops, .f32 = f32_ops, .read = read_bytes };
+const struct cn_peak cn_peak_avx2 = { .int8 = peak_int8_avx2,
+                                      .f32 = peak_f32_avx2,
+                                      .read = peak_read_avx2 };

@@ -26,7 +26,7 @@
 enum { ACCS = 16 };
 
 /* vpdpbusd: 64 products added to 16 sums. */
-static int64_t int8_ops(int64_t n_rounds)
+static int64_t peak_int8_avx512(int64_t n_rounds)
 {
     int64_t n = n_rounds;
     const uint32_t codes = 0x05030c09, acts = 0x7f81553c;
@@ -43,7 +43,7 @@ static int64_t int8_ops(int64_t n_rounds)
     return n_rounds * ACCS * 64 * 2;
 }
 
-static int64_t f32_ops(int64_t n_rounds)
+static int64_t peak_f32_avx512(int64_t n_rounds)
 {
     int64_t n = n_rounds;
     const float a = 0.37f, b = -0.81f;
@@ -76,7 +76,7 @@ read_streams(const uint8_t *p, size_t part, const int n_streams, size_t ahead)
         _mm512_or_si512(_mm512_or_si512(any[0], any[1]), _mm512_or_si512(any[2], any[3])));
 }
 
-static uint64_t read_bytes(const void *p, size_t n_bytes, int n_streams, size_t ahead)
+static uint64_t peak_read_avx512(const void *p, size_t n_bytes, int n_streams, size_t ahead)
 {
     if (n_streams == 1)
         return read_streams(p, n_bytes, 1, ahead);
@@ -85,4 +85,6 @@ static uint64_t read_bytes(const void *p, size_t n_bytes, int n_streams, size_t 
     return read_streams(p, n_bytes / 4, 4, ahead);
 }
 
-const struct cn_peak cn_peak_avx512 = { .int8 = int8_ops, .f32 = f32_ops, .read = read_bytes };
+const struct cn_peak cn_peak_avx512 = { .int8 = peak_int8_avx512,
+                                        .f32 = peak_f32_avx512,
+                                        .read = peak_read_avx512 };

@@ -17,8 +17,8 @@
 
 extern const struct cn_kernels cn_q2_k_avx2;
 
-static void gemv(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
-                 const struct cn_act *x, float *y)
+static void q2_k_gemv_avx2(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
+                           const struct cn_act *x, float *y)
 {
     const __m128i nibble = _mm_set1_epi8(15);
     for (int64_t r = 0; r < n_rows; r++) {
@@ -58,8 +58,8 @@ static void gemv(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes
     }
 }
 
-static void unpack(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk_stride,
-                   float *scale, float *min)
+static void q2_k_unpack_avx2(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk_stride,
+                             float *scale, float *min)
 {
     const __m128i nibble = _mm_set1_epi8(15);
     const struct cn_block_q2_k *b = row;
@@ -77,7 +77,7 @@ static void unpack(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk
 }
 
 const struct cn_kernels cn_q2_k_avx2 = {
-    .gemv = gemv,
-    .unpack = unpack,
+    .gemv = q2_k_gemv_avx2,
+    .unpack = q2_k_unpack_avx2,
     .panel = {.code_max = 3, .sub = 16, .has_min = true},
 };

@@ -15,7 +15,7 @@
 
 extern const struct cn_kernels cn_q2_k_avx512;
 
-static void arrange(const struct cn_act *x, int64_t c, struct lanes *to)
+static void q2_k_arrange_avx512(const struct cn_act *x, int64_t c, struct lanes *to)
 {
     arrange_fields(x, c, 0, _mm_setr_epi32(1, 4, 16, 64), to);
 }
@@ -37,11 +37,11 @@ ALWAYS __m512 step(const uint8_t *bytes, const struct lanes *x, __m512 total)
     return _mm512_fmadd_ps(_mm512_cvtepi32_ps(acc), _mm512_mul_ps(scale, d), total);
 }
 
-static void gemv(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
-                 const struct cn_act *x, float *y)
+static void q2_k_gemv_avx512(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
+                             const struct cn_act *x, float *y)
 {
-    gemv_by_strips(arrange, step, 256, sizeof(struct cn_block_q2_k), 256, n_rows, n_cols, w,
-                   row_bytes, x, y);
+    gemv_by_strips(q2_k_arrange_avx512, step, 256, sizeof(struct cn_block_q2_k), 256, n_rows,
+                   n_cols, w, row_bytes, x, y);
 }
 
-const struct cn_kernels cn_q2_k_avx512 = { .gemv = gemv };
+const struct cn_kernels cn_q2_k_avx512 = { .gemv = q2_k_gemv_avx512 };

@@ -46,8 +46,8 @@ ALWAYS __m256i codes_of(const struct cn_block_q3_k *b, const int h, const int g,
                            _mm256_and_si256(hi, _mm256_set1_epi8((char)(4 << shift))));
 }
 
-static void gemv(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
-                 const struct cn_act *x, float *y)
+static void q3_k_gemv_avx2(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
+                           const struct cn_act *x, float *y)
 {
     for (int64_t r = 0; r < n_rows; r++) {
         const struct cn_block_q3_k *b = row_at(w, r, row_bytes);
@@ -83,8 +83,8 @@ static void gemv(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes
     }
 }
 
-static void unpack(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk_stride,
-                   float *scale, float *min)
+static void q3_k_unpack_avx2(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk_stride,
+                             float *scale, float *min)
 {
     const struct cn_block_q3_k *b = row;
     (void)min;
@@ -99,7 +99,7 @@ static void unpack(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk
 }
 
 const struct cn_kernels cn_q3_k_avx2 = {
-    .gemv = gemv,
-    .unpack = unpack,
+    .gemv = q3_k_gemv_avx2,
+    .unpack = q3_k_unpack_avx2,
     .panel = {.code_max = 7, .offset = OFFSET, .sub = 16},
 };

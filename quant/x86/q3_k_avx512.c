@@ -18,7 +18,7 @@ extern const struct cn_kernels cn_q3_k_avx512;
 
 enum { OFFSET = 4 };
 
-static void arrange(const struct cn_act *x, int64_t c, struct lanes *to)
+static void q3_k_arrange_avx512(const struct cn_act *x, int64_t c, struct lanes *to)
 {
     arrange_fields(x, c, OFFSET, _mm_setr_epi32(1, 8, 1, 8), to);
 }
@@ -63,11 +63,11 @@ ALWAYS __m512 step(const uint8_t *bytes, const struct lanes *x, __m512 total)
     return _mm512_fmadd_ps(_mm512_cvtepi32_ps(acc), _mm512_mul_ps(scale, halves_at(&b->d)), total);
 }
 
-static void gemv(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
-                 const struct cn_act *x, float *y)
+static void q3_k_gemv_avx512(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
+                             const struct cn_act *x, float *y)
 {
-    gemv_by_strips(arrange, step, 256, sizeof(struct cn_block_q3_k), 256, n_rows, n_cols, w,
-                   row_bytes, x, y);
+    gemv_by_strips(q3_k_arrange_avx512, step, 256, sizeof(struct cn_block_q3_k), 256, n_rows,
+                   n_cols, w, row_bytes, x, y);
 }
 
-const struct cn_kernels cn_q3_k_avx512 = { .gemv = gemv };
+const struct cn_kernels cn_q3_k_avx512 = { .gemv = q3_k_gemv_avx512 };

@@ -44,14 +44,14 @@ ALWAYS __m256 step(const uint8_t *bytes, const int8_t *q, const float *d, const 
     return _mm256_add_ps(acc[0], acc[1]);
 }
 
-static void gemv(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
-                 const struct cn_act *x, float *y)
+static void q4_0_gemv_avx2(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
+                           const struct cn_act *x, float *y)
 {
     gemv_by_steps(step, sizeof(struct cn_block_q4_0), n_rows, n_cols, w, row_bytes, x, y);
 }
 
-static void unpack(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk_stride,
-                   float *scale, float *min)
+static void q4_0_unpack_avx2(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk_stride,
+                             float *scale, float *min)
 {
     const struct cn_block_q4_0 *b = row;
     (void)min;
@@ -62,7 +62,7 @@ static void unpack(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk
 }
 
 const struct cn_kernels cn_q4_0_avx2 = {
-    .gemv = gemv,
-    .unpack = unpack,
+    .gemv = q4_0_gemv_avx2,
+    .unpack = q4_0_unpack_avx2,
     .panel = {.code_max = 15, .offset = OFFSET, .sub = 32},
 };

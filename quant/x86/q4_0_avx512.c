@@ -17,7 +17,7 @@ extern const struct cn_kernels cn_q4_0_avx512;
 
 enum { OFFSET = 8 };
 
-static void arrange(const struct cn_act *x, int64_t c, struct lanes *to)
+static void q4_0_arrange_avx512(const struct cn_act *x, int64_t c, struct lanes *to)
 {
     arrange_fours(x, c, OFFSET, to);
 }
@@ -35,11 +35,11 @@ ALWAYS __m512 step(const uint8_t *b, const struct lanes *x, __m512 total)
     return total;
 }
 
-static void gemv(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
-                 const struct cn_act *x, float *y)
+static void q4_0_gemv_avx512(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
+                             const struct cn_act *x, float *y)
 {
-    gemv_by_strips(arrange, step, 32, sizeof(struct cn_block_q4_0), 256, n_rows, n_cols, w,
-                   row_bytes, x, y);
+    gemv_by_strips(q4_0_arrange_avx512, step, 32, sizeof(struct cn_block_q4_0), 256, n_rows, n_cols,
+                   w, row_bytes, x, y);
 }
 
-const struct cn_kernels cn_q4_0_avx512 = { .gemv = gemv };
+const struct cn_kernels cn_q4_0_avx512 = { .gemv = q4_0_gemv_avx512 };

@@ -23,7 +23,7 @@ static const int16_t code_words[32] = { EVERY4(1, 2), EVERY4(1, 6), EVERY4(1, 12
 static const int16_t scale_words[32] = { 0, 0, 0, 0, 10, 10, 10, 10, 20, 20, 20, 20, 30, 30, 30, 30, 1, 1, 1, 1, 11, 11, 11, 11, 21, 21, 21, 21, 31, 31, 31, 31 };
 /* clang-format on */
 
-static void arrange(const struct cn_act *x, int64_t c, struct lanes *to)
+static void q4_1_arrange_avx512(const struct cn_act *x, int64_t c, struct lanes *to)
 {
     arrange_fours(x, c, 0, to);
 }
@@ -49,11 +49,11 @@ ALWAYS __m512 step(const uint8_t *b, const struct lanes *x, __m512 total)
     return total;
 }
 
-static void gemv(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
-                 const struct cn_act *x, float *y)
+static void q4_1_gemv_avx512(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
+                             const struct cn_act *x, float *y)
 {
-    gemv_by_strips(arrange, step, 32, sizeof(struct cn_block_q4_1), 256, n_rows, n_cols, w,
-                   row_bytes, x, y);
+    gemv_by_strips(q4_1_arrange_avx512, step, 32, sizeof(struct cn_block_q4_1), 256, n_rows, n_cols,
+                   w, row_bytes, x, y);
 }
 
-const struct cn_kernels cn_q4_1_avx512 = { .gemv = gemv };
+const struct cn_kernels cn_q4_1_avx512 = { .gemv = q4_1_gemv_avx512 };

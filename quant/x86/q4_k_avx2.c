@@ -22,14 +22,14 @@ ALWAYS __m256i codes(const uint8_t *bytes, const int g, const int h)
     return _mm256_and_si256(g % 2 ? _mm256_srli_epi16(v, 4) : v, _mm256_set1_epi8(15));
 }
 
-static void gemv(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
-                 const struct cn_act *x, float *y)
+static void q4_k_gemv_avx2(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
+                           const struct cn_act *x, float *y)
 {
     gemv_by_halves(codes, sizeof(struct cn_block_q4_k), n_rows, n_cols, w, row_bytes, x, y);
 }
 
-static void unpack(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk_stride,
-                   float *scale, float *min)
+static void q4_k_unpack_avx2(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk_stride,
+                             float *scale, float *min)
 {
     const __m256i nibble = _mm256_set1_epi8(15);
     const struct cn_block_q4_k *b = row;
@@ -50,7 +50,7 @@ static void unpack(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk
 }
 
 const struct cn_kernels cn_q4_k_avx2 = {
-    .gemv = gemv,
-    .unpack = unpack,
+    .gemv = q4_k_gemv_avx2,
+    .unpack = q4_k_unpack_avx2,
     .panel = {.code_max = 15, .offset = 0, .sub = 32, .has_min = true},
 };

@@ -26,7 +26,7 @@ static const uint8_t order[256] = {
 };
 /* clang-format on */
 
-static void arrange(const struct cn_act *x, int64_t c, struct lanes *to)
+static void q4_k_arrange_avx512(const struct cn_act *x, int64_t c, struct lanes *to)
 {
     const float s = 1.0f / 16;
     const __m256 d =
@@ -53,11 +53,11 @@ ALWAYS __m512 step(const uint8_t *bytes, const struct lanes *x, __m512 total)
     return add_k_groups(load128(b), acc, x, total);
 }
 
-static void gemv(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
-                 const struct cn_act *x, float *y)
+static void q4_k_gemv_avx512(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
+                             const struct cn_act *x, float *y)
 {
-    gemv_by_strips(arrange, step, 256, sizeof(struct cn_block_q4_k), 256, n_rows, n_cols, w,
-                   row_bytes, x, y);
+    gemv_by_strips(q4_k_arrange_avx512, step, 256, sizeof(struct cn_block_q4_k), 256, n_rows,
+                   n_cols, w, row_bytes, x, y);
 }
 
-const struct cn_kernels cn_q4_k_avx512 = { .gemv = gemv };
+const struct cn_kernels cn_q4_k_avx512 = { .gemv = q4_k_gemv_avx512 };

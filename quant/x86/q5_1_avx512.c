@@ -35,7 +35,7 @@ ALWAYS __m512i with_fifth(__m512i code, __m512i fifth)
     return _mm512_mask_add_epi8(code, set, code, _mm512_set1_epi8(16));
 }
 
-static void arrange(const struct cn_act *x, int64_t c, struct lanes *to)
+static void q5_1_arrange_avx512(const struct cn_act *x, int64_t c, struct lanes *to)
 {
     arrange_fours(x, c, 0, to);
 }
@@ -61,11 +61,11 @@ ALWAYS __m512 step(const uint8_t *b, const struct lanes *x, __m512 total)
     return total;
 }
 
-static void gemv(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
-                 const struct cn_act *x, float *y)
+static void q5_1_gemv_avx512(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
+                             const struct cn_act *x, float *y)
 {
-    gemv_by_strips(arrange, step, 32, sizeof(struct cn_block_q5_1), 256, n_rows, n_cols, w,
-                   row_bytes, x, y);
+    gemv_by_strips(q5_1_arrange_avx512, step, 32, sizeof(struct cn_block_q5_1), 256, n_rows, n_cols,
+                   w, row_bytes, x, y);
 }
 
-const struct cn_kernels cn_q5_1_avx512 = { .gemv = gemv };
+const struct cn_kernels cn_q5_1_avx512 = { .gemv = q5_1_gemv_avx512 };

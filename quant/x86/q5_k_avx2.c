@@ -41,14 +41,14 @@ ALWAYS __m256i codes(const uint8_t *bytes, const int g, const int h)
         _mm256_and_si256(_mm256_slli_epi16(fifth, 4 - g), _mm256_set1_epi8(16)));
 }
 
-static void gemv(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
-                 const struct cn_act *x, float *y)
+static void q5_k_gemv_avx2(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
+                           const struct cn_act *x, float *y)
 {
     gemv_by_halves(codes, sizeof(struct cn_block_q5_k), n_rows, n_cols, w, row_bytes, x, y);
 }
 
-static void unpack(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk_stride,
-                   float *scale, float *min)
+static void q5_k_unpack_avx2(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk_stride,
+                             float *scale, float *min)
 {
     const struct cn_block_q5_k *b = row;
     for (int64_t c = 0; c < n_cols; c += 256, b++, scale += 8, min += 8) {
@@ -68,7 +68,7 @@ static void unpack(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk
 }
 
 const struct cn_kernels cn_q5_k_avx2 = {
-    .gemv = gemv,
-    .unpack = unpack,
+    .gemv = q5_k_gemv_avx2,
+    .unpack = q5_k_unpack_avx2,
     .panel = {.code_max = 31, .sub = 32, .has_min = true},
 };

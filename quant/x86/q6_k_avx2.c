@@ -34,8 +34,8 @@ ALWAYS void codes_of(const struct cn_block_q6_k *b, const int h, __m256i *code)
                               _mm256_and_si256(_mm256_srli_epi16(hi, 2), high));
 }
 
-static void gemv(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
-                 const struct cn_act *x, float *y)
+static void q6_k_gemv_avx2(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
+                           const struct cn_act *x, float *y)
 {
     for (int64_t r = 0; r < n_rows; r++) {
         const struct cn_block_q6_k *b = row_at(w, r, row_bytes);
@@ -71,8 +71,8 @@ static void gemv(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes
     }
 }
 
-static void unpack(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk_stride,
-                   float *scale, float *min)
+static void q6_k_unpack_avx2(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk_stride,
+                             float *scale, float *min)
 {
     const struct cn_block_q6_k *b = row;
     (void)min;
@@ -92,7 +92,7 @@ static void unpack(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk
 }
 
 const struct cn_kernels cn_q6_k_avx2 = {
-    .gemv = gemv,
-    .unpack = unpack,
+    .gemv = q6_k_gemv_avx2,
+    .unpack = q6_k_unpack_avx2,
     .panel = {.code_max = 63, .offset = OFFSET, .sub = 16},
 };

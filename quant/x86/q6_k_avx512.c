@@ -29,7 +29,7 @@ static const uint8_t order[256] = {
 };
 /* clang-format on */
 
-static void arrange(const struct cn_act *x, int64_t c, struct lanes *to)
+static void q6_k_arrange_avx512(const struct cn_act *x, int64_t c, struct lanes *to)
 {
     /* Groups of 16, by lane, as `scale` in step(). */
     const __m512i group = _mm512_setr_epi32(0, 1, 4, 5, 2, 3, 6, 7, 8, 9, 12, 13, 10, 11, 14, 15);
@@ -75,11 +75,11 @@ ALWAYS __m512 step(const uint8_t *bytes, const struct lanes *x, __m512 total)
     return _mm512_fmadd_ps(_mm512_cvtepi32_ps(sums), scale, total);
 }
 
-static void gemv(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
-                 const struct cn_act *x, float *y)
+static void q6_k_gemv_avx512(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
+                             const struct cn_act *x, float *y)
 {
-    gemv_by_strips(arrange, step, 256, sizeof(struct cn_block_q6_k), 256, n_rows, n_cols, w,
-                   row_bytes, x, y);
+    gemv_by_strips(q6_k_arrange_avx512, step, 256, sizeof(struct cn_block_q6_k), 256, n_rows,
+                   n_cols, w, row_bytes, x, y);
 }
 
-const struct cn_kernels cn_q6_k_avx512 = { .gemv = gemv };
+const struct cn_kernels cn_q6_k_avx512 = { .gemv = q6_k_gemv_avx512 };

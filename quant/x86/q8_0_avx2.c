@@ -25,14 +25,14 @@ ALWAYS __m256 step(const uint8_t *bytes, const int8_t *q, const float *d, const 
                          d, total);
 }
 
-static void gemv(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
-                 const struct cn_act *x, float *y)
+static void q8_0_gemv_avx2(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
+                           const struct cn_act *x, float *y)
 {
     gemv_by_steps(step, sizeof(struct cn_block_q8_0), n_rows, n_cols, w, row_bytes, x, y);
 }
 
-static void unpack(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk_stride,
-                   float *scale, float *min)
+static void q8_0_unpack_avx2(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk_stride,
+                             float *scale, float *min)
 {
     const struct cn_block_q8_0 *b = row;
     (void)min;
@@ -43,7 +43,7 @@ static void unpack(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk
 }
 
 const struct cn_kernels cn_q8_0_avx2 = {
-    .gemv = gemv,
-    .unpack = unpack,
+    .gemv = q8_0_gemv_avx2,
+    .unpack = q8_0_unpack_avx2,
     .panel = {.code_max = 255, .offset = 128, .sub = 32},
 };

@@ -15,8 +15,8 @@
 
 extern const struct cn_kernels cn_q8_k_avx2;
 
-static void gemv(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
-                 const struct cn_act *x, float *y)
+static void q8_k_gemv_avx2(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
+                           const struct cn_act *x, float *y)
 {
     for (int64_t r = 0; r < n_rows; r++) {
         const struct cn_block_q8_k *b = row_at(w, r, row_bytes);
@@ -37,8 +37,8 @@ static void gemv(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes
     }
 }
 
-static void unpack(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk_stride,
-                   float *scale, float *min)
+static void q8_k_unpack_avx2(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk_stride,
+                             float *scale, float *min)
 {
     const struct cn_block_q8_k *b = row;
     (void)min;
@@ -50,7 +50,7 @@ static void unpack(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk
 }
 
 const struct cn_kernels cn_q8_k_avx2 = {
-    .gemv = gemv,
-    .unpack = unpack,
+    .gemv = q8_k_gemv_avx2,
+    .unpack = q8_k_unpack_avx2,
     .panel = {.code_max = 255, .offset = 128, .sub = 32},
 };

@@ -58,8 +58,8 @@ ALWAYS void codes_of(const struct cn_block_tq1_0 *b, __m256i *code)
         _mm256_inserti128_si256(w, _mm_xor_si128(product, _mm256_castsi256_si128(half)), 1));
 }
 
-static void gemv(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
-                 const struct cn_act *x, float *y)
+static void tq1_0_gemv_avx2(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
+                            const struct cn_act *x, float *y)
 {
     for (int64_t r = 0; r < n_rows; r++) {
         const struct cn_block_tq1_0 *b = row_at(w, r, row_bytes);
@@ -81,8 +81,8 @@ static void gemv(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes
     }
 }
 
-static void unpack(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk_stride,
-                   float *scale, float *min)
+static void tq1_0_unpack_avx2(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk_stride,
+                              float *scale, float *min)
 {
     const struct cn_block_tq1_0 *b = row;
     (void)min;
@@ -95,7 +95,7 @@ static void unpack(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk
 }
 
 const struct cn_kernels cn_tq1_0_avx2 = {
-    .gemv = gemv,
-    .unpack = unpack,
+    .gemv = tq1_0_gemv_avx2,
+    .unpack = tq1_0_unpack_avx2,
     .panel = {.code_max = 2, .offset = 1, .sub = 32},
 };

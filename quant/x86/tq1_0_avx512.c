@@ -46,7 +46,7 @@ static const _Alignas(64) uint8_t place[4][64] = {
 static const uint8_t order[256] = { DWORDS(0), DWORDS(1), DWORDS(2), DWORDS(3) };
 /* clang-format on */
 
-static void arrange(const struct cn_act *x, int64_t c, struct lanes *to)
+static void tq1_0_arrange_avx512(const struct cn_act *x, int64_t c, struct lanes *to)
 {
     arrange_runs(order, x, c, OFFSET, to);
 }
@@ -70,11 +70,11 @@ ALWAYS __m512 step(const uint8_t *bytes, const struct lanes *x, __m512 total)
                            _mm512_mul_ps(_mm512_load_ps(x->d[0]), halves_at(&b->d)), total);
 }
 
-static void gemv(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
-                 const struct cn_act *x, float *y)
+static void tq1_0_gemv_avx512(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
+                              const struct cn_act *x, float *y)
 {
-    gemv_by_strips(arrange, step, 256, sizeof(struct cn_block_tq1_0), 256, n_rows, n_cols, w,
-                   row_bytes, x, y);
+    gemv_by_strips(tq1_0_arrange_avx512, step, 256, sizeof(struct cn_block_tq1_0), 256, n_rows,
+                   n_cols, w, row_bytes, x, y);
 }
 
-const struct cn_kernels cn_tq1_0_avx512 = { .gemv = gemv };
+const struct cn_kernels cn_tq1_0_avx512 = { .gemv = tq1_0_gemv_avx512 };

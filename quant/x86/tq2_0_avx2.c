@@ -16,8 +16,8 @@
 
 extern const struct cn_kernels cn_tq2_0_avx2;
 
-static void gemv(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
-                 const struct cn_act *x, float *y)
+static void tq2_0_gemv_avx2(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
+                            const struct cn_act *x, float *y)
 {
     for (int64_t r = 0; r < n_rows; r++) {
         const struct cn_block_tq2_0 *b = row_at(w, r, row_bytes);
@@ -49,8 +49,8 @@ static void gemv(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes
     }
 }
 
-static void unpack(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk_stride,
-                   float *scale, float *min)
+static void tq2_0_unpack_avx2(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk_stride,
+                              float *scale, float *min)
 {
     const struct cn_block_tq2_0 *b = row;
     (void)min;
@@ -61,7 +61,7 @@ static void unpack(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk
 }
 
 const struct cn_kernels cn_tq2_0_avx2 = {
-    .gemv = gemv,
-    .unpack = unpack,
+    .gemv = tq2_0_gemv_avx2,
+    .unpack = tq2_0_unpack_avx2,
     .panel = {.code_max = 3, .offset = 1, .sub = 32},
 };

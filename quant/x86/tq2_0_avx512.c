@@ -18,7 +18,7 @@ extern const struct cn_kernels cn_tq2_0_avx512;
 
 enum { OFFSET = 1 };
 
-static void arrange(const struct cn_act *x, int64_t c, struct lanes *to)
+static void tq2_0_arrange_avx512(const struct cn_act *x, int64_t c, struct lanes *to)
 {
     arrange_fields(x, c, OFFSET, _mm_setr_epi32(1, 4, 16, 64), to);
 }
@@ -34,11 +34,11 @@ ALWAYS __m512 step(const uint8_t *bytes, const struct lanes *x, __m512 total)
                            _mm512_mul_ps(_mm512_load_ps(x->d[0]), halves_at(&b->d)), total);
 }
 
-static void gemv(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
-                 const struct cn_act *x, float *y)
+static void tq2_0_gemv_avx512(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
+                              const struct cn_act *x, float *y)
 {
-    gemv_by_strips(arrange, step, 256, sizeof(struct cn_block_tq2_0), 256, n_rows, n_cols, w,
-                   row_bytes, x, y);
+    gemv_by_strips(tq2_0_arrange_avx512, step, 256, sizeof(struct cn_block_tq2_0), 256, n_rows,
+                   n_cols, w, row_bytes, x, y);
 }
 
-const struct cn_kernels cn_tq2_0_avx512 = { .gemv = gemv };
+const struct cn_kernels cn_tq2_0_avx512 = { .gemv = tq2_0_gemv_avx512 };

@@ -9,8 +9,8 @@
 
 #include <math.h>
 
-static void quantize_q8(int64_t n, const float *x, int8_t *q, float *d, float *sum32,
-                        int16_t *sum16)
+static void vec_quantize_q8_avx2(int64_t n, const float *x, int8_t *q, float *d, float *sum32,
+                                 int16_t *sum16)
 {
     const __m256 magnitude = _mm256_castsi256_ps(_mm256_set1_epi32(0x7fffffff));
     for (int64_t g = 0; g < n / 32; g++, x += 32, q += 32) {
@@ -55,7 +55,7 @@ static void quantize_q8(int64_t n, const float *x, int8_t *q, float *d, float *s
     }
 }
 
-static float dot(int64_t n, const float *a, const float *b)
+static float vec_dot_avx2(int64_t n, const float *a, const float *b)
 {
     __m256 acc[4];
     UNROLL for (int j = 0; j < 4; j++) acc[j] = _mm256_setzero_ps();
@@ -72,7 +72,7 @@ static float dot(int64_t n, const float *a, const float *b)
     return sum;
 }
 
-static float dot_f16(int64_t n, const float *a, const uint16_t *b)
+static float vec_dot_f16_avx2(int64_t n, const float *a, const uint16_t *b)
 {
     __m256 acc[4];
     UNROLL for (int j = 0; j < 4; j++) acc[j] = _mm256_setzero_ps();
@@ -89,7 +89,7 @@ static float dot_f16(int64_t n, const float *a, const uint16_t *b)
     return sum;
 }
 
-static void axpy(int64_t n, float a, const float *x, float *y)
+static void vec_axpy_avx2(int64_t n, float a, const float *x, float *y)
 {
     const __m256 av = _mm256_set1_ps(a);
     int64_t i = 0;
@@ -100,7 +100,7 @@ static void axpy(int64_t n, float a, const float *x, float *y)
         y[i] += a * x[i];
 }
 
-static void axpy_f16(int64_t n, float a, const uint16_t *x, float *y)
+static void vec_axpy_f16_avx2(int64_t n, float a, const uint16_t *x, float *y)
 {
     const __m256 av = _mm256_set1_ps(a);
     int64_t i = 0;
@@ -145,8 +145,8 @@ ALWAYS void dots_block(const int nv, const int nr, int64_t n, const float *a, co
                 out[r * nv + v] += a[v * n + i] * half_at(rows + r * stride + i);
 }
 
-static void dots_f16(int64_t n_vecs, int64_t n_rows, int64_t n, const float *a,
-                     const uint16_t *rows, int64_t stride, float *out, int64_t out_stride)
+static void vec_dots_f16_avx2(int64_t n_vecs, int64_t n_rows, int64_t n, const float *a,
+                              const uint16_t *rows, int64_t stride, float *out, int64_t out_stride)
 {
     float sums[8];
     int64_t v = 0;
@@ -159,14 +159,15 @@ static void dots_f16(int64_t n_vecs, int64_t n_rows, int64_t n, const float *a,
         }
         for (; r < n_rows; r++)
             for (int j = 0; j < 4; j++)
-                out[(v + j) * out_stride + r] = dot_f16(n, a + (v + j) * n, rows + r * stride);
+                out[(v + j) * out_stride + r] =
+                    vec_dot_f16_avx2(n, a + (v + j) * n, rows + r * stride);
     }
     for (; v < n_vecs; v++) {
         int64_t r = 0;
         for (; r + 8 <= n_rows; r += 8)
             dots_block(1, 8, n, a + v * n, rows + r * stride, stride, out + v * out_stride + r);
         for (; r < n_rows; r++)
-            out[v * out_stride + r] = dot_f16(n, a + v * n, rows + r * stride);
+            out[v * out_stride + r] = vec_dot_f16_avx2(n, a + v * n, rows + r * stride);
     }
 }
 
@@ -190,8 +191,8 @@ ALWAYS void sums_block(const int nv, const int nc, int64_t n_rows, int64_t n, co
     UNROLL for (int j = 0; j < nv * nc; j++) _mm256_storeu_ps(y + j / nc * n + j % nc * 8, acc[j]);
 }
 
-static void sums_f16(int64_t n_vecs, int64_t n_rows, int64_t n, const float *w, int64_t w_stride,
-                     const uint16_t *rows, int64_t stride, float *y)
+static void vec_sums_f16_avx2(int64_t n_vecs, int64_t n_rows, int64_t n, const float *w,
+                              int64_t w_stride, const uint16_t *rows, int64_t stride, float *y)
 {
     int64_t v = 0, i;
     for (; v + 4 <= n_vecs; v += 4) {
@@ -200,19 +201,19 @@ static void sums_f16(int64_t n_vecs, int64_t n_rows, int64_t n, const float *w, 
                        y + v * n + i);
         for (int64_t r = 0; i < n && r < n_rows; r++)
             for (int j = 0; j < 4; j++)
-                axpy_f16(n - i, w[(v + j) * w_stride + r], rows + r * stride + i,
-                         y + (v + j) * n + i);
+                vec_axpy_f16_avx2(n - i, w[(v + j) * w_stride + r], rows + r * stride + i,
+                                  y + (v + j) * n + i);
     }
     for (; v < n_vecs; v++) {
         for (i = 0; i + 64 <= n; i += 64)
             sums_block(1, 8, n_rows, n, w + v * w_stride, w_stride, rows + i, stride,
                        y + v * n + i);
         for (int64_t r = 0; i < n && r < n_rows; r++)
-            axpy_f16(n - i, w[v * w_stride + r], rows + r * stride + i, y + v * n + i);
+            vec_axpy_f16_avx2(n - i, w[v * w_stride + r], rows + r * stride + i, y + v * n + i);
     }
 }
 
-static void to_f16(int64_t n, const float *x, uint16_t *y)
+static void vec_to_f16_avx2(int64_t n, const float *x, uint16_t *y)
 {
     int64_t i = 0;
     for (; i + 8 <= n; i += 8)
@@ -222,7 +223,7 @@ static void to_f16(int64_t n, const float *x, uint16_t *y)
         y[i] = cn_f32_to_f16(x[i]);
 }
 
-static void rms_norm(int64_t n, const float *x, const float *w, float eps, float *y)
+static void vec_rms_norm_avx2(int64_t n, const float *x, const float *w, float eps, float *y)
 {
     __m256d acc[2] = { _mm256_setzero_pd(), _mm256_setzero_pd() };
     int64_t i = 0;
@@ -306,7 +307,7 @@ ALWAYS __m256 silu8(__m256 g, __m256 u)
     return _mm256_mul_ps(_mm256_div_ps(g, _mm256_add_ps(one, e)), u);
 }
 
-static void silu_mul(int64_t n, const float *gate, const float *up, float *y)
+static void vec_silu_mul_avx2(int64_t n, const float *gate, const float *up, float *y)
 {
     int64_t i = 0;
     for (; i + 8 <= n; i += 8)
@@ -324,7 +325,7 @@ ALWAYS __m256 gelu8(__m256 x, __m256 u)
     return _mm256_mul_ps(_mm256_div_ps(x, _mm256_add_ps(_mm256_set1_ps(1), exp8(z2))), u);
 }
 
-static void gelu_mul(int64_t n, const float *gate, const float *up, float *y)
+static void vec_gelu_mul_avx2(int64_t n, const float *gate, const float *up, float *y)
 {
     const __m256 one = _mm256_set1_ps(1);
     int64_t i = 0;
@@ -336,7 +337,7 @@ static void gelu_mul(int64_t n, const float *gate, const float *up, float *y)
                    gelu8(load_tail(gate + i, n - i), up ? load_tail(up + i, n - i) : one));
 }
 
-static float exp_sum(int64_t n, float max, float *x)
+static float vec_exp_sum_avx2(int64_t n, float max, float *x)
 {
     const __m256 m = _mm256_set1_ps(max);
     __m256 acc = _mm256_setzero_ps();
@@ -356,7 +357,7 @@ static float exp_sum(int64_t n, float max, float *x)
     return sum;
 }
 
-static float max_of(int64_t n, const float *x)
+static float vec_max_avx2(int64_t n, const float *x)
 {
     float top = x[0];
     int64_t i = 0;
@@ -392,7 +393,7 @@ ALWAYS __m256 exp_below(__m256 x)
     return _mm256_and_ps(_mm256_cmp_ps(x, _mm256_set1_ps(EXP_LOWEST), _CMP_NLT_UQ), y);
 }
 
-static void softmax_tile(int64_t n_groups, float *p, float *max, float *sum, float *factor)
+static void vec_softmax_tile_avx2(int64_t n_groups, float *p, float *max, float *sum, float *factor)
 {
     enum { N = 16 };
     float top[N];
@@ -429,18 +430,18 @@ static void softmax_tile(int64_t n_groups, float *p, float *max, float *sum, flo
 }
 
 const struct cn_vec cn_vec_avx2 = {
-    .quantize_q8 = quantize_q8,
-    .dot = dot,
-    .dot_f16 = dot_f16,
-    .axpy = axpy,
-    .axpy_f16 = axpy_f16,
-    .dots_f16 = dots_f16,
-    .sums_f16 = sums_f16,
-    .to_f16 = to_f16,
-    .rms_norm = rms_norm,
-    .silu_mul = silu_mul,
-    .gelu_mul = gelu_mul,
-    .exp_sum = exp_sum,
-    .max = max_of,
-    .softmax_tile = softmax_tile,
+    .quantize_q8 = vec_quantize_q8_avx2,
+    .dot = vec_dot_avx2,
+    .dot_f16 = vec_dot_f16_avx2,
+    .axpy = vec_axpy_avx2,
+    .axpy_f16 = vec_axpy_f16_avx2,
+    .dots_f16 = vec_dots_f16_avx2,
+    .sums_f16 = vec_sums_f16_avx2,
+    .to_f16 = vec_to_f16_avx2,
+    .rms_norm = vec_rms_norm_avx2,
+    .silu_mul = vec_silu_mul_avx2,
+    .gelu_mul = vec_gelu_mul_avx2,
+    .exp_sum = vec_exp_sum_avx2,
+    .max = vec_max_avx2,
+    .softmax_tile = vec_softmax_tile_avx2,
 };

@@ -20,8 +20,8 @@ ALWAYS __mmask16 last_lanes(int64_t n)
     return (__mmask16)((1u << n) - 1);
 }
 
-static void quantize_q8(int64_t n, const float *x, int8_t *q, float *d, float *sum32,
-                        int16_t *sum16)
+static void vec_quantize_q8_avx512(int64_t n, const float *x, int8_t *q, float *d, float *sum32,
+                                   int16_t *sum16)
 {
     const __m512i magnitude = _mm512_set1_epi32(0x7fffffff);
     for (int64_t g = 0; g < n / 32; g++, x += 32, q += 32) {
@@ -105,7 +105,7 @@ ALWAYS __m512 silu16(__m512 g, __m512 u)
     return _mm512_mul_ps(_mm512_div_ps(g, _mm512_add_ps(_mm512_set1_ps(1), e)), u);
 }
 
-static void silu_mul(int64_t n, const float *gate, const float *up, float *y)
+static void vec_silu_mul_avx512(int64_t n, const float *gate, const float *up, float *y)
 {
     for (int64_t i = 0; i < n; i += 16) {
         const __mmask16 k = n - i < 16 ? last_lanes(n - i) : (__mmask16)-1;
@@ -124,7 +124,7 @@ ALWAYS __m512 gelu16(__m512 x, __m512 u)
     return _mm512_mul_ps(_mm512_div_ps(x, _mm512_add_ps(_mm512_set1_ps(1), exp16(z2))), u);
 }
 
-static void gelu_mul(int64_t n, const float *gate, const float *up, float *y)
+static void vec_gelu_mul_avx512(int64_t n, const float *gate, const float *up, float *y)
 {
     for (int64_t i = 0; i < n; i += 16) {
         const __mmask16 k = n - i < 16 ? last_lanes(n - i) : (__mmask16)-1;
@@ -133,7 +133,7 @@ static void gelu_mul(int64_t n, const float *gate, const float *up, float *y)
     }
 }
 
-static float exp_sum(int64_t n, float max, float *x)
+static float vec_exp_sum_avx512(int64_t n, float max, float *x)
 {
     const __m512 m = _mm512_set1_ps(max);
     __m512 acc = _mm512_setzero_ps();
@@ -152,7 +152,8 @@ static float exp_sum(int64_t n, float max, float *x)
     return _mm512_reduce_add_ps(acc);
 }
 
-static void softmax_tile(int64_t n_groups, float *p, float *max, float *sum, float *factor)
+static void vec_softmax_tile_avx512(int64_t n_groups, float *p, float *max, float *sum,
+                                    float *factor)
 {
     enum { N = 16 };
     float top[N];
@@ -229,7 +230,7 @@ ALWAYS __m512 dots_block(const int nv, const int nr, int64_t n, const float *a,
     return sums_of_sixteen(acc);
 }
 
-static float dot_f16(int64_t n, const float *a, const uint16_t *b)
+static float vec_dot_f16_avx512(int64_t n, const float *a, const uint16_t *b)
 {
     __m512 acc = _mm512_setzero_ps();
     for (int64_t i = 0; i < n; i += 16) {
@@ -246,8 +247,9 @@ ALWAYS void ask_for_rows(const uint16_t *rows, int64_t n_rows, int64_t n, int64_
             prefetch_ahead((const uint8_t *)(rows + r * stride + i), ATTENTION_AHEAD, 64);
 }
 
-static void dots_f16(int64_t n_vecs, int64_t n_rows, int64_t n, const float *a,
-                     const uint16_t *rows, int64_t stride, float *out, int64_t out_stride)
+static void vec_dots_f16_avx512(int64_t n_vecs, int64_t n_rows, int64_t n, const float *a,
+                                const uint16_t *rows, int64_t stride, float *out,
+                                int64_t out_stride)
 {
     int64_t v = 0;
     for (; v + 4 <= n_vecs; v += 4) {
@@ -265,7 +267,7 @@ static void dots_f16(int64_t n_vecs, int64_t n_rows, int64_t n, const float *a,
         }
         for (; r < n_rows; r++)
             for (int j = 0; j < 4; j++)
-                to[j * out_stride + r] = dot_f16(n, a + (v + j) * n, rows + r * stride);
+                to[j * out_stride + r] = vec_dot_f16_avx512(n, a + (v + j) * n, rows + r * stride);
     }
     for (; v < n_vecs; v++) {
         float *to = out + v * out_stride;
@@ -277,7 +279,7 @@ static void dots_f16(int64_t n_vecs, int64_t n_rows, int64_t n, const float *a,
             _mm512_storeu_ps(to + r, dots_block(1, 16, n, a + v * n, at, stride));
         }
         for (; r < n_rows; r++)
-            to[r] = dot_f16(n, a + v * n, rows + r * stride);
+            to[r] = vec_dot_f16_avx512(n, a + v * n, rows + r * stride);
     }
 }
 
@@ -318,8 +320,8 @@ ALWAYS void sums_of(const int nv, int64_t n_rows, int64_t n, const float *w, int
                    rows + i, stride, y + i);
 }
 
-static void sums_f16(int64_t n_vecs, int64_t n_rows, int64_t n, const float *w, int64_t w_stride,
-                     const uint16_t *rows, int64_t stride, float *y)
+static void vec_sums_f16_avx512(int64_t n_vecs, int64_t n_rows, int64_t n, const float *w,
+                                int64_t w_stride, const uint16_t *rows, int64_t stride, float *y)
 {
     int64_t v = 0;
     for (; v + 4 <= n_vecs; v += 4)
@@ -329,11 +331,11 @@ static void sums_f16(int64_t n_vecs, int64_t n_rows, int64_t n, const float *w, 
 }
 
 const struct cn_vec cn_vec_avx512 = {
-    .quantize_q8 = quantize_q8,
-    .silu_mul = silu_mul,
-    .gelu_mul = gelu_mul,
-    .exp_sum = exp_sum,
-    .softmax_tile = softmax_tile,
-    .dots_f16 = dots_f16,
-    .sums_f16 = sums_f16,
+    .quantize_q8 = vec_quantize_q8_avx512,
+    .silu_mul = vec_silu_mul_avx512,
+    .gelu_mul = vec_gelu_mul_avx512,
+    .exp_sum = vec_exp_sum_avx512,
+    .softmax_tile = vec_softmax_tile_avx512,
+    .dots_f16 = vec_dots_f16_avx512,
+    .sums_f16 = vec_sums_f16_avx512,
 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * What the GEMMs of avx512 and amx share of the fast way (struct cn_gemm_way): rounding
+ * What the GEMMs of avx512 and amx share of precision fast (struct cn_gemm_blocked): rounding
  * activations and weights to 8 bits with one scale per 256 columns, and the way out of a tile.
  */
 #ifndef CN_WIDE_AVX512_H
@@ -82,7 +82,7 @@ ALWAYS float quantize_wide(const float *x, int8_t *q)
     return most / 127;
 }
 
-/* cn_gemm_way.pack of the fast way. */
+/* cn_gemm_blocked.pack of precision fast. */
 ALWAYS void pack_wide(const struct cn_act_panel *p, int64_t group, int n, const float *x,
                       int64_t x_stride)
 {
@@ -126,7 +126,7 @@ ALWAYS __m512i words_of_subs(const int sub, int chunk)
     return _mm512_add_epi16(sub == 32 ? two : four, _mm512_set1_epi16((short)(64 / sub * chunk)));
 }
 
-/* cn_gemm_way.convert of the fast way, in words with FRACTION bits behind the point:
+/* cn_gemm_blocked.convert of precision fast, in words with FRACTION bits behind the point:
  *     code' = (code - offset) * a - b + zero,  a = 127 / top * scale,  b = 127 / top * min
  * Small codes are moved up to 64 .. 127 first, large ones made signed: then a times 2^13 is below
  * 2^15 (top is at least half of code_max scales), and code * 256 times that, divided by 2^15, has

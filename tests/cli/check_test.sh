@@ -68,7 +68,7 @@ PATH=$scratch/bin scripts/check.sh build format >"$scratch/out" 2>&1 || code=$?
 out_has "clang-format is missing"
 
 cat >>quant/formats.def <<'ROW'
-CN_FORMAT(q9_z, 99, 32, 18, Q8, AVX2(q9_z) /* a comment */
+CN_FORMAT(q9_z, Q9_Z, 12, 32, 18, 0, Q8, AVX2(q9_z) /* a comment */
                                 NEON(q9_y) AVX9(q9_z))
 ROW
 touch quant/x86/q9_y_avx2.c quant/arm/q9_z_i8mm.c quant/arm/helper.c quant/ref/q9_y_ref.c
@@ -76,9 +76,11 @@ echo 'CN_ARCH(nosuch_row)' >>engine/model/archs.def
 touch engine/model/arch/nosuch_file.c
 echo 'CN_METER(nosuch_row)' >>profiler/meters/meters.def
 touch profiler/meters/meter_nosuch_file.c
+echo 'CN_PRETOKENIZER("nosuch-pre", g, 0)' >>engine/text/pretokenizers.def
 printf 'CN_COMMAND(zzz, "last")\nCN_COMMAND(aaa, "first")\n' >>cli/commands.def
 echo 'int cn_cmd_nosuch(int argc, char **argv)' >>cli/readfile.c
-broken tables 'row q9_z has no quant/ref/q9_z.h' 'row q9_z has no quant/ref/q9_z_ref.c' \
+echo 'CN_FILE_TYPE(Q9_Z, 15, Q9_Z)' >>quant/file_types.def
+broken tables 'two rows have the GGUF type 12' 'two rows have the file type 15' 'row q9_z has no quant/ref/q9_z.h' 'row q9_z has no quant/ref/q9_z_ref.c' \
     'row q9_z has no quant/x86/q9_z_avx2.c' "row q9_z names the kernels of 'q9_y'" \
     'row q9_z names the unknown tier avx9' 'quant/x86/q9_y_avx2.c: not named in quant/formats.def' \
     'quant/arm/q9_z_i8mm.c: not named in quant/formats.def' \
@@ -86,7 +88,8 @@ broken tables 'row q9_z has no quant/ref/q9_z.h' 'row q9_z has no quant/ref/q9_z
     'engine/model/archs.def: row nosuch_row' 'engine/model/arch/nosuch_file.c: no such row' \
     'profiler/meters/meters.def: row nosuch_row' 'profiler/meters/meter_nosuch_file.c: no such row' \
     'cli/commands.def: row aaa has no cli/commands/aaa.c' 'cn_cmd_nosuch: no such row' \
-    'cli/commands.def: not sorted: zzz before aaa' 'README.md: its table of commands lacks aaa'
+    'cli/commands.def: not sorted: zzz before aaa' 'README.md: its table of commands lacks aaa' \
+    'README.md: its list of pre-tokenizers lacks nosuch-pre'
 
 printf 'size_t cn_needs_stddef(void);\n' >engine/alone.h
 printf '#include <immintrin.h>\nstatic inline __m512i cn_f(void) { return _mm512_setzero_si512() }\n' >quant/x86/broken_avx512.h
@@ -101,6 +104,18 @@ broken symbols 'exports leaked_data' 'exports leaked_zero' 'exports leaked_const
 ! grep -qE 'cn_right|mine' "$scratch/out" || fail "names what is right"
 rm build/libcarnot.a
 broken symbols 'build/libcarnot.a: not built'
+cp "$scratch/good.a" build/libcarnot.a
+
+echo 'static void gemv(void) {}' >>quant/arm/q4_k_neon.c
+echo 'static void q4_k_gemv_ref(void) {}' >>quant/x86/q4_k_avx2.c
+echo 'static int q4_0_helper_ref(int x) { return x; }' >>quant/ref/q4_0_ref.c # right
+printf 'static void arrange(void) {}\nvoid (*cn_table)(void) = arrange;\n' >"$scratch/q9_z_avx2.c"
+gcc -w -c -o "$scratch/q9_z_avx2.o" "$scratch/q9_z_avx2.c" && ar q build/libcarnot.a "$scratch/q9_z_avx2.o"
+broken kernels 'gemv is not called q4_k_JOB_neon' 'q4_k_gemv_ref is not called q4_k_JOB_avx2' \
+    'q9_z_avx2.o: arrange is not called q9_z_JOB_avx2'
+! grep -q 'helper' "$scratch/out" || fail "names what is right"
+rm build/libcarnot.a
+broken kernels 'build/libcarnot.a: not built'
 cp "$scratch/good.a" build/libcarnot.a
 
 printf '#if defined(__AVX2__)\n#endif\n' >>base/error.c
@@ -128,10 +143,24 @@ broken text "base/error.c:$(($(wc -l <base/error.c))): tab" \
     "cli/options.c:$(($(wc -l <cli/options.c))): trailing blank" 'cli/main.c: no newline at the end' \
     "README.md:$n: path of a machine" "README.md:$((n - 1)): path of a machine" "README.md:$((n - 2)): path of a machine"
 
-yes '/* a line */' | head -n 1501 >engine/long.c
-yes '/* a line */' | head -n 1500 >engine/short.c
-broken length 'engine/long.c: more than 1500 lines'
-! grep -q 'short' "$scratch/out" || fail "1500 lines are allowed"
+yes '/* a line */' | head -n 801 >engine/long.c
+yes '/* a line */' | head -n 800 >engine/short.c
+broken length 'engine/long.c: more than 800 lines'
+! grep -q 'short' "$scratch/out" || fail "800 lines are allowed"
+
+for i in $(seq 26); do
+    echo 'int cn_x;' >"engine/run/module_$i.c"
+done
+broken rooms 'engine/run: '
+
+printf '%s\n' 'void cn_there(void); void cn_here(void);' 'void cn_here(void) { cn_there(); }' >"$scratch/here.c"
+printf '%s\n' 'void cn_there(void); void cn_here(void);' 'void cn_there(void) { cn_here(); }' >"$scratch/there.c"
+for module in here there; do
+    touch base/$module.c
+    gcc -c -o build/base/$module.o "$scratch/$module.c"
+done
+broken circles 'base/here.c, base/there.c: call each other in a circle'
+rm build/base/here.o build/base/there.o
 
 expect 2 scripts/check.sh build nosuchrule
 err_has "unknown rule 'nosuchrule'"

@@ -61,6 +61,48 @@ expect 0 "$CARNOT" compare "$scratch/runs.csv" --by size=large,small --pair none
 out_has "Mann-Whitney p = "
 expect 0 "$CARNOT" compare - --by size <"$scratch/runs.csv"
 
+# What other programs write: the right columns, and a sentence about them.
+tables=tests/fixtures/tables
+expect 0 "$CARNOT" compare $tables/lbA.csv $tables/lbB2.csv # llama-bench
+out_has "avg_ts (n_prompt 512, n_gen 0): lbB2.csv is 8.9% above lbA.csv (90% interval 7.3% to 10.4%): undecided"
+out_has "avg_ts (n_prompt 0, n_gen 128): lbB2.csv is 10.6% above lbA.csv"
+out_has "after Holm for 2 tests): 3 pairs are too few for this test"
+out_has "the sets differ in build_commit as well"
+expect 0 "$CARNOT" compare $tables/lbA.json $tables/lbB.json
+out_has "avg_ts (n_prompt 0, n_gen 128): lbB.json is 10.6% above lbA.json"
+expect 0 "$CARNOT" compare $tables/lbA.json $tables/lbB.json --per model_filename,n_gen
+out_has "avg_ts (models/m-Q8_0.gguf, n_gen 128, n_prompt 0): lbB.json is 10.4% above lbA.json; one value of each, and their 95% intervals are apart: a difference."
+expect 0 "$CARNOT" compare $tables/lbA.csv $tables/lbB.json # one in either form
+out_has "lbB.json is 10.6% above lbA.csv"
+{
+    echo "| model | size | params | backend | threads | test | t/s |"
+    echo "| --- | ---: | ---: | --- | ---: | ---: | ---: |"
+    echo "| llama 8B Q4_K - Medium | 4.58 GiB | 8.03 B | CPU | 8 | tg128 | 20.00 ± 0.20 |"
+    echo
+    echo "build: aaa (4000)"
+} >"$scratch/lb.md"
+sed 's/20.00/22.00/' "$scratch/lb.md" >"$scratch/lb2.md"
+expect 0 "$CARNOT" compare "$scratch/lb.md" "$scratch/lb2.md"
+out_has "t/s: lb2.md is 10.0% above lb.md; one value of each, so nothing can be said about chance."
+expect 0 "$CARNOT" compare $tables/hfa.csv $tables/hfb.csv # hyperfine
+out_has "mean: hfb.csv is 20.0% above hfa.csv; one value of each"
+out_has "Sets by file; pairs agree in command."
+expect 0 "$CARNOT" compare $tables/hflbA.json $tables/hflbB.json
+out_has "times: hflbB.json is 10.4% above hflbA.json (90% interval 9.7% to 11.1%): a difference (Mann-Whitney p = 7.4e-07), and one of more than 5%."
+expect 0 "$CARNOT" compare $tables/ccA.csv $tables/ccB.csv # CodeCarbon
+out_has "energy_consumed: ccA.csv and ccB.csv hold the same values (8 each; Mann-Whitney p = 1 after Holm for 3 tests)."
+out_has "The same everywhere, and so not compared: emissions_rate, cpu_power, gpu_power, ram_power, gpu_energy, ram_energy,"
+expect 0 "$CARNOT" compare $tables/da.csv $tables/db.csv # decimal commas
+out_has "joules: db.csv is 9.6% above da.csv (90% interval 9.5% to 9.8%): a difference (Wilcoxon p = 0.0312), and one of more than 5%."
+estimates() { # ns: Criterion
+    echo '{"mean":{"confidence_interval":{"confidence_level":0.95,"lower_bound":'"$(($1 - 9))"',"upper_bound":'"$(($1 + 9))"'},'
+    echo '"point_estimate":'"$1"',"standard_error":4},"median_abs_dev":{"point_estimate":'"$(($1 / 99))"',"standard_error":1},"slope":null}'
+}
+estimates 1000 >"$scratch/old.json"
+estimates 1100 >"$scratch/new.json"
+expect 0 "$CARNOT" compare "$scratch/old.json" "$scratch/new.json"
+out_has "mean: new.json is 10.0% above old.json; one value of each, and their 95% intervals are apart: a difference."
+
 # Published figures.
 printf 'what,energy\nsmall,1.25 (IQR 0.25)\nmiddle,2.25\nlarge,3.25\n' >"$scratch/right.csv"
 sed 's/3.25/3.35/' "$scratch/right.csv" >"$scratch/wrong.csv"

@@ -35,6 +35,16 @@ echo 1000 >"$chip/curr1_input"
 expect 0 "$CARNOT" meters --root "$root" -o csv
 out_has "hwmon:ina3221:VDD_IN,board,uW,100,measured,ok"
 out_has "model,machine (modelled),uJ,0.1,modelled,unsupported"
+# What other commands would watch: by name, or the best there is.
+expect 0 "$CARNOT" meters --root "$root" --meter hwmon,battery -o csv
+[ "$(wc -l <"$scratch/out")" = 3 ] || fail "two meters and a header expected"
+out_has "hwmon:ina3221:VDD_IN,board,uW,100,measured,ok"
+out_has "battery"
+expect 0 "$CARNOT" meters --root "$root" --meter auto -o csv
+[ "$(wc -l <"$scratch/out")" = 2 ] || fail "one meter and a header expected"
+expect 1 "$CARNOT" meters --root "$root" --meter bogus
+one_line_err
+err_has 'no meter "bogus"'
 expect 2 "$CARNOT" meters --root
 expect 2 "$CARNOT" meters somewhere
 

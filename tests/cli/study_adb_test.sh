@@ -112,6 +112,11 @@ ls one/data/local/tmp/carnot-jobs-*/*run-* 2>/dev/null && fail "a job was left o
 "$CARNOT" study export first.db --table traces -o jsonl | grep -c 'decode' | grep -qx 4 || fail "4 traces expected"
 "$CARNOT" study export first.db --table devices -o jsonl | grep -q "\"kernel\": \"Linux 6.1.0-test $machine\"" || fail "the device's kernel expected"
 [ "$machine" != aarch64 ] || grep -q '"tiers": "ref,neon' rows || fail "the program for arm64 did not run"
+# A meter that the device lacks, though this machine may have it, ends the study before a run.
+plan 2 0 "meter hwmon" >lacking.plan
+expect 1 "$CARNOT" study run lacking.plan --db lacking.db --device-binary "$binary" --target "adb:$serial" --root "$scratch/$tree"
+err_has "adb:$serial: the plan's meter hwmon cannot be read there: "
+"$CARNOT" study export lacking.db -o jsonl | grep -c '"status": "pending"' | grep -qx 4 || fail "a run was begun"
 
 # Joules from what another meter recorded: 2 W all the time, samples dense enough for the shortest run.
 "$CARNOT" study export first.db --table runs -o csv | awk -F, -v step=$step_ms '

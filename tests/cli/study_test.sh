@@ -213,21 +213,37 @@ echo "3.20 1.00 0.50 1/100 4242" >tree/proc/loadavg
 sed -e 's/repetitions 3/repetitions 1/' -e 's/checks off/checks warn/' -e '/^meter/d' -e 's/^threads.*/threads 1/' "$plan" >checked.plan
 echo "cooldown below 40 limit 1" >>checked.plan
 (cat checked.plan; echo "meter battery") >battery.plan
+# A meter that the plan names and the machine lacks ends the study before it begins; where none is
+# named, a warning says that joules will be missing.
 expect 1 "$CARNOT" study run battery.plan --db battery.db --root "$PWD/tree"
-err_has "the charger is plugged in"
-err_has "(refused)"
-err_has "the load is 3.2"
+one_line_err
+err_has "local: the plan's meter battery cannot be read there: BAT0/current_now: no such file"
+[ ! -e battery.db ] && [ ! -e battery.db.work ] || fail "a refused study left something behind"
+echo 1000000 >tree/sys/class/power_supply/BAT0/current_now
+echo 4000000 >tree/sys/class/power_supply/BAT0/voltage_now
+expect 1 "$CARNOT" study run battery.plan --db battery.db --root "$PWD/tree"
+one_line_err
+err_has "a charger is plugged in"
 err_has "--force"
-expect 0 "$CARNOT" study status battery.db -o csv
-out_has "tiny,A,32,1,0,1,0,0,0"
 # The gate: too hot until the limit, then cool at once.
 expect 0 "$CARNOT" study run battery.plan --db battery.db --root "$PWD/tree" --force
+err_has "the charger is plugged in"
+err_has "(forced)"
+err_has "the load is 3.2"
 "$CARNOT" study export battery.db --table runs -o jsonl >runs.jsonl
 [ "$(grep -c '"cooldown_status": "limit"' runs.jsonl)" = 2 ] || fail "two cool-downs to the limit expected"
 out_has "tiny"
 echo 30000 >tree/sys/class/thermal/thermal_zone0/temp
 expect 0 "$CARNOT" study run checked.plan --db cool.db --root "$PWD/tree"
+err_has "local: no energy meter was found, so the runs will have no joules: "
 err_has "the load is 3.2"
+# A file whose types are not what the plan calls them.
+sed -e 's/^file tiny B/file tiny Q4_K_M/' -e 's/repetitions 3/repetitions 1/' "$plan" >named.plan
+expect 0 "$CARNOT" study run named.plan --db named.db
+err_has "tiny Q4_K_M: the plan calls it Q4_K_M, it calls itself F32; 100% of its weights are F32"
+"$CARNOT" study export named.db --table files -o jsonl | grep -q '"quant": "Q4_K_M".*"reason": "the plan calls it Q4_K_M' ||
+    fail "the database does not say what the file is"
+[ "$(grep -c . "$scratch/err")" = 1 ] || fail "one line expected: A is no file type and promises nothing"
 "$CARNOT" study export cool.db --table runs -o jsonl >runs.jsonl
 [ "$(grep -c '"cooldown_status": "cool"' runs.jsonl)" = 2 ] || fail "two cool-downs that were cool expected"
 grep -q '"celsius_before": 30' runs.jsonl || fail "the temperature is not in the record"

@@ -77,4 +77,29 @@ for name in gpt-2 qwen2 llama-bpe llama-spm phi-3; do
     expect 0 "$CARNOT" tokenize -m "$vocab" --detokenize "$(cat "$scratch/out")"
     is "Hello, y'all!  How are you?"
 done
+
+# What a file leaves open.
+cases=${CARNOT_SHARED:-../shared}/cases/engine
+if [ -r "$cases/nopre-vocab.gguf" ]; then
+    expect 0 "$CARNOT" tokenize -m "$cases/nopre-vocab.gguf" Hello
+    one_line_err
+    err_has 'nopre-vocab.gguf: the file names no pre-tokenizer (tokenizer.ggml.pre)'
+    expect 0 "$CARNOT" tokenize -m "$cases/phi35-vocab.gguf" --parse-special "<|user|>
+Hello<|end|>
+<|assistant|>
+"
+    is "1 32010 15043 32007 32001"
+    expect 0 "$CARNOT" run -m "$cases/noeos.gguf" --tokens 1,2 --logit-bias 11=1000 -n 5 --ids
+    out_has "11 11 11 11 11"
+    expect 1 "$CARNOT" run -m "$cases/noeos.gguf" -p '' -n 5
+    err_has 'no BOS'
+else
+    echo "SKIPPED: no $cases (CARNOT_SHARED names the folder of shared test data)"
+fi
+
+# A context beyond the training is told.
+expect 0 "$CARNOT" run -c 1025 -n 1 --temp 0 -p a
+err_has 'a context of 1025 tokens, but the model was trained on 1024'
+expect 0 "$CARNOT" run -c 1024 -n 1 --temp 0 -p a
+! grep -q warning "$scratch/err" || fail "no warning expected"
 exit 0

@@ -15,7 +15,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     struct cn_profiler_error err = { "" };
     char path[32];
     int fd = fuzz_file(data, n, path);
-    if (cn_samples_load(path, &s, &err) == 0) {
+    if (cn_samples_load(path, NULL, &s, &err) == 0) {
         expect(s.first_ns <= s.last_ns);
         if (cn_samples_join(&s, &clock, 0, INT64_C(10000000000), 1000000))
             cn_series_settle(&s.series);

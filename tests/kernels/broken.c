@@ -279,8 +279,8 @@ static const struct {
 
 static const struct {
     const char *what;
-    struct cn_gemm_way way; /* the slots to replace */
-} way_faults[] = {
+    struct cn_gemm_blocked blocked; /* the slots to replace */
+} blocked_faults[] = {
     {"gemm_fast: the second token for all",   { .pack = pack_next_token }       },
     { "gemm_fast: last bit of a code",        { .convert = convert_other_code } },
     { "gemm_fast: error of 2^-16 in one row", { .multiply = multiply_rounds }   },
@@ -344,18 +344,18 @@ int cn_broken_check(uint32_t tiers, uint64_t seed, bool verbose)
             cn_check_kernels(c, good.format, &good.kernels, &broken, CN_JOB_GEMM, &check);
             n_wrong += judge(tile_faults[j].what, false, &check, verbose && i == 0);
         }
-        for (size_t j = 0; good.ops.gemm->fast && j < COUNT(way_faults); j++) {
-            const struct cn_gemm_way *fault = &way_faults[j].way;
-            struct cn_gemm_way way = *good.ops.gemm->fast;
+        for (size_t j = 0; good.ops.gemm->fast && j < COUNT(blocked_faults); j++) {
+            const struct cn_gemm_blocked *fault = &blocked_faults[j].blocked;
+            struct cn_gemm_blocked blocked = *good.ops.gemm->fast;
             struct cn_gemm gemm = *good.ops.gemm;
             struct cn_ops broken = good.ops;
-            way.pack = fault->pack ? fault->pack : way.pack;
-            way.convert = fault->convert ? fault->convert : way.convert;
-            way.multiply = fault->multiply ? fault->multiply : way.multiply;
-            gemm.fast = &way;
+            blocked.pack = fault->pack ? fault->pack : blocked.pack;
+            blocked.convert = fault->convert ? fault->convert : blocked.convert;
+            blocked.multiply = fault->multiply ? fault->multiply : blocked.multiply;
+            gemm.fast = &blocked;
             broken.gemm = &gemm;
             cn_check_kernels(c, good.format, &good.kernels, &broken, CN_JOB_GEMM_FAST, &check);
-            n_wrong += judge(way_faults[j].what, false, &check, verbose && i == 0);
+            n_wrong += judge(blocked_faults[j].what, false, &check, verbose && i == 0);
         }
     }
     for (size_t i = 0; i < COUNT(vec_faults); i++) {

@@ -20,12 +20,12 @@ static void test_classes(void **state)
         {0x00,        CN_U_NONE },
         { 'A',        CN_U_LU   },
         { 'z',        CN_U_LL   },
-        { '5',        CN_U_N    },
+        { '5',        CN_U_ND   },
         { ' ',        CN_U_SPACE},
         { '\t',       CN_U_SPACE},
         { '\r',       CN_U_SPACE},
         { '!',        CN_U_P    },
-        { '_',        CN_U_P    },
+        { '_',        CN_U_PC   },
         { '$',        CN_U_S    },
         { '^',        CN_U_S    },
         { 0x7f,       CN_U_NONE },
@@ -33,8 +33,8 @@ static void test_classes(void **state)
         { 0xa0,       CN_U_SPACE},
         { 0xaa,       CN_U_LO   },
         { 0xad,       CN_U_NONE },
-        { 0xb2,       CN_U_N    },
-        { 0xbd,       CN_U_N    },
+        { 0xb2,       CN_U_NO   },
+        { 0xbd,       CN_U_NO   },
         { 0xc9,       CN_U_LU   },
         { 0xe9,       CN_U_LL   },
         { 0x1c5,      CN_U_LT   },
@@ -42,14 +42,15 @@ static void test_classes(void **state)
         { 0x301,      CN_U_M    },
         { 0x3a9,      CN_U_LU   },
         { 0x627,      CN_U_LO   },
-        { 0x663,      CN_U_N    },
+        { 0x663,      CN_U_ND   },
         { 0x93f,      CN_U_M    },
         { 0x200b,     CN_U_NONE },
         { 0x200d,     CN_U_NONE },
         { 0x2014,     CN_U_P    },
         { 0x2028,     CN_U_SPACE},
+        { 0x203f,     CN_U_PC   },
         { 0x20ac,     CN_U_S    },
-        { 0x2167,     CN_U_N    },
+        { 0x2167,     CN_U_NL   },
         { 0x2581,     CN_U_S    },
         { 0x3000,     CN_U_SPACE},
         { 0x4e2d,     CN_U_LO   },
@@ -81,7 +82,7 @@ static void test_tables(void **state)
     (void)state;
     assert_int_equal(cn_unicode_ranges[0], 0);
     for (size_t i = 0; i < cn_n_unicode_ranges; i++) {
-        assert_in_range(cn_unicode_ranges[i] & 15, CN_U_NONE, CN_U_SPACE);
+        assert_in_range(cn_unicode_ranges[i] & 15, CN_U_NONE, CN_U_PC);
         assert_true(cn_unicode_ranges[i] >> 4 < 0x110000);
         if (i == 0)
             continue;

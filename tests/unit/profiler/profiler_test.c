@@ -166,7 +166,7 @@ static void test_file_is_replayed(void **state)
     assert_non_null(f);
     fputs("t_ms,power_w\n", f);
     for (int ms = 0; ms < 60000; ms += 5)
-        fprintf(f, "%d,%d\n", ms, ms < 250 ? 10 : 30);
+        fprintf(f, "%d,%d.0000%d\n", ms, ms < 250 ? 10 : 30, ms / 5 % 2);
     fclose(f);
     snprintf(meter, sizeof meter, "file:%s", path);
     struct cn_profiler *p = create(&t, meter);
@@ -181,17 +181,17 @@ static void test_file_is_replayed(void **state)
     struct cn_energy e;
     cn_profiler_phase(p, 0, 0, &e);
     assert_int_equal(e.status, CN_ENERGY_MEASURED);
-    assert_true(fabs(e.joules - 10 * 1e-9 * (double)e.busy_ns) < 1e-6);
+    assert_true(fabs(e.joules - 10 * 1e-9 * (double)e.busy_ns) < 1e-4);
     cn_profiler_phase(p, 0, 1, &e);
-    assert_true(fabs(e.joules - 30 * 1e-9 * (double)e.busy_ns) < 1e-6);
-    assert_true(fabs(e.joules_net - 20 * 1e-9 * (double)e.busy_ns) < 1e-6);
+    assert_true(fabs(e.joules - 30 * 1e-9 * (double)e.busy_ns) < 1e-4);
+    assert_true(fabs(e.joules_net - 20 * 1e-9 * (double)e.busy_ns) < 1e-4);
     assert_true(e.updates >= 20);
     cn_profiler_phase(p, 0, 2, &e);
     assert_int_equal(e.status, CN_ENERGY_UNRESOLVED);
-    assert_non_null(strstr(e.reason, "fewer than 10"));
+    assert_non_null(strstr(e.reason, "too few new values"));
     struct cn_baseline b;
     cn_profiler_baseline(p, 0, &b);
-    assert_true(fabs(b.before_w - 10) < 1e-6 && isnan(b.after_w));
+    assert_true(fabs(b.before_w - 10) < 1e-3 && isnan(b.after_w));
 
     assert_int_equal(cn_profiler_write_trace(p, trace, NULL), 0);
     f = fopen(trace, "r");

@@ -62,25 +62,6 @@ static void test_patterns(void **state)
     }
 }
 
-static void test_random(void **state)
-{
-    (void)state;
-    struct cn_rng a = { 1 }, b = { 1 };
-    double sum = 0, squares = 0;
-    enum { N = 20000 };
-    for (int i = 0; i < N; i++) {
-        int n = cn_rng_below(&a, 7);
-        assert_in_range(n, 0, 6);
-        assert_int_equal(n, cn_rng_below(&b, 7));
-        float u = cn_rng_uniform(&a), r = cn_rng_normal(&a);
-        assert_true(u >= 0 && u < 1);
-        assert_true(cn_rng_uniform(&b) == u && cn_rng_normal(&b) == r);
-        sum += (double)r;
-        squares += (double)r * (double)r;
-    }
-    assert_true(fabs(sum / N) < 0.03 && fabs(squares / N - 1) < 0.05);
-}
-
 static void test_acts(void **state)
 {
     (void)state;
@@ -103,7 +84,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_patterns),
-        cmocka_unit_test(test_random),
         cmocka_unit_test(test_acts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "base/clock.h"
 #include "bench/machine/machine_probe.h"
 #include "bench/machine/probe.h"
 #include "quant/peak.h"

@@ -2,7 +2,7 @@
  *
  * Generating with the default model, whose vocabulary has a token for every byte.
  */
-#include "bench/machine/probe.h"
+#include "base/clock.h"
 #include "bench/model/generate.h"
 
 #include "base/utf8.h"

@@ -136,7 +136,8 @@ static void lone_rows_bring_their_intervals(void **state)
     assert_string_equal(c->items[0].per, "prefill");
     says(&c->items[0], "b is 20.0% above a; one value of each, and their 95% intervals are apart");
     says(&c->items[1], "b is 5.0% below a; one value of each, and their 95% intervals overlap");
-    assert_string_equal(c->left_out, "bytes");
+    assert_string_equal(c->left_out, "");
+    assert_string_equal(c->constant, "bytes");
     cn_comparisons_free(c);
     cn_dataset_free(d);
     d = parse("who,ms,note\nx,3,a\ny,4,b\n");
@@ -144,6 +145,76 @@ static void lone_rows_bring_their_intervals(void **state)
     says(&c->items[0],
          "y is 33.3% above x; one value of each, so nothing can be said about chance");
     assert_string_equal(c->apart, "note");
+    cn_comparisons_free(c);
+    cn_dataset_free(d);
+}
+
+/* What never changes is no metric and no comparison, unless it is all there is. */
+static void constants_are_no_metrics(void **state)
+{
+    (void)state;
+    struct cn_dataset *d = parse("file,run,x,size,y\na,1,1,8,5\na,2,2,8,6\nb,1,3,8,7\nb,2,4,8,8\n");
+    struct cn_comparisons *c = compare(d, (struct cn_compare_options){ .by = "file" });
+    assert_int_equal(c->n, 2);
+    assert_int_equal(c->items[0].n_tests, 2); /* Holm's: not 3 */
+    assert_string_equal(c->items[0].metric, "x");
+    assert_string_equal(c->items[1].metric, "y");
+    assert_string_equal(c->constant, "size");
+    assert_string_equal(c->pairing, "run");
+    cn_comparisons_free(c);
+    c = compare(d, (struct cn_compare_options){ .by = "file", .metrics = "size" });
+    assert_int_equal(c->n, 1); /* asked for */
+    cn_comparisons_free(c);
+    cn_dataset_free(d);
+    /* Known metrics come before other numbers also where they are constant. */
+    d = parse("file,Iteration,joules,z\na,1,5,1\na,2,5,2\nb,1,5,3\nb,2,5,4\n");
+    c = compare(d, (struct cn_compare_options){ .by = "file" });
+    assert_int_equal(c->n, 1);
+    assert_string_equal(c->items[0].metric, "joules");
+    assert_string_equal(c->left_out, "z");
+    assert_string_equal(c->pairing, "Iteration");
+    cn_comparisons_free(c);
+    cn_dataset_free(d);
+}
+
+static void dates_and_settings_of_other_programs(void **state)
+{
+    (void)state;
+    struct cn_dataset *d =
+        parse("file,n_prompt,n_gen,n_batch,test_time,avg_ts,stddev_ts\n"
+              "a,512,0,1,2025-11-24T10:00:00Z,100,1\na,0,128,1,2025-11-24T10:00:01Z,20,1\n"
+              "b,512,0,1,2025-11-24T10:00:00Z,110,1\nb,0,128,1,2025-11-24T10:00:01Z,22,2\n");
+    struct cn_comparisons *c = compare(d, (struct cn_compare_options){ .by = "file" });
+    assert_int_equal(c->n, 2);
+    assert_string_equal(c->items[0].metric, "avg_ts");
+    assert_string_equal(c->items[0].per, "n_prompt 512, n_gen 0");
+    assert_string_equal(c->items[1].per, "n_prompt 0, n_gen 128");
+    assert_string_equal(c->left_out, "stddev_ts");
+    cn_comparisons_free(c);
+    cn_dataset_free(d);
+}
+
+/* Sets that say the same are level, whatever their sizes and whichever way p is found. */
+static void identical_values(void **state)
+{
+    (void)state;
+    struct cn_dataset *d =
+        parse("file,joules,w\na,5.1,1\na,5.1,2\na,5.1,3\nb,5.1,4\nb,5.1,5\nb,5.1,5\n"
+              "b,5.1,5\nb,5.1,5\nb,5.1,5\nb,5.1,5\n");
+    for (int method = CN_RANK_AUTO; method <= CN_RANK_NORMAL; method++) {
+        struct cn_comparisons *c =
+            compare(d, (struct cn_compare_options){
+                           .by = "file", .rank = { .method = (enum cn_rank_method)method } });
+        assert_false(c->items[0].paired);
+        assert_true(c->items[0].test.p == 1);
+        assert_true(c->items[0].tost.estimate == 1); /* to the bit */
+        says(&c->items[0], "b is level with a");
+        cn_comparisons_free(c);
+    }
+    cn_dataset_free(d);
+    d = parse("file,joules\na,5\na,7\na,6\nb,6\nb,5\nb,7\n");
+    struct cn_comparisons *c = compare(d, (struct cn_compare_options){ .by = "file" });
+    says(&c->items[0], "a and b hold the same values (3 each; Mann-Whitney p = 1)");
     cn_comparisons_free(c);
     cn_dataset_free(d);
 }
@@ -358,6 +429,9 @@ int main(void)
         cmocka_unit_test(rows_pair_by_their_factors),
         cmocka_unit_test(without_repetitions_there_are_no_pairs),
         cmocka_unit_test(lone_rows_bring_their_intervals),
+        cmocka_unit_test(constants_are_no_metrics),
+        cmocka_unit_test(dates_and_settings_of_other_programs),
+        cmocka_unit_test(identical_values),
         cmocka_unit_test(sentences),
         cmocka_unit_test(the_report_asks_the_same),
         cmocka_unit_test(missing_numbers),

@@ -53,8 +53,15 @@ static void csv(void **state)
     check_cell(d, 2, 1, "0x10", (double)NAN);
     check_cell(d, 2, 2, "1e999", (double)NAN);
     cn_dataset_free(d);
-    d = parse("a;b\n1;2,5\n");
-    check_cell(d, 0, 1, "2,5", (double)NAN);
+    d = parse("a;b;c;d;e\n1;2,5;1,5;1,234;1,5\n2,5;-0,5e1;1.5;1,234,567;\n");
+    check_cell(d, 0, 0, "1", 1); /* decimal commas where the comma does not separate */
+    check_cell(d, 1, 0, "2,5", 2.5);
+    check_cell(d, 0, 1, "2,5", 2.5);
+    check_cell(d, 1, 1, "-0,5e1", -5);
+    check_cell(d, 0, 2, "1,5", (double)NAN);   /* a column has one of the two */
+    check_cell(d, 0, 3, "1,234", (double)NAN); /* thousands */
+    check_cell(d, 0, 4, "1,5", 1.5);
+    check_cell(d, 1, 4, NULL, 0);
     cn_dataset_free(d);
     d = parse("a\tb\n1\t2\n");
     check_cell(d, 0, 1, "2", 2);
@@ -83,6 +90,80 @@ static void json(void **state)
     cn_dataset_free(d);
 }
 
+/* hyperfine: one object with a list, each of its times a repetition. */
+static void json_with_times(void **state)
+{
+    (void)state;
+    struct cn_dataset *d =
+        parse("{\n \"results\": [\n  {\"command\": \"x\", \"mean\": 2, \"user\": 7,\n"
+              "   \"times\": [1, 3], \"exit_codes\": [0, 0],\n"
+              "   \"parameters\": {\"threads\": \"4\"}},\n"
+              "  {\"command\": \"y\", \"times\": []}\n ]\n}\n");
+    const int64_t command = cn_dataset_column(d, "command", 7),
+                  times = cn_dataset_column(d, "times", 5), user = cn_dataset_column(d, "user", 4),
+                  threads = cn_dataset_column(d, "parameter_threads", 17);
+    assert_int_equal(d->n_rows, 3);
+    assert_true(command >= 0 && times >= 0 && user >= 0 && threads >= 0);
+    check_cell(d, 0, (size_t)times, "1", 1);
+    check_cell(d, 1, (size_t)times, "3", 3);
+    check_cell(d, 1, (size_t)command, "x", (double)NAN);
+    check_cell(d, 1, (size_t)threads, "4", 4);
+    check_cell(d, 0, (size_t)user, "7", 7);
+    check_cell(d, 1, (size_t)user, NULL, 0);               /* of both times: not a second one */
+    assert_int_equal(cn_dataset_column(d, "mean", 4), -1); /* follows from the times */
+    check_cell(d, 2, (size_t)times, NULL, 0);
+    cn_dataset_free(d);
+    /* The same in one line, and two such lines. */
+    d = parse("{\"results\": [{\"times\": [1, 2, 3]}]}\n{\"results\": [{\"times\": [4]}]}\n");
+    assert_int_equal(d->n_rows, 4);
+    check_cell(d, 3, 0, "4", 4);
+    cn_dataset_free(d);
+}
+
+/* Criterion's estimates; llama-bench's samples; objects in objects. */
+static void json_with_intervals(void **state)
+{
+    (void)state;
+    struct cn_dataset *d = parse(
+        "{\"mean\": {\"confidence_interval\": {\"confidence_level\": 0.95, \"lower_bound\": 9,"
+        " \"upper_bound\": 11}, \"point_estimate\": 10, \"standard_error\": 1},\n"
+        "\"slope\": null}");
+    assert_int_equal(d->n_rows, 1);
+    assert_int_equal(d->n_columns, 4);
+    check_cell(d, 0, 0, "10", 10);
+    assert_string_equal(d->columns[1], "mean_lo");
+    check_cell(d, 0, 1, "9", 9);
+    check_cell(d, 0, 2, "11", 11);
+    cn_dataset_free(d);
+    d = parse("[{\"avg_ts\": 20, \"samples_ts\": [19, 20, 21]}]");
+    const int64_t lo = cn_dataset_column(d, "avg_ts_lo", 9),
+                  hi = cn_dataset_column(d, "avg_ts_hi", 9);
+    assert_true(lo >= 0 && hi >= 0);
+    /* SciPy: t.interval(0.95, 2, loc=20, scale=sem([19, 20, 21])) */
+    assert_true(fabs(cn_dataset_cell(d, 0, (size_t)lo)->number - 17.51586228) < 1e-7);
+    assert_true(fabs(cn_dataset_cell(d, 0, (size_t)hi)->number - 22.48413772) < 1e-7);
+    cn_dataset_free(d);
+    d = parse("{\"a\": {\"b\": {\"c\": 5}, \"d\": \"x\"}, \"e\": 1}\n");
+    check_cell(d, 0, (size_t)cn_dataset_column(d, "a.b.c", 5), "5", 5);
+    check_cell(d, 0, (size_t)cn_dataset_column(d, "a.d", 3), "x", (double)NAN);
+    cn_dataset_free(d);
+}
+
+static void markdown(void **state)
+{
+    (void)state;
+    struct cn_dataset *d =
+        parse("| model | test |           t/s |\n| --- | :--- | ---: |\n"
+              "| a \\| b | pp512 | 120.11 \u00b1 1.20 |\n| c |  | 7 |\n\nbuild: x (1)\n");
+    assert_int_equal(d->n_columns, 3);
+    assert_int_equal(d->n_rows, 2);
+    check_cell(d, 0, 0, "a | b", (double)NAN);
+    check_cell(d, 0, 2, "120.11 \u00b1 1.20", 120.11);
+    check_cell(d, 1, 1, NULL, 0);
+    check_cell(d, 1, 2, "7", 7);
+    cn_dataset_free(d);
+}
+
 static void joined(void **state)
 {
     (void)state;
@@ -107,21 +188,29 @@ static void refused(void **state)
     static const struct {
         const char *text, *says;
     } cases[] = {
-        {"",                         "found nothing"                                      },
-        { " \n\t\n",                 "found nothing"                                      },
-        { "a,b\n",                   "expected rows of results, found none"               },
-        { "a,,b\n1,2,3\n",           "line 1: expected a header"                          },
-        { "a,b,a\n1,2,3\n",          "found 'a' twice"                                    },
-        { "a,b\n1,2\n1\n",           "line 3: expected 2 fields as in the header, found 1"},
-        { "a,b\n\"1\n2\",2,3\n",     "line 2: expected 2 fields as in the header, found 3"},
-        { "a,b\n1,\"2\n\n",          "line 2: expected a closing quote, found the end"    },
-        { "[]",                      "expected rows of results, found none"               },
-        { "[{}]",                    "expected rows of results, found none"               },
-        { "[1]",                     "value 1: expected an object, found a number"        },
-        { "[{\"a\": 1},",            "line 1, column 11"                                  },
-        { "[{\"a\\n\": 1}]",         "expected keys of printable text, found byte 0x0a"   },
-        { "{\"a\": 1}\n[2]\n",       "line 2: expected an object, found an array"         },
-        { "{\"a\": 1}\n{\"a\": }\n", "object in line 2: line 1, column 7"                 },
+        {"",                                "found nothing"                                      },
+        { " \n\t\n",                        "found nothing"                                      },
+        { "a,b\n",                          "expected rows of results, found none"               },
+        { "a,,b\n1,2,3\n",                  "line 1: expected a header"                          },
+        { "a,b,a\n1,2,3\n",                 "found 'a' twice"                                    },
+        { "a,b\n1,2\n1\n",                  "line 3: expected 2 fields as in the header, found 1"},
+        { "a,b\n\"1\n2\",2,3\n",            "line 2: expected 2 fields as in the header, found 3"},
+        { "a,b\n1,\"2\n\n",                 "line 2: expected a closing quote, found the end"    },
+        { "[]",                             "expected rows of results, found none"               },
+        { "[{}]",                           "expected rows of results, found none"               },
+        { "[1]",                            "value 1: expected an object, found a number"        },
+        { "[{\"a\": 1},",                   "line 1, column 11"                                  },
+        { "[{\"a\\n\": 1}]",                "expected keys of printable text, found byte 0x0a"   },
+        { "{\"a\": 1}\n[2]\n",              "line 2: expected an object, found an array"         },
+        { "{\"a\": 1}\n{\"a\": }\n",        "object in line 2: line 1, column 7"                 },
+        { "{\n\"a\": }\n",                  "line 2, column 6"                                   },
+        { "| a |\n1\n",                     "line 2: expected |---|"                             },
+        { "| a |\n|---|\n",                 "expected rows of results, found none"               },
+        { "| a |\n|---|\n| 1 | 2 |",        "line 3: expected 1 cells as in the header, found 2" },
+        { "| a | a |\n|---|---|\n",         "found 'a' twice"                                    },
+        { "| a |\n|---|\n| 1 |\n\n| b |\n", "line 5: expected one table"                         },
+        { "\xff\xfe"
+          "a",                     "found UTF-16"                                       },
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -197,8 +286,15 @@ static void damaged(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(csv),     cmocka_unit_test(json),     cmocka_unit_test(joined),
-        cmocka_unit_test(refused), cmocka_unit_test(too_much), cmocka_unit_test(damaged),
+        cmocka_unit_test(csv),
+        cmocka_unit_test(json),
+        cmocka_unit_test(joined),
+        cmocka_unit_test(json_with_times),
+        cmocka_unit_test(json_with_intervals),
+        cmocka_unit_test(markdown),
+        cmocka_unit_test(refused),
+        cmocka_unit_test(too_much),
+        cmocka_unit_test(damaged),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,6 +7,7 @@
  * The yardstick is of 256 rows; the test takes fewer, CARNOT_YARDSTICK_ROWS of them (default 16),
  * and allows for the luck of the draw. With 256 it prints the table and allows nothing.
  */
+#include "base/rng.h"
 #include "quant/quant.h"
 
 #include <math.h>
@@ -24,18 +25,10 @@ enum { COLS = 4096, ROWS = 256 };
 /* ---- the data ------------------------------------------------------------------------------- */
 
 struct random {
-    uint64_t state;
+    struct cn_rng rng;
     double spare;
     bool has_spare;
 };
-
-static uint64_t draw(struct random *r) /* splitmix64 */
-{
-    uint64_t z = r->state += 0x9E3779B97F4A7C15u;
-    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9u;
-    z = (z ^ z >> 27) * 0x94D049BB133111EBu;
-    return z ^ z >> 31;
-}
 
 static double gauss(struct random *r) /* Box-Muller */
 {
@@ -43,7 +36,7 @@ static double gauss(struct random *r) /* Box-Muller */
         r->has_spare = false;
         return r->spare;
     }
-    double u = (double)((draw(r) >> 11) + 1) * 0x1p-53, v = (double)(draw(r) >> 11) * 0x1p-53;
+    double u = (double)((cn_rng_next(&r->rng) >> 11) + 1) * 0x1p-53, v = cn_rng_uniform(&r->rng);
     double radius = sqrt(-2 * log(u));
     r->spare = radius * sin(2 * 3.14159265358979323846 * v);
     r->has_spare = true;
@@ -65,15 +58,15 @@ static float *data[2], *importance;
 static int make_data(void **state)
 {
     (void)state;
-    struct random r = { .state = 1001 };
+    struct random r = { .rng.state = 1001 };
     for (int kind = 0; kind < 2; kind++) {
         data[kind] = malloc(sizeof(float) * ROWS * COLS);
-        r = (struct random){ .state = 1001 + (uint64_t)kind };
+        r = (struct random){ .rng.state = 1001 + (uint64_t)kind };
         for (int i = 0; i < ROWS * COLS; i++)
             data[kind][i] = (float)(0.02 * (kind ? student(&r) : gauss(&r)));
     }
     importance = malloc(sizeof(float) * COLS);
-    r = (struct random){ .state = 1003 };
+    r = (struct random){ .rng.state = 1003 };
     for (int i = 0; i < COLS; i++)
         importance[i] = (float)exp(gauss(&r));
     return 0;

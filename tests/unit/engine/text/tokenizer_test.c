@@ -367,13 +367,24 @@ static void test_spm(void **state)
 static void test_phi3_drops_white_space(void **state)
 {
     (void)state;
-    begin_spm(&file);
-    add_text(&file, "general.name", "A Phi-3 like one");
-    struct vocab v = load_ok(&file);
-    check_text(v.t, "[X] \n\t a", 0, (int32_t[]){ 16, 13, -1 });
-    check_text(v.t, "[XX]\n", CN_TOKENIZE_SPECIAL, (int32_t[]){ 17, -1 });
-    check_text(v.t, "<s> a", CN_TOKENIZE_SPECIAL, (int32_t[]){ 1, 15, 8, -1 });
-    close_vocab(&v);
+    static const char *const names[] = { "A Phi-3 like one", "phi3", "Phi 3.5 Mini", "phi_3" };
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        begin_spm(&file);
+        add_text(&file, "general.name", names[i]);
+        struct vocab v = load_ok(&file);
+        check_text(v.t, "[X] \n\t a", 0, (int32_t[]){ 16, 13, -1 });
+        check_text(v.t, "[XX]\n", CN_TOKENIZE_SPECIAL, (int32_t[]){ 17, -1 });
+        check_text(v.t, "<s> a", CN_TOKENIZE_SPECIAL, (int32_t[]){ 1, 15, 8, -1 });
+        close_vocab(&v);
+    }
+    static const char *const others[] = { "Phi 4", "phi-", "ph3", "phi 13" };
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        begin_spm(&file);
+        add_text(&file, "general.name", others[i]);
+        struct vocab v = load_ok(&file);
+        check_text(v.t, "[XX]\n", CN_TOKENIZE_SPECIAL, (int32_t[]){ 17, 7, 19, -1 });
+        close_vocab(&v);
+    }
 }
 
 /* Merging segments one by one, short ones by scanning, long ones with a heap, must give what
@@ -467,7 +478,7 @@ static void test_bpe_merges(void **state)
     assert_true(cn_tokenizer_is_control(v.t, 5));
     assert_false(cn_tokenizer_is_end(v.t, 7));
     check_text(v.t, "a<|im_end|>a", CN_TOKENIZE_SPECIAL, (int32_t[]){ 0, 5, 0, -1 });
-    /* The defaults of this model, 11 and 11, are outside this vocabulary. */
+    /* A file that names no BOS or EOS has none. */
     assert_int_equal(cn_tokenizer_bos(v.t), -1);
     assert_int_equal(cn_tokenizer_eos(v.t), -1);
     check_text(v.t, "a", CN_TOKENIZE_BOS, (int32_t[]){ 0, -1 });
@@ -494,9 +505,6 @@ static void test_bpe_ignore_merges(void **state)
     close_vocab(&v);
 }
 
-/* ---- what is refused
- * ------------------------------------------------------------------------------ */
-
 static void check_refused(const struct bytes *b, enum cn_status status, const char *word)
 {
     struct vocab v = { .t = NULL };
@@ -507,6 +515,134 @@ static void check_refused(const struct bytes *b, enum cn_status status, const ch
         fail_msg("\"%s\" does not name %s", err.text, word);
     assert_null(strchr(err.text, '\n'));
 }
+
+/* A vocabulary of more than eleven words, in which some engines take number 11 for BOS and EOS. */
+static void test_bpe_without_ids(void **state)
+{
+    (void)state;
+    begin(&file, "gpt2");
+    add_array(&file, "tokenizer.ggml.tokens", CN_GGUF_STRING, 16);
+    for (int i = 0; i < 16; i++)
+        add_str(&file, (char[]){ (char)('a' + i), 0 });
+    add_texts(&file, "tokenizer.ggml.merges", NULL, 0);
+    struct vocab v = load_ok(&file);
+    assert_int_equal(cn_tokenizer_bos(v.t), -1);
+    assert_int_equal(cn_tokenizer_eos(v.t), -1);
+    assert_false(cn_tokenizer_is_end(v.t, 11));
+    /* It names no pre-tokenizer either. */
+    assert_non_null(strstr(cn_tokenizer_doubt(v.t), "tokenizer.ggml.pre"));
+    close_vocab(&v);
+    add_text(&file, "tokenizer.ggml.pre", "default");
+    v = load_ok(&file);
+    assert_null(cn_tokenizer_doubt(v.t));
+    close_vocab(&v);
+}
+
+/* SPM's usual ids hold for vocabularies that have such tokens there. */
+static void test_spm_without_ids(void **state)
+{
+    (void)state;
+    for (int special = 0; special < 2; special++) {
+        begin(&file, "llama");
+        add_array(&file, "tokenizer.ggml.tokens", CN_GGUF_STRING, 4);
+        for (int i = 0; i < 4; i++)
+            add_str(&file, special && i == 1 ? "<s>" : (char[]){ (char)('a' + i), 0 });
+        add_array(&file, "tokenizer.ggml.scores", CN_GGUF_F32, 4);
+        add(&file, spm_scores, 16);
+        struct vocab v = load_ok(&file);
+        assert_int_equal(cn_tokenizer_bos(v.t), special ? 1 : -1);
+        assert_int_equal(cn_tokenizer_eos(v.t), -1);
+        assert_null(cn_tokenizer_doubt(v.t));
+        close_vocab(&v);
+    }
+}
+
+static void check_ends(const char *const *texts, size_t n, unsigned ends)
+{
+    begin(&file, "gpt2");
+    add_text(&file, "tokenizer.ggml.pre", "gpt-2");
+    add_texts(&file, "tokenizer.ggml.tokens", texts, n);
+    add_texts(&file, "tokenizer.ggml.merges", NULL, 0);
+    struct vocab v = load_ok(&file);
+    for (size_t i = 0; i < n; i++)
+        if (cn_tokenizer_is_end(v.t, (int32_t)i) != (ends >> i & 1))
+            fail_msg("%s: %s", texts[i], ends >> i & 1 ? "ends nothing" : "ends a generation");
+    close_vocab(&v);
+}
+
+static void test_ends(void **state)
+{
+    (void)state;
+    check_ends((const char *[]){ "<|end|>", "</s>", "<eos>", "a" }, 4, 7);
+    check_ends((const char *[]){ "<|end|>", "<|return|>", "<|call|>" }, 3, 6);
+    check_ends((const char *[]){ "</s>", "<|tool_response>", "<turn|>" }, 3, 6);
+    check_ends((const char *[]){ "[EOS]", "[EOT]", "[INST]" }, 3, 3);
+    check_ends((const char *[]){ "<\xef\xbd\x9c"
+                                 "end" MARK "of" MARK "sentence\xef\xbd\x9c>" },
+               1, 1);
+}
+
+/* ---- BPE of characters */
+
+static const char *const chars_tokens[] = {
+    "<unk>", "<bos>",  "a",      "b",      MARK, MARK "a", "\n\n",
+    "\n",    "<0xC3>", "<0xA9>", "\n\n\n", "bb", "ab",
+};
+enum { N_CHARS = sizeof chars_tokens / sizeof *chars_tokens };
+
+static void begin_chars(struct bytes *b)
+{
+    /* "xb" is no token: "b" comes out of it, and unknown for x. */
+    static const char *const merges[] = { MARK " a", "b b", "\n \n", "a b", "x b" };
+    begin(b, "gemma4");
+    add_texts(b, "tokenizer.ggml.tokens", chars_tokens, N_CHARS);
+    add_texts(b, "tokenizer.ggml.merges", merges, sizeof merges / sizeof *merges);
+    add_array(b, "tokenizer.ggml.token_type", CN_GGUF_I32, N_CHARS);
+    add(b, (int32_t[N_CHARS]){ 2, 3, 1, 1, 1, 1, 1, 1, 6, 6, 1, 1, 1 }, 4 * N_CHARS);
+}
+
+static void test_chars(void **state)
+{
+    (void)state;
+    begin_chars(&file);
+    add_u32(&file, "tokenizer.ggml.bos_token_id", 1);
+    add_bool(&file, "tokenizer.ggml.add_bos_token", false);
+    add_bool(&file, "tokenizer.ggml.add_space_prefix", true);
+    struct vocab v = load_ok(&file);
+    assert_null(cn_tokenizer_doubt(v.t));
+    assert_int_equal(cn_tokenizer_eos(v.t), -1);
+    /* BOS whatever the file says, no space in front whatever it says. */
+    check_text(v.t, "a", CN_TOKENIZE_BOS, (int32_t[]){ 1, 2, -1 });
+    check_text(v.t, " a a", 0, (int32_t[]){ 5, 5, -1 });
+    check_text(v.t, "abb", 0, (int32_t[]){ 2, 11, -1 });
+    /* Line feeds: a run that is a token is that one; else they merge, but with nothing else. */
+    check_text(v.t, "a\n\n\nb", 0, (int32_t[]){ 2, 10, 3, -1 });
+    check_text(v.t, "\n\n\n\n\na", 0, (int32_t[]){ 6, 6, 7, 2, -1 });
+    /* Bytes of what is no token; without an unknown token what has no byte is left out. */
+    check_text(v.t, "\xc3\xa9z", 0, (int32_t[]){ 8, 9, -1 });
+    check_text(v.t, "xb", 0, (int32_t[]){ 3, -1 });
+    check_round_trip(v.t, " a\n\n\xc3\xa9 bb", 9);
+    close_vocab(&v);
+
+    begin_chars(&file);
+    add_u32(&file, "tokenizer.ggml.unknown_token_id", 0);
+    v = load_ok(&file);
+    check_text(v.t, "xb", CN_TOKENIZE_BOS, (int32_t[]){ 0, 3, -1 });
+    char text[4096];
+    memset(text, 'b', sizeof text);
+    int32_t want[sizeof text / 2 + 1];
+    for (size_t i = 0; i < sizeof text / 2; i++)
+        want[i] = 11;
+    want[sizeof text / 2] = -1;
+    check_ids(v.t, text, sizeof text, 0, want);
+    close_vocab(&v);
+    begin(&file, "gemma4");
+    add_texts(&file, "tokenizer.ggml.tokens", chars_tokens, N_CHARS);
+    check_refused(&file, CN_ERR_FORMAT, "tokenizer.ggml.model is gemma4");
+}
+
+/* ---- what is refused
+ * ------------------------------------------------------------------------------ */
 
 static void test_refused(void **state)
 {
@@ -621,6 +757,10 @@ int main(void)
         cmocka_unit_test(test_spm_segments),
         cmocka_unit_test(test_bpe_merges),
         cmocka_unit_test(test_bpe_ignore_merges),
+        cmocka_unit_test(test_bpe_without_ids),
+        cmocka_unit_test(test_spm_without_ids),
+        cmocka_unit_test(test_ends),
+        cmocka_unit_test(test_chars),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_many_equal_tokens),
         cmocka_unit_test(test_bad_files),

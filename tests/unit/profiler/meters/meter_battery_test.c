@@ -153,10 +153,11 @@ static void test_refuses_on_the_charger(void **state)
         assert_true(isnan(watts(&t, true, why)));
         assert_non_null(strstr(why, "charg"));
     }
-    /* Plugged in, yet discharging (a weak charger): the battery's part is no measure of the use,
-     * but its own flow is what is asked for. */
+    /* Plugged in, yet discharging: a weak charger gives the rest. */
     battery(&t, "BAT0", "Discharging");
-    assert_true(near(watts(&t, false, why), 20));
+    assert_true(isnan(watts(&t, true, why)));
+    assert_non_null(strstr(why, "beside a charger (AC is online)"));
+    assert_false(probe(&t, false).info.ok);
     /* No status at all: the charger decides. */
     tree_unlink(&t, "sys/class/power_supply/BAT0/status");
     assert_true(isnan(watts(&t, false, why)));
@@ -229,6 +230,122 @@ static void test_absence_and_permission(void **state)
     assert_false(c.info.ok);
     assert_non_null(strstr(c.info.reason, "battery/current_now: permission denied"));
     assert_non_null(strstr(c.info.remedy, "carnot attribute"));
+    tree_remove(&t);
+}
+
+/* V, mV and uV cannot be taken for one another. */
+static void test_voltage_units(void **state)
+{
+    (void)state;
+    struct tree t = tree_create();
+    char why[200];
+    battery(&t, "battery", "Discharging");
+    put(&t, "battery", "current_now", "812000");
+    static const char *const same[] = { "4000000", "4000", "4" };
+    for (int i = 0; i < 3; i++) {
+        put(&t, "battery", "voltage_now", same[i]);
+        assert_true(near(watts(&t, false, why), 0.812 * 4));
+        struct cn_channel c = probe(&t, false);
+        assert_int_equal(
+            strstr(c.info.sources, i == 1 ? "voltage taken as mV" : "taken as V") != NULL, i > 0);
+    }
+    put(&t, "battery", "voltage_now", "400000"); /* 0.4 V, or 400 V */
+    assert_true(isnan(watts(&t, false, why)));
+    assert_non_null(strstr(why, "voltage_now says 400000"));
+    tree_remove(&t);
+}
+
+static void test_no_value(void **state)
+{
+    (void)state;
+    struct tree t = tree_create();
+    char why[200];
+    static const char *const none[] = { "65535", "65535000", "-2147483648", "2147483647",
+                                        "4294967295" };
+    battery(&t, "BAT0", "Discharging");
+    for (int i = 0; i < 5; i++) {
+        put(&t, "BAT0", "power_now", none[i]);
+        assert_true(isnan(watts(&t, false, why)));
+        assert_non_null(strstr(why, "does not know"));
+    }
+    tree_remove(&t);
+}
+
+/* A status that sticks, a battery of a keyboard, two gauges of one cell, two cells alike. */
+static void test_what_is_a_battery_in_use(void **state)
+{
+    (void)state;
+    struct tree t = tree_create();
+    char why[200];
+    battery(&t, "BAT0", "Not charging");
+    put(&t, "BAT0", "power_now", "7000000");
+    assert_true(isnan(watts(&t, false, why)));
+    put(&t, "AC", "type", "Mains");
+    put(&t, "AC", "online", "0");
+    assert_true(near(watts(&t, false, why), 7));
+    put(&t, "hid", "type", "Battery");
+    put(&t, "hid", "status", "Discharging");
+    put(&t, "hid", "capacity", "80");
+    assert_true(near(watts(&t, false, why), 7));
+    battery(&t, "bms", "Discharging");
+    put(&t, "bms", "power_now", "7100000");
+    assert_true(near(watts(&t, false, why), 7));
+    struct cn_channel c = probe(&t, false);
+    assert_non_null(strstr(c.info.sources, "bms sees the cell of BAT0"));
+    put(&t, "BAT0", "serial_number", "1");
+    put(&t, "bms", "serial_number", "2");
+    assert_true(near(watts(&t, false, why), 14.1));
+    tree_remove(&t);
+}
+
+/* The sign flips while the status stays: charging, whatever the status says. A driver whose first
+ * sign is not that of the kernel's rule leaves open which of them is use. */
+static void test_signs_that_flip(void **state)
+{
+    (void)state;
+    for (int first = -1; first <= 1; first += 2) {
+        struct tree t = tree_create();
+        battery(&t, "b", "Discharging");
+        put(&t, "b", "voltage_now", "4000000");
+        put(&t, "b", "current_now", first < 0 ? "-500000" : "500000");
+        struct cn_meter_request request = { .root = t.root, .arg = "" };
+        struct cn_channel c = { .info = { .ok = true } };
+        struct cn_opened opened;
+        void *b = cn_meter_battery.open(&request, &c, &opened);
+        struct cn_reading r;
+        char remark[256] = "";
+        assert_int_equal(cn_meter_battery.read(b, 0, &r), CN_READ_OK);
+        put(&t, "b", "current_now", first < 0 ? "900000" : "-900000");
+        assert_int_equal(cn_meter_battery.read(b, 0, &r), CN_READ_FAIL);
+        assert_non_null(strstr(r.why, "flips"));
+        cn_meter_battery.conclude(b, &c, remark, sizeof remark);
+        assert_int_equal(c.info.ok, first < 0);
+        cn_meter_battery.close(b);
+        tree_remove(&t);
+    }
+}
+
+/* A charger that comes while the battery goes on to discharge. */
+static void test_weak_charger_while_it_runs(void **state)
+{
+    (void)state;
+    struct tree t = tree_create();
+    battery(&t, "BAT0", "Discharging");
+    put(&t, "BAT0", "power_now", "8000000");
+    put(&t, "ucsi", "type", "USB");
+    put(&t, "ucsi", "online", "0");
+    struct cn_meter_request request = { .root = t.root, .arg = "" };
+    struct cn_channel c = { 0 };
+    struct cn_opened opened;
+    void *b = cn_meter_battery.open(&request, &c, &opened);
+    struct cn_reading r;
+    assert_int_equal(cn_meter_battery.read(b, 0, &r), CN_READ_OK);
+    put(&t, "ucsi", "online", "1");
+    assert_int_equal(cn_meter_battery.read(b, 0, &r), CN_READ_FAIL);
+    assert_non_null(strstr(r.why, "ucsi is online"));
+    put(&t, "ucsi", "online", "0");
+    assert_int_equal(cn_meter_battery.read(b, 0, &r), CN_READ_OK);
+    cn_meter_battery.close(b);
     tree_remove(&t);
 }
 
@@ -308,6 +425,11 @@ int main(void)
         cmocka_unit_test(test_contradiction_of_units),
         cmocka_unit_test(test_absence_and_permission),
         cmocka_unit_test(test_against_what_is_left),
+        cmocka_unit_test(test_voltage_units),
+        cmocka_unit_test(test_no_value),
+        cmocka_unit_test(test_what_is_a_battery_in_use),
+        cmocka_unit_test(test_signs_that_flip),
+        cmocka_unit_test(test_weak_charger_while_it_runs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -97,6 +97,68 @@ static void test_names_and_boundaries(void **state)
     tree_remove(&t);
 }
 
+static double watts_of(const struct tree *t, const char *name, char why[200])
+{
+    struct cn_meter_request request = { .root = t->root, .arg = "" };
+    struct cn_channel_list list = probe(t);
+    struct cn_channel c = *find(&list, name);
+    struct cn_opened about = { 0 };
+    void *opened = cn_meter_hwmon.open(&request, &c, &about);
+    assert_non_null(opened);
+    struct cn_reading r = { .value = -1 };
+    enum cn_read result = cn_meter_hwmon.read(opened, 0, &r);
+    cn_meter_hwmon.close(opened);
+    free(list.items);
+    memcpy(why, r.why, 200);
+    return result == CN_READ_OK ? 1e-6 * r.value : (double)NAN;
+}
+
+/* What is known to be the whole, by chip and label, is taken unasked; its parts are not. */
+static void test_wholes(void **state)
+{
+    (void)state;
+    struct tree t = tree_create();
+    tree_write(&t, HWMON "0/name", "macsmc_hwmon\n");
+    tree_write(&t, HWMON "0/power1_label", "AC Input Power\n");
+    tree_write(&t, HWMON "0/power1_input", "0\n");
+    tree_write(&t, HWMON "0/power2_label", "Total System Power\n");
+    tree_write(&t, HWMON "0/power2_input", "9000000\n");
+    tree_write(&t, HWMON "1/name", "fam15h_power\n");
+    tree_write(&t, HWMON "1/power1_input", "30000000\n");
+    tree_write(&t, HWMON "2/name", "nct6775\n");
+    tree_write(&t, HWMON "2/power1_label", "System\n");
+    tree_write(&t, HWMON "2/power1_input", "1\n");
+    struct cn_channel_list list = probe(&t);
+    const struct cn_channel *c = find(&list, "hwmon:macsmc_hwmon:Total_System_Power");
+    assert_true(c->automatic);
+    assert_string_equal(c->info.boundary, "system");
+    c = find(&list, "hwmon:fam15h_power:power1");
+    assert_true(c->automatic);
+    assert_string_equal(c->info.boundary, "package");
+    assert_false(find(&list, "hwmon:macsmc_hwmon:AC_Input_Power")->automatic);
+    assert_false(find(&list, "hwmon:nct6775:System")->automatic);
+    free(list.items);
+    tree_remove(&t);
+}
+
+/* 0xffffffff mW is how an ACPI meter says that it does not know. */
+static void test_no_value(void **state)
+{
+    (void)state;
+    struct tree t = tree_create();
+    char why[200];
+    tree_write(&t, HWMON "0/name", "power_meter\n");
+    tree_write(&t, HWMON "0/power1_average", "200000000\n");
+    assert_true(fabs(watts_of(&t, "hwmon:power_meter:power1", why) - 200) < 1e-9);
+    tree_write(&t, HWMON "0/power1_average", "4294967295000\n");
+    assert_true(isnan(watts_of(&t, "hwmon:power_meter:power1", why)));
+    assert_non_null(strstr(why, "does not know"));
+    tree_write(&t, HWMON "0/power1_average", "20001000000\n");
+    assert_true(isnan(watts_of(&t, "hwmon:power_meter:power1", why)));
+    assert_non_null(strstr(why, "20 kW"));
+    tree_remove(&t);
+}
+
 static void test_absence(void **state)
 {
     (void)state;
@@ -114,6 +176,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_names_and_boundaries),
+        cmocka_unit_test(test_wholes),
+        cmocka_unit_test(test_no_value),
         cmocka_unit_test(test_absence),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -187,10 +187,13 @@ static void test_a_gauge_knows_nothing_of_a_gap(void **state)
         assert_true(within.updates < 2);
         /* Over both sides the gap counts for nothing, and its 22 s may have had another power. */
         cn_series_span(&s, 5000LL * MS, 37000LL * MS, &across);
-        assert_true(across.updates > 98 && across.updates < 103);
-        assert_true(sqrt(across.var_uj2) > 22 * 3e6 / 8);
+        if (equal) /* and one value all through has not measured anything */
+            assert_true(across.updates < 1 && strstr(across.slow, "measure 180 s"));
+        else
+            assert_true(across.updates > 98 && across.updates < 103);
+        assert_true(equal || sqrt(across.var_uj2) > 22 * 3e6 / 8);
         cn_series_span(&s, 1000LL * MS, 6000LL * MS, &seen);
-        assert_true(fabs(seen.updates - 50) < 1.5);
+        assert_true(equal ? seen.updates < 1 : fabs(seen.updates - 50) < 1.5);
         assert_true(sqrt(seen.var_uj2) < 0.1e6);
         cn_series_free(&s);
     }
@@ -282,6 +285,81 @@ static void test_a_counter_cut_where_nobody_looked(void **state)
     cn_series_free(&s);
 }
 
+/* A gauge read each 50 ms that shows a new value each `seconds`, for `n` of them. */
+static struct cn_series slow_gauge(double seconds, int n)
+{
+    struct cn_series s = make(false, 0);
+    for (int64_t t = 0; t < (int64_t)(n * seconds * 1e9); t += 50 * MS)
+        add(&s, t, 5e6 + 1e5 * ((int)(1e-9 * (double)t / seconds) * 7 % 11));
+    cn_series_settle(&s);
+    return s;
+}
+
+/* Few changes: the period is the longest hold, the first and the last as long as they were seen. */
+static void test_stale_gauges(void **state)
+{
+    (void)state;
+    struct cn_estimate e;
+    struct cn_series s = slow_gauge(12, 2);
+    assert_true(fabs(s.period_ns - 12e9) < 0.1e9);
+    cn_series_span(&s, 0, 8000LL * MS, &e);
+    assert_true(e.updates < 1);
+    assert_string_equal(e.slow, "too few new values of the gauge: it refreshes every 12 s or "
+                                "slower: measure 120 s");
+    cn_series_span(&s, 8000LL * MS, 20000LL * MS, &e);
+    assert_true(e.updates < 1.5);
+    cn_series_free(&s);
+    s = slow_gauge(60, 1); /* one value all through */
+    cn_series_span(&s, 10000LL * MS, 50000LL * MS, &e);
+    assert_true(e.updates < 1 && strstr(e.slow, "measure 600 s"));
+    cn_series_free(&s);
+    s = slow_gauge(0.3, 100);
+    cn_series_span(&s, 5000LL * MS, 15000LL * MS, &e);
+    assert_true(fabs(e.updates - 33) < 2);
+    cn_series_free(&s);
+}
+
+/* A gauge of 0.3 s that then shows one value for 12 s, or for 1 s, which equal values explain. */
+static void test_a_gauge_that_falls_asleep(void **state)
+{
+    (void)state;
+    for (int asleep = 0; asleep < 2; asleep++) {
+        struct cn_series s = make(false, 0);
+        struct cn_estimate e;
+        const int64_t wakes = asleep ? 22000 : 11000;
+        for (int64_t ms = 0; ms < 32000; ms += 50)
+            add(&s, ms * MS,
+                5e6 + 1e5 * (double)((ms < 10000 || ms > wakes ? ms : 10000) / 300 * 7 % 11));
+        cn_series_settle(&s);
+        cn_series_span(&s, 5000LL * MS, 30000LL * MS, &e);
+        if (asleep) {
+            assert_true(e.updates < 48);
+            assert_true(1e-6 * sqrt(e.var_uj2) > 5); /* 12 s at a quarter more or less */
+        } else {
+            assert_true(e.updates > 75);
+            assert_true(1e-6 * sqrt(e.var_uj2) < 3);
+        }
+        cn_series_free(&s);
+    }
+}
+
+/* Rows of 0.1 s that show one value from 10 to 20 s: level power if the stretch is that one. */
+static void test_level_rows(void **state)
+{
+    (void)state;
+    struct cn_series s = make(false, 100.0 * MS);
+    struct cn_estimate e;
+    for (int64_t i = 0; i <= 300; i++)
+        cn_series_add(&s, i * 100 * MS, i * 100 * MS, i < 100 ? 4e6 : i < 200 ? 9e6 : 5e6, false);
+    cn_series_rows(&s);
+    cn_series_settle(&s);
+    cn_series_span(&s, 10000LL * MS, 20000LL * MS, &e);
+    assert_true(fabs(e.updates - 100) < 2);
+    cn_series_span(&s, 12000LL * MS, 18000LL * MS, &e);
+    assert_true(e.updates < 1 && strstr(e.slow, "every 10 s or slower: measure 100 s"));
+    cn_series_free(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -292,6 +370,9 @@ int main(void)
         cmocka_unit_test(test_gauge_is_a_trapezoid),
         cmocka_unit_test(test_refresh_of_a_gauge),
         cmocka_unit_test(test_a_gauge_knows_nothing_of_a_gap),
+        cmocka_unit_test(test_stale_gauges),
+        cmocka_unit_test(test_a_gauge_that_falls_asleep),
+        cmocka_unit_test(test_level_rows),
         cmocka_unit_test(test_a_counter_that_stops),
         cmocka_unit_test(test_rows_that_repeat),
         cmocka_unit_test(test_steps_of_a_counter),

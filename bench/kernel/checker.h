@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * What kernel_check.c and vec_check.c share.
+ * What the checks of kernels share: buffers flush against unmapped pages, and the keeping of what
+ * was found.
  */
-#ifndef CN_KERNEL_CHECK_PART_H
-#define CN_KERNEL_CHECK_PART_H
+#ifndef CN_CHECKER_H
+#define CN_CHECKER_H
 
 #include "bench/kernel/guarded.h"
 #include "bench/kernel/kernel_check.h"
@@ -48,26 +49,6 @@ __attribute__((format(printf, 2, 3))) void cn_check_fail(struct cn_check *result
 /* Notes that a result was `error` from where it should be and `bound` was allowed, both relative to
  * `magnitude`. Returns whether that is good. NaN is not. */
 bool cn_check_within(struct cn_check *result, double error, double bound, double magnitude);
-
-/* A product by the panel GEMM. */
-struct cn_gemm_call {
-    const struct cn_kernels *k;
-    const struct cn_ops *ops;
-    int64_t n_rows, n_tokens, n_cols;
-    enum cn_act_kind kind;
-    const void *w;
-    size_t row_bytes;
-    const float *x;
-    void *panel, *scratch;
-    float *y;
-    int64_t y_stride;
-};
-
-/* way_check.c: what a product of the kind CN_ACT_Q8_WIDE or CN_ACT_BF16 made of its operands. The
- * panel's activations and each row's new codes are held to how far rounding may move them; results
- * to the exact product of those. */
-bool cn_check_way(const struct cn_format *format, const struct cn_gemm_call *call,
-                  const char *where, struct cn_check *result);
 
 /* The same bits, or both NaN. */
 bool cn_same_float(float a, float b);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-#include "bench/kernel/kernel_check_part.h"
+#include "bench/kernel/blocked_check.h"
 
+#include "bench/kernel/checker.h"
 #include "quant/gemm.h"
 
 #include <math.h>
@@ -40,7 +41,7 @@ static void read_act(const struct cn_gemm_call *g, int64_t t, struct operand *to
 }
 
 /* One row, converted anew. tmp: enough for 512 columns unpacked and converted. */
-static void read_row(const struct cn_gemm_call *g, const struct cn_gemm_way *way,
+static void read_row(const struct cn_gemm_call *g, const struct cn_gemm_blocked *blocked,
                      const struct cn_format *f, int64_t r, struct operand *to)
 {
     uint8_t codes[CN_BLOCK_COLS];
@@ -51,14 +52,14 @@ static void read_row(const struct cn_gemm_call *g, const struct cn_gemm_way *way
     const uint8_t *w = (const uint8_t *)g->w + (size_t)r * g->row_bytes;
     for (int64_t b = 0; b < g->n_cols / CN_WIDE; b++, w += cn_row_bytes(f, CN_WIDE)) {
         g->k->unpack(CN_WIDE, w, codes, CN_CHUNK, scale, min);
-        way->convert(&g->k->panel, CN_WIDE, codes, scale, min, chunks, scale256);
+        blocked->convert(&g->k->panel, CN_WIDE, codes, scale, min, chunks, scale256);
         for (int c = 0; c < CN_WIDE; c++) {
             const uint8_t *chunk = chunks + c / per * N * CN_CHUNK;
             uint16_t h;
             memcpy(&h, chunk + c % per * 2 % CN_CHUNK, sizeof h);
-            to->v[b * CN_WIDE + c] = !wide       ? (double)bf16_at(&h)
-                                     : way->zero ? chunk[c % per] - way->zero
-                                                 : (int8_t)chunk[c % per];
+            to->v[b * CN_WIDE + c] = !wide           ? (double)bf16_at(&h)
+                                     : blocked->zero ? chunk[c % per] - blocked->zero
+                                                     : (int8_t)chunk[c % per];
         }
         to->scale[b] = wide ? (double)scale256[0] : 1;
     }
@@ -155,11 +156,11 @@ static bool check_product(const struct cn_gemm_call *g, const struct operand *ro
     return cn_check_within(result, fabs((double)y - sum), *bound, size);
 }
 
-bool cn_check_way(const struct cn_format *format, const struct cn_gemm_call *g, const char *where,
-                  struct cn_check *result)
+bool cn_check_blocked(const struct cn_format *format, const struct cn_gemm_call *g,
+                      const char *where, struct cn_check *result)
 {
     const struct cn_gemm *gemm = g->ops->gemm;
-    const struct cn_gemm_way *way =
+    const struct cn_gemm_blocked *blocked =
         gemm->fast && gemm->fast->act == g->kind ? gemm->fast : gemm->exact;
     const size_t k = (size_t)g->n_cols, per = k + k / CN_WIDE;
     double *memory = malloc((1 + (size_t)g->n_tokens) * per * sizeof *memory);
@@ -178,7 +179,7 @@ bool cn_check_way(const struct cn_format *format, const struct cn_gemm_call *g, 
         }
     }
     for (int64_t r = 0; r < g->n_rows; r++) {
-        read_row(g, way, format, r, &row);
+        read_row(g, blocked, format, r, &row);
         if (!check_operands(format, g, r, true, &row)) {
             cn_check_fail(result, "%s: row %lld is converted wrongly", where, (long long)r);
             goto done;

@@ -4,7 +4,7 @@
  * 2009) and the front of what nothing beats on all counts.
  */
 #include "bench/page/plot.h"
-#include "bench/report/report_findings.h"
+#include "bench/report/report_layout.h"
 
 #include <math.h>
 #include <stdlib.h>
