@@ -299,7 +299,9 @@ static bool open_chat(const struct arguments *a, struct cn_run *run)
         const char *file = !of_template ? (strncmp(err.text, "tools", 5) == 0 ? a->tools : NULL)
                            : a->template_file ? a->template_file
                                               : a->model;
-        if (file)
+        if (!a->template_file && !a->template_name && !cn_chat_has_template(run->model))
+            cn_die("%s: %s (--template)", a->model, err.text);
+        else if (file)
             cn_die("%s: %s", file, err.text);
         else
             cn_die("%s", err.text);
