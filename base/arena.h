@@ -1,31 +1,26 @@
 /* SPDX-License-Identifier: MIT
  *
- * One allocation that is laid out in pieces: the same code first measures them, then hands them
- * out.
+ * Memory that is taken in small pieces and given back as a whole, with a limit on all of it.
  */
 #ifndef CN_ARENA_H
 #define CN_ARENA_H
 
-#include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
-
-/* Of a cache line, and of the widest vectors: how pieces of an arena are aligned. */
-enum { CN_ALIGN = 64 };
-
-/* n up to a multiple of unit, which is above 0; less than n if that overflows. */
-static inline size_t cn_round_up(size_t n, size_t unit)
-{
-    return (n + unit - 1) / unit * unit;
-}
 
 struct cn_arena {
-    uint8_t *base; /* aligned to CN_ALIGN, the caller's; NULL: pieces are measured only */
-    size_t used;   /* bytes, a multiple of CN_ALIGN */
-    bool overflow; /* more was asked for than can be addressed; pieces from there on are NULL */
+    struct cn_arena_block *blocks; /* the newest first; NULL: none yet */
+    size_t used;                   /* bytes of the newest block */
+    size_t total;                  /* bytes taken from the system */
+    size_t limit;                  /* most of them; set by the caller before the first use */
 };
 
-/* The next piece, for count things of size bytes each; NULL without a base. */
-void *cn_arena_take(struct cn_arena *arena, int64_t count, size_t size);
+/* n bytes (0 is allowed), aligned for any type, not cleared. NULL without memory or beyond the
+ * limit. */
+void *cn_arena_alloc(struct cn_arena *arena, size_t n);
+/* The piece p of n_old bytes (NULL: 0) as one of n_new >= n_old, its bytes kept; in place if it is
+ * the newest and there is room. NULL as above; the old piece then is still good. */
+void *cn_arena_grow(struct cn_arena *arena, void *p, size_t n_old, size_t n_new);
+/* Gives all back; the arena is empty then and may be used again. */
+void cn_arena_free(struct cn_arena *arena);
 
 #endif

@@ -6,7 +6,7 @@
  */
 #include "quant/gemm.h"
 
-#include "base/arena.h"
+#include "base/layout.h"
 
 #include <assert.h>
 #include <string.h>

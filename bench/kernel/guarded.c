@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "bench/kernel/guarded.h"
 
-#include "base/arena.h"
+#include "base/layout.h"
 
 #include <setjmp.h>
 #include <signal.h>

@@ -11,7 +11,6 @@
 #include <errno.h>
 #include <math.h>
 #include <stdarg.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -446,8 +445,6 @@ static enum cn_status line_template_arg(struct parser *p)
     enum cn_status status = CN_OK;
     if (!a.key)
         return no_memory(p);
-    if (strchr(a.key, '='))
-        return wrong(p, "'%s': a name without '=' expected, then its values", a.key);
     for (int i = 2; i < p->n_words; i++) {
         const char *value;
         CN_TRY(json_value(p, p->words[i], &value));

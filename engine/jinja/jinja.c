@@ -66,9 +66,9 @@ enum cn_status cn_jinja_compile(struct cn_str source, struct cn_jinja **jinja, s
                  source.n);
     struct cn_jinja *made = calloc(1, sizeof *made);
     CN_RETURN_IF(!made, CN_ERR_MEMORY, err, "chat template: no memory");
-    made->region.limit = COMPILED_BYTES;
+    made->arena.limit = COMPILED_BYTES;
     struct cn_jrun run = {
-        .region = &made->region, .err = err, .line = 1, .work_left = CN_J_MAX_WORK
+        .arena = &made->arena, .err = err, .line = 1, .work_left = CN_J_MAX_WORK
     };
     if (setjmp(run.escape) == 0) {
         compile(&run, made, source);
@@ -84,7 +84,7 @@ void cn_jinja_free(struct cn_jinja *jinja)
     if (!jinja)
         return;
     cn_strmap_free(&jinja->symbols);
-    cn_region_free(&jinja->region);
+    cn_arena_free(&jinja->arena);
     free(jinja);
 }
 
@@ -155,10 +155,10 @@ static void render(struct cn_jrun *run, const struct cn_jinja_options *options,
 enum cn_status cn_jinja_render(const struct cn_jinja *jinja, const struct cn_jinja_options *options,
                                struct cn_jinja_text *out, struct cn_error *err)
 {
-    struct cn_region region = { .limit = RENDER_BYTES };
+    struct cn_arena arena = { .limit = RENDER_BYTES };
     struct tm now;
     time_t clock = time(NULL);
-    struct cn_jrun run = { .region = &region,
+    struct cn_jrun run = { .arena = &arena,
                            .err = err,
                            .line = 1,
                            .work_left = CN_J_MAX_WORK,
@@ -168,7 +168,7 @@ enum cn_status cn_jinja_render(const struct cn_jinja *jinja, const struct cn_jin
     run.status = CN_OK;
     if (setjmp(run.escape) == 0)
         render(&run, options, out);
-    cn_region_free(&region);
+    cn_arena_free(&arena);
     return run.status;
 }
 

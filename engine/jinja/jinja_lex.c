@@ -141,7 +141,8 @@ static bool is_name(const struct lexer *x, bool first, size_t *length)
     uint32_t cp = cn_utf8_next(x->source.p + x->at, x->source.n - x->at, length);
     enum cn_uclass class = cp == CN_UTF8_INVALID ? CN_U_NONE : cn_unicode_class(cp);
     return (class >= CN_U_LU && class <= CN_U_LO) ||
-           (!first && (class == CN_U_M || class == CN_U_ND));
+           (!first &&
+            (class == CN_U_M || class == CN_U_ND || class == CN_U_NL || class == CN_U_NO));
 }
 
 /* Digits with single underscores between them; how many bytes from x->at + from on. */

@@ -260,17 +260,22 @@ METHOD(rpartition)
     return partitioned(run, v, a[0], true);
 }
 
-/* Whether there are characters, and all are of the classes from..to. */
-static struct cn_jval all_of(struct cn_jrun *run, struct cn_jval v, enum cn_uclass from,
-                             enum cn_uclass to, enum cn_uclass also)
+/* Sets of classes, as masks. */
+#define CLASS(name) (1u << CN_U_##name)
+enum {
+    LETTERS = CLASS(LU) | CLASS(LL) | CLASS(LT) | CLASS(LM) | CLASS(LO),
+    NUMBERS = CLASS(ND) | CLASS(NL) | CLASS(NO),
+};
+
+/* Whether there are characters, and all are of these classes. */
+static struct cn_jval all_of(struct cn_jrun *run, struct cn_jval v, unsigned classes)
 {
     size_t length;
     cn_j_work(run, 1 + v.string->n / 8, 0);
     for (size_t at = 0; at < v.string->n; at += length) {
         uint32_t cp = cn_j_char(v.string, at, &length);
-        enum cn_uclass class = cn_unicode_class(cp);
-        if ((class < from || class > to) && class != also &&
-            !(from == CN_U_SPACE && cn_j_is_space(cp)))
+        if (!(classes >> cn_unicode_class(cp) & 1) &&
+            !(classes == CLASS(SPACE) && cn_j_is_space(cp)))
             return cn_j_bool(false);
     }
     return cn_j_bool(v.string->n > 0);
@@ -278,22 +283,22 @@ static struct cn_jval all_of(struct cn_jrun *run, struct cn_jval v, enum cn_ucla
 METHOD(isalpha)
 {
     UNUSED;
-    return all_of(run, v, CN_U_LU, CN_U_LO, CN_U_LU);
+    return all_of(run, v, LETTERS);
 }
 METHOD(isdigit)
 {
     UNUSED;
-    return all_of(run, v, CN_U_ND, CN_U_ND, CN_U_ND);
+    return all_of(run, v, CLASS(ND));
 }
 METHOD(isalnum)
 {
     UNUSED;
-    return all_of(run, v, CN_U_LU, CN_U_LO, CN_U_ND);
+    return all_of(run, v, LETTERS | NUMBERS);
 }
 METHOD(isspace)
 {
     UNUSED;
-    return all_of(run, v, CN_U_SPACE, CN_U_SPACE, CN_U_SPACE);
+    return all_of(run, v, CLASS(SPACE));
 }
 
 /* ---- dicts, lists, loops -----------------------------------------------------------------------

@@ -120,7 +120,7 @@ struct cn_jnode {
 };
 
 struct cn_jinja {
-    struct cn_region region;
+    struct cn_arena arena;
     struct cn_str source;                   /* line ends are LF */
     struct cn_strmap symbols;               /* names -> numbers */
     const struct cn_jbuiltin **functions;   /* [symbols.n] the built-in of each name, or NULL */

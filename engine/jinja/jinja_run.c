@@ -28,19 +28,19 @@ _Noreturn void cn_j_fail(struct cn_jrun *run, enum cn_status status, const char 
 
 void *cn_j_alloc(struct cn_jrun *run, size_t n)
 {
-    void *p = cn_region_alloc(run->region, n);
+    void *p = cn_arena_alloc(run->arena, n);
     if (!p)
         cn_j_fail(run, CN_ERR_MEMORY, "no memory, or more than %zu MiB needed",
-                  run->region->limit >> 20);
+                  run->arena->limit >> 20);
     return p;
 }
 
 void *cn_j_grow(struct cn_jrun *run, void *p, size_t n_old, size_t n_new)
 {
-    void *grown = cn_region_grow(run->region, p, n_old, n_new);
+    void *grown = cn_arena_grow(run->arena, p, n_old, n_new);
     if (!grown)
         cn_j_fail(run, CN_ERR_MEMORY, "no memory, or more than %zu MiB needed",
-                  run->region->limit >> 20);
+                  run->arena->limit >> 20);
     return grown;
 }
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
  * The values of templates, and the state of one compilation or rendering. All memory is that of an
- * region; an error jumps to the one place where the work began, so nothing here returns a status.
+ * arena; an error jumps to the one place where the work began, so nothing here returns a status.
  */
 #ifndef CN_JINJA_VALUE_H
 #define CN_JINJA_VALUE_H
 
+#include "base/arena.h"
 #include "base/error.h"
-#include "base/region.h"
 #include "base/str.h"
 
 #include <setjmp.h>
@@ -25,7 +25,7 @@ struct cn_jargs;
 struct cn_jtables;
 
 struct cn_jrun {
-    struct cn_region *region;
+    struct cn_arena *arena;
     jmp_buf escape;
     enum cn_status status; /* why it was taken */
     struct cn_error *err;  /* may be NULL */

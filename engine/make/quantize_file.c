@@ -3,7 +3,7 @@
  * A model file into another file type. Row by row: a piece of a tensor is read from the mapping,
  * converted by all threads and written, so that memory is a few rows however large the model.
  */
-#include "base/arena.h"
+#include "base/layout.h"
 #include "engine/tools.h"
 
 #include <inttypes.h>

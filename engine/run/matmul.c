@@ -3,7 +3,7 @@
  * Matrix products on threads: a few tokens go row by row through gemv, many through the panel GEMM.
  * Each output row is made by one thread in one order, so results do not depend on the thread count.
  */
-#include "base/arena.h"
+#include "base/layout.h"
 #include "engine/run/session.h"
 
 #include <string.h>
@@ -32,26 +32,26 @@ static size_t panel_bytes(int64_t n_tokens, int64_t n_cols)
 }
 
 static void lay_out(struct cn_input *in, int64_t n_tokens, int64_t n_cols, bool q8, bool f32,
-                    struct cn_arena *arena)
+                    struct cn_layout *arena)
 {
     const int64_t cells = row_tokens(n_tokens) * n_cols;
     memset(in, 0, sizeof *in);
     if (q8) {
-        in->q = cn_arena_take(arena, cells, sizeof *in->q);
-        in->d = cn_arena_take(arena, cells / 32, sizeof *in->d);
-        in->sum32 = cn_arena_take(arena, cells / 32, sizeof *in->sum32);
-        in->sum16 = cn_arena_take(arena, cells / 16, sizeof *in->sum16);
-        in->panel_q8_memory = cn_arena_take(arena, 1, panel_bytes(n_tokens, n_cols));
+        in->q = cn_layout_take(arena, cells, sizeof *in->q);
+        in->d = cn_layout_take(arena, cells / 32, sizeof *in->d);
+        in->sum32 = cn_layout_take(arena, cells / 32, sizeof *in->sum32);
+        in->sum16 = cn_layout_take(arena, cells / 16, sizeof *in->sum16);
+        in->panel_q8_memory = cn_layout_take(arena, 1, panel_bytes(n_tokens, n_cols));
     }
     if (f32)
         in->panel_f32_memory =
-            cn_arena_take(arena, 1, cn_act_panel_bytes(CN_ACT_F32, n_tokens, n_cols));
+            cn_layout_take(arena, 1, cn_act_panel_bytes(CN_ACT_F32, n_tokens, n_cols));
 }
 
 size_t cn_input_bytes(int64_t n_tokens, int64_t n_cols, bool q8, bool f32)
 {
     struct cn_input in;
-    struct cn_arena measure = { 0 };
+    struct cn_layout measure = { 0 };
     lay_out(&in, n_tokens, n_cols, q8, f32, &measure);
     return measure.overflow ? SIZE_MAX : measure.used;
 }
@@ -59,7 +59,7 @@ size_t cn_input_bytes(int64_t n_tokens, int64_t n_cols, bool q8, bool f32)
 void cn_input_init(struct cn_input *in, int64_t n_tokens, int64_t n_cols, bool q8, bool f32,
                    void *memory)
 {
-    struct cn_arena arena = { .base = memory };
+    struct cn_layout arena = { .base = memory };
     lay_out(in, n_tokens, n_cols, q8, f32, &arena);
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/run/session.h"
 
-#include "base/arena.h"
 #include "base/error.h"
+#include "base/layout.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -42,31 +42,31 @@ static void input_kinds(const struct cn_model *m, bool *q8, bool *f32)
     }
 }
 
-static void lay_out_experts(struct cn_session *s, struct cn_arena *c, bool q8, bool f32)
+static void lay_out_experts(struct cn_session *s, struct cn_layout *c, bool q8, bool f32)
 {
     const struct cn_hparams *hp = &s->model->hp;
     const int64_t slots = s->n_batch * hp->n_expert_used, E = hp->n_expert;
     const int64_t widest = max64(hp->n_embd, hp->n_ff_expert);
-    s->expert_inputs = cn_arena_take(c, E, sizeof *s->expert_inputs);
-    s->router = cn_arena_take(c, s->n_batch * E, sizeof(float));
-    s->chosen = cn_arena_take(c, slots, sizeof(int32_t));
-    s->chosen_weight = cn_arena_take(c, slots, sizeof(float));
-    s->expert_first = cn_arena_take(c, E + 1, sizeof(int32_t));
-    s->slot_token = cn_arena_take(c, slots, sizeof(int32_t));
-    s->token_slot = cn_arena_take(c, slots, sizeof(int32_t));
-    s->expert_x = cn_arena_take(c, slots * hp->n_embd, sizeof(float));
-    s->expert_y = cn_arena_take(c, max64(slots, s->n_batch) * hp->n_embd, sizeof(float));
-    s->products = cn_arena_take(c, 2 * E + 4, sizeof *s->products);
+    s->expert_inputs = cn_layout_take(c, E, sizeof *s->expert_inputs);
+    s->router = cn_layout_take(c, s->n_batch * E, sizeof(float));
+    s->chosen = cn_layout_take(c, slots, sizeof(int32_t));
+    s->chosen_weight = cn_layout_take(c, slots, sizeof(float));
+    s->expert_first = cn_layout_take(c, E + 1, sizeof(int32_t));
+    s->slot_token = cn_layout_take(c, slots, sizeof(int32_t));
+    s->token_slot = cn_layout_take(c, slots, sizeof(int32_t));
+    s->expert_x = cn_layout_take(c, slots * hp->n_embd, sizeof(float));
+    s->expert_y = cn_layout_take(c, max64(slots, s->n_batch) * hp->n_embd, sizeof(float));
+    s->products = cn_layout_take(c, 2 * E + 4, sizeof *s->products);
     /* An expert can get every token of a batch. Its buffers are sized for that only in address
      * space: untouched pages cost nothing. */
     for (int64_t e = 0; e < E; e++) {
-        void *memory = cn_arena_take(c, (int64_t)cn_input_bytes(s->n_batch, widest, q8, f32), 1);
+        void *memory = cn_layout_take(c, (int64_t)cn_input_bytes(s->n_batch, widest, q8, f32), 1);
         if (c->base)
             cn_input_init(&s->expert_inputs[e], s->n_batch, widest, q8, f32, memory);
     }
 }
 
-static void lay_out(struct cn_session *s, struct cn_arena *c)
+static void lay_out(struct cn_session *s, struct cn_layout *c)
 {
     const struct cn_model *m = s->model;
     const struct cn_hparams *hp = &m->hp;
@@ -82,34 +82,34 @@ static void lay_out(struct cn_session *s, struct cn_arena *c)
     bool q8 = false, f32 = false;
     input_kinds(m, &q8, &f32);
 
-    s->kv = cn_arena_take(c, hp->n_layer, sizeof *s->kv);
+    s->kv = cn_layout_take(c, hp->n_layer, sizeof *s->kv);
     size_t before = c->used;
     for (int64_t i = 0; i < hp->n_layer; i++) {
         int64_t capacity = s->n_ctx;
         if (m->layers[i].sliding && hp->window + n < capacity)
             capacity = hp->window + n;
         struct cn_kv kv = { .capacity = capacity };
-        kv.k = cn_arena_take(c, capacity * hp->n_head_kv, s->k_row_bytes);
-        kv.v = cn_arena_take(c, capacity * hp->n_head_kv, s->v_row_bytes);
+        kv.k = cn_layout_take(c, capacity * hp->n_head_kv, s->k_row_bytes);
+        kv.v = cn_layout_take(c, capacity * hp->n_head_kv, s->v_row_bytes);
         if (c->base)
             s->kv[i] = kv;
     }
     s->kv_bytes = c->used - before;
 
     for (int kind = 0; kind < 2; kind++) {
-        s->rope_freq[kind] = cn_arena_take(c, half, sizeof(float));
-        s->rope_cos[kind] = cn_arena_take(c, n * half, sizeof(float));
-        s->rope_sin[kind] = cn_arena_take(c, n * half, sizeof(float));
+        s->rope_freq[kind] = cn_layout_take(c, half, sizeof(float));
+        s->rope_cos[kind] = cn_layout_take(c, n * half, sizeof(float));
+        s->rope_sin[kind] = cn_layout_take(c, n * half, sizeof(float));
     }
-    s->x = cn_arena_take(c, n * hp->n_embd, sizeof(float));
-    s->h = cn_arena_take(c, n * hp->n_embd, sizeof(float));
-    s->t = cn_arena_take(c, n * hp->n_embd, sizeof(float));
-    s->qkv = cn_arena_take(c, n * qkv, sizeof(float));
-    s->attn = cn_arena_take(c, n * attn, sizeof(float));
-    s->gate = cn_arena_take(c, n * ff, sizeof(float));
-    s->up = cn_arena_take(c, n * ff, sizeof(float));
-    s->logits = cn_arena_take(c, s->n_logits * hp->n_vocab, sizeof(float));
-    void *input = cn_arena_take(c, (int64_t)cn_input_bytes(n, widest, q8, f32), 1);
+    s->x = cn_layout_take(c, n * hp->n_embd, sizeof(float));
+    s->h = cn_layout_take(c, n * hp->n_embd, sizeof(float));
+    s->t = cn_layout_take(c, n * hp->n_embd, sizeof(float));
+    s->qkv = cn_layout_take(c, n * qkv, sizeof(float));
+    s->attn = cn_layout_take(c, n * attn, sizeof(float));
+    s->gate = cn_layout_take(c, n * ff, sizeof(float));
+    s->up = cn_layout_take(c, n * ff, sizeof(float));
+    s->logits = cn_layout_take(c, s->n_logits * hp->n_vocab, sizeof(float));
+    void *input = cn_layout_take(c, (int64_t)cn_input_bytes(n, widest, q8, f32), 1);
     if (c->base)
         cn_input_init(&s->input, n, widest, q8, f32, input);
     if (hp->n_expert)
@@ -120,7 +120,7 @@ static void lay_out(struct cn_session *s, struct cn_arena *c)
         scratch = bytes > scratch ? bytes : scratch;
     }
     s->thread_scratch_bytes = cn_round_up(scratch, CN_ALIGN);
-    s->thread_scratch = cn_arena_take(c, cn_pool_n_threads(s->pool), s->thread_scratch_bytes);
+    s->thread_scratch = cn_layout_take(c, cn_pool_n_threads(s->pool), s->thread_scratch_bytes);
 }
 
 /* Frequencies after scaling: linear, by factor tensors (llama 3, longrope), or YaRN (arXiv
@@ -210,7 +210,7 @@ enum cn_status cn_session_create(const struct cn_model *model,
     s->v_row_bytes = cn_kv_row_bytes(o->kv, model->hp.d_v);
     s->pool =
         cn_pool_create((int)max64(s->options.n_threads, s->options.n_threads_prefill), o->sleep);
-    struct cn_arena measure = { 0 };
+    struct cn_layout measure = { 0 };
     if (s->pool)
         lay_out(s, &measure);
     if (s->pool && !measure.overflow)
@@ -223,7 +223,7 @@ enum cn_status cn_session_create(const struct cn_model *model,
         cn_session_free(s);
         return status;
     }
-    struct cn_arena arena = { .base = s->arena };
+    struct cn_layout arena = { .base = s->arena };
     lay_out(s, &arena);
     bool any_sliding = false;
     for (int64_t i = 0; i < model->hp.n_layer; i++)

@@ -3,86 +3,69 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdlib.h>
+#include <stdint.h>
 #include <string.h>
 
 #include <cmocka.h>
 
-static void test_round_up(void **state)
-{
-    (void)state;
-    assert_int_equal(cn_round_up(0, 64), 0);
-    assert_int_equal(cn_round_up(1, 64), 64);
-    assert_int_equal(cn_round_up(64, 64), 64);
-    assert_int_equal(cn_round_up(65, 64), 128);
-    assert_int_equal(cn_round_up(10, 3), 12);
-    assert_true(cn_round_up(SIZE_MAX - 3, 64) < SIZE_MAX - 3);
-}
-
-/* Measured and handed out alike: pieces are aligned, apart, and inside what was measured. */
 static void test_pieces(void **state)
 {
     (void)state;
-    static const struct {
-        int64_t count;
-        size_t size;
-    } piece[] = {
-        {1,   1  },
-        { 0,  8  },
-        { 16, 4  },
-        { 65, 1  },
-        { 3,  100}
-    };
-    struct cn_arena measure = { 0 };
-    for (size_t i = 0; i < sizeof piece / sizeof *piece; i++)
-        assert_null(cn_arena_take(&measure, piece[i].count, piece[i].size));
-    assert_int_equal(measure.used, 64 + 0 + 64 + 128 + 320);
-    assert_false(measure.overflow);
-    uint8_t *memory = aligned_alloc(CN_ALIGN, measure.used);
-    struct cn_arena arena = { .base = memory };
-    const uint8_t *end = memory;
-    for (size_t i = 0; i < sizeof piece / sizeof *piece; i++) {
-        uint8_t *p = cn_arena_take(&arena, piece[i].count, piece[i].size);
-        assert_true((uintptr_t)p % CN_ALIGN == 0 && p >= end);
-        end = p + (size_t)piece[i].count * piece[i].size;
+    struct cn_arena arena = { .limit = 1 << 20 };
+    char *pieces[100];
+    for (int i = 0; i < 100; i++) {
+        pieces[i] = cn_arena_alloc(&arena, (size_t)(i * 37));
+        assert_non_null(pieces[i]);
+        assert_int_equal((uintptr_t)pieces[i] % sizeof(max_align_t) % 16, 0);
+        memset(pieces[i], i, (size_t)(i * 37));
     }
-    assert_int_equal(arena.used, measure.used);
-    assert_true(end <= memory + measure.used);
-    free(memory);
+    for (int i = 0; i < 100; i++)
+        for (int k = 0; k < i * 37; k++)
+            assert_int_equal(pieces[i][k], i);
+    cn_arena_free(&arena);
+    assert_int_equal(arena.total, 0);
 }
 
-static void test_overflow(void **state)
+static void test_growing(void **state)
 {
     (void)state;
-    static const struct {
-        int64_t count;
-        size_t size;
-    } bad[] = {
-        {-1,         1               },
-        { INT64_MAX, 4               },
-        { 2,         SIZE_MAX / 2 + 1},
-        { 1,         SIZE_MAX / 2    }
-    };
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        struct cn_arena arena = { 0 };
-        cn_arena_take(&arena, 1, 1);
-        assert_null(cn_arena_take(&arena, bad[i].count, bad[i].size));
-        assert_true(arena.overflow);
-        assert_int_equal(arena.used, 64);
-    }
-    /* The sum overflows, not the pieces. */
-    struct cn_arena arena = { 0 };
-    for (int i = 0; i < 10; i++)
-        cn_arena_take(&arena, 1, SIZE_MAX / 5);
-    assert_true(arena.overflow);
+    struct cn_arena arena = { .limit = 1 << 20 };
+    char *p = cn_arena_grow(&arena, NULL, 0, 100);
+    memset(p, 'a', 100);
+    assert_ptr_equal(cn_arena_grow(&arena, p, 100, 200), p); /* the newest, in place */
+    char *other = cn_arena_alloc(&arena, 1);
+    char *moved = cn_arena_grow(&arena, p, 200, 300);
+    assert_non_null(other);
+    assert_ptr_not_equal(moved, p);
+    assert_int_equal(moved[99], 'a');
+    char *far = cn_arena_grow(&arena, moved, 300, 100000);
+    assert_int_equal(far[99], 'a');
+    cn_arena_free(&arena);
+}
+
+static void test_limit(void **state)
+{
+    (void)state;
+    struct cn_arena arena = { .limit = 100000 };
+    assert_null(cn_arena_alloc(&arena, 100001));
+    assert_null(cn_arena_alloc(&arena, SIZE_MAX));
+    assert_null(cn_arena_grow(&arena, NULL, 0, SIZE_MAX - 3));
+    size_t n = 0;
+    while (cn_arena_alloc(&arena, 1000))
+        n++;
+    assert_true(n > 20 && n <= 100);
+    assert_true(arena.total <= 100000);
+    cn_arena_free(&arena);
+    assert_non_null(cn_arena_alloc(&arena, 1000)); /* empty again */
+    cn_arena_free(&arena);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_up),
         cmocka_unit_test(test_pieces),
-        cmocka_unit_test(test_overflow),
+        cmocka_unit_test(test_growing),
+        cmocka_unit_test(test_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
