@@ -214,6 +214,13 @@ bench: deps ## quantise the default model, measure, print the table, write repor
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)bench/bench.sh
 
+# Blocks of a format and what they stand for: see CONTRIBUTING.md.
+$(BUILD)/tests/make_vectors: $(BUILD)/tests/make_vectors.o $(BENCH_OBJ) $(BUILD)/libcarnot.a
+	@echo "  LD    $@"
+	$(Q)$(CC) $(CFLAGS) $(SANFLAGS) -pthread -o $@ $^ $(LDFLAGS) $(LIBS)
+vectors: $(BUILD)/tests/make_vectors ## make the vectors of a new format: make vectors FORMAT=q3_x
+	$(Q)$< $(FORMAT) tests/fixtures/vectors | tee -a tests/fixtures/vectors/manifest.csv
+
 check: $(PROGRAM) ## what the layout promises: includes, tables, symbols, headers, format
 	$(Q)scripts/check.sh $(BUILD)
 
@@ -289,6 +296,6 @@ clean: ## remove everything built
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
-.PHONY: all tests fuzz fuzzers test test-kernels bench mca check format asan ubsan tsan deps install dist deb phone soak lint clean help
+.PHONY: all tests fuzz fuzzers test test-kernels bench mca vectors check format asan ubsan tsan deps install dist deb phone soak lint clean help
 # What every object includes, whatever it is a part of.
 -include $(patsubst %.c,$(BUILD)/%.d,$(LIB_SRC) $(APP_SRC) $(call sources,tests) $(wildcard tests/unit/*/*/*.c))

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "base/plain_text.h"
 #include "engine/tools.h"
 #include "profiler/profiler.h"
 #include "quant/quant.h"
@@ -351,6 +352,7 @@ static enum cn_status read_prompt(struct parser *p, const char *file, const char
         return wrong(p, "%s: %s", full, strerror(why));
     if (n > MAX_PROMPT_BYTES || memchr(bytes, 0, n))
         return wrong(p, "%s: a text of at most %d MiB expected", full, MAX_PROMPT_BYTES >> 20);
+    cn_plain_text(bytes, n);
     *text = bytes;
     return CN_OK;
 }
@@ -442,15 +444,13 @@ static enum cn_status line_template_arg(struct parser *p)
 {
     struct cn_study_plan *plan = p->plan;
     struct cn_study_argument a = { .key = keep_text(p, p->words[1]) };
-    enum cn_status status = CN_OK;
-    if (!a.key)
-        return no_memory(p);
-    for (int i = 2; i < p->n_words; i++) {
+    enum cn_status status = a.key ? CN_OK : no_memory(p);
+    for (int i = 2; i < p->n_words && status == CN_OK; i++) {
         const char *value;
         CN_TRY(json_value(p, p->words[i], &value));
         CN_TRY(add_word(p, &a.values, value));
     }
-    if (grow(p, &plan->arguments, plan->n_arguments, sizeof a, &status))
+    if (status == CN_OK && grow(p, &plan->arguments, plan->n_arguments, sizeof a, &status))
         plan->arguments[plan->n_arguments++] = a;
     return status;
 }

@@ -118,8 +118,6 @@ static struct cn_table *make_table(const struct args *a)
     cn_table_column(t, "ratio_to_ref", timed ? "x ref" : NULL, 2);
     cn_table_column(t, "ratio_to_openblas", timed && a->yardstick ? "x OpenBLAS" : NULL, 2);
     cn_table_column(t, "cycles_per_weight", timed ? "cycles/weight" : NULL, 4);
-    cn_table_column(t, "pj_per_weight", timed ? "pJ/weight" : NULL, 1);
-    cn_table_column(t, "energy_status", NULL, -1);
     cn_table_column(t, "threads", NULL, -1);
     cn_table_column(t, "samples", NULL, -1);
     cn_table_column(t, "buffer_bytes", NULL, -1);
@@ -166,8 +164,6 @@ static void set_rate(struct cn_table *t, const struct cn_kernel_rate *rate, doub
     cn_table_f64(t, "ratio_to_ref", rate->ratio_to_ref);
     set_ratio(t, "ratio_to_openblas", to_openblas);
     set_ratio(t, "cycles_per_weight", rate->cycles_per_weight);
-    cn_table_null(t, "pj_per_weight", "unsupported");
-    cn_table_str(t, "energy_status", "unsupported");
     cn_table_i64(t, "samples", rate->n_samples);
     cn_table_i64(t, "buffer_bytes", (int64_t)buffer_bytes);
 }
@@ -343,6 +339,7 @@ int cn_cmd_kernels(int argc, char **argv)
          "write the table to a file too (.csv, .json, .html)",                                                     0,     0   },
         { "--output",    "-o",      CN_OPT_TABLE,  &a.output,    "FORMAT", "md, csv, json, jsonl or sql (md)",
          0,                                                                                                               0   },
+        CN_OPTION_FORCE,
     };
     int code =
         cn_options_parse(argc, argv, &usage, options, sizeof options / sizeof *options, NULL, 0, 0);

@@ -237,6 +237,7 @@ int cn_cmd_machine(int argc, char **argv)
          "take a battery that charges; while it does, joules are unresolved",                                          0, 0  },
         { "--output",      "-o",      CN_OPT_TABLE,  &e.format,      "FORMAT", "md, csv, json, jsonl or sql (md)",
          0,                                                                                                               0  },
+        CN_OPTION_FORCE,
     };
     struct cn_machine_info info;
     int counts[CN_MAX_COUNTS], n_counts = 0;
@@ -251,7 +252,7 @@ int cn_cmd_machine(int argc, char **argv)
         code = cn_usage_error("%s goes with --energy%s", e.save ? "--save" : "-m",
                               e.save ? "" : " or --predict");
     if (code < 0)
-        code = cn_output_check(e.save, models.items, models.n);
+        code = cn_output_check(e.save, CN_FILE_TEXT, models.items, models.n);
     if (code < 0 && energy && seconds <= 0)
         code = cn_usage_error("--energy: --seconds above 0 expected");
     if (code < 0 && e.predict) {

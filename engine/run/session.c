@@ -149,7 +149,8 @@ static void rope_setup(struct cn_session *s, int kind)
         lo = fmax(0, lo);
         hi = fmin(n - 1, hi);
         s->rope_magnitude[kind] = hp->rope_attn_factor;
-        if (hp->rope_factor > 1)
+        /* Part of the same correction: a model without the one has not the other. */
+        if (hp->rope_factor > 1 && hp->yarn_ext_factor != 0)
             s->rope_magnitude[kind] *= 1 + 0.1f * logf(hp->rope_factor);
     }
     for (int64_t i = 0; i < hp->n_rot / 2; i++) {
