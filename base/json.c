@@ -246,7 +246,9 @@ static enum cn_status parse_document(struct parser *p)
             p->pos++;
             skip_space(p);
         }
+        value->begin = p->pos;
         CN_TRY(parse_value(p, value));
+        value->end = p->pos;
         if (parent) {
             parent->n_children++;
             if (last)
@@ -269,6 +271,7 @@ static enum cn_status parse_document(struct parser *p)
             depth--;
             last = parent;
             /* Parents are our own values; only readers see them const. */
+            p->json->values[parent - p->json->values].end = p->pos;
             parent = parent->parent ? &p->json->values[parent->parent - p->json->values] : NULL;
             skip_space(p);
         }

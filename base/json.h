@@ -36,6 +36,7 @@ struct cn_json_value {
     const struct cn_json_value *next;  /* the next child of the same parent, or NULL */
     const struct cn_json_value *parent;
     size_t n_children;
+    size_t begin, end; /* the bytes of the text that it is written in, without its key */
 };
 
 struct cn_json;

@@ -62,8 +62,9 @@ CN_API const struct cn_model_info *cn_model_get_info(const struct cn_model *mode
  */
 
 enum {
-    CN_TOKENIZE_BOS = 1,    /* add BOS/EOS as the model's file asks */
-    CN_TOKENIZE_SPECIAL = 2 /* texts of control tokens become those tokens */
+    CN_TOKENIZE_BOS = 1,     /* add BOS/EOS as the model's file asks */
+    CN_TOKENIZE_SPECIAL = 2, /* texts of control tokens become those tokens */
+    CN_TOKENIZE_PROMPT = 4   /* the text is to be continued: no EOS, whatever the file asks */
 };
 
 /* Tokenises text[n_bytes]. *tokens is malloc'ed, the caller frees it; n_tokens may be 0 (then
@@ -211,36 +212,83 @@ CN_API enum cn_status cn_detokenize(const struct cn_model *model, const int32_t 
                                     struct cn_error *err);
 
 struct cn_chat_message {
-    const char *role;    /* "system", "user" or "assistant" */
-    const char *content; /* [n_content], any bytes */
+    const char *role;    /* "system", "user", "assistant", "tool", ... */
+    const char *content; /* [n_content], any bytes; NULL: none (a message that is JSON) */
     size_t n_content;
+    const char *reasoning; /* [n_reasoning] what the assistant thought before; NULL: nothing */
+    size_t n_reasoning;
+    const char *json; /* [n_json] the message as a JSON object, which counts instead of the above
+                       * where the model's template is used: tool calls, parts, ...; NULL */
+    size_t n_json;
 };
 
-/* Reads [{"role": ..., "content": ...}, ...], or an object with such a list as "messages". `name`
- * (of the file) starts the message of an error. *messages is one malloc'ed block, strings included;
- * the caller frees it. */
+/* Reads [{"role": ..., "content": ...}, ...], or an object with such a list as "messages". Roles
+ * are any words; a content that is a list of text parts is joined. `name` (of the file) starts the
+ * message of an error. *messages is one malloc'ed block, strings included; the caller frees it. */
 CN_API enum cn_status cn_chat_parse(const char *json, size_t n_bytes, const char *name,
                                     struct cn_chat_message **messages, size_t *n_messages,
                                     struct cn_error *err);
 
 /* The name of chat template i, counted from 0, of those built in ("chatml", ...); NULL behind the
- * last. */
+ * last. They are for models whose files have none. */
 CN_API const char *cn_chat_template_name(size_t i);
-/* The name of the one that the template in the model's file is recognised as; NULL: it has none, or
- * one of another kind. */
-CN_API const char *cn_chat_template_of(const struct cn_model *model);
+/* Whether the model's file holds a chat template. */
+CN_API bool cn_chat_has_template(const struct cn_model *model);
 
-/* The text of a conversation as the model was trained to see it, without BOS. template_name: NULL
- * for the model's own. model may be NULL if a template is named. With generation_prompt it ends
- * where the assistant is to speak. *text: as for cn_detokenize. */
+/* How conversations become prompts: a template and what it is given beside the messages. */
+struct cn_chat;
+
+struct cn_chat_options {
+    const char *template_name; /* a built-in one; NULL: the one in the model's file */
+    const char *template_text; /* [n_template_text] a Jinja template instead; NULL: none */
+    size_t n_template_text;
+    const char *const *arguments; /* [n_arguments] "NAME=JSON": more variables for the template;
+                                   * they win over those that it gets anyway */
+    size_t n_arguments;
+    const char *tools; /* [n_tools] a JSON list of tools that may be called; NULL: none */
+    size_t n_tools;
+    const char *time; /* "2026-11-29T13:05:09", what the template takes for now; NULL: the clock */
+};
+
+/* options may be NULL. The model may be NULL where a template is given; it must outlive the chat.
+ * Nothing of options needs to. CN_ERR_ARGUMENT for a bad option, CN_ERR_UNSUPPORTED where there is
+ * no template, CN_ERR_FORMAT for one that is no Jinja. */
+CN_API enum cn_status cn_chat_create(const struct cn_model *model,
+                                     const struct cn_chat_options *options, struct cn_chat **chat,
+                                     struct cn_error *err);
+CN_API void cn_chat_free(struct cn_chat *chat); /* NULL is allowed */
+
+/* The text of a conversation as the model was trained to see it, BOS only where the template writes
+ * it. With generation_prompt it ends where the assistant is to speak. *text: as for cn_detokenize.
+ * CN_ERR_ARGUMENT, with its own sentence, if the template refuses the conversation. */
+CN_API enum cn_status cn_chat_text(const struct cn_chat *chat,
+                                   const struct cn_chat_message *messages, size_t n_messages,
+                                   bool generation_prompt, char **text, size_t *n_bytes,
+                                   struct cn_error *err);
+/* The tokens of that text, to be continued: one BOS in front if the template or the model's file
+ * asks for it, no EOS behind. Texts of control tokens become tokens only where the template put
+ * them, never within a message. The chat must have a model. *tokens: as for cn_tokenize. */
+CN_API enum cn_status cn_chat_tokens(const struct cn_chat *chat,
+                                     const struct cn_chat_message *messages, size_t n_messages,
+                                     bool generation_prompt, int32_t **tokens, size_t *n_tokens,
+                                     struct cn_error *err);
+/* Whether the token ends an answer: as cn_token_is_end, or because the template writes it behind
+ * answers. */
+CN_API bool cn_chat_is_end(const struct cn_chat *chat, int32_t token);
+
+/* The marks that the template puts around what the assistant thinks; NULL if it has none. They live
+ * as long as the program. */
+struct cn_chat_thinking {
+    const char *open, *close;
+    bool separate; /* the template wants thinking apart from the content (reasoning_content) */
+};
+CN_API struct cn_chat_thinking cn_chat_thinking_of(const struct cn_chat *chat);
+
+/* cn_chat_text and cn_chat_tokens with nothing but a template's name (NULL: the model's own). */
 CN_API enum cn_status cn_chat_format(const struct cn_model *model, const char *template_name,
                                      const struct cn_chat_message *messages, size_t n_messages,
                                      bool generation_prompt, char **text, size_t *n_bytes,
                                      struct cn_error *err);
-
-/* The tokens of that text, BOS in front if the model's file asks for it. Texts of control tokens
- * become tokens only where the template put them, never within a message. *tokens: as for
- * cn_tokenize. */
 CN_API enum cn_status cn_chat_tokenize(const struct cn_model *model, const char *template_name,
                                        const struct cn_chat_message *messages, size_t n_messages,
                                        bool generation_prompt, int32_t **tokens, size_t *n_tokens,

@@ -77,6 +77,8 @@ enum cn_status cn_generate(struct cn_session *session, const struct cn_model *mo
         cn_sampler_accept(sampler, prompt[i]);
 
     bool stop = false;
+    if (o->profiler)
+        r->phases_from = r->reasoning_to = cn_profiler_n_phases(o->profiler);
     while (status == CN_OK && !stop && (o->n_predict < 0 || r->n_generated < o->n_predict)) {
         const float *logits = cn_session_logits(session, 0);
         begin(o, "sample", r->n_generated);
@@ -93,13 +95,19 @@ enum cn_status cn_generate(struct cn_session *session, const struct cn_model *mo
         r->sample_s += b - a;
         if (r->n_generated == 0)
             r->ttft_s = r->prefill_s + (b - a);
-        if (!o->ignore_end && cn_token_is_end(model, token)) {
+        if (!o->ignore_end &&
+            (o->chat ? cn_chat_is_end(o->chat, token) : cn_token_is_end(model, token))) {
             r->ended = true;
             break;
         }
         r->n_generated++;
         size_t n;
         const char *bytes = cn_token_bytes(model, token, false, &n);
+        int32_t thought = r->n_reasoning;
+        if (o->thinking) {
+            cn_thinking_token(o->thinking, model, token);
+            r->n_reasoning = o->thinking->n_tokens;
+        }
         stop = show(&stream, token, bytes, n);
         if (stop || r->n_generated == o->n_predict)
             break;
@@ -114,7 +122,13 @@ enum cn_status cn_generate(struct cn_session *session, const struct cn_model *mo
         cn_report_work(o->profiler, session, &told);
         end(o);
         r->decode_s += b - a;
+        if (r->n_reasoning > thought && o->profiler)
+            r->reasoning_to = cn_profiler_n_phases(o->profiler);
     }
+    if (o->thinking)
+        cn_thinking_end(o->thinking);
+    if (o->profiler)
+        r->phases_to = cn_profiler_n_phases(o->profiler);
     if (stream.n_held && o->token)
         o->token(o->user, -1, stream.held, stream.n_held);
     return status;

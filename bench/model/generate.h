@@ -5,12 +5,15 @@
 #ifndef CN_GENERATE_H
 #define CN_GENERATE_H
 
+#include "bench/model/thinking.h"
 #include "engine/carnot.h"
 #include "profiler/profiler.h"
 
 struct cn_generate_options {
     int32_t n_predict; /* most tokens to generate; < 0: until the model ends or the context does */
     bool ignore_end;   /* go on behind tokens that end a generation (they are not printed) */
+    const struct cn_chat *chat;   /* its template may name one more end; NULL: none */
+    struct cn_thinking *thinking; /* begun; is told of each token; NULL: nobody */
     struct cn_profiler *profiler; /* started; NULL: none */
     /* Called with each new token and the text that can be shown now: whole characters, n may be 0.
      * token -1: the rest at the end. True stops. May be NULL. */
@@ -20,6 +23,9 @@ struct cn_generate_options {
 
 struct cn_generation {
     int32_t n_prompt, n_generated;
+    int32_t n_reasoning; /* of n_generated: what was thought before the answer, with its marks */
+    size_t phases_from, reasoning_to, phases_to; /* of the profiler: the decode phases of this
+                                                  * answer, and where those of thinking end */
     bool ended; /* by a token that ends a generation, rather than by a limit or `token` */
     bool context_full;
     double prefill_s, decode_s, sample_s; /* decode: evaluating the generated tokens */

@@ -68,13 +68,10 @@ static enum cn_status tokenise(struct run *r, const struct cn_score_task *task,
         *at = ' ';
         memcpy(at + 1, ending->p, ending->n);
     }
-    enum cn_status status =
-        cn_tokenize(r->model, text, n, CN_TOKENIZE_BOS, &tokens->p, &n_tokens, r->err);
+    enum cn_status status = cn_tokenize(r->model, text, n, CN_TOKENIZE_BOS | CN_TOKENIZE_PROMPT,
+                                        &tokens->p, &n_tokens, r->err);
     free(text);
     CN_TRY(status);
-    /* Some models' files ask for an end of text behind each; nothing could be continued there. */
-    if (n_tokens > 1 && cn_token_is_end(r->model, tokens->p[n_tokens - 1]))
-        n_tokens--;
     if (n_tokens == 0 || n_tokens > INT32_MAX / 2) {
         free(tokens->p);
         tokens->p = NULL;

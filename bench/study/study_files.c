@@ -408,19 +408,68 @@ static char *as_text(const int32_t *tokens, size_t n)
     return NULL;
 }
 
+enum { MAX_TEMPLATE_ARGS = 32 };
+
+/* What a prompt gives the chat template, "KEY=JSON" each; malloc'ed. Studies of earlier versions
+ * have no table for it. */
+static enum cn_status template_args(const struct cn_study *s, int64_t prompt,
+                                    char *args[MAX_TEMPLATE_ARGS], size_t *n)
+{
+    struct cn_study_rows *rows;
+    enum cn_status status = CN_OK;
+    *n = 0;
+    CN_TRY(cn_study_select(s->db, &rows, s->err,
+                           "SELECT 1 FROM sqlite_master WHERE name = 'template_args'", ""));
+    bool any = cn_study_rows_next(rows);
+    CN_TRY(cn_study_rows_close(rows, s->err));
+    if (!any)
+        return CN_OK;
+    CN_TRY(cn_study_select(s->db, &rows, s->err,
+                           "SELECT argument FROM template_args WHERE prompt = ?1 ORDER BY rowid",
+                           "i", prompt));
+    while (status == CN_OK && cn_study_rows_next(rows)) {
+        const char *text = cn_study_rows_text(rows, 0);
+        if (*n == MAX_TEMPLATE_ARGS || !(args[*n] = strdup(text ? text : "")))
+            status = cn_fail(s->err, CN_ERR_MEMORY, "more arguments of a template than expected");
+        else
+            ++*n;
+    }
+    enum cn_status closed = cn_study_rows_close(rows, status == CN_OK ? s->err : NULL);
+    return status == CN_OK ? closed : status;
+}
+
+/* A user's message in the model's template. */
+static enum cn_status tokenize_chat(const struct cn_study *s, const struct cn_model *model,
+                                    int64_t prompt, const char *text, int32_t **tokens, size_t *n)
+{
+    struct cn_chat_message message = { .role = "user", .content = text, .n_content = strlen(text) };
+    char *args[MAX_TEMPLATE_ARGS];
+    struct cn_chat_options options = { .arguments = (const char *const *)args };
+    struct cn_chat *chat = NULL;
+    enum cn_status status = template_args(s, prompt, args, &options.n_arguments);
+    if (status == CN_OK)
+        status = cn_chat_create(model, &options, &chat, s->err);
+    if (status == CN_OK)
+        status = cn_chat_tokens(chat, &message, 1, true, tokens, n, s->err);
+    cn_chat_free(chat);
+    for (size_t i = 0; i < options.n_arguments; i++)
+        free(args[i]);
+    return status;
+}
+
 /* The ids of a prompt for the tokenizer in a file; malloc'ed. */
-static enum cn_status tokenize(const struct cn_study *s, const char *path, const char *text,
-                               bool chat, char **ids)
+static enum cn_status tokenize(const struct cn_study *s, const char *path, int64_t prompt,
+                               const char *text, bool chat, char **ids)
 {
     struct cn_model_options options = { .vocab_only = true };
     struct cn_model *model;
     int32_t *tokens = NULL;
-    size_t n = 0, n_bytes = strlen(text);
-    struct cn_chat_message message = { .role = "user", .content = text, .n_content = n_bytes };
+    size_t n = 0;
     CN_TRY(cn_model_open(path, &options, &model, s->err));
     enum cn_status status =
-        chat ? cn_chat_tokenize(model, NULL, &message, 1, true, &tokens, &n, s->err)
-             : cn_tokenize(model, text, n_bytes, CN_TOKENIZE_BOS, &tokens, &n, s->err);
+        chat ? tokenize_chat(s, model, prompt, text, &tokens, &n)
+             : cn_tokenize(model, text, strlen(text), CN_TOKENIZE_BOS | CN_TOKENIZE_PROMPT, &tokens,
+                           &n, s->err);
     cn_model_close(model);
     if (status == CN_OK && n == 0)
         status =
@@ -438,7 +487,7 @@ static enum cn_status take_tokens(const struct cn_study *s, const char *model, c
 {
     struct cn_study_rows *rows;
     char *ids = NULL;
-    CN_TRY(tokenize(s, path, text, chat, &ids));
+    CN_TRY(tokenize(s, path, prompt, text, chat, &ids));
     enum cn_status status = cn_study_exec(
         s->db, s->err, "INSERT OR IGNORE INTO tokens (model, prompt, ids) VALUES (?1, ?2, ?3)",
         "sis", model, prompt, ids);

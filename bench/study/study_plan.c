@@ -2,6 +2,7 @@
 #include "bench/study/study_plan.h"
 
 #include "base/error.h"
+#include "base/json.h"
 #include "base/plain_text.h"
 #include "engine/tools.h"
 #include "profiler/profiler.h"
@@ -11,7 +12,6 @@
 #include <errno.h>
 #include <math.h>
 #include <stdarg.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -425,6 +425,69 @@ static enum cn_status line_chat(struct parser *p)
     return yes_no(p, "yes", "no", &p->plan->chat);
 }
 
+/* A value as JSON: as it is written if it is some, else a string of it. */
+static enum cn_status json_value(struct parser *p, const char *word, const char **value)
+{
+    struct cn_json *doc = NULL;
+    bool json = cn_json_parse(word, strlen(word), "value", &doc, NULL) == CN_OK;
+    char *text = keep(p, strlen(word) + 3);
+    cn_json_free(doc);
+    if (!json && strpbrk(word, "\"\\{}[]"))
+        return wrong(p, "JSON or a word expected, '%s' found", word);
+    if (text)
+        sprintf(text, json ? "%s" : "\"%s\"", word);
+    *value = text;
+    return text ? CN_OK : no_memory(p);
+}
+
+static enum cn_status line_template_arg(struct parser *p)
+{
+    struct cn_study_plan *plan = p->plan;
+    struct cn_study_argument a = { .key = keep_text(p, p->words[1]) };
+    enum cn_status status = a.key ? CN_OK : no_memory(p);
+    for (int i = 2; i < p->n_words && status == CN_OK; i++) {
+        const char *value;
+        CN_TRY(json_value(p, p->words[i], &value));
+        CN_TRY(add_word(p, &a.values, value));
+    }
+    if (status == CN_OK && grow(p, &plan->arguments, plan->n_arguments, sizeof a, &status))
+        plan->arguments[plan->n_arguments++] = a;
+    return status;
+}
+
+/* Each prompt that is a text with each value of the argument, which its name tells then. */
+static enum cn_status cross_argument(struct parser *p, const struct cn_study_argument *argument)
+{
+    struct cn_study_plan *plan = p->plan;
+    struct cn_study_prompt *before = plan->prompts;
+    size_t n = plan->n_prompts;
+    enum cn_status status = CN_OK;
+    plan->prompts = NULL;
+    plan->n_prompts = 0;
+    for (size_t i = 0; i < n; i++)
+        for (size_t v = 0; v < (before[i].text ? argument->values.n : 1); v++) {
+            struct cn_study_prompt prompt = before[i];
+            const char *value = argument->values.items[v];
+            size_t n_name = strlen(prompt.name), n_all = prompt.arguments.n;
+            char *name = keep(p, n_name + strlen(argument->key) + strlen(value) + 3);
+            const char **all = keep(p, (n_all + 1) * sizeof *all);
+            if (!name || !all)
+                return no_memory(p);
+            if (prompt.text) {
+                sprintf(name, "%s %s=%s", prompt.name, argument->key, value);
+                if (n_all > 0)
+                    memcpy(all, prompt.arguments.items, n_all * sizeof *all);
+                all[n_all] = name + n_name + 1;
+                prompt.arguments = (struct cn_study_words){ all, n_all + 1 };
+                prompt.name = name;
+            }
+            if (!grow(p, &plan->prompts, plan->n_prompts, sizeof prompt, &status))
+                return status;
+            plan->prompts[plan->n_prompts++] = prompt;
+        }
+    return CN_OK;
+}
+
 static enum cn_status line_traces(struct parser *p)
 {
     return yes_no(p, "keep", "drop", &p->plan->keep_traces);
@@ -555,6 +618,7 @@ static const struct line {
     { "output",      line_output,      1, MAX_WORDS, true  },
     { "context",     line_context,     1, 1,         false },
     { "chat",        line_chat,        1, 1,         false },
+    { "template-arg", line_template_arg, 2, MAX_WORDS, true },
     { "meter",       line_meter,       1, 1,         false },
     { "idle",        line_idle,        1, 1,         false },
     { "cooldown",    line_cooldown,    1, 4,         false },
@@ -651,7 +715,11 @@ static enum cn_status complete(struct parser *p)
                  "%s: a line 'quant' expected, beside 'model'", name);
     CN_RETURN_IF(!to_quantise && plan->quants.n, CN_ERR_FORMAT, p->err,
                  "%s: 'quant' is for lines 'model', and there is none", name);
+    CN_RETURN_IF(plan->n_arguments && !plan->chat, CN_ERR_FORMAT, p->err,
+                 "%s: a line 'chat yes' expected, beside 'template-arg'", name);
     p->words[0] = (char[]){ "plan" };
+    for (size_t i = 0; i < plan->n_arguments; i++)
+        CN_TRY(cross_argument(p, &plan->arguments[i]));
     if (!plan->name)
         plan->name = "study";
     if (!plan->tiers.n)

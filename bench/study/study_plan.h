@@ -29,6 +29,14 @@ struct cn_study_model {
 struct cn_study_prompt {
     const char *name, *text; /* text: as given, or of the file; NULL: ids */
     const char *ids;         /* separated by blanks */
+    /* Of a level of the template's arguments: "KEY=JSON" each, and the name says so. */
+    struct cn_study_words arguments;
+};
+
+/* A variable of the chat template that is a factor. */
+struct cn_study_argument {
+    const char *key;
+    struct cn_study_words values; /* JSON */
 };
 
 struct cn_study_threads {
@@ -62,6 +70,8 @@ struct cn_study_plan {
     size_t n_threads;
     struct cn_study_prompt *prompts;
     size_t n_prompts;
+    struct cn_study_argument *arguments;
+    size_t n_arguments;
     int *inputs, *outputs; /* tokens; an input of 0: the prompt as it is */
     size_t n_inputs, n_outputs;
     bool chat, keep_traces;

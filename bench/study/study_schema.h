@@ -47,6 +47,10 @@
 "  text TEXT NOT NULL,\n" \
 "  chat INTEGER NOT NULL -- 1: said by a user, in the model's chat template\n" \
 ");\n" \
+"CREATE TABLE template_args ( -- what a prompt gives the chat template beside its text\n" \
+"  prompt INTEGER NOT NULL REFERENCES prompts,\n" \
+"  argument TEXT NOT NULL -- KEY=JSON\n" \
+");\n" \
 "CREATE TABLE tokens ( -- what a prompt is to a model: the same ids for all its files\n" \
 "  model TEXT NOT NULL,\n" \
 "  prompt INTEGER NOT NULL REFERENCES prompts,\n" \

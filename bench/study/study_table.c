@@ -91,6 +91,10 @@ static enum cn_status put_prompts(struct cn_study_db *db, const struct cn_study_
             db, err, "INSERT INTO prompts (prompt, name, text, chat) VALUES (?1, ?2, ?3, ?4)",
             "issi", (int64_t)i + 1, p->name, p->text ? p->text : "",
             (int64_t)(plan->chat && p->text)));
+        for (size_t k = 0; k < p->arguments.n; k++)
+            CN_TRY(cn_study_exec(db, err,
+                                 "INSERT INTO template_args (prompt, argument) VALUES (?1, ?2)",
+                                 "is", (int64_t)i + 1, p->arguments.items[k]));
         for (size_t m = 0; p->ids && m < plan->n_models; m++)
             CN_TRY(cn_study_exec(
                 db, err, "INSERT OR IGNORE INTO tokens (model, prompt, ids) VALUES (?1, ?2, ?3)",

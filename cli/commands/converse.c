@@ -1,15 +1,23 @@
 /* SPDX-License-Identifier: MIT
  *
  * The interactive form of carnot run. Each turn renders the whole conversation and evaluates what
- * the session does not hold yet, so the history is always as the template wants it.
+ * the session does not hold yet, so the history is always as the template wants it. What the model
+ * thinks before an answer goes to stderr; the answer alone goes to stdout.
  */
+#include "cli/commands/converse.h"
+
 #include "cli/cli.h"
-#include "cli/commands/run.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+/* Text that grows. */
+struct text {
+    char *p;
+    size_t n, capacity;
+};
 
 struct talk {
     struct cn_run *run;
@@ -17,10 +25,26 @@ struct talk {
     size_t n_messages;
     int32_t *held; /* tokens in the session, [n_held] */
     size_t n_held;
-    char *answer;
-    size_t n_answer;
+    struct text answer, thought;
+    struct cn_thinking thinking;
+    bool thinks; /* what was put last was thinking */
     bool failed; /* memory ran out inside a callback */
 };
+
+static bool add(struct text *text, const char *p, size_t n)
+{
+    if (n >= text->capacity - text->n) {
+        size_t capacity = 2 * text->capacity + n + 64;
+        char *grown = realloc(text->p, capacity);
+        if (!grown)
+            return false;
+        text->p = grown;
+        text->capacity = capacity;
+    }
+    memcpy(text->p + text->n, p, n);
+    text->n += n;
+    return true;
+}
 
 static bool append(struct talk *t, const char *role, const char *text, size_t n)
 {
@@ -32,24 +56,77 @@ static bool append(struct talk *t, const char *role, const char *text, size_t n)
         free(copy);
         return false;
     }
-    memcpy(copy, text, n);
+    if (n > 0)
+        memcpy(copy, text, n);
     copy[n] = 0;
-    t->messages[t->n_messages++] = (struct cn_chat_message){ role, copy, n };
+    t->messages[t->n_messages++] =
+        (struct cn_chat_message){ .role = role, .content = copy, .n_content = n };
     return true;
+}
+
+/* The answer as the template wants it in the history: thinking apart where it asks for that, else
+ * between its marks, and the template keeps or drops it. */
+static bool append_answer(struct talk *t)
+{
+    const struct cn_chat_thinking *marks = &t->thinking.marks;
+    if (t->thought.n == 0)
+        return append(t, "assistant", t->answer.p, t->answer.n);
+    if (marks->separate) {
+        if (!append(t, "assistant", t->answer.p, t->answer.n))
+            return false;
+        struct cn_chat_message *m = &t->messages[t->n_messages - 1];
+        char *copy = malloc(t->thought.n + 1);
+        if (!copy)
+            return false;
+        memcpy(copy, t->thought.p, t->thought.n);
+        m->reasoning = copy;
+        m->n_reasoning = t->thought.n;
+        return true;
+    }
+    struct text whole = { 0 };
+    bool ok = add(&whole, marks->open, strlen(marks->open)) &&
+              add(&whole, t->thought.p, t->thought.n) &&
+              add(&whole, marks->close, strlen(marks->close)) && add(&whole, "\n\n", 2) &&
+              (t->answer.n == 0 || add(&whole, t->answer.p, t->answer.n)) &&
+              append(t, "assistant", whole.p, whole.n);
+    free(whole.p);
+    return ok;
+}
+
+static void on_text(void *user, bool reasoning, const char *text, size_t n)
+{
+    struct talk *t = user;
+    t->failed |= !add(reasoning ? &t->thought : &t->answer, text, n);
+    if (t->run->ids)
+        return;
+    bool dim = isatty(STDERR_FILENO);
+    if (reasoning && !t->thinks)
+        fputs(dim ? "\033[2m" : "thinking: ", stderr);
+    if (!reasoning && t->thinks)
+        fputs(dim ? "\033[0m\n" : "\n", stderr);
+    t->thinks = reasoning;
+    fwrite(text, 1, n, reasoning ? stderr : stdout);
 }
 
 static bool on_token(void *user, int32_t token, const char *text, size_t n)
 {
     struct talk *t = user;
-    char *grown = realloc(t->answer, t->n_answer + n + 1);
-    if (!grown) {
-        t->failed = true;
-        return true;
-    }
-    t->answer = grown;
-    memcpy(t->answer + t->n_answer, text, n);
-    t->n_answer += n;
-    return cn_run_print(t->run, token, text, n);
+    (void)text;
+    (void)n;
+    if (t->run->ids) /* without its text, which on_text takes */
+        return cn_run_print(t->run, token, "", 0) || t->failed;
+    fflush(stdout);
+    return cn_interrupted() || ferror(stdout) || t->failed;
+}
+
+/* What thinking cost, on stderr. */
+static void tell_thinking(const struct talk *t, const struct cn_generation *g)
+{
+    if (g->n_reasoning > 0)
+        fprintf(stderr, "carnot run: %d of %d tokens were thinking\n", g->n_reasoning,
+                g->n_generated);
+    if (t->thinks && isatty(STDERR_FILENO))
+        fputs("\033[0m", stderr);
 }
 
 /* Answers the last message. False after a message if the conversation cannot go on. */
@@ -59,8 +136,7 @@ static bool answer(struct talk *t)
     struct cn_error err = { "" };
     int32_t *tokens = NULL;
     size_t n, same = 0;
-    if (cn_chat_tokenize(run->model, run->template_name, t->messages, t->n_messages, true, &tokens,
-                         &n, &err) != CN_OK) {
+    if (cn_chat_tokens(run->chat, t->messages, t->n_messages, true, &tokens, &n, &err) != CN_OK) {
         cn_die("%s", err.text);
         return false;
     }
@@ -70,15 +146,24 @@ static bool answer(struct talk *t)
         same = 0;
         cn_session_rewind(run->session, 0, NULL);
     }
-    t->n_answer = 0;
+    t->answer.n = t->thought.n = 0;
+    t->thinks = false;
+    cn_thinking_begin(&t->thinking, run->chat, run->model, tokens, n);
     struct cn_generation g;
-    struct cn_generate_options o = {
-        .n_predict = run->n_predict, .profiler = run->profiler, .token = on_token, .user = t
-    };
+    struct cn_generate_options o = { .n_predict = run->n_predict,
+                                     .chat = run->chat,
+                                     .thinking = &t->thinking,
+                                     .profiler = run->profiler,
+                                     .token = on_token,
+                                     .user = t };
     enum cn_status status = cn_generate(run->session, run->model, run->sampler, tokens + same,
                                         (int32_t)(n - same), &o, &g, &err);
+    if (t->thinks)
+        fputc('\n', stderr);
     printf("\n");
     fflush(stdout);
+    tell_thinking(t, &g);
+    t->failed |= !cn_run_keep_answer(run, &g);
     /* Only the prompt is known to be in the session token by token. */
     free(t->held);
     t->held = tokens;
@@ -94,18 +179,17 @@ static bool answer(struct talk *t)
         cn_die("%s", err.text);
         return false;
     }
-    return !t->failed && append(t, "assistant", t->answer ? t->answer : "", t->n_answer);
+    return !t->failed && append_answer(t);
 }
 
 int cn_converse(struct cn_run *run)
 {
-    struct talk t = { .run = run };
+    struct talk t = {
+        .run = run, .thinking = {.put = on_text, .user = &t}
+    };
     char *line = NULL;
     size_t capacity = 0;
     int code = CN_EXIT_OK;
-    if (!run->template_name && !cn_chat_template_of(run->model))
-        return cn_die("the model's chat template is missing or of an unknown kind: name one with "
-                      "--template");
     const bool terminal = isatty(STDIN_FILENO);
     for (;;) {
         if (terminal) {
@@ -116,8 +200,8 @@ int cn_converse(struct cn_run *run)
         ssize_t n = getline(&line, &capacity, stdin);
         if (n < 0)
             break;
-        if (n > 0 && line[n - 1] == '\n')
-            n--;
+        n -= n > 0 && line[n - 1] == '\n';
+        n -= n > 0 && line[n - 1] == '\r';
         if (n == 0)
             continue;
         if (!append(&t, "user", line, (size_t)n) || !answer(&t)) {
@@ -127,11 +211,14 @@ int cn_converse(struct cn_run *run)
     }
     if (terminal)
         printf("\n");
-    for (size_t i = 0; i < t.n_messages; i++)
+    for (size_t i = 0; i < t.n_messages; i++) {
         free((char *)(uintptr_t)t.messages[i].content);
+        free((char *)(uintptr_t)t.messages[i].reasoning);
+    }
     free(t.messages);
     free(t.held);
-    free(t.answer);
+    free(t.answer.p);
+    free(t.thought.p);
     free(line);
     return code;
 }

@@ -3,6 +3,7 @@
  * carnot run: text from a model, with what it took on stderr.
  */
 #include "cli/commands/run.h"
+#include "cli/commands/converse.h"
 
 #include "cli/cli.h"
 #include "cli/command.h"
@@ -20,34 +21,20 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MAX_PROMPT_BYTES = 256 << 20 };
+enum { MAX_PROMPT_BYTES = 256 << 20, MAX_TEMPLATE_BYTES = 1 << 20 };
 
 struct arguments {
     const char *model, *prompt, *file, *tokens, *messages, *template_name, *kv, *precision, *tiers;
     const char *meter, *root, *trace, *record;
-    struct cn_string_list bias;
+    const char *template_file, *template_time, *tools;
+    struct cn_string_list bias, template_args;
     int32_t *prompt_ids; /* of --tokens, until the prompt is made of them */
     size_t n_prompt_ids;
     int64_t n, ctx, batch, threads, threads_prefill, top_k, repeat_last_n, seed;
     double temp, top_p, min_p, repeat_penalty, idle;
     bool ignore_eos, chat, print_prompt, no_generation_prompt, ids, parse_special, sleep,
-        force_meter;
+        force_meter, no_model;
 };
-
-bool cn_run_print(void *user, int32_t token, const char *text, size_t n)
-{
-    const struct cn_run *run = user;
-    if (run->record)
-        cn_run_record_token(run->record, token, text, n);
-    if (run->ids) {
-        if (token >= 0)
-            printf("%d ", token);
-    } else {
-        fwrite(text, 1, n, stdout);
-    }
-    fflush(stdout);
-    return cn_interrupted() || ferror(stdout);
-}
 
 static bool cancelled(void *user)
 {
@@ -57,9 +44,9 @@ static bool cancelled(void *user)
 
 /* The prompt as tokens; false after a message. With --print-prompt the text is printed and *n is 0.
  */
-static bool read_prompt(struct arguments *a, const struct cn_model *model, int32_t **tokens,
-                        size_t *n)
+static bool read_prompt(struct arguments *a, const struct cn_run *run, int32_t **tokens, size_t *n)
 {
+    const struct cn_model *model = run->model;
     struct cn_error err = { "" };
     *tokens = NULL;
     *n = 0;
@@ -81,17 +68,23 @@ static bool read_prompt(struct arguments *a, const struct cn_model *model, int32
         char *text = NULL;
         size_t n_text;
         status = cn_chat_parse(file, n_bytes, path, &messages, &n_messages, &err);
-        if (status == CN_OK && a->print_prompt) {
-            status = cn_chat_format(model, a->template_name, messages, n_messages,
-                                    !a->no_generation_prompt, &text, &n_text, &err);
+        bool parsed = status == CN_OK;
+        if (parsed && a->print_prompt) {
+            status = cn_chat_text(run->chat, messages, n_messages, !a->no_generation_prompt, &text,
+                                  &n_text, &err);
             if (status == CN_OK)
                 fwrite(text, 1, n_text, stdout);
-        } else if (status == CN_OK) {
-            status = cn_chat_tokenize(model, a->template_name, messages, n_messages,
-                                      !a->no_generation_prompt, tokens, n, &err);
+        } else if (parsed) {
+            status = cn_chat_tokens(run->chat, messages, n_messages, !a->no_generation_prompt,
+                                    tokens, n, &err);
         }
         free(text);
         free(messages);
+        if (parsed && status != CN_OK) {
+            free(file);
+            cn_die("%s: %s", path, err.text);
+            return false;
+        }
     } else {
         const char *text = file ? file : a->prompt ? a->prompt : "";
         status = CN_OK;
@@ -99,7 +92,8 @@ static bool read_prompt(struct arguments *a, const struct cn_model *model, int32
             fwrite(text, 1, n_bytes, stdout);
         else
             status = cn_tokenize(model, text, n_bytes,
-                                 CN_TOKENIZE_BOS | (a->parse_special ? CN_TOKENIZE_SPECIAL : 0),
+                                 CN_TOKENIZE_BOS | CN_TOKENIZE_PROMPT |
+                                     (a->parse_special ? CN_TOKENIZE_SPECIAL : 0),
                                  tokens, n, &err);
     }
     free(file);
@@ -122,28 +116,14 @@ static bool read_prompt(struct arguments *a, const struct cn_model *model, int32
     return true;
 }
 
-static void print_energy(const char *what, const struct cn_energy *e, int64_t n_tokens)
-{
-    if (e->status == CN_ENERGY_MEASURED || e->status == CN_ENERGY_MODELLED) {
-        double per = 1 / (double)n_tokens;
-        fprintf(stderr, "%s %.4g J/token", what, e->joules * per);
-        if (isfinite(e->uncertainty)) /* a model's is not known */
-            fprintf(stderr, " ±%.2g", e->uncertainty * per);
-        if (isfinite(e->joules_net))
-            fprintf(stderr, " (net %.4g)", e->joules_net * per);
-        if (e->status == CN_ENERGY_MODELLED)
-            fprintf(stderr, " modelled");
-    } else {
-        fprintf(stderr, "%s %s", what, cn_energy_status_name(e->status));
-    }
-}
-
 /* The one summary. */
 static void summarise(const struct cn_run *run, const struct cn_generation *g)
 {
     int64_t decoded = g->n_generated > 0 ? g->n_generated - 1 : 0;
     fprintf(stderr, "%s%d prompt tokens, %d generated", isatty(STDOUT_FILENO) ? "\n" : "",
             g->n_prompt, g->n_generated);
+    if (g->n_reasoning > 0)
+        fprintf(stderr, " (%d of them thinking)", g->n_reasoning);
     if (g->ttft_s > 0)
         fprintf(stderr, " | TTFT %.1f ms", g->ttft_s * 1e3);
     fprintf(stderr, " | prefill %.1f tokens/s%s", g->n_prompt / g->prefill_s,
@@ -154,10 +134,10 @@ static void summarise(const struct cn_run *run, const struct cn_generation *g)
     struct cn_energy prefill, decode;
     cn_profiler_total(run->profiler, 0, "prefill", 0, SIZE_MAX, &prefill);
     cn_profiler_total(run->profiler, 0, "decode", 0, SIZE_MAX, &decode);
-    print_energy("prefill", &prefill, g->n_prompt);
+    cn_run_print_energy(stderr, "prefill", &prefill, g->n_prompt);
     if (decoded) {
         fprintf(stderr, ", ");
-        print_energy("decode", &decode, decoded);
+        cn_run_print_energy(stderr, "decode", &decode, decoded);
     }
     const struct cn_meter_info *meter = cn_profiler_channel(run->profiler, 0);
     if (meter->ok)
@@ -189,6 +169,7 @@ static int write_trace(const struct arguments *a, const struct cn_run *run)
     if (cn_outfile_create(a->trace, &file, &err) != CN_OK)
         return cn_die("%s", err.text);
     cn_profiler_print_trace(run->profiler, cn_outfile_stream(file));
+    cn_run_print_answers(run, cn_outfile_stream(file));
     return cn_outfile_finish(file, &err) == CN_OK ? CN_EXIT_OK : cn_die("%s", err.text);
 }
 
@@ -229,15 +210,17 @@ static int generate(struct arguments *a, struct cn_run *run)
     struct cn_error err = { "" };
     int32_t *prompt;
     size_t n;
-    if (!read_prompt(a, run->model, &prompt, &n)) {
+    if (!read_prompt(a, run, &prompt, &n)) {
         free(prompt);
         return CN_EXIT_FAILED;
     }
     if (a->print_prompt)
         return CN_EXIT_OK;
     struct cn_generation g;
+    struct cn_thinking thinking = { .put = NULL };
     struct cn_generate_options o = { .n_predict = run->n_predict,
                                      .ignore_end = run->ignore_eos,
+                                     .chat = run->chat,
                                      .profiler = run->profiler,
                                      .token = cn_run_print,
                                      .user = run };
@@ -246,6 +229,10 @@ static int generate(struct arguments *a, struct cn_run *run)
         code = cn_die("the prompt has %zu tokens, the context %d (-c for more)", n,
                       cn_session_n_ctx(run->session));
     } else {
+        if (run->chat) {
+            cn_thinking_begin(&thinking, run->chat, run->model, prompt, n);
+            o.thinking = &thinking;
+        }
         /* The text reads on from the prompt. */
         if (!a->ids && !a->messages && a->prompt)
             fputs(a->prompt, stdout);
@@ -254,6 +241,8 @@ static int generate(struct arguments *a, struct cn_run *run)
         fputc('\n', stdout);
         fflush(stdout);
         idle(a, run, 1);
+        if (run->chat && !cn_run_keep_answer(run, &g))
+            cn_warn("no memory for what the answer took");
         code = finish_profile(a, run);
         if (status == CN_OK && run->record && code == CN_EXIT_OK)
             code = save_record(a, run, &g);
@@ -289,6 +278,39 @@ static bool parse_bias(const struct cn_string_list *list, struct cn_logit_bias *
     return true;
 }
 
+/* The template of --messages and --chat; false after a message. */
+static bool open_chat(const struct arguments *a, struct cn_run *run)
+{
+    struct cn_error err = { "" };
+    struct cn_chat_options o = { .template_name = a->template_name,
+                                 .arguments = a->template_args.items,
+                                 .n_arguments = a->template_args.n,
+                                 .time = a->template_time };
+    char *text = NULL, *tools = NULL;
+    bool ok = (!a->template_file ||
+               (text = cn_read_file(a->template_file, MAX_TEMPLATE_BYTES, &o.n_template_text))) &&
+              (!a->tools || (tools = cn_read_file(a->tools, MAX_PROMPT_BYTES, &o.n_tools)));
+    o.template_text = text;
+    o.tools = tools;
+    if (ok && cn_chat_create(run->model, &o, &run->chat, &err) != CN_OK) {
+        ok = false;
+        /* Which file the message is of. */
+        bool of_template = strncmp(err.text, "chat template", 13) == 0;
+        const char *file = !of_template ? (strncmp(err.text, "tools", 5) == 0 ? a->tools : NULL)
+                           : a->template_file ? a->template_file
+                                              : a->model;
+        if (!a->template_file && !a->template_name && !cn_chat_has_template(run->model))
+            cn_die("%s: %s (--template)", a->model, err.text);
+        else if (file)
+            cn_die("%s: %s", file, err.text);
+        else
+            cn_die("%s", err.text);
+    }
+    free(text);
+    free(tools);
+    return ok;
+}
+
 static enum cn_status open_all(const struct arguments *a, struct cn_run *run,
                                const struct cn_session_options *session,
                                const struct cn_sampler_options *sampler, struct cn_error *err)
@@ -296,7 +318,8 @@ static enum cn_status open_all(const struct arguments *a, struct cn_run *run,
     struct cn_model_options options = { .tiers = a->tiers, .vocab_only = a->print_prompt };
     idle(a, run, 0);
     cn_profiler_phase_begin(run->profiler, "load", 0);
-    enum cn_status status = cn_open_model(a->model, &options, a->ctx, &run->model, err);
+    enum cn_status status =
+        a->no_model ? CN_OK : cn_open_model(a->model, &options, a->ctx, &run->model, err);
     if (status == CN_OK && !a->print_prompt)
         status = cn_session_create(run->model, session, &run->session, err);
     cn_profiler_phase_end(run->profiler);
@@ -309,10 +332,7 @@ static int execute(struct arguments *a, const struct cn_logit_bias *bias)
 {
     struct cn_error err = { "" };
     struct cn_profiler_error profiler_err = { "" };
-    struct cn_run run = { .template_name = a->template_name,
-                          .n_predict = (int32_t)a->n,
-                          .ignore_eos = a->ignore_eos,
-                          .ids = a->ids };
+    struct cn_run run = { .n_predict = (int32_t)a->n, .ignore_eos = a->ignore_eos, .ids = a->ids };
     struct cn_session_options session = { .n_ctx = (int32_t)a->ctx,
                                           .n_batch = (int32_t)a->batch,
                                           .n_threads = (int32_t)a->threads,
@@ -349,6 +369,8 @@ static int execute(struct arguments *a, const struct cn_logit_bias *bias)
     int code;
     if (open_all(a, &run, &session, &sampler, &err) != CN_OK) {
         code = cn_die("%s", err.text);
+    } else if ((a->chat || a->messages) && !open_chat(a, &run)) {
+        code = CN_EXIT_FAILED;
     } else if (a->chat) {
         code = cn_converse(&run);
         int traced = finish_profile(a, &run);
@@ -356,6 +378,8 @@ static int execute(struct arguments *a, const struct cn_logit_bias *bias)
     } else {
         code = generate(a, &run);
     }
+    free(run.answers);
+    cn_chat_free(run.chat);
     cn_run_record_free(run.record);
     cn_sampler_free(run.sampler);
     cn_session_free(run.session);
@@ -397,16 +421,27 @@ static int check(const struct arguments *a)
         return cn_usage_error("--no-generation-prompt goes with --messages");
     if (a->template_name && !is_template(a->template_name))
         return unknown_template(a->template_name);
-    if (a->template_name && !a->messages && !a->chat)
-        return cn_usage_error("--template goes with --messages or --chat");
+    bool any = a->template_file || a->template_time || a->template_args.n > 0 || a->tools;
+    if ((a->template_name || any) && !a->messages && !a->chat)
+        return cn_usage_error("%s goes with --messages or --chat",
+                              a->template_name         ? "--template"
+                              : a->template_file       ? "--template-file"
+                              : a->template_time       ? "--template-time"
+                              : a->template_args.n > 0 ? "--template-arg"
+                                                       : "--tools");
+    if (a->template_name && any)
+        return cn_usage_error("--template names a built-in template, which takes no file, time, "
+                              "arguments or tools");
     return cn_check_tiers(a->tiers);
 }
 
 /* Before anything is generated. -1: all is well. */
 static int check_outputs(const struct arguments *a)
 {
-    const char *const in[] = { a->model, a->file, a->messages,
-                               a->tokens && a->tokens[0] == '@' ? a->tokens + 1 : NULL };
+    const char *const in[] = {
+        a->model,         a->file,  a->messages,
+        a->template_file, a->tools, a->tokens && a->tokens[0] == '@' ? a->tokens + 1 : NULL
+    };
     const size_t n = sizeof in / sizeof *in;
     int code = cn_output_check(a->trace, CN_FILE_TEXT, in, n);
     if (code < 0)
@@ -416,8 +451,7 @@ static int check_outputs(const struct arguments *a)
 
 int cn_cmd_run(int argc, char **argv)
 {
-    struct arguments a = { .model = cn_default_model(),
-                           .kv = "f16",
+    struct arguments a = { .kv = "f16",
                            .precision = "exact",
                            .root = getenv("CARNOT_ROOT"),
                            .n = 128,
@@ -449,7 +483,15 @@ int cn_cmd_run(int argc, char **argv)
         { "--messages",             NULL, CN_OPT_STRING, &a.messages,             "FILE",      "a conversation, JSON",                        0,    0      },
         { "--chat",                 NULL, CN_OPT_FLAG,   &a.chat,                 NULL,        "talk interactively",                          0,    0      },
         { "--template",             NULL, CN_OPT_STRING, &a.template_name,        "NAME",
-         "chat template (the one in the model's file)",                                                                                       0,    0      },
+         "built-in chat template, for files that have none",                                                                                  0,    0      },
+        { "--template-file",        NULL, CN_OPT_STRING, &a.template_file,        "FILE",
+         "a Jinja template instead",                                                                                                          0,    0      },
+        { "--template-arg",         NULL, CN_OPT_LIST,   &a.template_args,        "KEY=JSON",
+         "a variable for the template; may be repeated",                                                                                      0,    0      },
+        { "--template-time",        NULL, CN_OPT_STRING, &a.template_time,        "TIME",
+         "what the template takes for now, like 2026-11-29T13:05:09",                                                                         0,    0      },
+        { "--tools",                NULL, CN_OPT_STRING, &a.tools,                "FILE",      "tools for the template, a JSON list",
+         0,                                                                                                                                         0      },
         { "--print-prompt",         NULL, CN_OPT_FLAG,   &a.print_prompt,         NULL,
          "print the prompt's text and stop",                                                                                                  0,    0      },
         { "--no-generation-prompt", NULL, CN_OPT_FLAG,   &a.no_generation_prompt, NULL,
@@ -500,6 +542,9 @@ int cn_cmd_run(int argc, char **argv)
     };
     int code =
         cn_options_parse(argc, argv, &usage, options, sizeof options / sizeof *options, NULL, 0, 0);
+    /* A template's text alone is no model's: its special tokens are what the arguments say. */
+    a.no_model = !a.model && a.template_file && a.print_prompt;
+    a.model = a.model ? a.model : cn_default_model();
     if (code < 0)
         code = check(&a);
     if (code < 0)
@@ -515,5 +560,6 @@ int cn_cmd_run(int argc, char **argv)
     }
     free(a.prompt_ids);
     free(a.bias.items);
+    free(a.template_args.items);
     return code;
 }

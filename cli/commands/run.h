@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * What `carnot run` and its interactive form share.
+ * What `carnot run` and its interactive form share, and print.
  */
 #ifndef CN_RUN_H
 #define CN_RUN_H
@@ -15,16 +15,28 @@ struct cn_run {
     struct cn_session *session;
     struct cn_sampler *sampler;
     struct cn_profiler *profiler;
-    const char *template_name; /* NULL: the model's own */
+    struct cn_chat *chat;          /* NULL: the prompt is plain text */
+    struct cn_run_answer *answers; /* [n_answers], of a chat; the caller of all frees them */
+    size_t n_answers;
     int32_t n_predict;
     bool ignore_eos, ids, fast;
     struct cn_run_record *record; /* NULL: none is kept */
 };
 
-/* Talks until the input ends. Returns the exit code. */
-int cn_converse(struct cn_run *run);
+/* What one answer took, for the trace. */
+struct cn_run_answer {
+    int32_t n_prompt, n_generated, n_reasoning;
+    size_t phases_from, reasoning_to, phases_to; /* of the profiler */
+};
 
 /* Prints tokens as they come (text, or ids): for cn_generate_options. */
 bool cn_run_print(void *user, int32_t token, const char *text, size_t n);
+/* Keeps what the answer took. False without memory. */
+bool cn_run_keep_answer(struct cn_run *run, const struct cn_generation *g);
+/* The answers as lines of a trace, after the profiler was stopped. */
+void cn_run_print_answers(const struct cn_run *run, FILE *out);
+/* Prints "WHAT 0.1 J/token ±0.01 (net 0.09)" or why not, without a newline. */
+void cn_run_print_energy(FILE *out, const char *what, const struct cn_energy *energy,
+                         int64_t n_tokens);
 
 #endif

@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * Compiling and rendering from the outside, the limits, and what an error says.
+ * Compiling and rendering from the outside.
  */
 #include "engine/jinja/jinja.h"
 
 #include "engine/jinja/jinja_node.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,65 +13,7 @@ enum {
     /* Of a compiled template: a source of 1 MiB whose every byte is a node needs less. */
     COMPILED_BYTES = 512 << 20,
     RENDER_BYTES = 512 << 20,
-    MAX_WORK = 20000000,
-    MAX_PARSE_DEPTH = 200,
-    MAX_DEPTH = 1500, /* the frames of one level are some hundred bytes */
 };
-
-/* ---- errors and limits -------------------------------------------------------------------------
- */
-
-_Noreturn void cn_j_fail(struct cn_jrun *run, enum cn_status status, const char *format, ...)
-{
-    char text[sizeof run->err->text];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    for (char *p = text; *p; p++) /* one line, whatever the template says */
-        if ((unsigned char)*p < ' ' || *p == 127)
-            *p = ' ';
-    run->status = cn_fail(run->err, status, "chat template, line %u: %s", run->line, text);
-    longjmp(run->escape, 1);
-}
-
-void *cn_j_alloc(struct cn_jrun *run, size_t n)
-{
-    void *p = cn_arena_alloc(run->arena, n);
-    if (!p)
-        cn_j_fail(run, CN_ERR_MEMORY, "no memory, or more than %zu MiB needed",
-                  run->arena->limit >> 20);
-    return p;
-}
-
-void *cn_j_grow(struct cn_jrun *run, void *p, size_t n_old, size_t n_new)
-{
-    void *grown = cn_arena_grow(run->arena, p, n_old, n_new);
-    if (!grown)
-        cn_j_fail(run, CN_ERR_MEMORY, "no memory, or more than %zu MiB needed",
-                  run->arena->limit >> 20);
-    return grown;
-}
-
-void cn_j_work(struct cn_jrun *run, size_t steps, size_t bytes)
-{
-    size_t work = steps + bytes / 64;
-    if ((uint64_t)work > (uint64_t)run->work_left)
-        cn_j_fail(run, CN_ERR_UNSUPPORTED, "more than %d steps", MAX_WORK);
-    run->work_left -= (int64_t)work;
-}
-
-void cn_j_enter(struct cn_jrun *run)
-{
-    int most = run->jinja ? MAX_DEPTH : MAX_PARSE_DEPTH;
-    if (++run->depth > most)
-        cn_j_fail(run, CN_ERR_UNSUPPORTED, "nested more than %d deep", most);
-}
-
-void cn_j_leave(struct cn_jrun *run)
-{
-    run->depth--;
-}
 
 /* ---- compiling ---------------------------------------------------------------------------------
  */
@@ -127,7 +67,9 @@ enum cn_status cn_jinja_compile(struct cn_str source, struct cn_jinja **jinja, s
     struct cn_jinja *made = calloc(1, sizeof *made);
     CN_RETURN_IF(!made, CN_ERR_MEMORY, err, "chat template: no memory");
     made->arena.limit = COMPILED_BYTES;
-    struct cn_jrun run = { .arena = &made->arena, .err = err, .line = 1, .work_left = MAX_WORK };
+    struct cn_jrun run = {
+        .arena = &made->arena, .err = err, .line = 1, .work_left = CN_J_MAX_WORK
+    };
     if (setjmp(run.escape) == 0) {
         compile(&run, made, source);
         *jinja = made;
@@ -195,6 +137,9 @@ static void hand_out(struct cn_jrun *run, const struct cn_jtext *text, struct cn
     *out = made;
 }
 
+static const struct cn_jtables tables = { cn_j_find_filter, cn_j_find_test, cn_j_fail_no_filter,
+                                          cn_j_fail_no_test, cn_j_call_macro };
+
 static void render(struct cn_jrun *run, const struct cn_jinja_options *options,
                    struct cn_jinja_text *out)
 {
@@ -216,8 +161,9 @@ enum cn_status cn_jinja_render(const struct cn_jinja *jinja, const struct cn_jin
     struct cn_jrun run = { .arena = &arena,
                            .err = err,
                            .line = 1,
-                           .work_left = MAX_WORK,
+                           .work_left = CN_J_MAX_WORK,
                            .jinja = jinja,
+                           .tables = &tables,
                            .now = options->now ? options->now : localtime_r(&clock, &now) };
     run.status = CN_OK;
     if (setjmp(run.escape) == 0)

@@ -67,21 +67,3 @@ struct cn_jval cn_j_call_builtin(struct cn_jrun *run, const struct cn_jbuiltin *
     cn_j_leave(run);
     return result;
 }
-
-struct cn_jval cn_j_call(struct cn_jrun *run, struct cn_jval callee, const struct cn_jargs *args)
-{
-    switch (callee.kind) {
-    case CN_J_UNDEFINED:
-        cn_j_fail_undefined(run, callee);
-    case CN_J_MACRO:
-        return cn_j_call_macro(run, callee.macro, args);
-    case CN_J_FUNCTION:
-        return cn_j_call_builtin(run, callee.function, "function", cn_j_none(), args);
-    case CN_J_METHOD:
-        if (!callee.method->row)
-            cn_j_fail(run, CN_ERR_UNSUPPORTED, "%s", callee.method->because);
-        return cn_j_call_builtin(run, callee.method->row, "method", callee.method->self, args);
-    default:
-        cn_j_fail(run, CN_ERR_FORMAT, "a %s cannot be called", cn_j_kind_name(callee.kind));
-    }
-}

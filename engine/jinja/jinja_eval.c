@@ -179,6 +179,25 @@ static struct cn_jval tested(struct cn_jrun *run, const struct cn_jnode *node)
     return node->op ? cn_j_bool(!result.boolean) : result;
 }
 
+/* Calls a function, method or macro. */
+static struct cn_jval call(struct cn_jrun *run, struct cn_jval callee, const struct cn_jargs *args)
+{
+    switch (callee.kind) {
+    case CN_J_UNDEFINED:
+        cn_j_fail_undefined(run, callee);
+    case CN_J_MACRO:
+        return run->tables->call_macro(run, callee.macro, args);
+    case CN_J_FUNCTION:
+        return cn_j_call_builtin(run, callee.function, "function", cn_j_none(), args);
+    case CN_J_METHOD:
+        if (!callee.method->row)
+            cn_j_fail(run, CN_ERR_UNSUPPORTED, "%s", callee.method->because);
+        return cn_j_call_builtin(run, callee.method->row, "method", callee.method->self, args);
+    default:
+        cn_j_fail(run, CN_ERR_FORMAT, "a %s cannot be called", cn_j_kind_name(callee.kind));
+    }
+}
+
 static struct cn_jval called(struct cn_jrun *run, const struct cn_jnode *node)
 {
     struct cn_jval callee = cn_j_eval(run, node->a);
@@ -186,7 +205,7 @@ static struct cn_jval called(struct cn_jrun *run, const struct cn_jnode *node)
         cn_j_fail_undefined(run, callee);
     struct cn_jargs args = arguments(run, node);
     run->line = node->line;
-    struct cn_jval result = cn_j_call(run, callee, &args);
+    struct cn_jval result = call(run, callee, &args);
     run->line = node->line;
     return result;
 }

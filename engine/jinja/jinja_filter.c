@@ -1,38 +1,38 @@
 /* SPDX-License-Identifier: MIT
  *
- * Filters on text and single values, and the table of all.
+ * Filters on text and single values.
  */
 #include "engine/jinja/jinja_filter.h"
 
 #include <math.h>
 #include <string.h>
 
-FILTER(tojson)
+TEXT_FILTER(tojson)
 {
     UNUSED;
     return cn_j_string(cn_j_tojson(run, v, a));
 }
 
-FILTER(length)
+TEXT_FILTER(length)
 {
     UNUSED;
     return cn_j_int((cn_jint)cn_j_length(run, v));
 }
 
-FILTER(string)
+TEXT_FILTER(string)
 {
     UNUSED;
     return cn_j_string(cn_j_text(run, v));
 }
 
-FILTER(trim)
+TEXT_FILTER(trim)
 {
     UNUSED;
     const struct cn_jstr *chars = cn_j_optional_chars(run, a[0], "trim");
     return cn_j_string(cn_j_strip(run, cn_j_text(run, v), chars, CN_J_LEFT | CN_J_RIGHT));
 }
 
-FILTER(default)
+TEXT_FILTER(default)
 {
     UNUSED;
     if (v.kind != CN_J_UNDEFINED && (cn_j_truth(v) || !cn_j_truth(a[1])))
@@ -46,28 +46,28 @@ static struct cn_jval changed(struct cn_jrun *run, struct cn_jval v, enum cn_jca
     return cn_j_string(cn_j_as_safe(run, cn_j_change_case(run, str, to), str->safe));
 }
 
-FILTER(upper)
+TEXT_FILTER(upper)
 {
     UNUSED;
     return changed(run, v, CN_J_UPPER);
 }
-FILTER(lower)
+TEXT_FILTER(lower)
 {
     UNUSED;
     return changed(run, v, CN_J_LOWER);
 }
-FILTER(capitalize)
+TEXT_FILTER(capitalize)
 {
     UNUSED;
     return changed(run, v, CN_J_CAPITALIZE);
 }
-FILTER(title)
+TEXT_FILTER(title)
 {
     UNUSED;
     return cn_j_string(cn_j_change_case(run, cn_j_text(run, v), CN_J_TITLE));
 }
 
-FILTER(replace)
+TEXT_FILTER(replace)
 {
     UNUSED;
     int64_t count = a[2].kind == CN_J_ABSENT || a[2].kind == CN_J_NONE
@@ -77,19 +77,19 @@ FILTER(replace)
         cn_j_replace(run, cn_j_text(run, v), cn_j_text(run, a[0]), cn_j_text(run, a[1]), count));
 }
 
-FILTER(safe)
+TEXT_FILTER(safe)
 {
     UNUSED;
     return cn_j_string(cn_j_as_safe(run, cn_j_text(run, v), true));
 }
 
-FILTER(escape)
+TEXT_FILTER(escape)
 {
     UNUSED;
     return cn_j_string(cn_j_escaped(run, cn_j_text(run, v)));
 }
 
-FILTER(format)
+TEXT_FILTER(format)
 {
     UNUSED;
     struct cn_jlist values = { (struct cn_jval *)(uintptr_t)args->values, args->n, args->n, NULL };
@@ -99,7 +99,7 @@ FILTER(format)
                                     (struct cn_jval){ .kind = CN_J_TUPLE, .list = &values }));
 }
 
-FILTER(indent)
+TEXT_FILTER(indent)
 {
     UNUSED;
     const struct cn_jstr *str = cn_j_text(run, v), *by;
@@ -131,7 +131,7 @@ FILTER(indent)
 /* ---- numbers -----------------------------------------------------------------------------------
  */
 
-FILTER(int)
+TEXT_FILTER(int)
 {
     UNUSED;
     struct cn_jval otherwise = a[0].kind == CN_J_ABSENT ? cn_j_int(0) : a[0];
@@ -155,7 +155,7 @@ FILTER(int)
     return cn_j_int((cn_jint)real);
 }
 
-FILTER(float)
+TEXT_FILTER(float)
 {
     UNUSED;
     double real;
@@ -168,7 +168,7 @@ FILTER(float)
     return a[0].kind == CN_J_ABSENT ? cn_j_float(0) : a[0];
 }
 
-FILTER(abs)
+TEXT_FILTER(abs)
 {
     UNUSED;
     if (!cn_j_is_number(v))
@@ -180,7 +180,7 @@ FILTER(abs)
                                                : cn_j_add(run, zero, v);
 }
 
-FILTER(round)
+TEXT_FILTER(round)
 {
     UNUSED;
     if (!cn_j_is_number(v))
@@ -204,78 +204,4 @@ FILTER(round)
         return cn_j_float(real);
     }
     return cn_j_float(rint(real * power) / power);
-}
-
-/* ---- the table ---------------------------------------------------------------------------------
- */
-
-/* clang-format off */
-static const struct cn_jbuiltin filters[] = {
-    { "tojson", "ensure_ascii indent separators sort_keys", 0, filter_tojson, CN_J_ABSENT },
-    { "length", "", 0, filter_length, CN_J_ABSENT },
-    { "count", "", 0, filter_length, CN_J_ABSENT },
-    { "trim", "chars", 0, filter_trim, CN_J_ABSENT },
-    { "string", "", 0, filter_string, CN_J_ABSENT },
-    { "default", "default_value boolean", 0, filter_default, CN_J_ABSENT },
-    { "d", "default_value boolean", 0, filter_default, CN_J_ABSENT },
-    { "upper", "", 0, filter_upper, CN_J_ABSENT },
-    { "lower", "", 0, filter_lower, CN_J_ABSENT },
-    { "capitalize", "", 0, filter_capitalize, CN_J_ABSENT },
-    { "title", "", 0, filter_title, CN_J_ABSENT },
-    { "replace", "old new count", 2, filter_replace, CN_J_ABSENT },
-    { "safe", "", 0, filter_safe, CN_J_ABSENT },
-    { "escape", "", 0, filter_escape, CN_J_ABSENT },
-    { "e", "", 0, filter_escape, CN_J_ABSENT },
-    { "format", NULL, 0, filter_format, CN_J_ABSENT },
-    { "indent", "width first blank", 0, filter_indent, CN_J_ABSENT },
-    { "int", "default base", 0, filter_int, CN_J_ABSENT },
-    { "float", "default", 0, filter_float, CN_J_ABSENT },
-    { "abs", "", 0, filter_abs, CN_J_ABSENT },
-    { "round", "precision method", 0, filter_round, CN_J_ABSENT },
-    { "list", "", 0, cn_j_filter_list, CN_J_ABSENT },
-    { "items", "", 0, cn_j_filter_items, CN_J_ABSENT },
-    { "dictsort", "case_sensitive by reverse", 0, cn_j_filter_dictsort, CN_J_ABSENT },
-    { "join", "d attribute", 0, cn_j_filter_join, CN_J_ABSENT },
-    { "first", "", 0, cn_j_filter_first, CN_J_ABSENT },
-    { "last", "", 0, cn_j_filter_last, CN_J_ABSENT },
-    { "map", NULL, 0, cn_j_filter_map, CN_J_ABSENT },
-    { "select", NULL, 0, cn_j_filter_select, CN_J_ABSENT },
-    { "reject", NULL, 0, cn_j_filter_reject, CN_J_ABSENT },
-    { "selectattr", NULL, 0, cn_j_filter_selectattr, CN_J_ABSENT },
-    { "rejectattr", NULL, 0, cn_j_filter_rejectattr, CN_J_ABSENT },
-    { "sort", "reverse case_sensitive attribute", 0, cn_j_filter_sort, CN_J_ABSENT },
-    { "unique", "case_sensitive attribute", 0, cn_j_filter_unique, CN_J_ABSENT },
-    { "reverse", "", 0, cn_j_filter_reverse, CN_J_ABSENT },
-    { "min", "case_sensitive attribute", 0, cn_j_filter_min, CN_J_ABSENT },
-    { "max", "case_sensitive attribute", 0, cn_j_filter_max, CN_J_ABSENT },
-    { "sum", "attribute start", 0, cn_j_filter_sum, CN_J_ABSENT },
-};
-/* clang-format on */
-
-const struct cn_jbuiltin *cn_j_find_filter(struct cn_str name)
-{
-    for (size_t i = 0; i < sizeof filters / sizeof *filters; i++)
-        if (strlen(filters[i].name) == name.n && !memcmp(filters[i].name, name.p, name.n))
-            return &filters[i];
-    return NULL;
-}
-
-/* Filters of Jinja that no chat template needs. */
-static const char *const unsupported[] = { "attr",        "batch",     "center",   "filesizeformat",
-                                           "forceescape", "groupby",   "pprint",   "random",
-                                           "slice",       "striptags", "truncate", "urlencode",
-                                           "urlize",      "wordcount", "wordwrap", "xmlattr" };
-
-_Noreturn void cn_j_fail_no_filter(struct cn_jrun *run, struct cn_str name)
-{
-    for (size_t i = 0; i < sizeof unsupported / sizeof *unsupported; i++)
-        if (strlen(unsupported[i]) == name.n && !memcmp(unsupported[i], name.p, name.n))
-            cn_j_fail(run, CN_ERR_UNSUPPORTED, "the filter '%s' is not supported", unsupported[i]);
-    cn_j_fail(run, CN_ERR_FORMAT, "there is no filter '%.*s'", (int)(name.n > 60 ? 60 : name.n),
-              name.p);
-}
-
-const struct cn_jstr *cn_j_optional_chars(struct cn_jrun *run, struct cn_jval v, const char *what)
-{
-    return v.kind == CN_J_ABSENT || v.kind == CN_J_NONE ? NULL : cn_j_need_string(run, v, what);
 }

@@ -306,9 +306,9 @@ static void make_map(struct cn_jrun *run, const struct cn_jgenerator *g, struct 
     struct cn_jargs rest = *g->args;
     if (g->args->n > 0) {
         struct cn_str name = need_name(run, g->args->values[0], "map");
-        row = cn_j_find_filter(name);
+        row = run->tables->find_filter(name);
         if (!row)
-            cn_j_fail_no_filter(run, name);
+            run->tables->fail_no_filter(run, name);
         rest = behind(g->args, 1);
     } else if (attribute.kind == CN_J_ABSENT) {
         cn_j_fail(run, CN_ERR_FORMAT, "map: expected a filter or attribute=");
@@ -344,9 +344,9 @@ static void make_select(struct cn_jrun *run, const struct cn_jgenerator *g, stru
     }
     if (rest.n > 0) {
         struct cn_str name = need_name(run, rest.values[0], "select");
-        row = cn_j_find_test(name);
+        row = run->tables->find_test(name);
         if (!row)
-            cn_j_fail_no_test(run, name);
+            run->tables->fail_no_test(run, name);
         rest = behind(&rest, 1);
     }
     for (size_t i = 0; i < items->n; i++) {

@@ -2,16 +2,11 @@
  *
  * Tests: what may stand behind "is".
  */
-#include "engine/jinja/jinja_node.h"
+#include "engine/jinja/jinja_filter.h"
 
 #include "base/unicode.h"
 
 #include <string.h>
-
-#define IS(name)                                                           \
-    static struct cn_jval is_##name(struct cn_jrun *run, struct cn_jval v, \
-                                    const struct cn_jval *a, const struct cn_jargs *args)
-#define UNUSED (void)run, (void)v, (void)a, (void)args
 
 IS(defined)
 {
@@ -179,68 +174,11 @@ IS(filter)
 {
     UNUSED;
     const struct cn_jstr *name = cn_j_need_string(run, v, "is filter");
-    return cn_j_bool(cn_j_find_filter((struct cn_str){ name->p, name->n }) != NULL);
+    return cn_j_bool(run->tables->find_filter((struct cn_str){ name->p, name->n }) != NULL);
 }
 IS(test)
 {
     UNUSED;
     const struct cn_jstr *name = cn_j_need_string(run, v, "is test");
-    return cn_j_bool(cn_j_find_test((struct cn_str){ name->p, name->n }) != NULL);
-}
-
-/* clang-format off */
-static const struct cn_jbuiltin tests[] = {
-    { "defined", "", 0, is_defined, CN_J_ABSENT },
-    { "undefined", "", 0, is_undefined, CN_J_ABSENT },
-    { "none", "", 0, is_none, CN_J_ABSENT },
-    { "string", "", 0, is_string, CN_J_ABSENT },
-    { "mapping", "", 0, is_mapping, CN_J_ABSENT },
-    { "number", "", 0, is_number, CN_J_ABSENT },
-    { "integer", "", 0, is_integer, CN_J_ABSENT },
-    { "float", "", 0, is_float, CN_J_ABSENT },
-    { "boolean", "", 0, is_boolean, CN_J_ABSENT },
-    { "true", "", 0, is_true, CN_J_ABSENT },
-    { "false", "", 0, is_false, CN_J_ABSENT },
-    { "sequence", "", 0, is_sequence, CN_J_ABSENT },
-    { "iterable", "", 0, is_iterable, CN_J_ABSENT },
-    { "callable", "", 0, is_callable, CN_J_ABSENT },
-    { "eq", "other", 1, is_eq, CN_J_ABSENT },
-    { "equalto", "other", 1, is_eq, CN_J_ABSENT },
-    { "==", "other", 1, is_eq, CN_J_ABSENT },
-    { "ne", "other", 1, is_ne, CN_J_ABSENT },
-    { "!=", "other", 1, is_ne, CN_J_ABSENT },
-    { "lt", "other", 1, is_lt, CN_J_ABSENT },
-    { "lessthan", "other", 1, is_lt, CN_J_ABSENT },
-    { "<", "other", 1, is_lt, CN_J_ABSENT },
-    { "le", "other", 1, is_le, CN_J_ABSENT },
-    { "<=", "other", 1, is_le, CN_J_ABSENT },
-    { "gt", "other", 1, is_gt, CN_J_ABSENT },
-    { "greaterthan", "other", 1, is_gt, CN_J_ABSENT },
-    { ">", "other", 1, is_gt, CN_J_ABSENT },
-    { "ge", "other", 1, is_ge, CN_J_ABSENT },
-    { ">=", "other", 1, is_ge, CN_J_ABSENT },
-    { "in", "seq", 1, is_in, CN_J_ABSENT },
-    { "sameas", "other", 1, is_sameas, CN_J_ABSENT },
-    { "divisibleby", "num", 1, is_divisibleby, CN_J_ABSENT },
-    { "odd", "", 0, is_odd, CN_J_ABSENT },
-    { "even", "", 0, is_even, CN_J_ABSENT },
-    { "lower", "", 0, is_lower, CN_J_ABSENT },
-    { "upper", "", 0, is_upper, CN_J_ABSENT },
-    { "filter", "", 0, is_filter, CN_J_ABSENT },
-    { "test", "", 0, is_test, CN_J_ABSENT },
-};
-/* clang-format on */
-
-const struct cn_jbuiltin *cn_j_find_test(struct cn_str name)
-{
-    for (size_t i = 0; i < sizeof tests / sizeof *tests; i++)
-        if (strlen(tests[i].name) == name.n && !memcmp(tests[i].name, name.p, name.n))
-            return &tests[i];
-    return NULL;
-}
-
-_Noreturn void cn_j_fail_no_test(struct cn_jrun *run, struct cn_str name)
-{
-    cn_j_fail(run, CN_ERR_UNSUPPORTED, "there is no test '%.*s'", (int)(name.n > 60 ? 60 : name.n),
-              name.p);
+    return cn_j_bool(run->tables->find_test((struct cn_str){ name->p, name->n }) != NULL);
 }

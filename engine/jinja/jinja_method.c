@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-#define METHOD(name) static struct cn_jval method_##name FILTER_ARGUMENTS
+#define METHOD(name) static struct cn_jval method_##name CN_J_ARGUMENTS
 
 /* ---- strings -----------------------------------------------------------------------------------
  */

@@ -210,8 +210,7 @@ static bool strips(const struct cn_jstr *chars, const struct cn_jstr *str, size_
     return false;
 }
 
-/* The start of the character that ends at byte `end` > 0. */
-static size_t char_before(const struct cn_jstr *str, size_t end)
+size_t cn_j_char_before(const struct cn_jstr *str, size_t end)
 {
     size_t start = end - 1, length;
     while (start > 0 && end - start < 4 && ((unsigned char)str->p[start] & 0xc0) == 0x80)
@@ -233,7 +232,7 @@ const struct cn_jstr *cn_j_strip(struct cn_jrun *run, const struct cn_jstr *str,
         cn_j_work(run, each, 0);
     }
     while (sides & CN_J_RIGHT && end > from) {
-        size_t start = char_before(str, end);
+        size_t start = cn_j_char_before(str, end);
         if (!strips(chars, str, start, end - start))
             break;
         end = start;
@@ -316,72 +315,6 @@ const struct cn_jstr *cn_j_replace(struct cn_jrun *run, const struct cn_jstr *st
     return cn_j_finish(&text);
 }
 
-static struct cn_jval split_at_space(struct cn_jrun *run, const struct cn_jstr *str, int64_t most)
-{
-    struct cn_jlist *parts = cn_j_list(run, 0);
-    size_t at = 0, length;
-    cn_j_work(run, 1, str->n);
-    for (;;) {
-        while (at < str->n && cn_j_is_space(cn_j_char(str, at, &length)))
-            at += length;
-        if (at == str->n)
-            break;
-        size_t from = at;
-        if (most >= 0 && (int64_t)parts->n == most) {
-            size_t end = str->n;
-            while (end > from && cn_j_is_space(cn_j_char(str, char_before(str, end), &length)))
-                end = char_before(str, end);
-            cn_j_push(run, parts, cn_j_string(cn_j_part(run, str, from, end - from)));
-            break;
-        }
-        while (at < str->n && !cn_j_is_space(cn_j_char(str, at, &length)))
-            at += length;
-        cn_j_push(run, parts, cn_j_string(cn_j_part(run, str, from, at - from)));
-    }
-    return cn_j_of_list(parts);
-}
-
-struct cn_jval cn_j_split(struct cn_jrun *run, const struct cn_jstr *str, struct cn_jval sep,
-                          int64_t most, bool from_right)
-{
-    if (sep.kind == CN_J_ABSENT || sep.kind == CN_J_NONE) {
-        if (from_right && most >= 0)
-            cn_j_fail(run, CN_ERR_UNSUPPORTED,
-                      "rsplit() at white space with a limit is not supported");
-        return split_at_space(run, str, most);
-    }
-    const struct cn_jstr *by = cn_j_need_string(run, sep, "split()");
-    struct cn_jlist *parts = cn_j_list(run, 0);
-    if (by->n == 0)
-        cn_j_fail(run, CN_ERR_FORMAT, "split(): the separator is empty");
-    cn_j_work(run, 1, str->n);
-    if (from_right) {
-        const struct cn_jstr *left = str;
-        size_t found;
-        while (most != 0 && (found = cn_j_rfind(run, left, by)) != SIZE_MAX) {
-            cn_j_push(run, parts,
-                      cn_j_string(cn_j_part(run, left, found + by->n, left->n - found - by->n)));
-            left = cn_j_part(run, left, 0, found);
-            most -= most > 0;
-        }
-        cn_j_push(run, parts, cn_j_string(left));
-        for (size_t i = 0; i < parts->n / 2; i++) {
-            struct cn_jval swapped = parts->items[i];
-            parts->items[i] = parts->items[parts->n - 1 - i];
-            parts->items[parts->n - 1 - i] = swapped;
-        }
-        return cn_j_of_list(parts);
-    }
-    size_t at = 0, found;
-    while (most != 0 && (found = cn_j_find(str, by, at)) != SIZE_MAX) {
-        cn_j_push(run, parts, cn_j_string(cn_j_part(run, str, at, found - at)));
-        at = found + by->n;
-        most -= most > 0;
-    }
-    cn_j_push(run, parts, cn_j_string(cn_j_part(run, str, at, str->n - at)));
-    return cn_j_of_list(parts);
-}
-
 /* ---- case --------------------------------------------------------------------------------------
  */
 
@@ -406,9 +339,9 @@ static bool is_ignored(uint32_t cp)
 static bool is_final_sigma(const struct cn_jstr *str, size_t at)
 {
     size_t before = at, length;
-    while (before > 0 && is_ignored(cn_j_char(str, char_before(str, before), &length)))
-        before = char_before(str, before);
-    if (before == 0 || !is_cased(cn_j_char(str, char_before(str, before), &length)))
+    while (before > 0 && is_ignored(cn_j_char(str, cn_j_char_before(str, before), &length)))
+        before = cn_j_char_before(str, before);
+    if (before == 0 || !is_cased(cn_j_char(str, cn_j_char_before(str, before), &length)))
         return false;
     size_t after = at + 2;
     while (after < str->n && is_ignored(cn_j_char(str, after, &length)))

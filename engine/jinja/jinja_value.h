@@ -15,7 +15,14 @@
 #include <stdint.h>
 #include <time.h>
 
+enum { CN_J_MAX_WORK = 10000000 };
+
 /* ---- the state ------------------------------------------------------------------------------- */
+
+struct cn_jbuiltin;
+struct cn_jmacro;
+struct cn_jargs;
+struct cn_jtables;
 
 struct cn_jrun {
     struct cn_arena *arena;
@@ -30,6 +37,7 @@ struct cn_jrun {
     struct cn_jscope *scope;
     struct cn_jtext *out;
     const struct tm *now;
+    const struct cn_jtables *tables;
 };
 
 /* Ends the work with "chat template, line N: ...". */
@@ -246,6 +254,17 @@ struct cn_jval cn_j_member(struct cn_jrun *run, struct cn_jval value, struct cn_
 /* By a path of members with dots between, digits being indices: for map(attribute=...). */
 struct cn_jval cn_j_path(struct cn_jrun *run, struct cn_jval value, struct cn_str path);
 
+/* What stands above the files that use it here: the tables of which filters are part, and macros,
+ * of which calls are part. */
+struct cn_jtables {
+    const struct cn_jbuiltin *(*find_filter)(struct cn_str name);
+    const struct cn_jbuiltin *(*find_test)(struct cn_str name);
+    void (*fail_no_filter)(struct cn_jrun *run, struct cn_str name);
+    void (*fail_no_test)(struct cn_jrun *run, struct cn_str name);
+    struct cn_jval (*call_macro)(struct cn_jrun *run, const struct cn_jmacro *macro,
+                                 const struct cn_jargs *args);
+};
+
 /* ---- text ------------------------------------------------------------------------------------ */
 
 /* Text that is written piece by piece. All zeros but for `run` is empty. */
@@ -278,6 +297,8 @@ size_t cn_j_char_at(struct cn_jrun *run, const struct cn_jstr *str, size_t i);
 /* The character at byte `at` < n; its length in *length. Bytes that are not UTF-8 count as one
  * character each. */
 uint32_t cn_j_char(const struct cn_jstr *str, size_t at, size_t *length);
+/* The start of the character that ends at byte `end` > 0. */
+size_t cn_j_char_before(const struct cn_jstr *str, size_t end);
 bool cn_j_is_space(uint32_t cp); /* as Python's str.isspace */
 const struct cn_jstr *cn_j_concat(struct cn_jrun *run, const struct cn_jstr *a,
                                   const struct cn_jstr *b);
@@ -315,8 +336,6 @@ const struct cn_jstr *cn_j_format(struct cn_jrun *run, const struct cn_jstr *for
 struct cn_jval cn_j_call_builtin(struct cn_jrun *run, const struct cn_jbuiltin *row,
                                  const char *what, struct cn_jval self,
                                  const struct cn_jargs *args);
-/* Calls a function, method or macro. */
-struct cn_jval cn_j_call(struct cn_jrun *run, struct cn_jval callee, const struct cn_jargs *args);
 
 const struct cn_jbuiltin *cn_j_find_filter(struct cn_str name);
 const struct cn_jbuiltin *cn_j_find_test(struct cn_str name);
@@ -326,6 +345,9 @@ struct cn_jval cn_j_find_method(struct cn_jrun *run, struct cn_jval self, struct
 /* Ends the work: names the filter or test that is not there. */
 _Noreturn void cn_j_fail_no_filter(struct cn_jrun *run, struct cn_str name);
 _Noreturn void cn_j_fail_no_test(struct cn_jrun *run, struct cn_str name);
+
+/* The characters that a strip is to take: NULL for white space (none given, or none). */
+const struct cn_jstr *cn_j_optional_chars(struct cn_jrun *run, struct cn_jval v, const char *what);
 
 /* What several tables use. */
 const struct cn_jstr *cn_j_replace(struct cn_jrun *run, const struct cn_jstr *str,

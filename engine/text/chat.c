@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * The families are those of the published templates of the models, in the form the reference engine
- * writes them. Recognition goes by marks, because the texts of templates differ from file to file
- * while the marks are what a model was trained on.
+ * writes them.
  */
 #include "engine/text/chat.h"
 
@@ -24,7 +23,7 @@ enum {
 };
 
 /* "{eos}" in a string stands for the text of the model's EOS token. */
-struct cn_chat_template {
+struct cn_chat_family {
     const char *name;
     const char *turn; /* in front of what comes first, or first after a reply; NULL: nothing */
     const char *later_turn; /* the same after a reply, if it differs */
@@ -45,7 +44,7 @@ struct cn_chat_template {
     .generation = open assistant middle
 
 /* clang-format off */
-static const struct cn_chat_template families[] = {
+static const struct cn_chat_family families[] = {
     { "chatml", TURNS("<|im_start|>", "assistant", "\n", "<|im_end|>\n") },
     { "qwen2", TURNS("<|im_start|>", "assistant", "\n", "<|im_end|>\n"),
       .default_system = "You are a helpful assistant." },
@@ -93,30 +92,9 @@ const char *cn_chat_template_name(size_t i)
     return i < N_FAMILIES ? families[i].name : NULL;
 }
 
-/* ---- choosing -----------------------------------------------------------------------------------
- */
-
 static struct cn_str str(const char *text)
 {
     return (struct cn_str){ text, text ? strlen(text) : 0 };
-}
-
-bool cn_chat_style_named(const char *name, struct cn_chat_style *style)
-{
-    for (size_t i = 0; i < N_FAMILIES; i++) {
-        if (strcmp(families[i].name, name) != 0)
-            continue;
-        style->family = &families[i];
-        style->default_system = str(families[i].default_system);
-        style->eos = str(families[i].eos);
-        return true;
-    }
-    return false;
-}
-
-const char *cn_chat_style_name(const struct cn_chat_style *style)
-{
-    return style->family->name;
 }
 
 static const char *find(struct cn_str text, const char *mark)
@@ -124,125 +102,20 @@ static const char *find(struct cn_str text, const char *mark)
     return memmem(text.p, text.n, mark, strlen(mark));
 }
 
-/* A fixed system text that a ChatML template writes where a conversation has none: the literal
- * '<|im_start|>system\n...<|im_end|>'. Anything that is computed ends the literal with a quote. */
-static struct cn_str literal_system(struct cn_str jinja)
+const struct cn_chat_family *cn_chat_family_named(const char *name)
 {
-    static const char open[] = "<|im_start|>system", close[] = "<|im_end|>";
-    const char *end = jinja.p + jinja.n, *p;
-    while ((p = find(jinja, open)) != NULL) {
-        p += sizeof open - 1;
-        jinja = (struct cn_str){ p, (size_t)(end - p) };
-        if (jinja.n > 0 && *p == '\n')
-            p += 1;
-        else if (jinja.n > 1 && p[0] == '\\' && p[1] == 'n')
-            p += 2;
-        else
-            continue;
-        const char *stop = find((struct cn_str){ p, (size_t)(end - p) }, close);
-        if (!stop)
-            break;
-        size_t n = (size_t)(stop - p), k = 0;
-        while (k < n && !strchr("'\"{}\\", p[k]))
-            k++;
-        if (n > 0 && k == n)
-            return (struct cn_str){ p, n };
-    }
-    return (struct cn_str){ NULL, 0 };
+    for (size_t i = 0; i < N_FAMILIES; i++)
+        if (strcmp(families[i].name, name) == 0)
+            return &families[i];
+    return NULL;
 }
 
-/* [INST] is written by Mistral's and Llama 2's templates; blanks around it tell the versions. */
-static const char *inst_family(struct cn_str jinja)
-{
-    if (find(jinja, "[SYSTEM_PROMPT]"))
-        return "mistral-v7";
-    if (find(jinja, "' [INST] ' + system_message") || find(jinja, "[AVAILABLE_TOOLS]")) {
-        if (find(jinja, " [INST]"))
-            return "mistral-v1";
-        return find(jinja, "\"[INST]\"") ? "mistral-v3-tekken" : "mistral-v3";
-    }
-    if (find(jinja, "content.strip()"))
-        return "llama2-sys-strip";
-    if (find(jinja, "bos_token + '[INST]"))
-        return "llama2-sys-bos";
-    return find(jinja, "<<SYS>>") ? "llama2-sys" : "llama2";
-}
-
-/* <|user|> without <|end|>: the same marks, with EOS behind every message or behind replies only.
- */
-static const char *user_family(struct cn_str jinja, const char *user)
-{
-    if (find(jinja, "<|endoftext|>"))
-        return "zephyr";
-    struct cn_str rest = { user, (size_t)(jinja.p + jinja.n - user) };
-    const char *stop = find(rest, "}}");
-    struct cn_str expression = { user, stop ? (size_t)(stop - user) : rest.n };
-    return find(expression, "eos_token") ? "zephyr-eos" : "olmoe";
-}
-
-static const char *family_of(struct cn_str jinja)
-{
-    if (find(jinja, "<|im_start|>")) {
-        if (find(jinja, "<|im_sep|>"))
-            return "phi4";
-        return literal_system(jinja).n > 0 ? "qwen2" : "chatml";
-    }
-    if (find(jinja, "[INST]"))
-        return inst_family(jinja);
-    if (find(jinja, "<|assistant|>") && find(jinja, "<|end|>"))
-        return "phi3";
-    const char *user = find(jinja, "<|user|>");
-    if (user)
-        return user_family(jinja, user);
-    if (find(jinja, "<start_of_turn>"))
-        return "gemma";
-    if (find(jinja, "<|start_header_id|>") && find(jinja, "<|end_header_id|>"))
-        return "llama3";
-    return find(jinja, "<|start_of_role|>") ? "granite" : NULL;
-}
-
-bool cn_chat_style_detect(struct cn_str jinja, struct cn_chat_style *style)
-{
-    const char *name = jinja.n > 0 ? family_of(jinja) : NULL;
-    if (!name || !cn_chat_style_named(name, style))
-        return false;
-    if (style->default_system.n > 0)
-        style->default_system = literal_system(jinja);
-    return true;
-}
-
-/* "a, b, c" */
-static const char *all_names(char *out, size_t n_out)
+const char *cn_chat_family_names(char *out, size_t n_out)
 {
     size_t n = 0;
     for (size_t i = 0; i < N_FAMILIES && n < n_out; i++)
         n += (size_t)snprintf(out + n, n_out - n, "%s%s", i ? ", " : "", families[i].name);
     return out;
-}
-
-enum cn_status cn_chat_style_choose(const struct cn_tokenizer *tokenizer, const char *name,
-                                    struct cn_chat_style *style, struct cn_error *err)
-{
-    struct cn_chat_style found;
-    char names[320];
-    if (name) {
-        CN_RETURN_IF(!cn_chat_style_named(name, &found), CN_ERR_ARGUMENT, err,
-                     "no chat template is called \"%.64s\"; there are %s", name,
-                     all_names(names, sizeof names));
-    } else {
-        struct cn_str jinja = tokenizer ? cn_tokenizer_chat_template(tokenizer) : str(NULL);
-        CN_RETURN_IF(jinja.n == 0, CN_ERR_UNSUPPORTED, err,
-                     "the model has no chat template; name one of %s",
-                     all_names(names, sizeof names));
-        CN_RETURN_IF(!cn_chat_style_detect(jinja, &found), CN_ERR_UNSUPPORTED, err,
-                     "the model's chat template is of no known family; name one of %s",
-                     all_names(names, sizeof names));
-    }
-    int32_t eos = tokenizer ? cn_tokenizer_eos(tokenizer) : -1;
-    if (eos >= 0)
-        found.eos.p = cn_tokenizer_bytes(tokenizer, eos, true, &found.eos.n);
-    *style = found;
-    return CN_OK;
 }
 
 /* ---- rendering ----------------------------------------------------------------------------------
@@ -328,6 +201,8 @@ static enum cn_status check_messages(const struct cn_chat_message *messages, siz
         CN_RETURN_IF(role == N_ROLES, CN_ERR_ARGUMENT, err,
                      "message %zu: expected the role system, user or assistant, found \"%s\"",
                      i + 1, cn_str_show(found, shown, sizeof shown));
+        CN_RETURN_IF(!messages[i].content, CN_ERR_ARGUMENT, err,
+                     "message %zu: \"content\" expected, found none", i + 1);
     }
     return CN_OK;
 }
@@ -340,15 +215,14 @@ static enum role role_of(const struct cn_chat_message *message)
     return role;
 }
 
-static void render(struct builder *b, const struct cn_chat_style *style,
+static void render(struct builder *b, const struct cn_chat_family *f,
                    const struct cn_chat_message *messages, size_t n, bool generation_prompt)
 {
-    const struct cn_chat_template *f = style->family;
     struct cn_str pending = { NULL, 0 }; /* system text for the next message of the user */
     bool in_turn = false;
-    if (style->default_system.n > 0 && n > 0 && role_of(&messages[0]) != SYSTEM) {
+    if (f->default_system && n > 0 && role_of(&messages[0]) != SYSTEM) {
         put_markup(b, f->role[SYSTEM].before);
-        put(b, style->default_system, true);
+        put_markup(b, f->default_system);
         put_markup(b, f->role[SYSTEM].after);
     }
     for (size_t i = 0; i < n; i++) {
@@ -379,14 +253,14 @@ static void render(struct builder *b, const struct cn_chat_style *style,
         put_markup(b, f->generation);
 }
 
-enum cn_status cn_chat_render(const struct cn_chat_style *style,
+enum cn_status cn_chat_render(const struct cn_chat_family *family, struct cn_str eos,
                               const struct cn_chat_message *messages, size_t n_messages,
                               bool generation_prompt, struct cn_chat_text *out,
                               struct cn_error *err)
 {
     CN_TRY(check_messages(messages, n_messages, err));
-    struct builder b = { .eos = style->eos };
-    render(&b, style, messages, n_messages, generation_prompt);
+    struct builder b = { .eos = eos.n > 0 ? eos : str(family->eos) };
+    render(&b, family, messages, n_messages, generation_prompt);
     if (!b.failed && !b.out.text) /* nothing to say: still a string */
         b.failed = !(b.out.text = malloc(1));
     if (b.failed) {

@@ -473,7 +473,8 @@ enum cn_status cn_tokenizer_encode_spans(const struct cn_tokenizer *t, const cha
             t->model->encode(t, s->p, s->n, t->add_space_prefix && after_special, &space, &out);
         after_special = s->token != CN_NO_ID;
     }
-    if (flags & CN_TOKENIZE_BOS && t->add_eos && t->eos != CN_NO_ID)
+    if (flags & CN_TOKENIZE_BOS && !(flags & CN_TOKENIZE_PROMPT) && t->add_eos &&
+        t->eos != CN_NO_ID)
         cn_token_list_push(&out, t->eos);
     cn_merge_space_free(&space);
     free(stretches);

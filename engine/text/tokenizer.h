@@ -6,6 +6,7 @@
 #define CN_TOKENIZER_H
 
 #include "engine/gguf/gguf.h"
+#include "engine/text/text_span.h"
 
 struct cn_tokenizer;
 
@@ -34,13 +35,8 @@ enum cn_status cn_tokenizer_encode(const struct cn_tokenizer *tokenizer, const c
 const char *cn_tokenizer_bytes(const struct cn_tokenizer *tokenizer, int32_t token, bool special,
                                size_t *n_bytes);
 
-/* A text in parts that are to be tokenised as one, but in which texts of control tokens become
- * those tokens only within parts that are markup. */
-struct cn_text_span {
-    size_t n; /* bytes; the spans lie one behind the other and cover the text */
-    bool markup;
-};
-/* flags: CN_TOKENIZE_BOS or 0. */
+/* A text in parts of which only the markup may hold control tokens. flags: as cn_tokenize, less
+ * CN_TOKENIZE_SPECIAL. */
 enum cn_status cn_tokenizer_encode_spans(const struct cn_tokenizer *tokenizer, const char *text,
                                          const struct cn_text_span *spans, size_t n_spans,
                                          unsigned flags, int32_t **tokens, size_t *n_tokens,

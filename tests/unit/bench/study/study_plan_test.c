@@ -209,11 +209,41 @@ static void ready_plans(void **state)
     }
 }
 
+/* A variable of the chat template is a factor: prompts are crossed with it. */
+static void template_arguments(void **state)
+{
+    (void)state;
+    struct cn_study_plan p;
+    struct cn_error err = { "" };
+    assert_int_equal(parse("file c Q4 c.gguf\nprompt a A\nids b 1 2\nchat yes\n"
+                           "template-arg think true false\ntemplate-arg effort low 2\n",
+                           &p, &err),
+                     CN_OK);
+    assert_int_equal(p.n_prompts, 5); /* the ids are as they are */
+    assert_string_equal(p.prompts[0].name, "a think=true effort=\"low\"");
+    assert_string_equal(p.prompts[3].name, "a think=false effort=2");
+    assert_int_equal(p.prompts[3].arguments.n, 2);
+    assert_string_equal(p.prompts[3].arguments.items[0], "think=false");
+    assert_string_equal(p.prompts[3].arguments.items[1], "effort=2");
+    assert_string_equal(p.prompts[4].name, "b");
+    assert_int_equal(p.prompts[4].arguments.n, 0);
+    cn_study_plan_free(&p);
+    assert_int_equal(parse("file c Q4 c.gguf\nprompt a A\ntemplate-arg x 1\n", &p, &err),
+                     CN_ERR_FORMAT);
+    assert_non_null(strstr(err.text, "chat yes"));
+    assert_int_equal(parse("file c Q4 c.gguf\nprompt a A\nchat yes\ntemplate-arg x [1\n", &p, &err),
+                     CN_ERR_FORMAT);
+    assert_non_null(strstr(err.text, "p.plan:4: template-arg"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_is_said),  cmocka_unit_test(what_is_not_said),
-        cmocka_unit_test(what_is_wrong), cmocka_unit_test(limits),
+        cmocka_unit_test(template_arguments),
+        cmocka_unit_test(what_is_said),
+        cmocka_unit_test(what_is_not_said),
+        cmocka_unit_test(what_is_wrong),
+        cmocka_unit_test(limits),
         cmocka_unit_test(ready_plans),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

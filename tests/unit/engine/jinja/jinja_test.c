@@ -407,12 +407,117 @@ static void test_cases(void **state)
     assert_true(n > 4000);
 }
 
+/* ---- injection ---------------------------------------------------------------------------------
+ */
+
+/* All words in <> or [] of the template, between two that mark the ends. */
+static size_t marks_of(const char *source, size_t n, char *out, size_t n_out)
+{
+    size_t at = (size_t)snprintf(out, n_out, "BEGINS ");
+    for (size_t i = 0; i < n; i++) {
+        char close = source[i] == '<' ? '>' : source[i] == '[' ? ']' : '\0';
+        size_t length = 1;
+        while (close && i + length < n && length < 40 && source[i + length] != close &&
+               source[i + length] != '\n' && source[i + length] != '\'')
+            length++;
+        if (close && i + length < n && source[i + length] == close && at + length + 20 < n_out) {
+            memcpy(out + at, source + i, ++length);
+            at += length;
+        }
+    }
+    return at + (size_t)snprintf(out + at, n_out - at, " ENDS");
+}
+
+/* Bytes of the message that the result takes for the template's own. */
+static size_t trusted_bytes(const struct cn_jinja_text *out, size_t *n_found)
+{
+    size_t n_trusted = 0, at = 0, span = 0, span_end = out->spans[0].n;
+    for (char *begin = out->text; (begin = strstr(begin, "BEGINS ")) != NULL; begin++) {
+        char *end = strstr(begin, " ENDS");
+        if (!end)
+            break;
+        *n_found += 1;
+        for (at = (size_t)(begin - out->text); at < (size_t)(end - out->text); at++) {
+            while (at >= span_end)
+                span_end += out->spans[++span].n;
+            n_trusted += out->spans[span].markup;
+        }
+    }
+    return n_trusted;
+}
+
+static void check_injection(const struct cn_json_value *template, size_t *n_checked)
+{
+    char path[512], name[160];
+    static char content[20000];
+    size_t n, n_found = 0;
+    struct cn_error err = { "" };
+    struct cn_jinja_text out;
+    snprintf(name, sizeof name, "fixtures/chat2/templates/%s.jinja",
+             member(template, "name")->string);
+    if (!shared_data(path, sizeof path, name))
+        skip();
+    char *source = read_all(path, &n);
+    size_t n_content = marks_of(source, n, content, sizeof content);
+    const struct cn_json_value prompt = { .type = CN_JSON_BOOL, .boolean = true };
+    const struct cn_json_value none = { .type = CN_JSON_NULL };
+    /* clang-format off */
+    struct cn_json_value members[2] = {
+        { .type = CN_JSON_STRING, .key = "role", .n_key = 4, .string = "user", .n_string = 4,
+          .next = &members[1] },
+        { .type = CN_JSON_STRING, .key = "content", .n_key = 7, .string = content,
+          .n_string = n_content }
+    };
+    const struct cn_json_value message = { .type = CN_JSON_OBJECT, .first = members,
+                                           .n_children = 2 };
+    const struct cn_json_value list = { .type = CN_JSON_ARRAY, .first = &message, .n_children = 1 };
+    const struct cn_jinja_variable variables[] = {
+        { .name = "messages", .value = &list, .messages = true },
+        { .name = "tools", .value = &none },
+        { .name = "documents", .value = &none },
+        { .name = "add_generation_prompt", .value = &prompt },
+        { .name = "bos_token", .value = member(template, "bos_token"), .trusted = true },
+        { .name = "eos_token", .value = member(template, "eos_token"), .trusted = true },
+    };
+    /* clang-format on */
+    if (render((struct cn_str){ source, n }, variables, 6, &out, &err) == CN_OK) {
+        size_t n_trusted = trusted_bytes(&out, &n_found);
+        if (n_trusted > 0)
+            fail_msg("%s: %zu bytes of a message are taken for the template's", name, n_trusted);
+        *n_checked += n_found > 0;
+        cn_jinja_text_free(&out);
+    }
+    free(source);
+}
+
+static void test_injection(void **state)
+{
+    (void)state;
+    char path[512];
+    size_t n, n_templates = 0, n_checked = 0;
+    struct cn_json *doc;
+    struct cn_error err;
+    if (!shared_data(path, sizeof path, "fixtures/chat2/templates/index.json"))
+        skip();
+    char *text = read_all(path, &n);
+    if (cn_json_parse(text, n, "index", &doc, &err) != CN_OK)
+        fail_msg("%s", err.text);
+    for (const struct cn_json_value *t = cn_json_root(doc)->first; t; t = t->next, n_templates++)
+        check_injection(t, &n_checked);
+    printf("%zu templates, %zu of them given their own marks in a message\n", n_templates,
+           n_checked);
+    assert_true(n_checked > 90);
+    cn_json_free(doc);
+    free(text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_basics), cmocka_unit_test(test_errors), cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_marks),  cmocka_unit_test(test_roles),  cmocka_unit_test(test_micro),
-        cmocka_unit_test(test_cases),
+        cmocka_unit_test(test_basics), cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_limits), cmocka_unit_test(test_marks),
+        cmocka_unit_test(test_roles),  cmocka_unit_test(test_micro),
+        cmocka_unit_test(test_cases),  cmocka_unit_test(test_injection),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What carnot run prints in all its forms: tokens as they come, joules, the answers of a trace.
+ */
+#include "cli/cli.h"
+#include "cli/commands/run.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+bool cn_run_print(void *user, int32_t token, const char *text, size_t n)
+{
+    const struct cn_run *run = user;
+    if (run->record)
+        cn_run_record_token(run->record, token, text, n);
+    if (run->ids) {
+        if (token >= 0)
+            printf("%d ", token);
+    } else {
+        fwrite(text, 1, n, stdout);
+    }
+    fflush(stdout);
+    return cn_interrupted() || ferror(stdout);
+}
+
+void cn_run_print_energy(FILE *out, const char *what, const struct cn_energy *e, int64_t n_tokens)
+{
+    if (e->status == CN_ENERGY_MEASURED || e->status == CN_ENERGY_MODELLED) {
+        double per = 1 / (double)n_tokens;
+        fprintf(out, "%s %.4g J/token", what, e->joules * per);
+        if (isfinite(e->uncertainty)) /* a model's is not known */
+            fprintf(out, " ±%.2g", e->uncertainty * per);
+        if (isfinite(e->joules_net))
+            fprintf(out, " (net %.4g)", e->joules_net * per);
+        if (e->status == CN_ENERGY_MODELLED)
+            fprintf(out, " modelled");
+    } else {
+        fprintf(out, "%s %s", what, cn_energy_status_name(e->status));
+    }
+}
+
+bool cn_run_keep_answer(struct cn_run *run, const struct cn_generation *g)
+{
+    struct cn_run_answer *answers =
+        realloc(run->answers, (run->n_answers + 1) * sizeof *run->answers);
+    if (!answers)
+        return false;
+    run->answers = answers;
+    answers[run->n_answers++] =
+        (struct cn_run_answer){ g->n_prompt,    g->n_generated,  g->n_reasoning,
+                                g->phases_from, g->reasoning_to, g->phases_to };
+    return true;
+}
+
+/* A stretch of phases as members of an object: NAME_joules and NAME_status. */
+static void print_joules(const struct cn_run *run, FILE *out, const char *name, size_t from,
+                         size_t to)
+{
+    struct cn_energy e = { .joules = NAN, .status = CN_ENERGY_UNRESOLVED };
+    if (to > from)
+        cn_profiler_total(run->profiler, 0, NULL, from, to - from, &e);
+    fprintf(out, ",\"%s_joules\":", name);
+    if (isfinite(e.joules))
+        fprintf(out, "%.9g", e.joules);
+    else
+        fputs("null", out);
+    fprintf(out, ",\"%s_status\":\"%s\"", name, cn_energy_status_name(e.status));
+}
+
+void cn_run_print_answers(const struct cn_run *run, FILE *out)
+{
+    for (size_t i = 0; i < run->n_answers; i++) {
+        const struct cn_run_answer *a = &run->answers[i];
+        fprintf(out,
+                "{\"answer\":%zu,\"prompt_tokens\":%d,\"generated_tokens\":%d,"
+                "\"reasoning_tokens\":%d",
+                i, a->n_prompt, a->n_generated, a->n_reasoning);
+        print_joules(run, out, "reasoning", a->phases_from, a->reasoning_to);
+        print_joules(run, out, "answer", a->reasoning_to, a->phases_to);
+        fputs("}\n", out);
+    }
+}
