@@ -6,6 +6,7 @@
 #include "cli/cli.h"
 #include "cli/commands/run.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -94,7 +95,8 @@ static bool answer(struct talk *t)
         cn_die("%s", err.text);
         return false;
     }
-    return !t->failed && append(t, "assistant", t->answer ? t->answer : "", t->n_answer);
+    return !t->failed && !cn_result_lost() &&
+           append(t, "assistant", t->answer ? t->answer : "", t->n_answer);
 }
 
 int cn_converse(struct cn_run *run)
@@ -113,7 +115,10 @@ int cn_converse(struct cn_run *run)
             fflush(stdout);
         }
         cn_interrupt_clear();
+        errno = 0;
         ssize_t n = getline(&line, &capacity, stdin);
+        if (n < 0 && !feof(stdin) && !cn_interrupted())
+            code = cn_die("standard input: cannot read: %s", strerror(errno));
         if (n < 0)
             break;
         if (n > 0 && line[n - 1] == '\n')

@@ -46,7 +46,7 @@ bool cn_run_print(void *user, int32_t token, const char *text, size_t n)
         fwrite(text, 1, n, stdout);
     }
     fflush(stdout);
-    return cn_interrupted() || ferror(stdout);
+    return cn_interrupted() || cn_result_lost();
 }
 
 static bool cancelled(void *user)
@@ -126,15 +126,15 @@ static void print_energy(const char *what, const struct cn_energy *e, int64_t n_
 {
     if (e->status == CN_ENERGY_MEASURED || e->status == CN_ENERGY_MODELLED) {
         double per = 1 / (double)n_tokens;
-        fprintf(stderr, "%s %.4g J/token", what, e->joules * per);
+        cn_say("%s %.4g J/token", what, e->joules * per);
         if (isfinite(e->uncertainty)) /* a model's is not known */
-            fprintf(stderr, " ±%.2g", e->uncertainty * per);
+            cn_say(" ±%.2g", e->uncertainty * per);
         if (isfinite(e->joules_net))
-            fprintf(stderr, " (net %.4g)", e->joules_net * per);
+            cn_say(" (net %.4g)", e->joules_net * per);
         if (e->status == CN_ENERGY_MODELLED)
-            fprintf(stderr, " modelled");
+            cn_say(" modelled");
     } else {
-        fprintf(stderr, "%s %s", what, cn_energy_status_name(e->status));
+        cn_say("%s %s", what, cn_energy_status_name(e->status));
     }
 }
 
@@ -142,33 +142,34 @@ static void print_energy(const char *what, const struct cn_energy *e, int64_t n_
 static void summarise(const struct cn_run *run, const struct cn_generation *g)
 {
     int64_t decoded = g->n_generated > 0 ? g->n_generated - 1 : 0;
-    fprintf(stderr, "%s%d prompt tokens, %d generated", isatty(STDOUT_FILENO) ? "\n" : "",
-            g->n_prompt, g->n_generated);
+    if (isatty(STDOUT_FILENO))
+        cn_say("\n");
+    cn_say("%d prompt tokens, %d generated", g->n_prompt, g->n_generated);
     if (g->ttft_s > 0)
-        fprintf(stderr, " | TTFT %.1f ms", g->ttft_s * 1e3);
-    fprintf(stderr, " | prefill %.1f tokens/s%s", g->n_prompt / g->prefill_s,
-            run->fast ? " (precision fast)" : "");
+        cn_say(" | TTFT %.1f ms", g->ttft_s * 1e3);
+    cn_say(" | prefill %.1f tokens/s%s", g->n_prompt / g->prefill_s,
+           run->fast ? " (precision fast)" : "");
     if (decoded)
-        fprintf(stderr, " | decode %.1f tokens/s", (double)decoded / (g->decode_s + g->sample_s));
-    fprintf(stderr, " | ");
+        cn_say(" | decode %.1f tokens/s", (double)decoded / (g->decode_s + g->sample_s));
+    cn_say(" | ");
     struct cn_energy prefill, decode;
     cn_profiler_total(run->profiler, 0, "prefill", 0, SIZE_MAX, &prefill);
     cn_profiler_total(run->profiler, 0, "decode", 0, SIZE_MAX, &decode);
     print_energy("prefill", &prefill, g->n_prompt);
     if (decoded) {
-        fprintf(stderr, ", ");
+        cn_say(", ");
         print_energy("decode", &decode, decoded);
     }
     const struct cn_meter_info *meter = cn_profiler_channel(run->profiler, 0);
     if (meter->ok)
-        fprintf(stderr, " [%s: %s]", meter->name, meter->boundary);
-    fprintf(stderr, " | peak RSS %.1f MiB\n", (double)cn_peak_rss() / 1048576);
+        cn_say(" [%s: %s]", meter->name, meter->boundary);
+    cn_say(" | peak RSS %.1f MiB\n", (double)cn_peak_rss() / 1048576);
     if (!meter->ok)
-        fprintf(stderr, "carnot run: no energy: %s%s%s\n", meter->reason,
-                meter->remedy[0] ? "; " : "", meter->remedy);
+        cn_say("carnot run: no energy: %s%s%s\n", meter->reason, meter->remedy[0] ? "; " : "",
+               meter->remedy);
     if (g->context_full)
-        fprintf(stderr, "carnot run: stopped: the context of %d tokens is full (-c for more)\n",
-                cn_session_n_ctx(run->session));
+        cn_say("carnot run: stopped: the context of %d tokens is full (-c for more)\n",
+               cn_session_n_ctx(run->session));
 }
 
 /* For the baseline: a stretch in which this program does nothing. */
