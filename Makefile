@@ -24,6 +24,8 @@ Q        := $(if $(filter 0,$(V)),@)
 REQUIRED := -std=c11 -D_GNU_SOURCE -ffp-contract=off -fno-math-errno -fvisibility=hidden -pthread -I. -MMD -MP
 WARN     := -Wall -Wextra -Wshadow -Wvla -Wundef -Wcast-qual -Wpointer-arith -Wwrite-strings \
             -Wstrict-prototypes -Wmissing-prototypes -Wdouble-promotion -Wformat=2
+# Threads have a megabyte (base/threads.c). Sanitizers put guards into frames.
+WARN     += $(if $(SAN),,-Wframe-larger-than=65536)
 WARN     += $(if $(WERROR),-Werror)
 SANFLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all)
 COMMIT   := $(shell cat .commit 2>/dev/null || git rev-parse --short HEAD 2>/dev/null || echo unknown)
@@ -163,7 +165,7 @@ $(TESTS_BIN): $(BUILD)/%: $(BUILD)/%.o $(TEST_OBJ) $(BUILD)/libcarnot.a
 	$(Q)$(CC) $(CFLAGS) $(SANFLAGS) -pthread -o $@ $^ $(WRAP:%=-Wl,--wrap=%) $(LDFLAGS) -lcmocka $(LIBS)
 # What alloc_test.c replaces, to refuse it.
 $(BUILD)/tests/model/alloc_test: WRAP := malloc calloc realloc aligned_alloc free strdup strndup asprintf \
-    fopen fdopen fclose mmap munmap pthread_create regcomp
+    fopen fdopen fopencookie fclose mmap munmap pthread_create regcomp
 
 # What scripts of tests/cli start: a device for adb, and what its shell preloads; a machine with a meter.
 HELPERS := $(BUILD)/tests/cli/adb_device $(BUILD)/tests/cli/arm64_exec.so $(BUILD)/tests/simulated_machine

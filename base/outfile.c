@@ -20,7 +20,8 @@ enum { MAX_LINKS = 40 }; /* as Linux follows */
 
 struct cn_outfile {
     FILE *stream; /* NULL: sealed */
-    int held;     /* descriptor of a sealed file, -1: none */
+    int fd;       /* open until the end: who is to remove temporary files finds them by it */
+    int reason;   /* errno of the first write that failed; 0: none did */
     char *path;   /* the user's */
     char *target, *temporary;
 };
@@ -78,6 +79,23 @@ static void free_outfile(struct cn_outfile *f)
     errno = reason;
 }
 
+/* A stream keeps one bit of what went wrong, long after errno is something else's. After the first
+ * failure nothing more is written: a piece that fitted again would hide the gap. */
+static ssize_t write_piece(void *cookie, const char *bytes, size_t n)
+{
+    struct cn_outfile *f = cookie;
+    for (size_t done = 0; done < n && !f->reason;) {
+        ssize_t put = write(f->fd, bytes + done, n - done);
+        if (put > 0)
+            done += (size_t)put;
+        else if (put == 0 || errno != EINTR)
+            f->reason = put == 0 ? EIO : errno;
+    }
+    if (f->reason)
+        errno = f->reason;
+    return f->reason ? 0 : (ssize_t)n;
+}
+
 enum cn_status cn_outfile_create(const char *path, struct cn_outfile **file, struct cn_error *err)
 {
     struct stat st, at;
@@ -95,7 +113,7 @@ enum cn_status cn_outfile_create(const char *path, struct cn_outfile **file, str
     struct cn_outfile *f = calloc(1, sizeof *f);
     CN_RETURN_IF(!f, CN_ERR_MEMORY, err, "%s: out of memory", path);
     enum cn_status status = CN_OK;
-    f->held = -1;
+    f->fd = -1;
     f->path = strdup(path);
     f->target = follow_links(path);
     if (!f->path || (!f->target && errno == ENOMEM)) {
@@ -119,15 +137,15 @@ enum cn_status cn_outfile_create(const char *path, struct cn_outfile **file, str
         status = cn_fail(err, CN_ERR_MEMORY, "%s: out of memory", path);
         goto fail;
     }
-    int fd = open_temporary(f->temporary, name_bytes, f->target);
-    if (fd < 0) {
+    f->fd = open_temporary(f->temporary, name_bytes, f->target);
+    if (f->fd < 0) {
         status = cn_fail(err, CN_ERR_IO, "%s: cannot create: %s", path, strerror(errno));
         goto fail;
     }
-    f->stream = fdopen(fd, "wb");
+    f->stream = fopencookie(f, "w", (cookie_io_functions_t){ .write = write_piece });
     if (!f->stream) {
         status = cn_fail(err, CN_ERR_MEMORY, "%s: out of memory", path);
-        close(fd);
+        close(f->fd);
         unlink(f->temporary);
         goto fail;
     }
@@ -141,6 +159,16 @@ fail:
 FILE *cn_outfile_stream(struct cn_outfile *file)
 {
     return file->stream;
+}
+
+const char *cn_outfile_name(const struct cn_outfile *file)
+{
+    return file->temporary;
+}
+
+int cn_outfile_descriptor(const struct cn_outfile *file)
+{
+    return file->fd;
 }
 
 /* The rename itself has to reach the disk too. Some file systems refuse to sync a directory; the
@@ -157,46 +185,38 @@ static void sync_directory(const char *path)
     free(dir);
 }
 
-/* What errno is left at, and the message. */
 static enum cn_status failed(const struct cn_outfile *f, const char *what, int reason,
                              struct cn_error *err)
 {
-    enum cn_status status =
-        cn_fail(err, CN_ERR_IO, "%s: %s failed: %s", f->path, what, strerror(reason));
+    cn_fail(err, CN_ERR_IO, "%s: %s failed: %s", f->path, what, strerror(reason));
     errno = reason;
-    return status;
+    return CN_ERR_IO;
 }
 
 enum cn_status cn_outfile_seal(struct cn_outfile *file, struct cn_error *err)
 {
-    const char *what = NULL;
-    int reason = 0;
-    if (ferror(file->stream)) {
-        what = "write";
-        reason = EIO; /* who wrote knows better */
-    } else if (fflush(file->stream) != 0) {
-        what = "write";
-        reason = errno;
-    } else if (fsync(fileno(file->stream)) != 0) {
-        what = "fsync";
-        reason = errno;
-    }
-    /* Who is to remove temporary files when all goes wrong finds them by their descriptors. */
-    file->held = dup(fileno(file->stream));
-    if (fclose(file->stream) != 0 && !what) {
-        what = "close";
-        reason = errno;
-    }
+    bool written = fflush(file->stream) == 0 && !ferror(file->stream) && !file->reason;
+    if (!written && !file->reason) /* by formatting, which has no memory for it */
+        file->reason = errno ? errno : EIO;
+    fclose(file->stream); /* the descriptor stays */
     file->stream = NULL;
-    return what ? failed(file, what, reason, err) : CN_OK;
+    if (!written)
+        return failed(file, "write", file->reason, err);
+    return fsync(file->fd) == 0 ? CN_OK : failed(file, "fsync", errno, err);
 }
 
-static void close_files(struct cn_outfile *file)
+/* Closes and frees; removes the temporary file unless it has its name. errno stays. */
+static void end(struct cn_outfile *file, bool named)
 {
+    const int reason = errno;
+    file->reason = ECANCELED; /* what is still in the buffer goes nowhere */
     if (file->stream)
         fclose(file->stream);
-    if (file->held >= 0)
-        close(file->held);
+    close(file->fd);
+    if (!named)
+        unlink(file->temporary);
+    free_outfile(file);
+    errno = reason;
 }
 
 enum cn_status cn_outfile_finish(struct cn_outfile *file, struct cn_error *err)
@@ -204,24 +224,176 @@ enum cn_status cn_outfile_finish(struct cn_outfile *file, struct cn_error *err)
     enum cn_status status = file->stream ? cn_outfile_seal(file, err) : CN_OK;
     if (status == CN_OK && rename(file->temporary, file->target) != 0)
         status = failed(file, "rename", errno, err);
-    int reason = status == CN_OK ? 0 : errno;
-    close_files(file);
     if (status == CN_OK)
         sync_directory(file->target);
-    else
-        unlink(file->temporary);
+    end(file, status == CN_OK);
+    return status;
+}
+
+/* Gives the file its name if nothing has it. File systems without links are asked before. */
+static int name_new(const struct cn_outfile *f)
+{
+    struct stat st;
+    if (link(f->temporary, f->target) == 0) {
+        unlink(f->temporary);
+        return 0;
+    }
+    if (errno == EEXIST)
+        return -1;
+    if (lstat(f->target, &st) == 0) {
+        errno = EEXIST;
+        return -1;
+    }
+    return rename(f->temporary, f->target);
+}
+
+enum cn_status cn_outfile_finish_new(struct cn_outfile *file, struct cn_error *err)
+{
+    enum cn_status status = file->stream ? cn_outfile_seal(file, err) : CN_OK;
+    if (status == CN_OK && name_new(file) != 0)
+        status = errno == EEXIST ? cn_fail(err, CN_ERR_ARGUMENT, "%s: exists already", file->path)
+                                 : failed(file, "rename", errno, err);
+    if (status == CN_OK)
+        sync_directory(file->target);
+    end(file, status == CN_OK);
+    return status;
+}
+
+/* ---- several files at once --------------------------------------------------------------------
+ */
+
+/* One of a set while it gets its name. */
+struct change {
+    char *old;    /* name under which what was there is kept; NULL: nothing was there */
+    bool changed; /* the name has something else by now, or nothing */
+};
+
+/* Keeps what has the name, under a second one too. False with errno. */
+static bool keep_old(const struct cn_outfile *f, struct change *c)
+{
+    struct stat st;
+    if (lstat(f->target, &st) != 0)
+        return errno == ENOENT;
+    if (!S_ISREG(st.st_mode)) { /* it was one at the start */
+        errno = S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
+        return false;
+    }
+    size_t n_bytes = strlen(f->target) + 40;
+    c->old = malloc(n_bytes);
+    if (!c->old)
+        return false;
+    for (int i = 0; i < 100; i++) {
+        int n = snprintf(c->old, n_bytes, "%s.old-%ld", f->target, (long)getpid());
+        if (i > 0)
+            snprintf(c->old + n, n_bytes - (size_t)n, "-%d", i);
+        if (link(f->target, c->old) == 0)
+            return true;
+        if (errno != EEXIST)
+            break;
+    }
+    /* Without links it has to leave its name. */
+    if ((errno == EPERM || errno == EOPNOTSUPP || errno == ENOSYS || errno == EMLINK) &&
+        rename(f->target, c->old) == 0) {
+        c->changed = true;
+        return true;
+    }
+    const int reason = errno;
+    free(c->old);
+    c->old = NULL;
     errno = reason;
-    free_outfile(file);
+    return false;
+}
+
+/* *what: the call that failed, as text; the file is the one returned, NULL if all have their names.
+ */
+static const struct cn_outfile *change_names(struct cn_outfile *const *files,
+                                             struct change *changes, size_t n, const char **what)
+{
+    *what = "keeping what is there";
+    for (size_t i = 0; i < n; i++)
+        if (!keep_old(files[i], &changes[i]))
+            return files[i];
+    *what = "rename";
+    if (changes[0].old && !changes[0].changed) {
+        changes[0].changed = true;
+        if (unlink(files[0]->target) != 0)
+            return files[0];
+    }
+    for (size_t i = n; i-- > 0;) {
+        changes[i].changed = true;
+        if (rename(files[i]->temporary, files[i]->target) != 0)
+            return files[i];
+    }
+    return NULL;
+}
+
+/* Puts everything back as it was, the first last. The first file whose old one could not be; NULL
+ * if all could. */
+static const struct change *change_back(struct cn_outfile *const *files, struct change *changes,
+                                        size_t n)
+{
+    const struct change *stuck = NULL;
+    for (size_t i = n; i-- > 0;) {
+        struct change *c = &changes[i];
+        if (stuck && i == 0)
+            continue; /* half a set is not to open */
+        if (c->changed && !c->old)
+            unlink(files[i]->target);
+        else if (c->changed && rename(c->old, files[i]->target) != 0)
+            stuck = c;
+        else if (c->old) /* also after rename, which leaves both names if they are one file's */
+            unlink(c->old);
+    }
+    return stuck;
+}
+
+enum cn_status cn_outfile_finish_all(struct cn_outfile *const *files, size_t n,
+                                     struct cn_error *err)
+{
+    struct change *changes = calloc(n ? n : 1, sizeof *changes);
+    enum cn_status status = changes ? CN_OK : cn_fail(err, CN_ERR_MEMORY, "out of memory");
+    for (size_t i = 0; i < n && status == CN_OK; i++)
+        if (files[i]->stream)
+            status = cn_outfile_seal(files[i], err);
+    bool named = false;
+    if (status == CN_OK && n) {
+        const char *what;
+        const struct cn_outfile *stuck = change_names(files, changes, n, &what);
+        const int reason = errno;
+        named = !stuck;
+        if (stuck) {
+            const struct change *lost = change_back(files, changes, n);
+            status = CN_ERR_IO;
+            if (lost)
+                cn_fail(err, status,
+                        "%s: %s failed: %s; what was there is now under %s and names like it",
+                        stuck->path, what, strerror(reason), lost->old);
+            else
+                cn_fail(err, status, "%s: %s failed: %s; all files are as they were", stuck->path,
+                        what, strerror(reason));
+            errno = reason;
+        } else {
+            sync_directory(files[0]->target);
+            for (size_t i = 0; i < n; i++)
+                if (changes[i].old)
+                    unlink(changes[i].old);
+        }
+    }
+    const int reason = errno;
+    for (size_t i = 0; i < n; i++) {
+        if (changes)
+            free(changes[i].old);
+        end(files[i], named);
+    }
+    free(changes);
+    errno = reason;
     return status;
 }
 
 void cn_outfile_abandon(struct cn_outfile *file)
 {
-    if (!file)
-        return;
-    close_files(file);
-    unlink(file->temporary);
-    free_outfile(file);
+    if (file)
+        end(file, false);
 }
 
 enum cn_status cn_outfile_probe(const char *path, struct cn_error *err)

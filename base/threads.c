@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <pthread.h>
 #include <sched.h>
@@ -220,9 +221,26 @@ static void close_job(struct cn_pool *pool)
         }
 }
 
+int cn_thread_start(pthread_t *thread, void *(*run)(void *), void *argument)
+{
+    /* No function of this program has a frame above 64 KiB; what the system's libraries need comes
+     * on top, and what a signal saves of the largest registers. */
+    enum { STACK_BYTES = 1 << 20 };
+    pthread_attr_t attr;
+    int error = pthread_attr_init(&attr);
+    if (error)
+        return error;
+    error = pthread_attr_setstacksize(&attr, STACK_BYTES);
+    if (!error)
+        error = pthread_create(thread, &attr, run, argument);
+    pthread_attr_destroy(&attr);
+    return error;
+}
+
 struct cn_pool *cn_pool_create(int n_threads, bool sleep)
 {
     struct cn_pool *pool = aligned_alloc(CACHE_LINE, sizeof *pool);
+    int reason = ENOMEM;
     if (!pool)
         return NULL;
     *pool = (struct cn_pool){ .n_threads = n_threads };
@@ -237,8 +255,10 @@ struct cn_pool *cn_pool_create(int n_threads, bool sleep)
         struct worker *w = &pool->workers[i];
         *w = (struct worker){ .pool = pool, .index = i };
         pthread_cond_init(&w->wake, NULL);
-        if (pthread_create(&w->thread, NULL, worker_main, w) != 0) {
+        const int error = cn_thread_start(&w->thread, worker_main, w);
+        if (error) {
             pthread_cond_destroy(&w->wake);
+            reason = error;
             goto fail;
         }
         pool->n_workers_started++;
@@ -246,6 +266,7 @@ struct cn_pool *cn_pool_create(int n_threads, bool sleep)
     return pool;
 fail:
     cn_pool_free(pool);
+    errno = reason;
     return NULL;
 }
 

@@ -6,6 +6,7 @@
 #ifndef CN_THREADS_H
 #define CN_THREADS_H
 
+#include <pthread.h>
 #include <stdbool.h>
 
 struct cn_pool;
@@ -17,9 +18,13 @@ int cn_available_cores(void);
  * above), rounded up, at least 1; INT_MAX without a limit. root: of the file system, "" for /. */
 int cn_quota_cores(const char *root);
 
+/* pthread_create with a stack of a megabyte, whatever the limits of the system say. 0, or what
+ * errno would be. */
+int cn_thread_start(pthread_t *thread, void *(*run)(void *), void *argument);
+
 /* A pool of n_threads (>= 1) including the caller. sleep: waiting workers sleep at once; otherwise
- * they spin a while first, which answers faster and costs energy. NULL if the threads cannot be
- * made. */
+ * they spin a while first, which answers faster and costs energy. NULL with errno if the threads
+ * cannot be made (EAGAIN: the system has no more of them). */
 struct cn_pool *cn_pool_create(int n_threads, bool sleep);
 /* NULL is allowed. No job may be running. */
 void cn_pool_free(struct cn_pool *pool);

@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/table.h"
+
 /* Exit codes: stdout is the result, stderr is status. */
 enum { CN_EXIT_OK = 0, CN_EXIT_FAILED = 1, CN_EXIT_USAGE = 2 };
 
@@ -60,6 +62,16 @@ __attribute__((format(printf, 1, 2))) int cn_die(const char *format, ...);
 __attribute__((format(printf, 1, 2))) int cn_usage_error(const char *format, ...);
 /* The same as a warning; returns nothing. */
 __attribute__((format(printf, 1, 2))) void cn_warn(const char *format, ...);
+/* A part of a status line on stderr, which a format with a newline at its end ends. Other control
+ * characters are escaped as in messages, so that names of files may be in it. */
+__attribute__((format(printf, 1, 2))) void cn_say(const char *format, ...);
+
+/* Whether something of the result could not be written to stdout. main says so in one line, or
+ * says nothing if the reader of a pipe has gone; from here on no other message is printed. */
+bool cn_result_lost(void);
+/* Prints a table to stdout; NULL stands for one that memory did not suffice for. Returns
+ * CN_EXIT_OK, or CN_EXIT_FAILED, and says why unless main will. */
+int cn_result_table(const struct cn_table *table, enum cn_table_format format);
 
 /* A progress line on stderr with percentage and time left, redrawn at most 10 times a second;
  * nothing if stderr is not a terminal. done == total ends and clears the line. */

@@ -22,6 +22,13 @@ void cn_interrupt_install(void);
  * names the file, and exit 1. */
 void cn_bus_error_install(void);
 
+/* From now on writing to a pipe that nobody reads, or past the limit of a file's size, is an error
+ * of the write and no signal that ends the program. */
+void cn_result_install(void);
+/* Flushes and closes stdout. Returns `code`, or CN_EXIT_FAILED if it was CN_EXIT_OK and some of the
+ * result is lost, after a line that says why. */
+int cn_result_end(int code);
+
 /* The candidate that `given` is most likely a misspelling of, or NULL if none is close. Skips NULL
  * candidates. */
 const char *cn_nearest(const char *given, const char *const *candidates, size_t n_candidates);

@@ -69,29 +69,19 @@ static void occupy_standard_descriptors(void)
                 return;
 }
 
-/* Writing to a pipe that nobody reads, or beyond the limit on the size of a file, is an error to
- * report, not a reason to die half-way through a file. A handler rather than SIG_IGN: programs
- * started from here get the default back. */
-static void on_failed_write(int sig)
+/* Whoever started the program may ignore or block what it relies on: to be told of the end of its
+ * children, and to be asked to end. */
+static void take_signals(void)
 {
-    (void)sig;
-}
-
-static int flush_result(int code)
-{
-    errno = 0;
-    bool failed = fflush(stdout) != 0 || ferror(stdout);
-    int why = errno;
-    if (close(STDOUT_FILENO) != 0 && !failed) {
-        failed = true;
-        why = errno;
-    }
-    if (!failed)
-        return code;
-    if (why != EPIPE) /* who closed the pipe knows */
-        cn_die("cannot write the result to stdout: %s",
-               why ? strerror(why) : "an earlier write failed");
-    return code == CN_EXIT_OK ? CN_EXIT_FAILED : code;
+    struct sigaction action = { .sa_handler = SIG_DFL };
+    sigset_t none;
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGCHLD, &action, NULL);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    cn_interrupt_install();
+    cn_bus_error_install();
+    cn_result_install();
 }
 
 static int run(int argc, char **argv)
@@ -127,11 +117,6 @@ static int run(int argc, char **argv)
 int main(int argc, char **argv)
 {
     occupy_standard_descriptors();
-    cn_interrupt_install();
-    cn_bus_error_install();
-    struct sigaction action = { .sa_handler = on_failed_write, .sa_flags = SA_RESTART };
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGPIPE, &action, NULL);
-    sigaction(SIGXFSZ, &action, NULL);
-    return flush_result(run(argc, argv));
+    take_signals();
+    return cn_result_end(run(argc, argv));
 }

@@ -7,9 +7,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "base/error.h"
 #include "base/jsonl.h"
+#include "base/outfile.h"
 #include "profiler/samples/series.h"
 
 enum { LINE_BYTES = 4096 };
@@ -84,7 +85,7 @@ __attribute__((format(printf, 2, 3))) static int fail(struct cn_profiler_error *
     if (err) {
         va_list args;
         va_start(args, format);
-        vsnprintf(err->text, sizeof err->text, format, args);
+        cn_format_fit(err->text, sizeof err->text, format, args);
         va_end(args);
     }
     return -1;
@@ -93,23 +94,12 @@ __attribute__((format(printf, 2, 3))) static int fail(struct cn_profiler_error *
 int cn_energy_model_save(const struct cn_energy_model *m, const char *path,
                          struct cn_profiler_error *err)
 {
-    char *temporary;
-    if (asprintf(&temporary, "%s.%ld.tmp", path, (long)getpid()) < 0)
-        return fail(err, "out of memory");
-    FILE *f = fopen(temporary, "wxe");
-    int result = 0;
-    if (!f) {
-        result = fail(err, "%.300s: %s", temporary, strerror(errno));
-    } else {
-        write_model(m, f);
-        bool bad = ferror(f) != 0;
-        if (fclose(f) != 0 || bad || rename(temporary, path) != 0) {
-            result = fail(err, "%.300s: %s", path, strerror(errno));
-            unlink(temporary);
-        }
-    }
-    free(temporary);
-    return result;
+    struct cn_outfile *file;
+    struct cn_error why;
+    if (cn_outfile_create(path, &file, &why) != CN_OK)
+        return fail(err, "%s", why.text);
+    write_model(m, cn_outfile_stream(file));
+    return cn_outfile_finish(file, &why) == CN_OK ? 0 : fail(err, "%s", why.text);
 }
 
 /* ---- reading -----------------------------------------------------------------------------------
@@ -206,7 +196,7 @@ int cn_energy_model_load(const char *path, struct cn_energy_model *model,
     if (!f)
         return fail(err, "%.300s: %s", path, strerror(errno));
     int result = 0, n = 0;
-    while (!result && fgets(text, sizeof text, f)) {
+    while (!result && fgets(text, sizeof text, f) && !ferror(f)) {
         struct line l = {
             .model = {.held_out_error = CN_UNKNOWN, .t95 = CN_UNKNOWN}
         };

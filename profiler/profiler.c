@@ -3,12 +3,14 @@
  * The cn_profiler object: its life, and the edges of phases.
  */
 #include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/error.h"
 #include "profiler/state.h"
 #include "profiler/watch.h"
 
@@ -23,10 +25,15 @@ enum {
     CHASE_AGAIN = 20,  /* other phases if this many updates have passed */
 };
 
-static int fail(struct cn_profiler_error *err, const char *text)
+__attribute__((format(printf, 2, 3))) static int fail(struct cn_profiler_error *err,
+                                                      const char *format, ...)
 {
-    if (err)
-        snprintf(err->text, sizeof err->text, "%s", text);
+    if (err) {
+        va_list args;
+        va_start(args, format);
+        cn_format_fit(err->text, sizeof err->text, format, args);
+        va_end(args);
+    }
     return -1;
 }
 
@@ -249,10 +256,11 @@ int cn_profiler_start(struct cn_profiler *p, struct cn_profiler_error *err)
         else if (w->state && !w->meter->collect)
             cn_watch_read(w, true);
     }
-    if (sampled && cn_sampler_start(&p->sampler, p->watches, p->n_watches, hz) != 0) {
+    const int refused = sampled ? cn_sampler_start(&p->sampler, p->watches, p->n_watches, hz) : 0;
+    if (refused) {
         for (size_t i = 0; i < p->n_watches; i++)
             clear_watch(&p->watches[i]);
-        return fail(err, "cannot start the sampler thread");
+        return fail(err, "cannot start the sampler thread: %s", strerror(refused));
     }
     p->started = true;
     return 0;
@@ -359,7 +367,7 @@ static int collect(struct cn_profiler *p, struct cn_watch *w, struct cn_profiler
         return 0;
     }
     cn_channel_reason(&w->channel, "%.300s", why.text);
-    return fail(err, why.text);
+    return fail(err, "%s", why.text);
 }
 
 int cn_profiler_stop(struct cn_profiler *p, struct cn_profiler_error *err)

@@ -9,10 +9,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
+#include "base/error.h"
 #include "base/jsonl.h"
+#include "base/outfile.h"
 #include "profiler/samples/offset.h"
 #include "profiler/samples/samples.h"
 #include "profiler/watch.h"
@@ -23,7 +23,7 @@ __attribute__((format(printf, 2, 3))) static int fail(struct cn_profiler_error *
     if (err) {
         va_list args;
         va_start(args, format);
-        vsnprintf(err->text, sizeof err->text, format, args);
+        cn_format_fit(err->text, sizeof err->text, format, args);
         va_end(args);
     }
     return -1;
@@ -85,37 +85,16 @@ static void write_phase(FILE *f, const struct cn_profiler *p, size_t i)
     fputs(p->n_watches > 1 ? "]}\n" : "}\n", f);
 }
 
-/* Opens a file beside `path`; *temporary is to be freed by finish. */
-static FILE *begin(const char *path, char **temporary, struct cn_profiler_error *err)
+static int begin(const char *path, struct cn_outfile **file, struct cn_profiler_error *err)
 {
-    struct stat st;
-    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
-        fail(err, "%.300s: exists and is not a regular file, so it will not be replaced", path);
-        return NULL;
-    }
-    if (asprintf(temporary, "%s.%ld.tmp", path, (long)getpid()) < 0) {
-        *temporary = NULL;
-        fail(err, "out of memory");
-        return NULL;
-    }
-    FILE *f = fopen(*temporary, "wxe");
-    if (!f) {
-        fail(err, "%.300s: cannot create: %s", path, strerror(errno));
-        free(*temporary);
-    }
-    return f;
+    struct cn_error why;
+    return cn_outfile_create(path, file, &why) == CN_OK ? 0 : fail(err, "%s", why.text);
 }
 
-static int finish(FILE *f, const char *path, char *temporary, struct cn_profiler_error *err)
+static int finish(struct cn_outfile *file, struct cn_profiler_error *err)
 {
-    int result = 0;
-    bool bad = ferror(f) != 0;
-    if (fclose(f) != 0 || bad || rename(temporary, path) != 0) {
-        result = fail(err, "%.300s: %s", path, strerror(errno));
-        unlink(temporary);
-    }
-    free(temporary);
-    return result;
+    struct cn_error why;
+    return cn_outfile_finish(file, &why) == CN_OK ? 0 : fail(err, "%s", why.text);
 }
 
 void cn_profiler_print_trace(const struct cn_profiler *p, FILE *out)
@@ -127,12 +106,11 @@ void cn_profiler_print_trace(const struct cn_profiler *p, FILE *out)
 int cn_profiler_write_trace(const struct cn_profiler *p, const char *path,
                             struct cn_profiler_error *err)
 {
-    char *temporary;
-    FILE *f = begin(path, &temporary, err);
-    if (!f)
+    struct cn_outfile *file;
+    if (begin(path, &file, err) != 0)
         return -1;
-    cn_profiler_print_trace(p, f);
-    return finish(f, path, temporary, err);
+    cn_profiler_print_trace(p, cn_outfile_stream(file));
+    return finish(file, err);
 }
 
 int cn_profiler_write_samples(const struct cn_profiler *p, size_t channel, const char *path,
@@ -142,10 +120,10 @@ int cn_profiler_write_samples(const struct cn_profiler *p, size_t channel, const
     if (p->started || !w->series)
         return fail(err, "%.300s: there are no samples: %s", path,
                     p->started ? "the profiler still runs" : w->channel.info.reason);
-    char *temporary;
-    FILE *f = begin(path, &temporary, err);
-    if (!f)
+    struct cn_outfile *file;
+    if (begin(path, &file, err) != 0)
         return -1;
+    FILE *f = cn_outfile_stream(file);
     const struct cn_series *main = &w->series[0];
     double start = main->n ? main->points[0].t_ns : 0, total = 0;
     for (size_t i = 0; i < main->n; i++) {
@@ -170,7 +148,7 @@ int cn_profiler_write_samples(const struct cn_profiler *p, size_t channel, const
         cn_json_number(f, known ? total : CN_UNKNOWN);
         fputs("}\n", f);
     }
-    return finish(f, path, temporary, err);
+    return finish(file, err);
 }
 
 /* ---- reading
@@ -256,7 +234,7 @@ static int read_trace(struct cn_profiler *p, const char *path, struct cn_profile
     int result = 0;
     if (!text || !f)
         result = fail(err, "%.300s: %s", path, text ? strerror(errno) : "out of memory");
-    for (size_t n = 1; !result && fgets(text, LINE_BYTES, f); n++) {
+    for (size_t n = 1; !result && fgets(text, LINE_BYTES, f) && !ferror(f); n++) {
         if (!strchr(text, '\n') && !feof(f)) {
             result = fail(err, "%.300s: line %zu: longer than %d bytes", path, n, LINE_BYTES - 2);
             break;

@@ -12,6 +12,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/threads.h"
+
 enum { ROOM = 8192 /* points that edges may add between two turns of the sampler */ };
 
 struct cn_clock cn_clock_pair(void)
@@ -96,7 +98,7 @@ int cn_sampler_start(struct cn_sampler *s, struct cn_watch *watches, size_t n, d
     pthread_cond_init(&s->wake, &attr);
     pthread_condattr_destroy(&attr);
     pthread_mutex_init(&s->lock, NULL);
-    int error = pthread_create(&s->thread, NULL, run, s);
+    int error = cn_thread_start(&s->thread, run, s);
     s->running = error == 0;
     if (error) {
         pthread_cond_destroy(&s->wake);

@@ -305,6 +305,7 @@ static void judge(const char *what, bool is_fine, const struct cn_check *check,
                   struct cn_faults *faults)
 {
     faults->n++;
+    faults->no_memory |= check->no_memory;
     if (is_fine == (check->n_failed == 0) || faults->n_wrong++)
         return;
     snprintf(faults->what, sizeof faults->what, "%s: %s%s", what, is_fine ? "" : "not found",
@@ -365,5 +366,5 @@ bool cn_check_faulty_kernels(uint32_t tiers, uint64_t seed, struct cn_faults *fa
         judge(vec_faults[i].what, false, &check, faults);
     }
     cn_checker_free(c);
-    return true;
+    return !faults->no_memory;
 }

@@ -12,6 +12,7 @@ struct cn_faults {
     int n;          /* faults shown to the checks, and kernels without one */
     int n_wrong;    /* faults not found, or found where there is none */
     char what[320]; /* the first that was judged wrongly, in words; "" if there is none */
+    bool no_memory; /* for all of them: the counts mean nothing then */
 };
 
 /* Wraps the best kernels of these tiers in faults and checks them. False if out of memory. */

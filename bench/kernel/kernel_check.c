@@ -220,7 +220,7 @@ static bool gemv_case(struct cn_checker *c, const struct cn_format *f, const str
              cn_pattern_name(pattern), cn_act_pattern_name(acts),
              place == CN_PLACE_END ? "end" : "start");
     if (c->out_of_memory || !a || !row.w || !row.reach || !tmp) {
-        cn_check_fail(result, "out of memory");
+        result->no_memory = true;
         goto done;
     }
     cn_acts_fill(acts, &c->rng, n_cols, x);
@@ -361,7 +361,7 @@ static bool unpack_case(struct cn_checker *c, const struct cn_format *f, const s
              (long long)n_cols, cn_pattern_name(pattern), chunk_stride,
              place == CN_PLACE_END ? "end" : "start");
     if (c->out_of_memory || !expected) {
-        cn_check_fail(result, "out of memory");
+        result->no_memory = true;
         goto done;
     }
     cn_blocks_fill(c->blocks, pattern, &c->rng, n / f->block_elems, row);
@@ -442,7 +442,7 @@ static bool check_gemm_results(struct cn_checker *c, const struct cn_format *f,
     uint8_t *acts = malloc(n * 2 + 64);
     bool good = false;
     if (!a || !row.w || !row.reach || !tmp || !acts) {
-        cn_check_fail(result, "out of memory");
+        result->no_memory = true;
         goto done;
     }
     for (int64_t t = 0; t < g->n_tokens; t++) {
@@ -522,7 +522,7 @@ static bool gemm_case(struct cn_checker *c, const struct cn_format *f, const str
         .y_stride = y_stride,
     };
     if (c->out_of_memory) {
-        cn_check_fail(result, "out of memory");
+        result->no_memory = true;
         return false;
     }
     char where[160];
@@ -598,7 +598,7 @@ void cn_check_kernels(struct cn_checker *c, const struct cn_format *format,
         c->format = c->blocks ? format : NULL;
     }
     if (!c->blocks)
-        cn_check_fail(result, "out of memory");
+        result->no_memory = true;
     else if (job == CN_JOB_GEMV)
         check_gemv(c, format, kernels, result);
     else if (job == CN_JOB_GEMM || job == CN_JOB_GEMM_FAST)

@@ -46,6 +46,7 @@ struct cn_check {
      * rounding went wrong. */
     double max_error, bound;
     char what[240]; /* the first failure, in words; "" if there is none */
+    bool no_memory; /* for all of the cases: what is not known to be wrong may be */
 };
 
 struct cn_checker; /* buffers and inputs; use from one thread */

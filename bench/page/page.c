@@ -21,7 +21,8 @@ struct cn_page {
     FILE *nav, *body; /* streams that write into the two texts above */
     enum group group;
     bool in_section;
-    int n_plots;
+    int n_plots, n_undrawn;
+    char undrawn[600]; /* of the first one */
 };
 
 struct cn_page *cn_page_create(const char *title)
@@ -169,17 +170,31 @@ bool cn_page_plot(struct cn_page *p, const struct cn_plot *plot, const char *tit
     if (!figure)
         return false;
     snprintf(id, sizeof id, "plot%d", p->n_plots + 1);
-    bool ok = cn_plot_write(plot, id, title, figure);
-    ok = fclose(figure) == 0 && ok;
+    struct cn_error err = { "" };
+    bool ok = cn_plot_write(plot, id, title, figure, &err);
+    if (fclose(figure) != 0 && ok) {
+        ok = false;
+        cn_fail(&err, CN_ERR_MEMORY, "out of memory");
+    }
     if (ok) {
         p->n_plots++;
         enter(p, GROUP_PLOTS);
         element(p->body, "<figure>\n<figcaption>", title, "</figcaption>\n");
         fwrite(text, 1, n_bytes, p->body);
         fputs("</figure>\n", p->body);
+    } else {
+        cn_page_note(p, "%s: this plot is missing: %s", title, err.text);
+        if (p->n_undrawn++ == 0)
+            snprintf(p->undrawn, sizeof p->undrawn, "%.80s: %s", title, err.text);
     }
     free(text);
     return ok;
+}
+
+int cn_page_undrawn(const struct cn_page *p, char *text, size_t n_bytes)
+{
+    snprintf(text, n_bytes, "%s", p->undrawn);
+    return p->n_undrawn;
 }
 
 static void write_page(const struct cn_page *p, FILE *out)

@@ -51,8 +51,10 @@ void cn_page_table(struct cn_page *p, const struct cn_table *t, bool sortable);
 void cn_page_folded_table(struct cn_page *p, const struct cn_table *t, const char *title);
 
 /* A plot with its legend and, above it, a title that says what is seen. Several in a row share the
- * width. False, and nothing appended, if it cannot be drawn: cn_plot_missing() says why. */
+ * width. False if it cannot be drawn: a line in its place says why. */
 bool cn_page_plot(struct cn_page *p, const struct cn_plot *plot, const char *title);
+/* How many plots could not be drawn; of the first of them text[n_bytes] says which and why. */
+int cn_page_undrawn(const struct cn_page *p, char *text, size_t n_bytes);
 
 /* Writes the page, whole or not at all. */
 enum cn_status cn_page_save(struct cn_page *p, const char *path, struct cn_error *err);

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "bench/page/plot.h"
 #include "base/child.h"
+#include "base/error.h"
 #include "base/html.h"
+#include "base/outfile.h"
+#include "base/readfile.h"
 #include "base/temporary.h"
 #include "base/utf8.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -584,58 +588,64 @@ static void put_legend(const struct cn_plot *p, const struct labels *labels, FIL
     }
 }
 
-/* The file's text, or NULL. */
-static char *slurp(const char *path)
-{
-    FILE *f = fopen(path, "r");
-    char *text = f ? malloc(MAX_SVG + 1) : NULL;
-    size_t n = text ? fread(text, 1, MAX_SVG + 1, f) : 0;
-    if (f)
-        fclose(f);
-    if (n == 0 || n > MAX_SVG) {
-        free(text);
-        return NULL;
-    }
-    text[n] = 0;
-    return text;
-}
+enum { MISSING = -1000 }; /* no errno is so low */
 
-static bool run_gnuplot(const char *script)
+/* 0, or why it did not work: a text in err and what it returned (MISSING: there is no such
+ * program). */
+static int run_gnuplot(const char *script, struct cn_error *err)
 {
     const char *const argv[] = { "gnuplot", "-d", script, NULL };
-    char said[512];
+    char said[512] = "", how[40];
     int status = 0;
-    int n = cn_child_run(argv, DRAW_MS, said, sizeof said, &status);
-    return n >= 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    const int n = cn_child_run(argv, DRAW_MS, said, sizeof said, &status);
+    if (n == -ENOENT)
+        return cn_fail(err, CN_OK, "gnuplot is missing"), MISSING;
+    if (n < 0)
+        return cn_fail(err, CN_OK, "gnuplot cannot be run: %s", strerror(-n)), n;
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+        return 0;
+    cn_child_describe(status, how, sizeof how);
+    char *line = said + strspn(said, " \t\r\n");
+    line[strcspn(line, "\r\n")] = 0;
+    return cn_fail(err, CN_OK, "gnuplot failed: %s%s%s", how, *line ? ": " : "", line), -EIO;
 }
 
 /* Has gnuplot draw the plot with files in `folder`. The SVG, which the caller frees, or NULL. */
 static char *draw(const struct cn_plot *p, const char *id, const char *folder,
-                  struct labels *labels)
+                  struct labels *labels, struct cn_error *err)
 {
+    const struct cn_readfile_options o = { .max_bytes = MAX_SVG, .regular = true };
     char script[4096], image[4096], *svg = NULL;
+    size_t n;
     snprintf(script, sizeof script, "%s/plot.gp", folder);
     snprintf(image, sizeof image, "%s/plot.svg", folder);
-    FILE *f = fopen(script, "w");
-    if (!f)
+    struct cn_outfile *file;
+    if (cn_outfile_create(script, &file, err) != CN_OK)
         return NULL;
-    put_script(p, id, image, labels, f);
-    if (fclose(f) == 0 && run_gnuplot(script))
-        svg = slurp(image);
+    put_script(p, id, image, labels, cn_outfile_stream(file));
+    if (cn_outfile_finish(file, err) == CN_OK && run_gnuplot(script, err) == 0 &&
+        cn_readfile(image, &o, &svg, &n, err) != CN_OK)
+        svg = NULL;
     unlink(script);
     unlink(image);
     return svg;
 }
 
-bool cn_plot_write(const struct cn_plot *p, const char *id, const char *title, FILE *out)
+bool cn_plot_write(const struct cn_plot *p, const char *id, const char *title, FILE *out,
+                   struct cn_error *err)
 {
     char folder[1024];
+    if (p->broken || cn_plot_count(p) == 0) {
+        cn_fail(err, CN_OK, p->broken ? "out of memory" : "it has no points");
+        return false;
+    }
     /* The path goes into the script between quotes. */
-    if (p->broken || cn_plot_count(p) == 0 ||
-        cn_temporary_folder(folder, sizeof folder, "'", NULL) != CN_OK)
+    if (cn_temporary_folder(folder, sizeof folder, "'", err) != CN_OK)
         return false;
     struct labels *labels = calloc(1, sizeof *labels);
-    char *svg = labels ? draw(p, id, folder, labels) : NULL;
+    if (!labels)
+        cn_fail(err, CN_OK, "out of memory");
+    char *svg = labels ? draw(p, id, folder, labels, err) : NULL;
     rmdir(folder);
     const char *view = svg ? strstr(svg, "viewBox=\"") : NULL;
     const char *body = view ? strstr(view, "<g id=\"gnuplot_canvas\"") : NULL;
@@ -649,21 +659,24 @@ bool cn_plot_write(const struct cn_plot *p, const char *id, const char *title, F
         put_legend(p, labels, out);
     } else {
         body = NULL;
+        if (svg)
+            cn_fail(err, CN_OK, "what gnuplot drew is not whole");
     }
     free(labels);
     free(svg);
     return body;
 }
 
-const char *cn_plot_missing(void)
+bool cn_plot_possible(struct cn_error *err)
 {
     char folder[1024];
-    if (!run_gnuplot("--version"))
-        return "gnuplot is missing: tables stand here without their plots (apt-get install "
-               "gnuplot-nox)";
-    if (cn_temporary_folder(folder, sizeof folder, "'", NULL) != CN_OK)
-        return "gnuplot has no place for its files in TMPDIR, /tmp or here: tables stand here "
-               "without their plots";
+    struct cn_error why;
+    const int error = run_gnuplot("--version", &why);
+    if (error || cn_temporary_folder(folder, sizeof folder, "'", &why) != CN_OK) {
+        cn_fail(err, CN_OK, "%s: tables stand here without their plots%s", why.text,
+                error == MISSING ? " (apt-get install gnuplot-nox)" : "");
+        return false;
+    }
     rmdir(folder);
-    return NULL;
+    return true;
 }

@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "base/status.h"
+
 enum cn_plot_style {
     CN_PLOT_POINTS,   /* (x, y), an interval of y */
     CN_PLOT_LINE,     /* (x, y) joined */
@@ -48,10 +50,11 @@ void cn_plot_point(struct cn_plot *p, double x, double y, double lo, double hi, 
 int cn_plot_count(const struct cn_plot *p);
 
 /* Writes the <svg> and its legend; `id` is unique on the page, `title` is for those who cannot see
- * it. False, and nothing written, if it cannot be drawn. */
-bool cn_plot_write(const struct cn_plot *p, const char *id, const char *title, FILE *out);
+ * it. False, and nothing written, if it cannot be drawn: err says why. */
+bool cn_plot_write(const struct cn_plot *p, const char *id, const char *title, FILE *out,
+                   struct cn_error *err);
 
-/* NULL if plots can be drawn; else a line that says what is missing. */
-const char *cn_plot_missing(void);
+/* Whether plots can be drawn; if not, err says why, and what to do where that is known. */
+bool cn_plot_possible(struct cn_error *err);
 
 #endif

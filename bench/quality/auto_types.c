@@ -290,7 +290,7 @@ static bool special(const char *file_type)
 
 /* The file type whose file of this model is nearest in size; those of float do not count, nor one
  * that cannot be made of this model. */
-static void find_file_type(const struct cn_auto_job *j, struct cn_auto_plan *plan)
+static enum cn_status find_file_type(const struct cn_auto_job *j, struct cn_auto_plan *plan)
 {
     struct cn_quantize_options o = { .imatrix = j->o->imatrix,
                                      .allow_requantize = true,
@@ -303,11 +303,16 @@ static void find_file_type(const struct cn_auto_job *j, struct cn_auto_plan *pla
         if (cn_format_by_gguf(type->base)->block_elems == 1 || type->own || special(type->name))
             continue;
         o.type = type->name;
-        if (cn_quantize_file(j->in, "-", &o, &r, NULL) != CN_OK || fabs(r.bpw - plan->bpw) >= least)
+        const enum cn_status status = cn_quantize_file(j->in, "-", &o, &r, j->err);
+        /* What could not be looked at is not what cannot be made. */
+        if (status == CN_ERR_IO || status == CN_ERR_MEMORY)
+            return status;
+        if (status != CN_OK || fabs(r.bpw - plan->bpw) >= least)
             continue;
         least = fabs(r.bpw - plan->bpw);
         plan->file_type = type->name;
     }
+    return CN_OK;
 }
 
 /* Better now than after minutes of measuring. */
@@ -340,7 +345,8 @@ static enum cn_status make_plan(struct cn_auto_job *j, struct cn_auto_plan *plan
     if (j->n_threads > MAX_THREADS)
         j->n_threads = MAX_THREADS;
     j->pool = cn_pool_create(j->n_threads, true);
-    CN_RETURN_IF(!j->pool, CN_ERR_MEMORY, j->err, "cannot start %d threads", j->n_threads);
+    if (!j->pool)
+        return cn_fail_errno(j->err, "cannot start %d threads", j->n_threads);
     CN_TRY(cn_auto_errors(j));
     CN_TRY(choose(j, plan, budget));
     CN_TRY(fill_plan(j, plan));
@@ -351,8 +357,7 @@ static enum cn_status make_plan(struct cn_auto_job *j, struct cn_auto_plan *plan
     CN_TRY(cn_quantize_file(j->in, "-", &o, &result, j->err));
     plan->bpw = result.bpw;
     plan->file_bytes = result.file_bytes;
-    find_file_type(j, plan);
-    return CN_OK;
+    return find_file_type(j, plan);
 }
 
 enum cn_status cn_auto_plan_make(const char *in, const struct cn_auto_options *options,

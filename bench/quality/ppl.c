@@ -78,6 +78,8 @@ static enum cn_status compare_position(struct run *r, const float *logits, doubl
     size_t n = 2 * ((size_t)(r->n_vocab + 1) / 2);
     bool ok = fread(head, sizeof head, 1, r->options->base) == 1 &&
               fread(r->codes, sizeof *r->codes, n, r->options->base) == n;
+    if (!ok && ferror(r->options->base))
+        return cn_fail_errno(err, "%s", r->options->base_name);
     CN_RETURN_IF(!ok, CN_ERR_FORMAT, err, "%s: ends early, after %lld positions",
                  r->options->base_name, (long long)r->sum.n);
     CN_RETURN_IF(!isfinite(head[0]) || !isfinite(head[1]), CN_ERR_FORMAT, err,
@@ -191,9 +193,12 @@ static enum cn_status open_base(struct run *r, const int32_t *tokens, int32_t n_
         return CN_OK;
     char magic[8];
     int32_t found[3];
-    CN_RETURN_IF(fread(magic, 8, 1, o->base) != 1 || memcmp(magic, "_logits_", 8) != 0 ||
-                     fread(found, sizeof found, 1, o->base) != 1,
-                 CN_ERR_FORMAT, err, "%s: not a base file (written by --save-base)", o->base_name);
+    const bool whole =
+        fread(magic, 8, 1, o->base) == 1 && fread(found, sizeof found, 1, o->base) == 1;
+    if (!whole && ferror(o->base))
+        return cn_fail_errno(err, "%s", o->base_name);
+    CN_RETURN_IF(!whole || memcmp(magic, "_logits_", 8) != 0, CN_ERR_FORMAT, err,
+                 "%s: not a base file (written by --save-base)", o->base_name);
     CN_RETURN_IF(
         found[0] != head[0] || found[1] != head[1] || found[2] < head[2], CN_ERR_ARGUMENT, err,
         "%s: context %d, vocabulary %d, %d chunks expected; %d, %d, %d found (use the same -c "
@@ -201,8 +206,10 @@ static enum cn_status open_base(struct run *r, const int32_t *tokens, int32_t n_
         o->base_name, head[0], head[1], head[2], found[0], found[1], found[2]);
     for (int64_t i = 0; i < (int64_t)found[2] * found[0]; i++) {
         int32_t token;
-        CN_RETURN_IF(fread(&token, sizeof token, 1, o->base) != 1, CN_ERR_FORMAT, err,
-                     "%s: ends early, in its tokens", o->base_name);
+        const bool there = fread(&token, sizeof token, 1, o->base) == 1;
+        if (!there && ferror(o->base))
+            return cn_fail_errno(err, "%s", o->base_name);
+        CN_RETURN_IF(!there, CN_ERR_FORMAT, err, "%s: ends early, in its tokens", o->base_name);
         CN_RETURN_IF((size_t)i < n && token != tokens[i], CN_ERR_ARGUMENT, err,
                      "%s: was made from another text: token %lld is %d there, %d here",
                      o->base_name, (long long)i, token, tokens[i]);

@@ -8,8 +8,8 @@
 #include "engine/carnot.h"
 
 struct cn_report_made {
-    int64_t n_runs;      /* that the page tells of */
-    const char *missing; /* a line that says what plots would need; NULL: nothing is missing */
+    int64_t n_runs;    /* that the page tells of */
+    char missing[640]; /* why there are no plots, or fewer than there could be; "": all are there */
 };
 
 /* Reads the database of a study (bench/study/study_db.h), which may be running, and writes the
@@ -27,6 +27,7 @@ struct cn_report_text {
 /* Writes a page of such tables, and plots what they show of speed against bits per weight.
  * `head` (NULL: nothing) is text that stands above them. */
 enum cn_status cn_report_tables(const struct cn_report_text *tables, size_t n_tables,
-                                const char *head, const char *out, struct cn_error *err);
+                                const char *head, const char *out, struct cn_report_made *made,
+                                struct cn_error *err);
 
 #endif

@@ -11,6 +11,7 @@
 #define CN_REPORT_PART_H
 
 #include "bench/page/page.h"
+#include "bench/report/report.h"
 #include "bench/stats/stats.h"
 #include "bench/study/study_db.h"
 #include "engine/carnot.h"
@@ -217,5 +218,9 @@ bool cn_report_roofline(struct cn_report *r);
 bool cn_report_front(struct cn_report *r);
 enum cn_status cn_report_raw(struct cn_report *r, struct cn_error *err);
 enum cn_status cn_report_provenance(struct cn_report *r, struct cn_error *err);
+
+/* made->missing: `missing`, or which plots of the page could not be drawn. */
+void cn_report_undrawn(const struct cn_page *page, const struct cn_error *missing,
+                       struct cn_report_made *made);
 
 #endif

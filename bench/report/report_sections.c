@@ -15,6 +15,18 @@ enum {
     MAX_PLOTS = 6  /* of one kind: settings */
 };
 
+void cn_report_undrawn(const struct cn_page *page, const struct cn_error *missing,
+                       struct cn_report_made *made)
+{
+    char first[600];
+    const int n = cn_page_undrawn(page, first, sizeof first);
+    if (n > 1)
+        snprintf(made->missing, sizeof made->missing, "%d plots are missing: %s", n, first);
+    else
+        snprintf(made->missing, sizeof made->missing, "%s%s", n ? "a plot is missing: " : "",
+                 n ? first : missing->text);
+}
+
 static const char *setting_title(const struct cn_report *r, int setting)
 {
     const char *name = r->settings[setting].name;

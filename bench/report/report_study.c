@@ -164,17 +164,18 @@ static enum cn_status make(struct cn_report *r, const char *out, struct cn_repor
     char title[256];
     CN_TRY(cn_report_load(r, err));
     CN_RETURN_IF(!cn_metric_choose_units(r), CN_ERR_MEMORY, err, "out of memory");
-    made->missing = cn_plot_missing();
+    struct cn_error missing = { "" };
+    r->plots = cn_plot_possible(&missing);
     made->n_runs = r->n_runs;
-    r->plots = !made->missing;
     snprintf(title, sizeof title, "Carnot: %s", r->study.name);
     r->page = cn_page_create(title);
     CN_RETURN_IF(!r->page, CN_ERR_MEMORY, err, "out of memory");
-    if (made->missing)
-        cn_page_text(r->page, "%s", made->missing);
+    if (!r->plots)
+        cn_page_text(r->page, "%s", missing.text);
     CN_RETURN_IF(!cn_report_opening(r), CN_ERR_MEMORY, err, "out of memory");
     put_head(r);
     CN_TRY(chapters(r, err));
+    cn_report_undrawn(r->page, &missing, made);
     return cn_page_save(r->page, out, err);
 }
 

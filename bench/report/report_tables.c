@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "bench/page/page.h"
 #include "bench/page/plot.h"
-#include "bench/report/report.h"
+#include "bench/report/report_part.h"
 #include "bench/stats/dataset.h"
 
 #include <math.h>
@@ -77,13 +77,13 @@ static void heading(struct cn_page *page, const char *file, size_t number_of)
 }
 
 static enum cn_status put_table(struct cn_page *page, const struct cn_report_text *text, size_t i,
-                                struct cn_error *err)
+                                bool plots, struct cn_error *err)
 {
     struct cn_dataset *d;
     CN_TRY(cn_dataset_parse(text->text, text->n, text->name, &d, err));
     heading(page, text->name, i);
     struct cn_table *t = table_of(d);
-    bool ok = t && plot_speed(page, d, "decode") && plot_speed(page, d, "prefill");
+    bool ok = t && (!plots || (plot_speed(page, d, "decode") && plot_speed(page, d, "prefill")));
     if (ok)
         cn_page_table(page, t, true);
     cn_table_free(t);
@@ -92,18 +92,21 @@ static enum cn_status put_table(struct cn_page *page, const struct cn_report_tex
 }
 
 enum cn_status cn_report_tables(const struct cn_report_text *tables, size_t n_tables,
-                                const char *head, const char *out, struct cn_error *err)
+                                const char *head, const char *out, struct cn_report_made *made,
+                                struct cn_error *err)
 {
     struct cn_page *page = cn_page_create("Carnot bench");
     CN_RETURN_IF(!page, CN_ERR_MEMORY, err, "out of memory");
-    const char *missing = cn_plot_missing();
+    struct cn_error missing = { "" };
+    const bool plots = cn_plot_possible(&missing);
     if (head)
         cn_page_code(page, head);
-    if (missing)
-        cn_page_text(page, "%s", missing);
+    if (!plots)
+        cn_page_text(page, "%s", missing.text);
     enum cn_status status = CN_OK;
     for (size_t i = 0; status == CN_OK && i < n_tables; i++)
-        status = put_table(page, &tables[i], i, err);
+        status = put_table(page, &tables[i], i, plots, err);
+    cn_report_undrawn(page, &missing, made);
     if (status == CN_OK)
         status = cn_page_save(page, out, err);
     cn_page_free(page);

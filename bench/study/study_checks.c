@@ -186,11 +186,13 @@ enum cn_status cn_study_check_meter(const struct cn_study *s, const struct cn_st
     CN_TRY(cn_study_job(s, site, "meters", &args, &outcome));
     cn_study_job_reason(&outcome, reason, sizeof reason);
     size_t n;
-    char *text = reason[0] ? NULL : cn_study_job_text(&outcome, "stdout", &n), *rest = text;
+    char *text = NULL, *rest;
+    enum cn_status status =
+        reason[0] ? cn_fail(s->err, CN_ERR_IO, "%s: carnot meters: %s", site->name, reason)
+                  : cn_study_job_text(&outcome, "stdout", &text, &n, s->err);
     cn_study_job_forget(&outcome);
-    CN_RETURN_IF(reason[0], CN_ERR_IO, s->err, "%s: carnot meters: %.400s", site->name, reason);
-    CN_RETURN_IF(!text, CN_ERR_FORMAT, s->err, "%s: carnot meters wrote nothing", site->name);
-    enum cn_status status = CN_OK;
+    CN_TRY(status);
+    rest = text;
     for (char *line; status == CN_OK && (line = strsep(&rest, "\n")) != NULL;) {
         struct cn_json *json = NULL;
         if (*line)

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #ifdef CN_SQLITE
@@ -32,13 +33,31 @@ struct cn_study_rows {
     int state; /* of the last step */
 };
 
+static enum cn_status status_of(int code)
+{
+    return code == SQLITE_NOMEM                              ? CN_ERR_MEMORY
+           : code == SQLITE_CORRUPT || code == SQLITE_NOTADB ? CN_ERR_FORMAT
+                                                             : CN_ERR_IO;
+}
+
+/* SQLite's words for a call of the system that failed say less than errno does. */
+static enum cn_status failed_as(const struct cn_study_db *db, const char *name,
+                                struct cn_error *err)
+{
+    const int code = sqlite3_errcode(db->sqlite);
+    int reason = code == SQLITE_IOERR || code == SQLITE_CANTOPEN || code == SQLITE_FULL
+                     ? sqlite3_system_errno(db->sqlite)
+                     : 0;
+    /* What cannot be made it tries to open as it is, and that is not there. */
+    if (code == SQLITE_CANTOPEN && reason == ENOENT)
+        reason = 0;
+    return cn_fail(err, status_of(code), "%s: %s%s%s", name, sqlite3_errmsg(db->sqlite),
+                   reason ? ": " : "", reason ? strerror(reason) : "");
+}
+
 static enum cn_status failed(const struct cn_study_db *db, struct cn_error *err)
 {
-    int code = sqlite3_errcode(db->sqlite);
-    enum cn_status status = code == SQLITE_NOMEM                              ? CN_ERR_MEMORY
-                            : code == SQLITE_CORRUPT || code == SQLITE_NOTADB ? CN_ERR_FORMAT
-                                                                              : CN_ERR_IO;
-    return cn_fail(err, status, "%s: %s", db->path, sqlite3_errmsg(db->sqlite));
+    return failed_as(db, db->path, err);
 }
 
 enum cn_status cn_study_db_check(struct cn_error *err)
@@ -92,14 +111,21 @@ static enum cn_status recognise(struct cn_study_db *db, struct cn_error *err)
 enum cn_status cn_study_db_open(const char *path, enum cn_study_mode mode, struct cn_study_db **out,
                                 struct cn_error *err)
 {
-    bool there = access(path, F_OK) == 0;
-    CN_RETURN_IF(mode == CN_STUDY_CREATE && there, CN_ERR_ARGUMENT, err, "%s: exists already",
-                 path);
-    CN_RETURN_IF(mode != CN_STUDY_CREATE && !there, CN_ERR_IO, err, "%s: %s", path,
-                 strerror(errno));
+    return cn_study_db_open_as(path, path, mode, out, err);
+}
+
+enum cn_status cn_study_db_open_as(const char *path, const char *name, enum cn_study_mode mode,
+                                   struct cn_study_db **out, struct cn_error *err)
+{
+    struct stat st;
+    const bool there = stat(path, &st) == 0;
+    CN_RETURN_IF(mode == CN_STUDY_CREATE && there && st.st_size > 0, CN_ERR_ARGUMENT, err,
+                 "%s: exists already", name);
+    if (mode != CN_STUDY_CREATE && !there)
+        return cn_fail_errno(err, "%s", name);
     struct cn_study_db *db = calloc(1, sizeof *db);
     enum cn_status status = CN_OK;
-    if (!db || !(db->path = strdup(path))) {
+    if (!db || !(db->path = strdup(name))) {
         free(db);
         return cn_fail(err, CN_ERR_MEMORY, "out of memory");
     }
@@ -111,14 +137,16 @@ enum cn_status cn_study_db_open(const char *path, enum cn_study_mode mode, struc
     } else {
         sqlite3_busy_timeout(db->sqlite, WAIT_MS);
         /* WAL: readers see whole transactions while a study runs. FULL: a finished run is on the
-         * disk, so that it survives the machine's death too. */
-        if (mode != CN_STUDY_READ)
-            status = run_script(db,
-                                "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; "
-                                "PRAGMA foreign_keys = ON",
-                                err);
-        else
-            status = run_script(db, "PRAGMA query_only = ON", err);
+         * disk, so that it survives the machine's death too. A file that is to get its name by
+         * renaming has no log beside it, which would not come along. */
+        status = run_script(db,
+                            mode == CN_STUDY_READ ? "PRAGMA query_only = ON"
+                            : mode == CN_STUDY_WRITE
+                                ? "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; "
+                                  "PRAGMA foreign_keys = ON"
+                                : "PRAGMA journal_mode = DELETE; PRAGMA synchronous = FULL; "
+                                  "PRAGMA foreign_keys = ON",
+                            err);
         if (status == CN_OK)
             status = mode == CN_STUDY_CREATE ? create(db, err) : recognise(db, err);
     }
@@ -141,6 +169,49 @@ void cn_study_db_close(struct cn_study_db *db)
 const char *cn_study_db_path(const struct cn_study_db *db)
 {
     return db->path;
+}
+
+void cn_study_db_called(struct cn_study_db *db, const char *name)
+{
+    char *copy = strdup(name);
+    if (!copy) /* the other name will do */
+        return;
+    free(db->path);
+    db->path = copy;
+}
+
+enum cn_status cn_study_db_rest(struct cn_study_db *db, struct cn_error *err)
+{
+    sqlite3_busy_timeout(db->sqlite, 0); /* whoever reads it may do so for long */
+    const int code = sqlite3_exec(db->sqlite, "PRAGMA journal_mode = DELETE", NULL, NULL, NULL);
+    sqlite3_busy_timeout(db->sqlite, WAIT_MS);
+    return code == SQLITE_OK || code == SQLITE_BUSY || code == SQLITE_LOCKED ? CN_OK
+                                                                             : failed(db, err);
+}
+
+static bool is_of_reading(int extended)
+{
+    return extended == SQLITE_IOERR_READ || extended == SQLITE_IOERR_SHORT_READ ||
+           (extended & 0xff) == SQLITE_CORRUPT || (extended & 0xff) == SQLITE_NOTADB;
+}
+
+enum cn_status cn_study_db_copy(struct cn_study_db *db, const char *path, const char *name,
+                                struct cn_error *err)
+{
+    sqlite3_stmt *copy = NULL;
+    /* SQLite counts a copy as writing. */
+    CN_TRY(run_script(db, "PRAGMA query_only = OFF", err));
+    if (sqlite3_prepare_v2(db->sqlite, "VACUUM INTO ?1", -1, &copy, NULL) != SQLITE_OK ||
+        sqlite3_bind_text(copy, 1, path, -1, SQLITE_STATIC) != SQLITE_OK) {
+        sqlite3_finalize(copy);
+        return failed(db, err);
+    }
+    enum cn_status status = CN_OK;
+    if (sqlite3_step(copy) != SQLITE_DONE)
+        status = failed_as(
+            db, is_of_reading(sqlite3_extended_errcode(db->sqlite)) ? db->path : name, err);
+    sqlite3_finalize(copy);
+    return status;
 }
 
 static int bind(sqlite3_stmt *s, const char *types, va_list args)
@@ -316,9 +387,15 @@ static enum cn_status missing(struct cn_error *err)
 enum cn_status cn_study_db_open(const char *path, enum cn_study_mode mode, struct cn_study_db **db,
                                 struct cn_error *err)
 {
+    return cn_study_db_open_as(path, path, mode, db, err);
+}
+
+enum cn_status cn_study_db_open_as(const char *path, const char *name, enum cn_study_mode mode,
+                                   struct cn_study_db **db, struct cn_error *err)
+{
     struct cn_error why = { "" };
-    (void)mode, (void)db;
-    return cn_fail(err, missing(&why), "%s: %s", path, why.text);
+    (void)path, (void)mode, (void)db;
+    return cn_fail(err, missing(&why), "%s: %s", name, why.text);
 }
 
 void cn_study_db_close(struct cn_study_db *db)
@@ -330,6 +407,24 @@ const char *cn_study_db_path(const struct cn_study_db *db)
 {
     (void)db;
     return "";
+}
+
+void cn_study_db_called(struct cn_study_db *db, const char *name)
+{
+    (void)db, (void)name;
+}
+
+enum cn_status cn_study_db_rest(struct cn_study_db *db, struct cn_error *err)
+{
+    (void)db;
+    return missing(err);
+}
+
+enum cn_status cn_study_db_copy(struct cn_study_db *db, const char *path, const char *name,
+                                struct cn_error *err)
+{
+    (void)db, (void)path, (void)name;
+    return missing(err);
 }
 
 enum cn_status cn_study_select(struct cn_study_db *db, struct cn_study_rows **rows,

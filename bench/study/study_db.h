@@ -39,8 +39,9 @@ struct cn_study_db;
 
 enum cn_study_mode {
     CN_STUDY_READ,  /* while a study runs, too */
-    CN_STUDY_WRITE, /* an existing one */
-    CN_STUDY_CREATE /* must not exist; has the tables then */
+    CN_STUDY_WRITE, /* an existing one, which others may read meanwhile */
+    CN_STUDY_ALONE, /* an existing one that nobody else knows yet: one plain file at any time */
+    CN_STUDY_CREATE /* the same, not there or empty; has the tables then */
 };
 
 /* CN_ERR_UNSUPPORTED if this program was built without SQLite. */
@@ -50,9 +51,20 @@ enum cn_status cn_study_db_check(struct cn_error *err);
  * caller closes it. */
 enum cn_status cn_study_db_open(const char *path, enum cn_study_mode mode, struct cn_study_db **db,
                                 struct cn_error *err);
+/* The same of a file whose name is one for a while: messages call it `name`. */
+enum cn_status cn_study_db_open_as(const char *path, const char *name, enum cn_study_mode mode,
+                                   struct cn_study_db **db, struct cn_error *err);
 /* NULL is allowed. */
 void cn_study_db_close(struct cn_study_db *db);
 const char *cn_study_db_path(const struct cn_study_db *db);
+/* From now on messages call it `name`. */
+void cn_study_db_called(struct cn_study_db *db, const char *name);
+/* Makes it one plain file again, which can be copied and read anywhere, unless somebody reads it.
+ */
+enum cn_status cn_study_db_rest(struct cn_study_db *db, struct cn_error *err);
+/* Writes what is in it to `path`, which is not there or empty; messages call that `name`. */
+enum cn_status cn_study_db_copy(struct cn_study_db *db, const char *path, const char *name,
+                                struct cn_error *err);
 
 /* ---- reading ------------------------------------------------------------------------------------
  */

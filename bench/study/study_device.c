@@ -31,12 +31,14 @@ static enum cn_status ask_version(const struct cn_study *s, struct cn_study_site
     size_t n;
     cn_study_arg(&args, "--version");
     CN_TRY(ask(s, site, "version", &args, &outcome));
-    char *text = cn_study_job_text(&outcome, "stdout", &n);
+    char *text = NULL;
+    enum cn_status status = cn_study_job_text(&outcome, "stdout", &text, &n, s->err);
     const char *at = text ? strstr(text, "in force  ") : NULL;
     if (at)
         snprintf(site->tiers, sizeof site->tiers, "%.*s", (int)strcspn(at + 10, " \n"), at + 10);
     free(text);
     cn_study_job_forget(&outcome);
+    CN_TRY(status);
     CN_RETURN_IF(!at, CN_ERR_FORMAT, s->err, "%s: carnot --version tells no tiers", site->name);
     return CN_OK;
 }
@@ -45,9 +47,10 @@ static enum cn_status put_limits(const struct cn_study *s, const struct cn_study
                                  const struct cn_study_outcome *outcome, bool timed)
 {
     size_t n;
-    char *text = cn_study_job_text(outcome, "stdout", &n), *rest = text;
+    char *text, *rest;
+    CN_TRY(cn_study_job_text(outcome, "stdout", &text, &n, s->err));
     enum cn_status status = CN_OK;
-    CN_RETURN_IF(!text, CN_ERR_FORMAT, s->err, "%s: carnot machine wrote nothing", site->name);
+    rest = text;
     for (char *line; status == CN_OK && (line = strsep(&rest, "\n")) != NULL;) {
         struct cn_json *json = NULL;
         if (!*line)

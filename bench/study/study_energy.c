@@ -179,7 +179,8 @@ enum cn_status cn_study_import_samples(const char *db, const char *samples, cons
         *n_traced = n;
     }
     cn_study_job_forget(&outcome);
-    cn_study_exec(s.db, NULL, "PRAGMA journal_mode = DELETE", ""); /* one plain file again */
+    enum cn_status rested = cn_study_db_rest(s.db, status == CN_OK ? err : NULL);
+    status = status == CN_OK ? rested : status;
     cn_study_db_close(s.db);
     free(runs);
     return status;

@@ -2,6 +2,7 @@
 #include "bench/study/study_part.h"
 
 #include "base/error.h"
+#include "base/readfile.h"
 #include "engine/tools.h"
 
 #include <ctype.h>
@@ -22,7 +23,7 @@ void cn_study_note(const struct cn_study *s, const char *format, ...)
     if (!s->o->note)
         return;
     va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
+    cn_format_fit(text, sizeof text, format, args);
     va_end(args);
     s->o->note(s->o->user, text);
 }
@@ -60,7 +61,7 @@ enum cn_status cn_study_job(const struct cn_study *s, const struct cn_study_site
 {
     char full[512];
     struct cn_study_job job = { .name = full, .argv = args->argv, .timeout_s = s->plan.timeout_s };
-    snprintf(full, sizeof full, "%s-%.200s-%s", s->tag, site->name, name);
+    snprintf(full, sizeof full, "%s-%.100s-%s", s->tag, site->name, name);
     for (char *c = full; *c; c++)
         if (!isalnum((unsigned char)*c) && *c != '.' && *c != '-')
             *c = '_';
@@ -70,38 +71,44 @@ enum cn_status cn_study_job(const struct cn_study *s, const struct cn_study_site
     return site->target->collect(site->state, &job, outcome, s->err);
 }
 
-char *cn_study_job_text(const struct cn_study_outcome *outcome, const char *name, size_t *n)
+enum cn_status cn_study_job_text(const struct cn_study_outcome *outcome, const char *name,
+                                 char **text, size_t *n, struct cn_error *err)
 {
+    const struct cn_readfile_options o = { .max_bytes = MAX_OUTPUT_BYTES, .regular = true };
     char path[PATH_MAX + 64];
     snprintf(path, sizeof path, "%s/%s", outcome->folder, name);
-    FILE *f = fopen(path, "rb");
-    long size = f && fseek(f, 0, SEEK_END) == 0 ? ftell(f) : -1;
-    char *text = size >= 0 && size <= MAX_OUTPUT_BYTES ? malloc((size_t)size + 1) : NULL;
-    if (text) {
-        rewind(f);
-        *n = fread(text, 1, (size_t)size, f);
-        text[*n] = 0;
-    }
-    if (f)
-        fclose(f);
-    return text;
+    return cn_readfile(path, &o, text, n, err);
+}
+
+__attribute__((format(printf, 3, 4))) static void fit(char *text, size_t n_bytes,
+                                                      const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    cn_format_fit(text, n_bytes, format, args);
+    va_end(args);
 }
 
 void cn_study_job_reason(const struct cn_study_outcome *o, char *text, size_t n_bytes)
 {
-    size_t n;
-    char *said = o->exit_code == 0 ? NULL : cn_study_job_text(o, "stderr", &n);
+    size_t n = 0;
+    char *said = NULL;
+    struct cn_error err;
     text[0] = 0;
     if (o->exit_code < 0) {
         snprintf(text, n_bytes, "killed by signal %d%s", o->signal,
                  o->signal == 9 ? " (out of memory, or the time limit of the plan)" : "");
     } else if (o->exit_code > 0) {
+        if (cn_study_job_text(o, "stderr", &said, &n, &err) != CN_OK)
+            said = NULL;
         /* The last line that it wrote. */
         while (said && n && strchr("\r\n", said[n - 1]))
             said[--n] = 0;
         const char *line = said && strrchr(said, '\n') ? strrchr(said, '\n') + 1 : said;
-        snprintf(text, n_bytes, "exit %d%s%s", o->exit_code, line && *line ? ": " : "",
-                 line ? line : "");
+        if (line && *line)
+            fit(text, n_bytes, "exit %d: %s", o->exit_code, line);
+        else
+            snprintf(text, n_bytes, "exit %d", o->exit_code);
     }
     free(said);
 }
@@ -111,8 +118,8 @@ enum cn_status cn_study_job_json(const struct cn_study_outcome *outcome, const c
                                  struct cn_error *err)
 {
     size_t n;
-    char *text = cn_study_job_text(outcome, name, &n);
-    CN_RETURN_IF(!text, CN_ERR_FORMAT, err, "%s was not written", name);
+    char *text;
+    CN_TRY(cn_study_job_text(outcome, name, &text, &n, err));
     bool array = text[strspn(text, " \t\r\n")] == '[';
     size_t take = array ? n : strcspn(text, "\n");
     enum cn_status status = cn_json_parse(text, take, name, json, err);
@@ -159,7 +166,9 @@ enum cn_status cn_study_own_text(const struct cn_study *s, const struct cn_study
         status = cn_study_job(s, host, "write", &a, &outcome);
         if (status == CN_OK)
             cn_study_job_reason(&outcome, reason, CN_STUDY_REASON);
-        char *text = status == CN_OK ? cn_study_job_text(&outcome, "stdout", &n) : NULL;
+        char *text = NULL;
+        if (status == CN_OK && !reason[0])
+            status = cn_study_job_text(&outcome, "stdout", &text, &n, s->err);
         if (text)
             fwrite(text, 1, n, cn_outfile_stream(file)); /* finish looks at its errors */
         free(text);

@@ -6,12 +6,10 @@
 #include "bench/study/study_run.h"
 
 #include "base/error.h"
+#include "base/outfile.h"
 
-#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 /* What every part must agree on, and what to say if one does not. */
@@ -72,14 +70,12 @@ static const char *const steps[] = {
 };
 
 /* The first part as it is: then the rest is added to it. */
-static enum cn_status begin_with(const char *out, const char *first, struct cn_error *err)
+static enum cn_status begin_with(const char *path, const char *out, const char *first,
+                                 struct cn_error *err)
 {
     struct cn_study_db *db;
     CN_TRY(cn_study_db_open(first, CN_STUDY_READ, &db, err));
-    /* SQLite counts a copy as writing. */
-    enum cn_status status = cn_study_exec(db, err, "PRAGMA query_only = OFF", "");
-    if (status == CN_OK)
-        status = cn_study_exec(db, err, "VACUUM INTO ?1", "s", out);
+    enum cn_status status = cn_study_db_copy(db, path, out, err);
     cn_study_db_close(db);
     return status;
 }
@@ -94,16 +90,21 @@ static enum cn_status check(struct cn_study_db *db, const char *part, struct cn_
     return CN_OK;
 }
 
-static enum cn_status add(struct cn_study_db *db, const char *part, struct cn_error *err)
+static enum cn_status add(struct cn_study_db *db, const char *out, const char *part,
+                          struct cn_error *err)
 {
+    char both[2 * PATH_MAX];
     struct cn_study_db *probe; /* ATTACH would create a file, and take any database */
     CN_TRY(cn_study_db_open(part, CN_STUDY_READ, &probe, err));
     cn_study_db_close(probe);
     CN_TRY(cn_study_exec(db, err, "PRAGMA foreign_keys = OFF", ""));
+    cn_study_db_called(db, part); /* it is only read for now */
     CN_TRY(cn_study_exec(db, err, "ATTACH ?1 AS part", "s", part));
     enum cn_status status = check(db, part, err);
+    snprintf(both, sizeof both, "%s, joining %s", out, part);
+    cn_study_db_called(db, both);
     if (status == CN_OK)
-        status = cn_study_begin(db, err);
+        status = cn_study_exec(db, err, "BEGIN", ""); /* locks what is written to, and no part */
     if (status == CN_OK) {
         for (size_t i = 0; i < sizeof steps / sizeof *steps && status == CN_OK; i++)
             status = cn_study_exec(db, err, steps[i], "");
@@ -114,31 +115,36 @@ static enum cn_status add(struct cn_study_db *db, const char *part, struct cn_er
     return status == CN_OK ? detached : status;
 }
 
-enum cn_status cn_study_merge(const char *out, const char *const *parts, size_t n,
-                              struct cn_error *err)
+static enum cn_status join(const char *path, const char *out, const char *const *parts, size_t n,
+                           struct cn_error *err)
 {
-    char path[PATH_MAX];
-    struct cn_study_db *db = NULL;
-    CN_RETURN_IF(n == 0, CN_ERR_ARGUMENT, err, "merge: nothing to join");
-    CN_RETURN_IF(access(out, F_OK) == 0, CN_ERR_ARGUMENT, err, "%s: exists already", out);
-    snprintf(path, sizeof path, "%.4000s.new", out);
-    unlink(path);
-    enum cn_status status = begin_with(path, parts[0], err);
-    if (status == CN_OK)
-        status = cn_study_db_open(path, CN_STUDY_WRITE, &db, err);
+    struct cn_study_db *db;
+    CN_TRY(begin_with(path, out, parts[0], err));
+    CN_TRY(cn_study_db_open_as(path, out, CN_STUDY_ALONE, &db, err));
+    enum cn_status status = CN_OK;
     for (size_t i = 1; i < n && status == CN_OK; i++)
-        status = add(db, parts[i], err);
+        status = add(db, out, parts[i], err);
+    cn_study_db_called(db, out);
     if (status == CN_OK)
         status = cn_study_exec(db, err, "UPDATE study SET shard = NULL", "");
     if (status == CN_OK) /* a part may be what a killed study left */
         status = cn_study_exec(db, err,
                                "UPDATE runs SET status = 'pending' WHERE status = 'running'", "");
-    if (status == CN_OK)
-        status = cn_study_exec(db, err, "PRAGMA journal_mode = DELETE", "");
     cn_study_db_close(db);
-    if (status == CN_OK && rename(path, out) != 0)
-        status = cn_fail(err, CN_ERR_IO, "%s: %s", out, strerror(errno));
-    if (status != CN_OK)
-        unlink(path);
+    return status;
+}
+
+enum cn_status cn_study_merge(const char *out, const char *const *parts, size_t n,
+                              struct cn_error *err)
+{
+    struct cn_outfile *file;
+    CN_TRY(cn_study_db_check(err));
+    CN_RETURN_IF(n == 0, CN_ERR_ARGUMENT, err, "merge: nothing to join");
+    CN_RETURN_IF(access(out, F_OK) == 0, CN_ERR_ARGUMENT, err, "%s: exists already", out);
+    CN_TRY(cn_outfile_create(out, &file, err));
+    enum cn_status status = join(cn_outfile_name(file), out, parts, n, err);
+    if (status == CN_OK)
+        return cn_outfile_finish_new(file, err);
+    cn_outfile_abandon(file);
     return status;
 }

@@ -17,10 +17,19 @@ struct cn_study {
     struct cn_study_plan plan;
     struct cn_study_shard shard;
     struct cn_study_db *db;
+    int lock;            /* a descriptor that holds the database; -1: none */
     char work[PATH_MAX]; /* absolute */
-    char tag[128];       /* the database's file name: several may share a work folder */
+    char tag[128];       /* in names of files: several studies may share a work folder */
     struct cn_error *err;
 };
+
+/* study_open.c: finds or makes the database, the plan's or that of s->o->db, and the work folder;
+ * holds the database, so that no second process works on it. CN_ERR_ARGUMENT: one does. What it
+ * made it removes again if it fails. The caller closes the study, also then. */
+enum cn_status cn_study_open(struct cn_study *s);
+void cn_study_close(struct cn_study *s);
+/* Runs of the shard that are neither done nor given up. */
+enum cn_status cn_study_count_left(struct cn_study *s, double *left);
 
 __attribute__((format(printf, 2, 3))) void cn_study_note(const struct cn_study *s,
                                                          const char *format, ...);
@@ -52,8 +61,9 @@ enum cn_status cn_study_job(const struct cn_study *s, const struct cn_study_site
                             struct cn_study_outcome *outcome);
 /* Why a job failed, as one line; "" if it did not. */
 void cn_study_job_reason(const struct cn_study_outcome *outcome, char *text, size_t n_bytes);
-/* A file that the job wrote; malloc'ed with a NUL behind. NULL: not there, or too large. */
-char *cn_study_job_text(const struct cn_study_outcome *outcome, const char *name, size_t *n);
+/* A file that the job wrote; *text is malloc'ed and has a NUL behind. */
+enum cn_status cn_study_job_text(const struct cn_study_outcome *outcome, const char *name,
+                                 char **text, size_t *n, struct cn_error *err);
 /* The first object of a JSON file, an array or lines of them. The caller frees *json. */
 enum cn_status cn_study_job_json(const struct cn_study_outcome *outcome, const char *name,
                                  struct cn_json **json, const struct cn_json_value **object,

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/plain_text.h"
+#include "base/readfile.h"
 #include "engine/tools.h"
 #include "profiler/profiler.h"
 #include "quant/quant.h"
@@ -65,7 +66,7 @@ __attribute__((format(printf, 2, 3))) static enum cn_status wrong(struct parser 
     char text[400];
     va_list args;
     va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
+    cn_format_fit(text, sizeof text, format, args);
     va_end(args);
     return cn_fail(p->err, CN_ERR_FORMAT, "%s:%d: %s: %s", p->source->name, p->line, p->words[0],
                    text);
@@ -338,20 +339,21 @@ static enum cn_status read_prompt(struct parser *p, const char *file, const char
 {
     const char *full;
     CN_TRY(path(p, file, &full));
-    FILE *f = fopen(full, "rb");
-    if (!f)
-        return wrong(p, "%s: %s", full, strerror(errno));
-    char *bytes = keep(p, MAX_PROMPT_BYTES + 1);
-    size_t n = bytes ? fread(bytes, 1, MAX_PROMPT_BYTES + 1, f) : 0;
-    bool failed = ferror(f);
-    int why = errno;
-    fclose(f);
+    const struct cn_readfile_options o = { .max_bytes = MAX_PROMPT_BYTES, .regular = true };
+    struct cn_error err;
+    char *read;
+    size_t n;
+    enum cn_status status = cn_readfile(full, &o, &read, &n, &err);
+    if (status != CN_OK)
+        return status == CN_ERR_MEMORY ? no_memory(p) : wrong(p, "%s", err.text);
+    char *bytes = keep(p, n + 1);
+    if (bytes)
+        memcpy(bytes, read, n + 1);
+    free(read);
     if (!bytes)
         return no_memory(p);
-    if (failed)
-        return wrong(p, "%s: %s", full, strerror(why));
-    if (n > MAX_PROMPT_BYTES || memchr(bytes, 0, n))
-        return wrong(p, "%s: a text of at most %d MiB expected", full, MAX_PROMPT_BYTES >> 20);
+    if (memchr(bytes, 0, n))
+        return wrong(p, "%s: a text without NUL bytes expected", full);
     cn_plain_text(bytes, n);
     *text = bytes;
     return CN_OK;

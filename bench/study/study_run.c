@@ -2,188 +2,18 @@
 #include "bench/study/study_part.h"
 
 #include "base/error.h"
-#include "base/plain_text.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { MAX_PLAN_BYTES = 1 << 20, MAX_TARGETS = 64 };
-
-/* The plan's text, from its file or the database, and where it is. */
-struct text {
-    char *bytes;
-    size_t n;
-    char folder[PATH_MAX];
-    char name[PATH_MAX];
-};
-
-static enum cn_status read_plan_file(const char *path, struct text *t, struct cn_error *err)
-{
-    struct stat st;
-    FILE *f = fopen(path, "rb");
-    CN_RETURN_IF(!f, CN_ERR_IO, err, "%s: %s", path, strerror(errno));
-    bool fits = fstat(fileno(f), &st) == 0 && S_ISREG(st.st_mode) && st.st_size <= MAX_PLAN_BYTES;
-    t->bytes = fits ? calloc(1, (size_t)st.st_size + 1) : NULL;
-    t->n = t->bytes ? cn_plain_text(t->bytes, fread(t->bytes, 1, (size_t)st.st_size, f)) : 0;
-    fclose(f);
-    CN_RETURN_IF(!fits, CN_ERR_FORMAT, err, "%s: a text file of at most %d MiB expected", path,
-                 MAX_PLAN_BYTES >> 20);
-    CN_RETURN_IF(!t->bytes, CN_ERR_MEMORY, err, "out of memory");
-    char full[PATH_MAX];
-    CN_RETURN_IF(!realpath(path, full), CN_ERR_IO, err, "%s: %s", path, strerror(errno));
-    *strrchr(full, '/') = 0;
-    snprintf(t->folder, sizeof t->folder, "%s", full[0] ? full : "/");
-    snprintf(t->name, sizeof t->name, "%s", path);
-    return CN_OK;
-}
-
-static enum cn_status read_plan_db(struct cn_study_db *db, struct text *t, struct cn_error *err)
-{
-    struct cn_study_rows *rows;
-    CN_TRY(cn_study_select(db, &rows, err, "SELECT plan, folder FROM study", ""));
-    enum cn_status status = CN_OK;
-    if (!cn_study_rows_next(rows) || !cn_study_rows_text(rows, 0) || !cn_study_rows_text(rows, 1))
-        status = cn_fail(err, CN_ERR_FORMAT, "%s: holds no study", cn_study_db_path(db));
-    else if (!(t->bytes = strdup(cn_study_rows_text(rows, 0))))
-        status = cn_fail(err, CN_ERR_MEMORY, "out of memory");
-    else {
-        t->n = strlen(t->bytes);
-        snprintf(t->folder, sizeof t->folder, "%s", cn_study_rows_text(rows, 1));
-        snprintf(t->name, sizeof t->name, "the plan in %.4000s", cn_study_db_path(db));
-    }
-    enum cn_status closed = cn_study_rows_close(rows, status == CN_OK ? err : NULL);
-    return status == CN_OK ? closed : status;
-}
-
-/* ---- folder, lock, database ---------------------------------------------------------------------
- */
-
-static enum cn_status make_work(struct cn_study *s)
-{
-    const struct cn_study_options *o = s->o;
-    char path[PATH_MAX];
-    int n = o->work ? snprintf(path, sizeof path, "%s", o->work)
-                    : snprintf(path, sizeof path, "%s.work", o->db);
-    CN_RETURN_IF(n >= 3800, CN_ERR_ARGUMENT, s->err, "the work folder's path is too long");
-    CN_RETURN_IF(mkdir(path, 0777) != 0 && errno != EEXIST, CN_ERR_IO, s->err, "%s: %s", path,
-                 strerror(errno));
-    CN_RETURN_IF(!realpath(path, s->work), CN_ERR_IO, s->err, "%s: %s", path, strerror(errno));
-    const char *slash = strrchr(o->db, '/');
-    snprintf(s->tag, sizeof s->tag, "%s", slash ? slash + 1 : o->db);
-    return CN_OK;
-}
-
-/* One process at a time: two would run the same run. The lock goes with the process, however it
- * ends. */
-static enum cn_status take_lock(const struct cn_study *s, int *fd)
-{
-    char path[PATH_MAX];
-    snprintf(path, sizeof path, "%.3800s/%s.lock", s->work, s->tag);
-    *fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    CN_RETURN_IF(*fd < 0, CN_ERR_IO, s->err, "%s: %s", path, strerror(errno));
-    CN_RETURN_IF(flock(*fd, LOCK_EX | LOCK_NB) != 0, CN_ERR_ARGUMENT, s->err,
-                 "%s is being worked on by another `carnot study run`", s->o->db);
-    return CN_OK;
-}
-
-/* A new database appears under its name when its run table is complete. */
-static enum cn_status create(struct cn_study *s, const struct cn_study_plan_source *source)
-{
-    char path[PATH_MAX];
-    struct cn_study_db *db;
-    snprintf(path, sizeof path, "%.4000s.new", s->o->db);
-    unlink(path);
-    CN_TRY(cn_study_db_open(path, CN_STUDY_CREATE, &db, s->err));
-    struct cn_study_shard shard = s->o->shard;
-    enum cn_status status = cn_study_table_create(db, &s->plan, source, shard, s->err);
-    cn_study_db_close(db);
-    if (status == CN_OK && rename(path, s->o->db) != 0)
-        status = cn_fail(s->err, CN_ERR_IO, "%s: %s", s->o->db, strerror(errno));
-    if (status != CN_OK)
-        unlink(path);
-    return status;
-}
-
-/* Plan and database, which fit each other. only_look: changes nothing, and makes nothing. */
-static enum cn_status load(struct cn_study *s, struct text *t, bool only_look)
-{
-    const struct cn_study_options *o = s->o;
-    bool there = access(o->db, F_OK) == 0;
-    if (o->plan)
-        CN_TRY(read_plan_file(o->plan, t, s->err));
-    if (there)
-        CN_TRY(cn_study_db_open(o->db, only_look ? CN_STUDY_READ : CN_STUDY_WRITE, &s->db, s->err));
-    if (!o->plan)
-        CN_TRY(read_plan_db(s->db, t, s->err));
-    struct cn_study_plan_source source = { .text = t->bytes,
-                                           .n_bytes = t->n,
-                                           .name = t->name,
-                                           .folder = t->folder,
-                                           .default_model = o->default_model };
-    s->shard = o->shard;
-    if (there)
-        CN_TRY(cn_study_table_match(s->db, o->plan ? &source : NULL, &s->shard, s->err));
-    CN_TRY(cn_study_plan_parse(&source, &s->plan, s->err));
-    if (there)
-        return CN_OK;
-    CN_TRY(cn_study_plan_look(&source, &s->plan, s->err));
-    if (only_look)
-        return CN_OK;
-    CN_TRY(create(s, &source));
-    CN_TRY(cn_study_db_open(o->db, CN_STUDY_WRITE, &s->db, s->err));
-    return cn_study_table_match(s->db, &source, &s->shard, s->err);
-}
-
-static void unload(struct cn_study *s, struct text *t)
-{
-    cn_study_db_close(s->db);
-    s->db = NULL;
-    cn_study_plan_free(&s->plan);
-    free(t->bytes);
-    *t = (struct text){ .bytes = NULL };
-}
-
-static enum cn_status count_left(struct cn_study *s, double *left)
-{
-    return cn_study_number(s->db, left, s->err,
-                           "SELECT count(*) FROM runs WHERE status IN ('pending', 'running') AND "
-                           "(block - ?1) % ?2 = 0",
-                           "ii", (int64_t)s->shard.i, (int64_t)s->shard.n);
-}
-
-/* The meters of other targets are looked at when those are reached. */
-static enum cn_status look_at_meter(struct cn_study *s)
-{
-    bool here = s->o->n_targets == 0;
-    double left = 1;
-    for (size_t i = 0; i < s->o->n_targets; i++)
-        here |= strcmp(s->o->targets[i], "local") == 0;
-    if (s->db)
-        CN_TRY(count_left(s, &left));
-    return here && left > 0 ? cn_study_check_local_meter(s) : CN_OK;
-}
-
-/* Before a folder is made: a plan or a database that is refused leaves nothing behind. */
-static enum cn_status look(const struct cn_study_options *options, struct cn_error *err)
-{
-    struct cn_study s = { .o = options, .err = err };
-    struct text text = { .bytes = NULL };
-    enum cn_status status = load(&s, &text, true);
-    if (status == CN_OK)
-        status = look_at_meter(&s);
-    unload(&s, &text);
-    return status;
-}
+enum { MAX_TARGETS = 64 };
 
 /* ---- the targets --------------------------------------------------------------------------------
  */
@@ -211,6 +41,8 @@ static enum cn_status supervise(struct cn_study *s, pid_t *pids, size_t n, doubl
         int status;
         double left;
         pid_t pid = waitpid(-1, &status, WNOHANG);
+        if (pid < 0 && errno != EINTR)
+            return cn_fail_errno(s->err, "cannot wait for the targets");
         for (size_t i = 0; pid > 0 && i < n; i++)
             if (pids[i] == pid) {
                 pids[i] = 0;
@@ -225,7 +57,7 @@ static enum cn_status supervise(struct cn_study *s, pid_t *pids, size_t n, doubl
                 if (pids[i])
                     kill(pids[i], SIGINT);
         }
-        if (s->o->progress && count_left(s, &left) == CN_OK)
+        if (s->o->progress && cn_study_count_left(s, &left) == CN_OK)
             s->o->progress(s->o->user, "runs", total - left, total);
         nanosleep(&(struct timespec){ 0, 200000000 }, NULL);
     }
@@ -242,7 +74,7 @@ static enum cn_status work_on_many(struct cn_study *s)
     double total;
     CN_RETURN_IF(n > MAX_TARGETS, CN_ERR_ARGUMENT, s->err, "at most %d targets expected",
                  MAX_TARGETS);
-    CN_TRY(count_left(s, &total));
+    CN_TRY(cn_study_count_left(s, &total));
     cn_study_db_close(s->db);
     s->db = NULL;
     for (size_t i = 0; i < n; i++) {
@@ -250,8 +82,7 @@ static enum cn_status work_on_many(struct cn_study *s)
         if (pids[i] == 0)
             be_worker(s, s->o->targets[i], parent);
         if (pids[i] < 0) {
-            enum cn_status status =
-                cn_fail(s->err, CN_ERR_IO, "cannot start a process: %s", strerror(errno));
+            enum cn_status status = cn_fail_errno(s->err, "cannot start a process");
             for (size_t k = 0; k < i; k++)
                 kill(pids[k], SIGKILL);
             return status;
@@ -312,7 +143,7 @@ static enum cn_status run(struct cn_study *s, struct cn_study_lack *lack)
     if (status == CN_OK)
         status = work(s);
     if (status == CN_OK)
-        status = count_left(s, &left);
+        status = cn_study_count_left(s, &left);
     if (status == CN_OK && left > 0)
         status = cn_fail(s->err, CN_ERR_ARGUMENT,
                          "%.0f runs are left: their blocks were begun on other targets; name those "
@@ -332,9 +163,7 @@ enum cn_status cn_study_run(const struct cn_study_options *options, struct cn_st
                             struct cn_error *err)
 {
     struct cn_error none = { "" };
-    struct cn_study s = { .o = options, .err = err ? err : &none };
-    struct text text = { .bytes = NULL };
-    int lock = -1;
+    struct cn_study s = { .o = options, .err = err ? err : &none, .lock = -1 };
     CN_TRY(cn_study_db_check(err));
     for (size_t i = 0; i < options->n_targets; i++) {
         const char *address;
@@ -348,19 +177,13 @@ enum cn_status cn_study_run(const struct cn_study_options *options, struct cn_st
     const char *needed = options->plan ? options->plan : options->db;
     CN_RETURN_IF(access(needed, R_OK) != 0, CN_ERR_IO, err, "%s: %s%s", needed, strerror(errno),
                  options->plan ? "" : " (name a plan to begin a study with)");
-    CN_TRY(look(options, s.err));
-    enum cn_status status = make_work(&s);
-    if (status == CN_OK)
-        status = take_lock(&s, &lock);
-    if (status == CN_OK)
-        status = load(&s, &text, false);
+    enum cn_status status = cn_study_open(&s);
     if (status == CN_OK)
         status = run(&s, lack);
-    /* A study at rest is one plain file, which can be copied and read anywhere. */
-    if (s.db)
-        cn_study_exec(s.db, NULL, "PRAGMA journal_mode = DELETE", "");
-    unload(&s, &text);
-    if (lock >= 0)
-        close(lock);
+    if (s.db) {
+        enum cn_status rested = cn_study_db_rest(s.db, status == CN_OK ? s.err : NULL);
+        status = status == CN_OK ? rested : status;
+    }
+    cn_study_close(&s);
     return status;
 }

@@ -10,10 +10,12 @@
 #include "profiler/profiler.h"
 #include "quant/quant.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -22,6 +24,7 @@ struct run {
     int64_t id, block, input_length, output_length, threads, threads_prefill;
     char tiers[64], kv[8], model[80], quant[80], sha256[80], path[PATH_MAX];
     int64_t prompt;
+    double started_s, begun_s; /* by the wall clock, as cn_seconds() */
 };
 
 struct worker {
@@ -286,9 +289,9 @@ static enum cn_status cool_down(const struct worker *w, double *seconds, const c
 /* ---- one run ----------------------------------------------------------------------------------
  */
 
-/* What came of it, in the transaction that makes the run done. `object` is the record. */
-static enum cn_status store_record(const struct cn_study *s, const struct run *r,
-                                   const struct cn_study_outcome *outcome,
+/* What came of it, in the transaction that makes the run done. `object` is the record; trace: NULL
+ * if it is not kept. */
+static enum cn_status store_record(const struct cn_study *s, const struct run *r, const char *trace,
                                    const struct cn_json_value *object)
 {
     CN_TRY(cn_study_store(s, "runs", "input_tokens", r->id, object));
@@ -297,15 +300,10 @@ static enum cn_status store_record(const struct cn_study *s, const struct run *r
                          "UPDATE runs SET current_a = watts / voltage_v WHERE run = ?1 AND "
                          "boundary = 'battery'",
                          "i", r->id));
-    size_t n;
-    char *trace = s->plan.keep_traces ? cn_study_job_text(outcome, "trace.jsonl", &n) : NULL;
-    enum cn_status status = CN_OK;
-    if (trace)
-        status = cn_study_exec(s->db, s->err,
-                               "INSERT OR REPLACE INTO traces (run, jsonl) VALUES (?1, ?2)", "is",
-                               r->id, trace);
-    free(trace);
-    return status;
+    return trace ? cn_study_exec(s->db, s->err,
+                                 "INSERT OR REPLACE INTO traces (run, jsonl) VALUES (?1, ?2)", "is",
+                                 r->id, trace)
+                 : CN_OK;
 }
 
 /* The energy once more, where the target brought samples of a meter of its own along. */
@@ -330,6 +328,14 @@ static const char *output_problem(const struct run *r, const struct cn_json_valu
                : NULL;
 }
 
+/* Where nothing can be written any more, whatever went wrong is no fault of the run, and those that
+ * follow would fail alike. */
+static bool is_full(const char *folder)
+{
+    struct statvfs fs;
+    return statvfs(folder, &fs) == 0 && fs.f_blocks > 0 && fs.f_bavail == 0;
+}
+
 /* One transaction. A run that failed keeps its reason; nothing else of it is believed. */
 static enum cn_status store(const struct worker *w, const struct run *r,
                             const struct cn_study_outcome *outcome)
@@ -340,21 +346,34 @@ static enum cn_status store(const struct worker *w, const struct run *r,
     const struct cn_json_value *object = NULL, *joined = NULL;
     cn_study_job_reason(outcome, reason, sizeof reason);
     struct cn_error err = { "" };
+    size_t n;
+    char *trace = NULL;
     if (!reason[0] && cn_study_job_json(outcome, "record.json", &json, &object, &err) != CN_OK)
         copy(reason, sizeof reason, err.text);
     if (!reason[0] && output_problem(r, object))
         copy(reason, sizeof reason, output_problem(r, object));
+    if (!reason[0] && s->plan.keep_traces &&
+        cn_study_job_text(outcome, "trace.jsonl", &trace, &n, &err) != CN_OK)
+        copy(reason, sizeof reason, err.text);
     if (!reason[0] && join_own_samples(s, outcome, &energy, &joined) != CN_OK)
         copy(reason, sizeof reason, s->err->text);
-    enum cn_status status = cn_study_begin(s->db, s->err);
+    enum cn_status status = CN_OK;
+    if (reason[0] && is_full(s->work)) {
+        errno = ENOSPC;
+        status = cn_fail_errno(s->err, "%s", s->work);
+        cn_study_exec(s->db, NULL, "UPDATE runs SET status = 'pending' WHERE run = ?1", "i", r->id);
+        reason[0] = 0;
+    } else {
+        status = cn_study_begin(s->db, s->err);
+    }
     if (status == CN_OK) {
         status = cn_study_exec(s->db, s->err,
                                "UPDATE runs SET status = ?2, reason = ?3, ended_s = ?4 WHERE run = "
                                "?1",
                                "issd", r->id, reason[0] ? "failed" : "done",
-                               reason[0] ? reason : NULL, cn_now_s(CLOCK_REALTIME));
+                               reason[0] ? reason : NULL, r->started_s + cn_seconds() - r->begun_s);
         if (status == CN_OK && !reason[0])
-            status = store_record(s, r, outcome, object);
+            status = store_record(s, r, trace, object);
         if (status == CN_OK && joined)
             status = cn_study_store_energy(s, r->id, joined);
         enum cn_status ended = cn_study_end(s->db, status == CN_OK, s->err);
@@ -365,6 +384,7 @@ static enum cn_status store(const struct worker *w, const struct run *r,
                       reason);
     cn_json_free(json);
     cn_json_free(energy);
+    free(trace);
     return status;
 }
 
@@ -390,7 +410,7 @@ static bool lacks(const struct worker *w, const struct run *r, char *text, size_
     return false;
 }
 
-static enum cn_status do_run(struct worker *w, const struct run *r)
+static enum cn_status do_run(struct worker *w, struct run *r)
 {
     const struct cn_study *s = w->s;
     struct cn_study_args args;
@@ -406,11 +426,14 @@ static enum cn_status do_run(struct worker *w, const struct run *r)
     CN_TRY(command(w, r, &args));
     CN_TRY(cool_down(w, &cooldown_s, &cooled));
     char *text = command_text(&args);
+    /* The wall clock may be set meanwhile: it says when the run began, not how long it took. */
+    r->started_s = cn_now_s(CLOCK_REALTIME);
+    r->begun_s = cn_seconds();
     enum cn_status status = cn_study_exec(
         s->db, s->err,
         "UPDATE runs SET status = 'running', attempts = attempts + 1, device = ?2, started_s = ?3, "
         "cooldown_s = ?4, cooldown_status = ?5, command = ?6 WHERE run = ?1",
-        "iiddss", r->id, w->site.id, cn_now_s(CLOCK_REALTIME), cooldown_s, cooled, text);
+        "iiddss", r->id, w->site.id, r->started_s, cooldown_s, cooled, text);
     free(text);
     snprintf(name, sizeof name, "run-%lld", (long long)r->id);
     if (status == CN_OK) {
@@ -429,41 +452,63 @@ static enum cn_status do_run(struct worker *w, const struct run *r)
 /* ---- all of them ------------------------------------------------------------------------------
  */
 
-/* Each file that will be measured is run first without being counted: the file gets into the page
- * cache, the CPU out of its sleep. */
-static enum cn_status warm_up(struct worker *w)
+/* One run of each file that is measured here; *runs is the caller's, also after a failure. */
+static enum cn_status list_warm_ups(const struct worker *w, struct run **runs, size_t *n)
 {
     const struct cn_study *s = w->s;
-    struct run runs[256];
-    size_t n = 0;
     struct cn_study_rows *rows;
-    if (!s->plan.warmup)
-        return CN_OK;
     CN_TRY(cn_study_select(
         s->db, &rows, s->err,
         RUN_COLUMNS "JOIN blocks b USING (block) WHERE r.status = 'pending' AND (block - ?1) "
                     "% ?2 = 0 AND (b.target IS NULL OR b.target = ?3) GROUP BY c.file "
                     "ORDER BY min(r.run)",
         "iis", (int64_t)s->shard.i, (int64_t)s->shard.n, w->site.name));
-    while (n < sizeof runs / sizeof *runs && cn_study_rows_next(rows))
-        take_row(rows, &runs[n++]);
-    CN_TRY(cn_study_rows_close(rows, s->err));
-    for (size_t i = 0; i < n * (size_t)s->plan.warmup; i++) {
-        struct cn_study_args args;
-        struct cn_study_outcome outcome;
-        char lack[200];
-        if (w->alone && s->o->progress)
-            s->o->progress(s->o->user, "warm-up", (double)i, (double)(n * (size_t)s->plan.warmup));
-        if (lacks(w, &runs[i % n], lack, sizeof lack))
-            continue;
-        CN_TRY(command(w, &runs[i % n], &args));
-        CN_TRY(cn_study_job(s, &w->site, "warm-up", &args, &outcome));
-        cn_study_job_forget(&outcome);
-        w->ran = true;
+    enum cn_status status = CN_OK;
+    while (status == CN_OK && cn_study_rows_next(rows)) {
+        struct run *more = realloc(*runs, (*n + 1) * sizeof **runs);
+        if (more) {
+            *runs = more;
+            take_row(rows, &more[(*n)++]);
+        } else {
+            status = cn_fail(s->err, CN_ERR_MEMORY, "out of memory");
+        }
     }
+    enum cn_status closed = cn_study_rows_close(rows, status == CN_OK ? s->err : NULL);
+    return status == CN_OK ? closed : status;
+}
+
+static enum cn_status warm_up_with(struct worker *w, const struct run *r)
+{
+    struct cn_study_args args;
+    struct cn_study_outcome outcome;
+    char lack[200];
+    if (lacks(w, r, lack, sizeof lack))
+        return CN_OK;
+    CN_TRY(command(w, r, &args));
+    CN_TRY(cn_study_job(w->s, &w->site, "warm-up", &args, &outcome));
+    cn_study_job_forget(&outcome);
+    w->ran = true;
     return CN_OK;
 }
 
+/* Each file that will be measured is run first without being counted: the file gets into the page
+ * cache, the CPU out of its sleep. */
+static enum cn_status warm_up(struct worker *w)
+{
+    const struct cn_study *s = w->s;
+    struct run *runs = NULL;
+    size_t n = 0;
+    if (!s->plan.warmup)
+        return CN_OK;
+    enum cn_status status = list_warm_ups(w, &runs, &n);
+    for (size_t i = 0; i < n * (size_t)s->plan.warmup && status == CN_OK; i++) {
+        if (w->alone && s->o->progress)
+            s->o->progress(s->o->user, "warm-up", (double)i, (double)(n * (size_t)s->plan.warmup));
+        status = warm_up_with(w, &runs[i % n]);
+    }
+    free(runs);
+    return status;
+}
 static enum cn_status work(struct worker *w)
 {
     struct cn_study *s = w->s;

@@ -103,17 +103,23 @@ static enum cn_status wait_for(const struct cn_study_client *c,
     }
 }
 
-/* malloc'ed; at most MAX_OUT_BYTES. */
+/* malloc'ed; at most MAX_OUT_BYTES. NULL with errno. */
 static char *text_of(int fd)
 {
     struct stat st;
     size_t n = fstat(fd, &st) == 0 && st.st_size > 0 ? (size_t)st.st_size : 0;
     n = n < MAX_OUT_BYTES ? n : MAX_OUT_BYTES;
     char *text = malloc(n + 1);
-    if (text) {
-        ssize_t got = pread(fd, text, n, 0);
-        text[got > 0 ? got : 0] = 0;
+    size_t got = 0;
+    for (ssize_t part = 1; text && got < n && part > 0; got += part > 0 ? (size_t)part : 0) {
+        part = pread(fd, text + got, n - got, (off_t)got);
+        if (part < 0) {
+            free(text);
+            return NULL;
+        }
     }
+    if (text)
+        text[got] = 0;
     return text;
 }
 
@@ -149,7 +155,7 @@ enum cn_status cn_study_client_run(const struct cn_study_client *client,
     char *errors = status == CN_OK ? text_of(s.fd[2]) : NULL;
     said->out = status == CN_OK ? text_of(s.fd[1]) : NULL;
     if (status == CN_OK && (!said->out || !errors))
-        status = cn_fail(err, CN_ERR_MEMORY, "out of memory");
+        status = cn_fail_errno(err, "what %s said cannot be read", client->args.argv[0]);
     if (status == CN_OK) {
         said->exit_code = WIFEXITED(code) ? WEXITSTATUS(code) : -1;
         said->missing = said->exit_code == NOT_THERE && !errors[0];

@@ -109,8 +109,8 @@ int cn_cmd_attribute(int argc, char **argv)
     const char *sources = cn_profiler_channel(p, 0)->sources;
     if (*sources)
         cn_warn("%s: %s", samples, sources);
-    bool ok = cn_table_print(t, format, stdout);
+    code = cn_result_table(t, format);
     cn_table_free(t);
     cn_profiler_free(p);
-    return ok ? CN_EXIT_OK : cn_die("cannot write the table");
+    return code;
 }

@@ -8,6 +8,7 @@
 #include "cli/outputs.h"
 #include "cli/tokens.h"
 
+#include "base/error.h"
 #include "bench/machine/probe.h"
 #include "bench/model/generate.h"
 
@@ -223,12 +224,11 @@ static int finish(struct cn_bench *b)
                                : cn_bench_table(b);
     if (!b->table)
         return cn_die("out of memory");
-    cn_table_print(b->table, b->a->format, stdout);
+    int code = cn_result_table(b->table, b->a->format);
     if (b->a->format == CN_TABLE_MD)
         (b->a->explain                    ? cn_bench_explain_notes
          : b->a->attribute || b->a->split ? cn_bench_split_notes
                                           : cn_bench_notes)(b);
-    int code = CN_EXIT_OK;
     struct cn_error table_err = { "" };
     if (b->a->save && cn_table_save(b->table, b->a->save, &table_err) != CN_OK)
         code = cn_die("%s", table_err.text);
@@ -294,8 +294,9 @@ static int execute(const struct cn_bench_arguments *a)
     size_t probe_bytes = 4 * (size_t)machine.last_cache_bytes;
     if (!a->split && !a->attribute)
         b.probe = cn_machine_probe_create(probe_bytes < MIN_PROBE ? MIN_PROBE : probe_bytes, most);
-    enum cn_status status =
-        b.probe || a->split || a->attribute ? make_quality(&b, &err) : CN_ERR_MEMORY;
+    enum cn_status status = b.probe || a->split || a->attribute
+                                ? make_quality(&b, &err)
+                                : cn_fail_errno(&err, "cannot measure the machine");
     wait_idle(&b, 0);
     for (size_t i = 0; i < n_models && status == CN_OK; i++)
         status = bench_model(&b, models[i], &err);

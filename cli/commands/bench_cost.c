@@ -92,8 +92,8 @@ int cn_bench_watch_cost(struct cn_bench *b, const char *const *models, size_t n_
     int code = status == CN_OK ? CN_EXIT_OK
                                : cn_die("%s", err.text[0] ? err.text : cn_status_name(status));
     if (b->table && cn_table_n_rows(b->table)) {
-        if (!cn_table_print(b->table, b->a->format, stdout))
-            code = cn_die("cannot write the table");
+        const int printed = cn_result_table(b->table, b->a->format);
+        code = code == CN_EXIT_OK ? printed : code;
         if (b->a->format == CN_TABLE_MD)
             printf("\nCost of watching: share of decode throughput that phases for each token and "
                    "the sampler take,\nwith and without in turns; median of the pairs.\n");

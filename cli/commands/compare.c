@@ -266,13 +266,13 @@ static int print(const struct arguments *a, const struct cn_comparisons *c)
         return cn_die("out of memory");
     for (size_t i = 0; i < c->n; i++)
         put_row(t, a->format, c, &c->items[i]);
-    bool ok = cn_table_print(t, a->format, stdout);
+    const int code = cn_result_table(t, a->format);
     cn_table_free(t);
-    if (ok && a->format == CN_TABLE_MD)
+    if (code == CN_EXIT_OK && a->format == CN_TABLE_MD)
         put_sentences(c);
     for (size_t i = 0; i < sizeof c->warnings / sizeof *c->warnings && c->warnings[i][0]; i++)
         cn_warn("%s", c->warnings[i]);
-    return ok ? CN_EXIT_OK : cn_die("cannot write the table");
+    return code;
 }
 
 static int check_published(struct arguments *a, const struct cn_dataset *runs)

@@ -71,10 +71,10 @@ int cn_compare_published(const struct cn_dataset *runs, const struct cn_dataset 
     if (cn_published_check(runs, published, options, &p, &err) != CN_OK)
         return cn_die("%s", err.text);
     struct cn_table *t = make_table(p, format);
-    bool ok =
-        t && (format == CN_TABLE_MD && !p->n_wrong ? true : cn_table_print(t, format, stdout));
+    const bool nothing = t && format == CN_TABLE_MD && !p->n_wrong;
+    const int printed = nothing ? CN_EXIT_OK : cn_result_table(t, format);
     cn_table_free(t);
-    if (ok && format == CN_TABLE_MD)
+    if (printed == CN_EXIT_OK && format == CN_TABLE_MD)
         put_sentences(p);
     if (p->n_missing)
         cn_warn("%zu groups of runs have no published row", p->n_missing);
@@ -85,5 +85,5 @@ int cn_compare_published(const struct cn_dataset *runs, const struct cn_dataset 
         code = cn_die("a product does not hold in %zu of %zu runs, first in row %zu",
                       p->n_products_wrong, p->n_products, p->first_wrong);
     cn_published_free(p);
-    return ok ? code : cn_die("cannot write the table");
+    return code == CN_EXIT_OK ? printed : code;
 }

@@ -8,6 +8,7 @@
 
 #include "cli/cli.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -179,7 +180,7 @@ static bool answer(struct talk *t)
         cn_die("%s", err.text);
         return false;
     }
-    return !t->failed && append_answer(t);
+    return !t->failed && !cn_result_lost() && append_answer(t);
 }
 
 int cn_converse(struct cn_run *run)
@@ -197,7 +198,10 @@ int cn_converse(struct cn_run *run)
             fflush(stdout);
         }
         cn_interrupt_clear();
+        errno = 0;
         ssize_t n = getline(&line, &capacity, stdin);
+        if (n < 0 && !feof(stdin) && !cn_interrupted())
+            code = cn_die("standard input: cannot read: %s", strerror(errno));
         if (n < 0)
             break;
         n -= n > 0 && line[n - 1] == '\n';

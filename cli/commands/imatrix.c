@@ -42,15 +42,14 @@ static bool interrupted(void *user)
 
 static void summarise(const char *out, const struct cn_imatrix_result *r, int64_t n_ctx)
 {
-    fprintf(stderr, "%s: ", out);
+    cn_say("%s: ", out);
     if (r->n_chunks > 0)
-        fprintf(stderr, "%d chunks of %lld tokens", r->n_chunks, (long long)n_ctx);
+        cn_say("%d chunks of %lld tokens", r->n_chunks, (long long)n_ctx);
     if (r->n_resumed > 0)
-        fprintf(stderr, " (%d from before)", r->n_resumed);
+        cn_say(" (%d from before)", r->n_resumed);
     if ((int64_t)r->total_chunks != r->n_chunks)
-        fprintf(stderr, "%s%u with those of --in",
-                r->n_chunks > 0 ? ", " : "chunks: ", r->total_chunks);
-    fprintf(stderr, ", %lld tensors\n", (long long)r->n_entries);
+        cn_say("%s%u with those of --in", r->n_chunks > 0 ? ", " : "chunks: ", r->total_chunks);
+    cn_say(", %lld tensors\n", (long long)r->n_entries);
     if (r->n_never > 0)
         cn_warn("no token of the text reached %lld of %lld matrices (experts that were never "
                 "chosen); their columns count alike",

@@ -149,15 +149,12 @@ static struct cn_table *type_table(const struct cn_inspect *in)
     return t;
 }
 
-/* Prints and frees the table; NULL means that memory ran out. That stdout failed is for main to
- * say, who closes it. */
+/* Prints and frees the table; NULL means that memory ran out. */
 static int print_table(struct cn_table *t, enum cn_table_format format)
 {
-    bool done = t && cn_table_print(t, format, stdout);
-    if (!done && !ferror(stdout))
-        cn_die("out of memory");
+    const int code = cn_result_table(t, format);
     cn_table_free(t);
-    return done ? CN_EXIT_OK : CN_EXIT_FAILED;
+    return code;
 }
 
 /* ---- the summary for people --------------------------------------------------------------- */

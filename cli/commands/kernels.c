@@ -14,6 +14,7 @@
 #include "cli/outputs.h"
 #include "quant/quant.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -180,11 +181,11 @@ static void tell_yardstick(const struct cn_kernel_set *sets, int n,
     const char *tier = cn_tier_name(sets[best].tier);
     cn_progress_clear();
     if (ratio >= 1)
-        fprintf(stderr, "gemm of f32: %s is %.2f times as fast as OpenBLAS (its kernels for %s)\n",
-                tier, ratio, cn_blas_core());
+        cn_say("gemm of f32: %s is %.2f times as fast as OpenBLAS (its kernels for %s)\n", tier,
+               ratio, cn_blas_core());
     else
-        fprintf(stderr, "gemm of f32: OpenBLAS (its kernels for %s) is %.2f times as fast as %s\n",
-                cn_blas_core(), 1 / ratio, tier);
+        cn_say("gemm of f32: OpenBLAS (its kernels for %s) is %.2f times as fast as %s\n",
+               cn_blas_core(), 1 / ratio, tier);
 }
 
 /* One job of one format; *n_failed counts kernels. Returns -1, or the exit code. */
@@ -207,6 +208,8 @@ static int do_job(const struct args *a, const struct cn_format *format, enum cn_
         set_names(t, a, format->name, tier, cn_job_name(job));
         if (checker) {
             cn_check_kernels(checker, format, &sets[s].kernels, &sets[s].ops, job, &check);
+            if (check.no_memory)
+                return cn_die("out of memory");
             set_check(t, &check);
             if (check.n_failed) {
                 ++*n_failed;
@@ -241,9 +244,9 @@ static int do_format(const struct args *a, const struct cn_format *format,
     return code;
 }
 
-/* The vector operations that each tier has of its own. */
-static void do_vec(const struct args *a, struct cn_checker *checker, struct cn_table *t,
-                   int *n_failed)
+/* The vector operations that each tier has of its own. Returns -1, or the exit code. */
+static int do_vec(const struct args *a, struct cn_checker *checker, struct cn_table *t,
+                  int *n_failed)
 {
     typedef void slot_fn(void);
     slot_fn *before[CN_N_VEC_SLOTS] = { NULL };
@@ -259,6 +262,8 @@ static void do_vec(const struct args *a, struct cn_checker *checker, struct cn_t
             if (!own)
                 continue;
             cn_check_vec(checker, &vec, slot, &check);
+            if (check.no_memory)
+                return cn_die("out of memory");
             set_names(t, a, "vec", cn_tier_name((enum cn_tier)tier), cn_vec_slot_name(slot));
             set_check(t, &check);
             if (check.n_failed) {
@@ -268,6 +273,7 @@ static void do_vec(const struct args *a, struct cn_checker *checker, struct cn_t
             }
         }
     }
+    return -1;
 }
 
 /* Whether the checks find faults. Returns -1, or the exit code. */
@@ -279,8 +285,7 @@ static int self_test(const struct args *a)
     if (faults.n_wrong)
         return cn_die("self-test: %d of %d faults judged wrongly; %s", faults.n_wrong, faults.n,
                       faults.what);
-    fprintf(stderr, "self-test: %d kernels with and without a fault, all judged rightly\n",
-            faults.n);
+    cn_say("self-test: %d kernels with and without a fault, all judged rightly\n", faults.n);
     return -1;
 }
 
@@ -292,7 +297,7 @@ static int run(const struct args *a)
     struct cn_error err = { "" };
     int code = -1, n_failed = 0;
     if (!t || (a->check && !checker) || (a->bench && !bench))
-        code = cn_die("out of memory");
+        code = cn_die("cannot begin: %s", strerror(errno));
     for (int type = 0; code < 0 && type < CN_N_TYPES; type++) {
         cn_progress("kernels", type, CN_N_TYPES);
         if (a->format[type])
@@ -300,11 +305,11 @@ static int run(const struct args *a)
     }
     cn_progress("kernels", CN_N_TYPES, CN_N_TYPES);
     if (code < 0 && checker && a->job[VEC])
-        do_vec(a, checker, t, &n_failed);
+        code = do_vec(a, checker, t, &n_failed);
     if (code < 0 && a->self_test)
         code = self_test(a);
-    if (code < 0 && !cn_table_print(t, a->output, stdout))
-        code = cn_die("out of memory, or stdout cannot be written");
+    if (code < 0 && cn_result_table(t, a->output) != CN_EXIT_OK)
+        code = CN_EXIT_FAILED;
     if (code < 0 && a->save && cn_table_save(t, a->save, &err) != CN_OK)
         code = cn_die("%s", err.text);
     if (code < 0 && n_failed)

@@ -10,6 +10,7 @@
 #include "cli/outputs.h"
 #include "quant/quant.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -84,7 +85,7 @@ static bool print_facts(const struct cn_machine_info *info, const char *tiers)
     fact(t, "highest frequency", info->frequency);
     fact(t, "governor", info->governor);
     fact(t, "tiers", tiers);
-    bool ok = cn_table_print(t, CN_TABLE_MD, stdout) && putchar('\n') != EOF;
+    const bool ok = cn_result_table(t, CN_TABLE_MD) == CN_EXIT_OK && putchar('\n') != EOF;
     cn_table_free(t);
     return ok;
 }
@@ -175,7 +176,7 @@ static int run(const struct cn_machine_info *info, uint32_t mask, const int *cou
     const bool timed = seconds > 0;
     struct cn_machine_probe *probe = timed ? cn_machine_probe_create(MAX_BUFFER, most) : NULL;
     if (!t || (timed && !probe))
-        code = cn_die("out of memory");
+        code = cn_die("cannot begin: %s", strerror(errno));
     if (probe)
         cn_machine_probe_cancel(probe, cn_interrupted);
     const double none = (double)NAN;
@@ -203,8 +204,8 @@ static int run(const struct cn_machine_info *info, uint32_t mask, const int *cou
     }
     cn_progress("machine", 1, 1);
     if (code < 0 && ((output == CN_TABLE_MD && !print_facts(info, tiers)) ||
-                     !cn_table_print(t, output, stdout)))
-        code = cn_die("out of memory, or stdout cannot be written");
+                     cn_result_table(t, output) != CN_EXIT_OK))
+        code = CN_EXIT_FAILED;
     cn_table_free(t);
     cn_machine_probe_free(probe);
     return code < 0 ? CN_EXIT_OK : code;

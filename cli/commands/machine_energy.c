@@ -198,12 +198,12 @@ static int report(const struct cn_machine_energy *a, struct cn_sweep *sweep,
         return cn_die("out of memory");
     for (int i = 0; i < n; i++)
         put_point(t, &points[i], models[points[i].model], ok ? &m : NULL, meter->modelled);
-    bool printed = cn_table_print(t, a->format, stdout);
+    const int printed = cn_result_table(t, a->format);
     cn_table_free(t);
     if (ok && a->format == CN_TABLE_MD)
         print_model(&m);
-    if (!printed)
-        return cn_die("cannot write the table");
+    if (printed != CN_EXIT_OK)
+        return printed;
     if (!ok)
         return cn_die("no energy model: %s", unknown ? unknown : why);
     if (a->save && cn_energy_model_save(&m, a->save, &err) != 0)
@@ -326,8 +326,8 @@ int cn_machine_predict(const struct cn_machine_energy *a)
         predict(t, &m, paths[i], model);
         cn_model_close(model);
     }
-    if (code == CN_EXIT_OK && !cn_table_print(t, a->format, stdout))
-        code = cn_die("cannot write the table");
+    if (code == CN_EXIT_OK)
+        code = cn_result_table(t, a->format);
     if (code == CN_EXIT_OK && a->format == CN_TABLE_MD)
         printf("\nNothing was run: time and joules are modelled from the configurations of %s\n"
                "(boundary '%s', by %s), with empty caches of keys; prefill of %d tokens.\n",

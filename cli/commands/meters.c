@@ -105,10 +105,10 @@ int cn_cmd_meters(int argc, char **argv)
     cn_table_column(t, "remedy", NULL, -1);
     for (size_t i = 0; i < list.n; i++)
         row(t, &list.items[i]);
-    bool ok = cn_table_print(t, format, stdout);
-    for (size_t i = 0; ok && format == CN_TABLE_MD && i < list.n; i++)
+    code = cn_result_table(t, format);
+    for (size_t i = 0; code == CN_EXIT_OK && format == CN_TABLE_MD && i < list.n; i++)
         explain(&list.items[i]);
     cn_table_free(t);
     cn_meter_list_free(&list);
-    return ok ? CN_EXIT_OK : cn_die("cannot write the table");
+    return code;
 }

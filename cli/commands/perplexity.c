@@ -139,8 +139,10 @@ static int run(const struct arguments *a, struct cn_perplexity_options *options)
         cn_outfile_abandon(saved);
     else if (saved && cn_outfile_finish(saved, &err) != CN_OK)
         code = cn_die("%s", err.text);
-    if (cn_table_n_rows(table))
-        cn_table_print(table, a->format, stdout);
+    if (!table || cn_table_n_rows(table)) {
+        const int printed = cn_result_table(table, a->format);
+        code = code == CN_EXIT_OK ? printed : code;
+    }
     cn_table_free(table);
     free(text);
     return code;

@@ -79,15 +79,14 @@ static struct cn_table *make_plan(void)
 static void summarise(const struct cn_file_result *r, const char *what, bool guessed,
                       double seconds)
 {
-    fprintf(stderr,
-            "%s: %s%s, %.2f M parameters, %.3f bits per weight, %.1f MB of weights from %.1f MB",
-            what, guessed ? "auto, nearest to " : "", r->file_type, (double)r->n_params / 1e6,
-            r->bpw, (double)r->tensor_bytes / 1e6, (double)r->from_tensor_bytes / 1e6);
+    cn_say("%s: %s%s, %.2f M parameters, %.3f bits per weight, %.1f MB of weights from %.1f MB",
+           what, guessed ? "auto, nearest to " : "", r->file_type, (double)r->n_params / 1e6,
+           r->bpw, (double)r->tensor_bytes / 1e6, (double)r->from_tensor_bytes / 1e6);
     if (r->n_files > 1)
-        fprintf(stderr, ", in %d files", r->n_files);
+        cn_say(", in %d files", r->n_files);
     if (seconds >= 0)
-        fprintf(stderr, ", %.1f s", seconds);
-    fputc('\n', stderr);
+        cn_say(", %.1f s", seconds);
+    cn_say("\n");
     if (r->n_fell_back > 0)
         cn_warn("%d tensors have rows that the type for them does not divide; they got the nearest "
                 "type that does (--dry-run lists them)",
@@ -120,7 +119,7 @@ static int quantize(const char *in, const char *out, struct cn_quantize_options 
         code = cn_die("%s", err.text);
     } else {
         if (plan)
-            cn_table_print(plan, format, stdout);
+            code = cn_result_table(plan, format);
         summarise(&result, o->dry_run ? "would write" : out, o->choices != NULL,
                   o->dry_run ? -1 : seconds);
     }

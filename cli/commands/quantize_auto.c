@@ -77,9 +77,9 @@ static bool print_plan(const struct cn_auto_plan *plan, enum cn_table_format for
         cn_table_f64(t, "loss", tensor->loss);
         cn_table_f64(t, "loss_share", plan->loss > 0 ? 100 * tensor->loss / plan->loss : 0);
     }
-    bool ok = cn_table_print(t, format, stdout);
+    const int code = cn_result_table(t, format);
     cn_table_free(t);
-    return ok;
+    return code == CN_EXIT_OK && fflush(stdout) == 0;
 }
 
 static void summarise(const struct cn_auto_plan *plan)
@@ -87,13 +87,13 @@ static void summarise(const struct cn_auto_plan *plan)
     bool kl = plan->sensitivity == CN_SENSITIVITY_KL;
     if (plan->why)
         cn_warn("chosen by the matrices' errors, not by divergence: %s", plan->why);
-    fprintf(stderr, "plan: %.4f bits per weight, file of %zu bytes, predicted ", plan->bpw,
-            plan->file_bytes);
+    cn_say("plan: %.4f bits per weight, file of %zu bytes, predicted ", plan->bpw,
+           plan->file_bytes);
     if (kl)
-        fprintf(stderr, "divergence %.5f nats (%d probes%s)\n", plan->loss, plan->n_probes,
-                plan->classes ? " of classes" : "");
+        cn_say("divergence %.5f nats (%d probes%s)\n", plan->loss, plan->n_probes,
+               plan->classes ? " of classes" : "");
     else
-        fprintf(stderr, "sum of relative errors %.5f\n", plan->loss);
+        cn_say("sum of relative errors %.5f\n", plan->loss);
 }
 
 static bool take_options(const struct cn_quantize_auto *a, struct cn_auto_options *o)
@@ -146,10 +146,10 @@ int cn_quantize_auto_plan(const char *in, const char *out, const struct cn_quant
     cn_progress("", 1, 1); /* ends the line */
     if (status != CN_OK)
         return cn_die("%s", err.text);
-    bool printed = print_plan(plan, format) && fflush(stdout) == 0;
+    const bool printed = print_plan(plan, format);
     summarise(plan);
     o->type = plan->file_type;
     o->choices = plan->choices;
     o->n_choices = plan->n_choices;
-    return printed ? -1 : cn_die("cannot print the plan");
+    return printed ? -1 : CN_EXIT_FAILED;
 }

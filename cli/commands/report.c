@@ -39,6 +39,7 @@ static int of_tables(const struct cn_string_list *files, const char *head, const
 {
     struct cn_report_text tables[MAX_TABLES];
     char *texts[MAX_TABLES];
+    struct cn_report_made made = { 0 };
     struct cn_error err = { "" };
     int code = CN_EXIT_OK;
     size_t n = 0;
@@ -52,8 +53,10 @@ static int of_tables(const struct cn_string_list *files, const char *head, const
         tables[n] = (struct cn_report_text){ files->items[n], texts[n], bytes };
         n++;
     }
-    if (code == CN_EXIT_OK && cn_report_tables(tables, n, head, out, &err) != CN_OK)
+    if (code == CN_EXIT_OK && cn_report_tables(tables, n, head, out, &made, &err) != CN_OK)
         code = cn_die("%s", err.text);
+    if (code == CN_EXIT_OK && made.missing[0])
+        cn_warn("%s", made.missing);
     while (n)
         free(texts[--n]);
     return code;
@@ -65,9 +68,9 @@ static int of_study(const char *db, const char *out)
     struct cn_error err = { "" };
     if (cn_report_study(db, out, &made, &err) != CN_OK)
         return cn_die("%s", err.text);
-    if (made.missing)
+    if (made.missing[0])
         cn_warn("%s", made.missing);
-    fprintf(stderr, "%s: %lld runs\n", out, (long long)made.n_runs);
+    cn_say("%s: %lld runs\n", out, (long long)made.n_runs);
     return CN_EXIT_OK;
 }
 

@@ -120,35 +120,36 @@ static bool read_prompt(struct arguments *a, const struct cn_run *run, int32_t *
 static void summarise(const struct cn_run *run, const struct cn_generation *g)
 {
     int64_t decoded = g->n_generated > 0 ? g->n_generated - 1 : 0;
-    fprintf(stderr, "%s%d prompt tokens, %d generated", isatty(STDOUT_FILENO) ? "\n" : "",
-            g->n_prompt, g->n_generated);
+    if (isatty(STDOUT_FILENO))
+        cn_say("\n");
+    cn_say("%d prompt tokens, %d generated", g->n_prompt, g->n_generated);
     if (g->n_reasoning > 0)
-        fprintf(stderr, " (%d of them thinking)", g->n_reasoning);
+        cn_say(" (%d of them thinking)", g->n_reasoning);
     if (g->ttft_s > 0)
-        fprintf(stderr, " | TTFT %.1f ms", g->ttft_s * 1e3);
-    fprintf(stderr, " | prefill %.1f tokens/s%s", g->n_prompt / g->prefill_s,
-            run->fast ? " (precision fast)" : "");
+        cn_say(" | TTFT %.1f ms", g->ttft_s * 1e3);
+    cn_say(" | prefill %.1f tokens/s%s", g->n_prompt / g->prefill_s,
+           run->fast ? " (precision fast)" : "");
     if (decoded)
-        fprintf(stderr, " | decode %.1f tokens/s", (double)decoded / (g->decode_s + g->sample_s));
-    fprintf(stderr, " | ");
+        cn_say(" | decode %.1f tokens/s", (double)decoded / (g->decode_s + g->sample_s));
+    cn_say(" | ");
     struct cn_energy prefill, decode;
     cn_profiler_total(run->profiler, 0, "prefill", 0, SIZE_MAX, &prefill);
     cn_profiler_total(run->profiler, 0, "decode", 0, SIZE_MAX, &decode);
     cn_run_print_energy(stderr, "prefill", &prefill, g->n_prompt);
     if (decoded) {
-        fprintf(stderr, ", ");
+        cn_say(", ");
         cn_run_print_energy(stderr, "decode", &decode, decoded);
     }
     const struct cn_meter_info *meter = cn_profiler_channel(run->profiler, 0);
     if (meter->ok)
-        fprintf(stderr, " [%s: %s]", meter->name, meter->boundary);
-    fprintf(stderr, " | peak RSS %.1f MiB\n", (double)cn_peak_rss() / 1048576);
+        cn_say(" [%s: %s]", meter->name, meter->boundary);
+    cn_say(" | peak RSS %.1f MiB\n", (double)cn_peak_rss() / 1048576);
     if (!meter->ok)
-        fprintf(stderr, "carnot run: no energy: %s%s%s\n", meter->reason,
-                meter->remedy[0] ? "; " : "", meter->remedy);
+        cn_say("carnot run: no energy: %s%s%s\n", meter->reason, meter->remedy[0] ? "; " : "",
+               meter->remedy);
     if (g->context_full)
-        fprintf(stderr, "carnot run: stopped: the context of %d tokens is full (-c for more)\n",
-                cn_session_n_ctx(run->session));
+        cn_say("carnot run: stopped: the context of %d tokens is full (-c for more)\n",
+               cn_session_n_ctx(run->session));
 }
 
 /* For the baseline: a stretch in which this program does nothing. */

@@ -20,7 +20,7 @@ bool cn_run_print(void *user, int32_t token, const char *text, size_t n)
         fwrite(text, 1, n, stdout);
     }
     fflush(stdout);
-    return cn_interrupted() || ferror(stdout);
+    return cn_interrupted() || cn_result_lost();
 }
 
 void cn_run_print_energy(FILE *out, const char *what, const struct cn_energy *e, int64_t n_tokens)

@@ -191,8 +191,10 @@ static int score_all(const struct arguments *a, struct data *data, struct cn_sco
         code = score(a, models[i], data, o, scores, answers);
     struct cn_table *shown = answers ? answers : scores;
     /* Of answers those of a broken model stand there too: they would look like all. */
-    if (shown && cn_table_n_rows(shown) && (!answers || code == CN_EXIT_OK))
-        cn_table_print(shown, a->format, stdout);
+    if (shown && cn_table_n_rows(shown) && (!answers || code == CN_EXIT_OK)) {
+        const int printed = cn_result_table(shown, a->format);
+        code = code == CN_EXIT_OK ? printed : code;
+    }
     cn_table_free(scores);
     cn_table_free(answers);
     return code;

@@ -114,13 +114,13 @@ static int run(const struct arguments *a)
  */
 
 /* What a SELECT finds, as a table. titles: columns are shown to people under their names. */
-static enum cn_status print_select(struct cn_study_db *db, const char *name, const char *sql,
-                                   enum cn_table_format format, struct cn_error *err)
+static int print_select(struct cn_study_db *db, const char *name, const char *sql,
+                        enum cn_table_format format, struct cn_error *err)
 {
     struct cn_study_rows *rows;
     struct cn_table *t = cn_table_create(name);
     if (!t)
-        return CN_ERR_MEMORY;
+        return cn_die("out of memory");
     enum cn_status status = cn_study_select(db, &rows, err, sql, "");
     if (status == CN_OK) {
         for (int c = 0; c < cn_study_rows_width(rows); c++)
@@ -140,12 +140,9 @@ static enum cn_status print_select(struct cn_study_db *db, const char *name, con
         }
         status = cn_study_rows_close(rows, err);
     }
-    if (status == CN_OK && !cn_table_print(t, format, stdout)) {
-        snprintf(err->text, sizeof err->text, "out of memory, or stdout cannot be written");
-        status = CN_ERR_IO;
-    }
+    const int code = status == CN_OK ? cn_result_table(t, format) : failed(err);
     cn_table_free(t);
-    return status;
+    return code;
 }
 
 static int print_status(const char *path, enum cn_table_format format)
@@ -155,7 +152,7 @@ static int print_status(const char *path, enum cn_table_format format)
     enum cn_status status = cn_study_db_open(path, CN_STUDY_READ, &db, &err);
     if (status != CN_OK)
         return failed(&err);
-    status = print_select(
+    const int code = print_select(
         db, "status",
         "SELECT f.model, f.quant, round(f.bpw, 3) AS bpw, count(*) AS runs, sum(r.status = 'done') "
         "AS done, "
@@ -168,7 +165,7 @@ static int print_status(const char *path, enum cn_table_format format)
         "FROM runs r JOIN cells c USING (cell) JOIN files f USING (file) GROUP BY f.file",
         format, &err);
     cn_study_db_close(db);
-    return status == CN_OK ? CN_EXIT_OK : failed(&err);
+    return code;
 }
 
 static int export(const struct arguments *a)
@@ -191,12 +188,11 @@ static int export(const struct arguments *a)
                               "limits, ... expected, '%s' given",
                               a->table);
     }
-    if (status == CN_OK) {
-        snprintf(sql, sizeof sql, "SELECT * FROM \"%s\" ORDER BY 1, 2", a->table);
-        status = print_select(db, a->table, sql, a->format, &err);
-    }
+    snprintf(sql, sizeof sql, "SELECT * FROM \"%s\" ORDER BY 1, 2", a->table);
+    const int code =
+        status == CN_OK ? print_select(db, a->table, sql, a->format, &err) : failed(&err);
     cn_study_db_close(db);
-    return status == CN_OK ? CN_EXIT_OK : failed(&err);
+    return code;
 }
 
 static int merge(const struct arguments *a)

@@ -45,9 +45,9 @@ static int synth(const char *out, const struct cn_synth_options *o)
     cn_progress("writing", 1, 1); /* ends the line after a failure too */
     if (status != CN_OK)
         return cn_die("%s", err.text);
-    fprintf(stderr, "%s: %s as %s, %.2f M parameters, %.3f bits per weight, %.1f MB of weights\n",
-            o->dry_run ? "would write" : out, o->shape, r.file_type, (double)r.n_params / 1e6,
-            r.bpw, (double)r.tensor_bytes / 1e6);
+    cn_say("%s: %s as %s, %.2f M parameters, %.3f bits per weight, %.1f MB of weights\n",
+           o->dry_run ? "would write" : out, o->shape, r.file_type, (double)r.n_params / 1e6, r.bpw,
+           (double)r.tensor_bytes / 1e6);
     return CN_EXIT_OK;
 }
 

@@ -136,9 +136,9 @@ static int report(const struct arguments *a, struct cn_tune *tune, enum cn_tune_
     for (int test = 0; test < 2; test++)
         for (int i = test; i < n; i += 2)
             row(t, &c[i], test ? decode : prefill, &sets[c[i].set], goal, meter);
-    bool ok = cn_table_print(t, a->format, stdout);
+    const int code = cn_result_table(t, a->format);
     cn_table_free(t);
-    if (ok && a->format == CN_TABLE_MD) {
+    if (code == CN_EXIT_OK && a->format == CN_TABLE_MD) {
         bool sleep = prefill->sleep || decode->sleep;
         printf("\nCheapest in %s for %d tokens of prefill and %d of decode:\n\n    ", a->goal,
                (int)a->prefill, (int)a->decode);
@@ -150,7 +150,7 @@ static int report(const struct arguments *a, struct cn_tune *tune, enum cn_tune_
             printf("\nJ/token of the boundary '%s', by %s%s.\n", meter->boundary, meter->name,
                    meter->modelled ? ": modelled, not measured" : "");
     }
-    return ok ? CN_EXIT_OK : cn_die("cannot write the table");
+    return code;
 }
 
 static void lost(void *user, const struct cn_core_set *set)

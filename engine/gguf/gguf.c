@@ -46,7 +46,12 @@ static enum cn_status map_file(const char *path, const char *shown, struct cn_gg
     /* O_NONBLOCK: opening a FIFO must not wait for a writer. */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     CN_RETURN_IF(fd < 0, CN_ERR_IO, err, "%s: cannot open: %s", shown, strerror(errno));
-    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+    if (fstat(fd, &st) != 0) {
+        enum cn_status status = cn_fail_errno(err, "%s", shown);
+        close(fd);
+        return status;
+    }
+    if (!S_ISREG(st.st_mode)) {
         close(fd);
         return cn_fail(err, CN_ERR_IO, "%s: not a regular file", shown);
     }

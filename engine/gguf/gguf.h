@@ -166,6 +166,10 @@ bool cn_gguf_writer_failed(const struct cn_gguf_writer *w);
 enum cn_status cn_gguf_writer_seal(struct cn_gguf_writer *w, struct cn_error *err);
 /* Completes and renames the file (fsync first) or, after an error, removes it. Frees the writer. */
 enum cn_status cn_gguf_writer_finish(struct cn_gguf_writer *w, struct cn_error *err);
+/* The same for files that are a set, as cn_outfile_finish_all() does it; writers[0]: of the file by
+ * which the set is opened. */
+enum cn_status cn_gguf_writer_finish_all(struct cn_gguf_writer *const *writers, size_t n,
+                                         struct cn_error *err);
 /* Removes the temporary file and frees the writer. NULL is allowed. */
 void cn_gguf_writer_abandon(struct cn_gguf_writer *w);
 

@@ -342,6 +342,27 @@ enum cn_status cn_gguf_writer_finish(struct cn_gguf_writer *w, struct cn_error *
     return status;
 }
 
+enum cn_status cn_gguf_writer_finish_all(struct cn_gguf_writer *const *writers, size_t n,
+                                         struct cn_error *err)
+{
+    struct cn_outfile **files = calloc(n ? n : 1, sizeof(struct cn_outfile *));
+    enum cn_status status = files ? CN_OK : cn_fail(err, CN_ERR_MEMORY, "out of memory");
+    for (size_t i = 0; i < n && status == CN_OK; i++)
+        if (!writers[i]->sealed)
+            status = cn_gguf_writer_seal(writers[i], err);
+    for (size_t i = 0; i < n; i++)
+        if (status == CN_OK)
+            files[i] = writers[i]->file;
+        else
+            cn_outfile_abandon(writers[i]->file);
+    if (status == CN_OK)
+        status = cn_outfile_finish_all(files, n, err);
+    for (size_t i = 0; i < n; i++)
+        free_writer(writers[i]);
+    free(files);
+    return status;
+}
+
 void cn_gguf_writer_abandon(struct cn_gguf_writer *w)
 {
     if (!w)

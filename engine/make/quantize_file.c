@@ -687,39 +687,22 @@ static enum cn_status write_file(struct job *j, int file)
     return cn_gguf_writer_seal(w, j->err);
 }
 
-/* An old set is to lose its first file before any other changes: what is half old and half new must
- * not open. */
-static enum cn_status remove_first(const struct job *j)
-{
-    char *name;
-    CN_TRY(file_name(j, 0, &name));
-    char *there = realpath(name, NULL);
-    if (there)
-        unlink(there);
-    free(there);
-    free(name);
-    return CN_OK;
-}
-
 static enum cn_status write_files(struct job *j)
 {
     enum cn_status status = CN_OK;
     j->pool = cn_pool_create(j->n_threads, true);
-    CN_RETURN_IF(!j->pool, CN_ERR_MEMORY, j->err, "cannot start %d threads", j->n_threads);
+    if (!j->pool)
+        return cn_fail_errno(j->err, "cannot start %d threads", j->n_threads);
     j->writers = calloc((size_t)j->n_files, sizeof(struct cn_gguf_writer *));
     CN_RETURN_IF(!j->writers, CN_ERR_MEMORY, j->err, "out of memory");
     for (int file = 0; file < j->n_files && status == CN_OK; file++)
         status = write_file(j, file);
-    if (status == CN_OK && j->n_files > 1)
-        status = remove_first(j);
-    /* The first one last: a model is opened by it. */
-    for (int file = j->n_files - 1; file >= 0 && status == CN_OK; file--) {
-        struct cn_gguf_writer *w = j->writers[file];
-        j->writers[file] = NULL;
-        status = cn_gguf_writer_finish(w, j->err);
-    }
-    for (int file = 0; file < j->n_files; file++)
-        cn_gguf_writer_abandon(j->writers[file]);
+    if (status == CN_OK)
+        status = j->n_files > 1 ? cn_gguf_writer_finish_all(j->writers, (size_t)j->n_files, j->err)
+                                : cn_gguf_writer_finish(j->writers[0], j->err);
+    else
+        for (int file = 0; file < j->n_files; file++)
+            cn_gguf_writer_abandon(j->writers[file]);
     if (status == CN_OK && j->o->progress)
         j->o->progress(j->o->user, j->n_total + 1, j->n_total + 1);
     return status;

@@ -218,10 +218,16 @@ enum cn_status cn_session_create(const struct cn_model *model,
         s->options.n_threads_prefill = s->options.n_threads;
     s->pool =
         cn_pool_create((int)max64(s->options.n_threads, s->options.n_threads_prefill), o->sleep);
+    if (!s->pool) {
+        enum cn_status status =
+            cn_fail_errno(err, "cannot start %d threads",
+                          (int)max64(s->options.n_threads, s->options.n_threads_prefill));
+        cn_session_free(s);
+        return status;
+    }
     struct cn_layout measure = { 0 };
-    if (s->pool)
-        carve_all(s, &measure);
-    if (s->pool && !measure.overflow)
+    carve_all(s, &measure);
+    if (!measure.overflow)
         s->arena = aligned_alloc(CN_ALIGN, measure.used + CN_ALIGN);
     if (!s->arena) {
         enum cn_status status =

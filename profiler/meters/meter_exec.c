@@ -27,6 +27,7 @@
 
 #include "base/child.h"
 #include "base/clock.h"
+#include "base/threads.h"
 #include "profiler/meters/meter.h"
 #include "profiler/samples/samples.h"
 
@@ -299,7 +300,7 @@ static void *open_state(const struct cn_meter_request *request, struct cn_channe
     s->start_ns = cn_now_ns(CLOCK_MONOTONIC);
     int error = cn_child_start(&s->child, argv, false);
     if (!error) {
-        error = -pthread_create(&s->thread, NULL, listen_to, s);
+        error = -cn_thread_start(&s->thread, listen_to, s);
         s->running = !error;
     }
     if (error) {

@@ -42,7 +42,7 @@ static bool is_utf16(FILE *f)
 static int read_lines(struct cn_reader *reader, const struct cn_form *form, FILE *f, char *line)
 {
     struct cn_rows *r = &reader->rows;
-    while (fgets(line, LINE_BYTES, f)) {
+    while (fgets(line, LINE_BYTES, f) && !ferror(f)) {
         r->line++;
         if (!strchr(line, '\n') && !feof(f))
             return cn_rows_fault(r, "longer than %d bytes", LINE_BYTES - 2);
@@ -79,8 +79,14 @@ int cn_samples_load(const char *path, const struct cn_sample_options *options,
         cn_rows_fault(r, "the file is UTF-16, expected UTF-8 (iconv -f UTF-16 -t UTF-8)");
         goto end;
     }
-    rewind(f);
-    form = form_of(f, line);
+    if (!ferror(f)) {
+        rewind(f);
+        form = form_of(f, line);
+    }
+    if (ferror(f)) {
+        cn_rows_fault(r, "cannot be read: %s", strerror(errno));
+        goto end;
+    }
     if (fseek(f, 0, SEEK_SET) != 0) {
         cn_rows_fault(r, "not a file that can be read twice");
         goto end;

@@ -298,7 +298,7 @@ static void sync_list(struct stream *s, const char *path)
 
 static void sync_give(struct stream *s, const char *path)
 {
-    char bytes[MAX_PAYLOAD - 8];
+    char bytes[MAX_PAYLOAD / 2];
     FILE *f = is_inside(path) ? fopen(path, "rb") : NULL;
     if (!f) {
         sync_fail(s, "No such file or directory");

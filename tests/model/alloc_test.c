@@ -67,6 +67,7 @@ WRAP(char *, strdup, (const char *s), (s), NULL)
 WRAP(char *, strndup, (const char *s, size_t n), (s, n), NULL)
 WRAP(FILE *, fopen, (const char *path, const char *mode), (path, mode), NULL)
 WRAP(FILE *, fdopen, (int fd, const char *mode), (fd, mode), NULL)
+WRAP(FILE *, fopencookie, (void *c, const char *mode, cookie_io_functions_t io), (c, mode, io), NULL)
 WRAP(void *, mmap, (void *p, size_t n, int prot, int flags, int fd, off_t at), (p, n, prot, flags, fd, at), MAP_FAILED)
 /* clang-format on */
 
@@ -410,7 +411,8 @@ static long sweep(const char *name, operation *op, bool rest)
                 fail_msg("%s, allocation %ld refused: a temporary file was left", name, n);
             if (!err.text[0] || strchr(err.text, '\n'))
                 fail_msg("%s, allocation %ld refused: the error is '%s'", name, n, err.text);
-            if (status != CN_ERR_MEMORY && !strstr(err.text, "memory"))
+            if (status != CN_ERR_MEMORY && !strstr(err.text, "memory") &&
+                !strstr(err.text, "cannot start 2 threads: Resource temporarily unavailable"))
                 fail_msg("%s, allocation %ld refused: the error is '%s'", name, n, err.text);
             failures++;
         } else if (reached) {

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 /* cmocka wants the headers above first. */
@@ -104,6 +105,47 @@ static void test_message_takes_the_line(void **state)
     assert_string_equal(text, "");
 }
 
+static void long_work(void)
+{
+    cn_progress("a work with a name that is long", 1, 100);
+}
+
+/* A line that wraps would be drawn below itself each time: what does not fit is left out. */
+static void test_narrow_terminal(void **state)
+{
+    (void)state;
+    char text[4096];
+    struct winsize size = { .ws_row = 24, .ws_col = 20 };
+    assert_int_equal(ioctl(terminal, TIOCSWINSZ, &size), 0);
+    capture(long_work, true, text, sizeof text);
+    assert_string_equal(text, "\r\033[Ka work with a name ");
+    capture(nothing_to_do, true, text, sizeof text);
+    size.ws_col = 0;
+    assert_int_equal(ioctl(terminal, TIOCSWINSZ, &size), 0);
+}
+
+static void say_of_odd_names(void)
+{
+    cn_say("%s: ", "a\033[2Jb\nc");
+    cn_say("%d parts\n", 3);
+    cn_say("x\xc2\x9b"
+           "1m\n");
+    cn_say("begun");
+    cn_warn("wrong");
+}
+
+/* Names do not drive the terminal, and a message does not stand in the middle of a line. */
+static void test_status_lines(void **state)
+{
+    (void)state;
+    char text[4096];
+    capture(say_of_odd_names, false, text, sizeof text);
+    assert_string_equal(text, "a\\x1b[2Jb\\nc: 3 parts\n"
+                              "x\\x9b1m\n"
+                              "begun\n"
+                              "carnot: warning: wrong\n");
+}
+
 static void test_no_terminal_no_progress(void **state)
 {
     (void)state;
@@ -132,6 +174,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_drawn_seldom_and_cleared),
         cmocka_unit_test(test_message_takes_the_line),
+        cmocka_unit_test(test_narrow_terminal),
+        cmocka_unit_test(test_status_lines),
         cmocka_unit_test(test_no_terminal_no_progress),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

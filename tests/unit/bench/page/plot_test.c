@@ -19,7 +19,7 @@ static char *drawn(struct cn_plot *p, const char *id)
     size_t n;
     FILE *out = open_memstream(&text, &n);
     assert_non_null(out);
-    bool ok = cn_plot_write(p, id, "title & more", out);
+    bool ok = cn_plot_write(p, id, "title & more", out, NULL);
     assert_int_equal(fclose(out), 0);
     cn_plot_free(p);
     if (!ok) {
@@ -35,7 +35,7 @@ static char *drawn(struct cn_plot *p, const char *id)
 
 static bool no_gnuplot(void)
 {
-    if (!cn_plot_missing())
+    if (cn_plot_possible(NULL))
         return false;
     printf("SKIPPED: gnuplot is not installed\n");
     return true;
@@ -166,9 +166,10 @@ static void test_missing(void **state)
     const char *path = getenv("PATH");
     char *old = strdup(path ? path : "");
     setenv("PATH", "/nowhere", 1);
-    const char *line = cn_plot_missing();
-    assert_non_null(line);
-    assert_non_null(strstr(line, "gnuplot"));
+    struct cn_error err = { "" };
+    assert_false(cn_plot_possible(&err));
+    assert_non_null(strstr(err.text, "gnuplot is missing"));
+    assert_non_null(strstr(err.text, "apt-get"));
     struct cn_plot *p = cn_plot_create("x", "y");
     cn_plot_series(p, CN_PLOT_POINTS, "s", NULL);
     cn_plot_point(p, 1, 1, (double)NAN, (double)NAN, NULL);

@@ -78,11 +78,17 @@ static void outcomes(void **state)
     assert_true(o.seconds >= 0);
     cn_study_job_reason(&o, reason, sizeof reason);
     assert_string_equal(reason, "");
-    char *text = cn_study_job_text(&o, "stdout", &n);
+    char *text = NULL;
+    assert_int_equal(cn_study_job_text(&o, "stdout", &text, &n, &err), CN_OK);
     assert_string_equal(text, "said\ntest-local-a_job\n");
     assert_int_equal(n, strlen(text));
     free(text);
-    assert_null(cn_study_job_text(&o, "nothing", &n));
+    /* What is not there, and what cannot be read, is told apart from nothing. */
+    text = NULL;
+    assert_int_equal(cn_study_job_text(&o, "nothing", &text, &n, &err), CN_ERR_IO);
+    assert_non_null(strstr(err.text, "No such file"));
+    assert_int_equal(cn_study_job_text(&o, ".", &text, &n, &err), CN_ERR_FORMAT);
+    assert_null(text);
     assert_int_equal(cn_study_job_json(&o, "x.json", &json, &object, &err), CN_OK);
     assert_true(cn_json_get(object, "a")->number == 3);
     cn_json_free(json);
@@ -112,8 +118,8 @@ static void it_ends(void **state)
     assert_int_equal(shell("sleep 100 & echo $! >pid; wait", &o), CN_OK);
     assert_int_equal(o.signal, SIGKILL);
     size_t n;
-    char *pid = cn_study_job_text(&o, "pid", &n);
-    if (pid) { /* it may not have come so far */
+    char *pid = NULL;
+    if (cn_study_job_text(&o, "pid", &pid, &n, &err) == CN_OK) { /* it may not have come so far */
         int tries = 0;
         while (kill((pid_t)atoi(pid), 0) == 0 && tries++ < 500)
             nanosleep(&(struct timespec){ 0, 10000000 }, NULL);
@@ -129,7 +135,8 @@ static void it_ends(void **state)
     /* What was left is out of the way of the next attempt. */
     study_options.cancel = NULL;
     assert_int_equal(shell("ls", &o), CN_OK);
-    char *text = cn_study_job_text(&o, "stdout", &n);
+    char *text = NULL;
+    assert_int_equal(cn_study_job_text(&o, "stdout", &text, &n, &err), CN_OK);
     assert_string_equal(text, "stderr\nstdout\n");
     free(text);
     cn_study_job_forget(&o);
