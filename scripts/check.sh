@@ -2,7 +2,7 @@
 # Proves what the layout promises (make check): scripts/check.sh BUILD_DIR [RULE...]
 # One line per rule; below a broken one the places that break it. Exit 1 if any is broken.
 set -u
-rules="includes rooms format tables headers symbols kernels isa names text length docs"
+rules="includes circles rooms format tables headers symbols kernels isa names text length docs"
 [ $# -ge 1 ] || { echo "usage: scripts/check.sh BUILD_DIR [$rules]" >&2; exit 2; }
 build=$1
 shift
