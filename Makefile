@@ -46,6 +46,13 @@ $(BUILD)/bench/study/study_db.o: EXTRA := -DCN_SQLITE $(shell pkg-config --cflag
 LIBS     += $(shell pkg-config --libs sqlite3)
 endif
 
+# The yardstick of float kernels, loaded when it is asked for (bench/kernel/blas.h).
+OPENBLAS ?= $(call have,openblas)
+ifneq ($(OPENBLAS),)
+OPTIONAL_blas := -DCN_OPENBLAS='"libopenblas.so.0"'
+LIBS     += -ldl
+endif
+
 # gcc's reassociation and expression replacement move the adds of long unrolled kernels away from
 # their products and spill everything in between: half the speed (docs/SPEED.md).
 KERNEL_FLAGS := $(if $(findstring clang,$(CC)),,-fno-tree-reassoc -fno-tree-ter)
@@ -112,6 +119,9 @@ $(BUILD)/cli/version.o: EXTRA := -DCN_COMMIT='"$(COMMIT)"'
 
 # What depends on a library is built anew when that comes or goes.
 $(BUILD)/bench/study/study_db.o: $(BUILD)/with-sqlite-$(if $(SQLITE),yes,no)
+$(BUILD)/bench/kernel/blas.o: $(BUILD)/with-openblas-$(if $(OPENBLAS),yes,no)
+$(BUILD)/with-openblas-%:
+	@mkdir -p $(@D) && rm -f $(BUILD)/with-openblas-* && touch $@
 $(BUILD)/with-sqlite-%:
 	@mkdir -p $(@D) && rm -f $(BUILD)/with-sqlite-* && touch $@
 
@@ -141,10 +151,11 @@ $(BUILD)/%.o: %.c $(BUILD)/flags
 
 TESTS_SRC := $(filter %_test.c,$(call sources,tests/unit) $(call sources,tests/model))
 TESTS_BIN := $(TESTS_SRC:%.c=$(BUILD)/%)
-# Kernel tests need libc alone, so that they also run on a phone; the rest use cmocka.
+# Kernel tests are the command alone and need libc alone, so that they also run on a phone; the rest
+# use cmocka.
 KTEST_SRC := $(wildcard tests/kernels/*.c)
 KTEST     := $(BUILD)/tests/kernels/kernels
-$(KTEST): $(KTEST_SRC:%.c=$(BUILD)/%.o) $(BENCH_OBJ) $(BUILD)/libcarnot.a
+$(KTEST): $(KTEST_SRC:%.c=$(BUILD)/%.o) $(TEST_OBJ) $(BUILD)/libcarnot.a
 	@echo "  LD    $@"
 	$(Q)$(CC) $(CFLAGS) $(SANFLAGS) $(LDSTATIC) -pthread -o $@ $^ $(LDFLAGS) $(LIBS)
 $(TESTS_BIN): $(BUILD)/%: $(BUILD)/%.o $(TEST_OBJ) $(BUILD)/libcarnot.a
@@ -202,6 +213,13 @@ test-kernels: $(KTEST) ## the kernel tests alone; with CROSS= they run under qem
 bench: deps ## quantise the default model, measure, print the table, write report.html
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)bench/bench.sh
+
+# Blocks of a format and what they stand for: see CONTRIBUTING.md.
+$(BUILD)/tests/make_vectors: $(BUILD)/tests/make_vectors.o $(BENCH_OBJ) $(BUILD)/libcarnot.a
+	@echo "  LD    $@"
+	$(Q)$(CC) $(CFLAGS) $(SANFLAGS) -pthread -o $@ $^ $(LDFLAGS) $(LIBS)
+vectors: $(BUILD)/tests/make_vectors ## make the vectors of a new format: make vectors FORMAT=q3_x
+	$(Q)$< $(FORMAT) tests/fixtures/vectors | tee -a tests/fixtures/vectors/manifest.csv
 
 check: $(PROGRAM) ## what the layout promises: includes, tables, symbols, headers, format
 	$(Q)scripts/check.sh $(BUILD)
@@ -278,6 +296,6 @@ clean: ## remove everything built
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
-.PHONY: all tests fuzz fuzzers test test-kernels bench mca check format asan ubsan tsan deps install dist deb phone soak lint clean help
+.PHONY: all tests fuzz fuzzers test test-kernels bench mca vectors check format asan ubsan tsan deps install dist deb phone soak lint clean help
 # What every object includes, whatever it is a part of.
 -include $(patsubst %.c,$(BUILD)/%.d,$(LIB_SRC) $(APP_SRC) $(call sources,tests) $(wildcard tests/unit/*/*/*.c))

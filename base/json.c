@@ -2,6 +2,7 @@
 #include "base/json.h"
 
 #include "base/error.h"
+#include "base/plain_text.h"
 #include "base/utf8.h"
 
 #include <stdint.h>
@@ -307,7 +308,12 @@ enum cn_status cn_json_parse(const char *text, size_t n, const char *name, struc
         cn_json_free(doc);
         return cn_fail(err, CN_ERR_MEMORY, "%s: no memory for %zu bytes of JSON", name, n);
     }
-    struct parser p = { .text = text, .name = name, .n = n, .json = doc, .err = err };
+    struct parser p = { .text = text,
+                        .name = name,
+                        .n = n,
+                        .pos = cn_byte_order_mark(text, n),
+                        .json = doc,
+                        .err = err };
     enum cn_status status = parse_document(&p);
     if (status == CN_OK)
         *json = doc;

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/plain_text.h"
+
 enum { MAX_DEPTH = 32 };
 
 static char *blank(char *s)
@@ -154,7 +156,7 @@ static const char *value(char *s, char **end, struct cn_json_value *v)
 
 const char *cn_json_line(char *line, cn_json_member *member, void *user)
 {
-    char *s = blank(line);
+    char *s = blank(line + cn_byte_order_mark(line, strlen(line)));
     if (*s != '{')
         return "expected an object";
     s = blank(s + 1);

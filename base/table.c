@@ -332,6 +332,14 @@ static const char *md_value(const struct cell *cell, int digits, char *buf)
 {
     if (cell->kind == KIND_NULL)
         return cell->text ? cell->text : "-";
+    if (cell->kind == KIND_F64 && digits > CN_TABLE_SIGNIFICANT) {
+        const int n = digits - CN_TABLE_SIGNIFICANT;
+        const double size = fabs(cell->f64);
+        const int whole = size > 0 ? (int)floor(log10(size)) + 1 : 1;
+        snprintf(buf, NUMBER_BYTES, "%.*f", whole < n ? (n - whole < 20 ? n - whole : 20) : 0,
+                 cell->f64);
+        return buf;
+    }
     if (cell->kind == KIND_F64 && digits >= 0) {
         snprintf(buf, NUMBER_BYTES, "%.*f", digits < 20 ? digits : 20, cell->f64);
         /* No sign on what rounds to zero. */

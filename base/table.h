@@ -33,7 +33,8 @@ struct cn_table *cn_table_create(const char *name);
 void cn_table_free(struct cn_table *t);
 
 /* Adds a column. key: in json/csv/sql. title: in Markdown; NULL leaves the column out there.
- * digits: decimals in Markdown (-1: as is). */
+ * digits: decimals in Markdown (-1: as is; CN_TABLE_SIGNIFICANT + n: n significant digits). */
+enum { CN_TABLE_SIGNIFICANT = 100 };
 void cn_table_column(struct cn_table *t, const char *key, const char *title, int digits);
 
 /* Starts a row; then sets its cells by key. A cell that is not set is null ("-" in Markdown). */

@@ -69,6 +69,9 @@ void cn_progress(const char *what, double done, double total);
  * after a message on stderr. Refuses more than max_bytes. */
 char *cn_read_file(const char *path, size_t max_bytes, size_t *n);
 
+/* The same for a text: without a byte-order mark, and with LF where it has CR LF. */
+char *cn_read_text(const char *path, size_t max_bytes, size_t *n);
+
 /* True once SIGINT, SIGHUP or SIGTERM has arrived (main installs the handler; a second one of a
  * kind kills). */
 bool cn_interrupted(void);

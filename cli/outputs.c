@@ -26,16 +26,25 @@ static int check(const char *out, const char *const *in, size_t n)
     return code;
 }
 
-static int probe(const char *out)
+static bool force;
+
+bool *cn_output_force(void)
+{
+    return &force;
+}
+
+static int probe(const char *out, enum cn_file_kind kind)
 {
     struct cn_error err = { "" };
+    if (!force && cn_file_kind_check(out, kind, &err) != CN_OK)
+        return cn_die("%s", err.text);
     return cn_outfile_probe(out, &err) == CN_OK ? -1 : cn_die("%s", err.text);
 }
 
-int cn_output_check(const char *out, const char *const *in, size_t n)
+int cn_output_check(const char *out, enum cn_file_kind kind, const char *const *in, size_t n)
 {
     int code = out ? check(out, in, n) : -1;
-    return out && code < 0 ? probe(out) : code;
+    return out && code < 0 ? probe(out, kind) : code;
 }
 
 /* Whether both names mean one file, there or not. */
@@ -73,5 +82,5 @@ int cn_output_check_table(const char *option, const char *out, const char *const
         return cn_usage_error("%s: a name that ends in .md, .csv, .json, .jsonl, .sql or .html "
                               "expected, '%s' given",
                               option, out);
-    return probe(out);
+    return probe(out, CN_FILE_TEXT); /* of html: a table, not a page */
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/cli.h"
 
+#include "base/plain_text.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -67,4 +69,12 @@ char *cn_read_file(const char *path, size_t max_bytes, size_t *n)
         data = read_all(fd, path, max_bytes, n);
     close(fd);
     return data;
+}
+
+char *cn_read_text(const char *path, size_t max_bytes, size_t *n)
+{
+    char *text = cn_read_file(path, max_bytes, n);
+    if (text)
+        *n = cn_plain_text(text, *n);
+    return text;
 }

@@ -72,7 +72,7 @@ int cn_tokens_parse(const char *text, int32_t **tokens, size_t *n)
                                                                      : CN_EXIT_USAGE;
     }
     size_t bytes;
-    char *file = cn_read_file(text + 1, MAX_FILE_BYTES, &bytes);
+    char *file = cn_read_text(text + 1, MAX_FILE_BYTES, &bytes);
     if (!file)
         return CN_EXIT_FAILED;
     bool ok = parse_some(file, bytes, text + 1, tokens, n);

@@ -66,6 +66,7 @@ struct cn_quantize_options {
     /* As many files as `in` has, each with the tensors that it has there; `out` is then PREFIX,
      * PREFIX.gguf or PREFIX-00001-of-0000N.gguf. CN_ERR_ARGUMENT if `in` is one file. */
     bool keep_split;
+    bool force;    /* `out` may replace a file that is no model */
     int n_threads; /* 0: one per available core */
     void *user;
     /* Any of them may be NULL. All are called from the calling thread. */
@@ -82,6 +83,8 @@ struct cn_file_result {
     double bpw;               /* tensor_bytes * 8 / n_params */
     int n_files;              /* of the new model */
     int n_fell_back;          /* tensors that did not get the rule's type */
+    int n_faint_tensors;      /* with rows whose weights are so small that their type writes them */
+    int64_t n_faint_rows;     /* more coarsely than larger ones, for want of smaller scales */
     const char *file_type;    /* "Q4_K_M"; static */
 };
 
@@ -110,13 +113,14 @@ struct cn_imatrix_options {
     const char *out;       /* file to write */
     const char *const *in; /* [n_in] files of either format that are added to it */
     size_t n_in;
-    const char *dataset; /* name of the text, kept in the file */
-    int32_t n_ctx;       /* tokens of a chunk; 0: 512 */
-    int32_t n_chunks;    /* at most so many of the text; 0: all */
-    int32_t every;       /* `out` is written after so many chunks, and at the end; 0: at the end */
-    int32_t n_threads;   /* 0: one per available core */
-    bool output_tensor;  /* the output matrix too */
-    bool resume;         /* `out` holds the first chunks of this text; it may be absent */
+    const char *dataset;     /* name of the text, kept in the file */
+    const char *text_sha256; /* of the text, kept too; NULL: the tokens' is taken */
+    int32_t n_ctx;           /* tokens of a chunk; 0: 512 */
+    int32_t n_chunks;        /* at most so many of the text; 0: all */
+    int32_t every;      /* `out` is written after so many chunks, and at the end; 0: at the end */
+    int32_t n_threads;  /* 0: one per available core */
+    bool output_tensor; /* the output matrix too */
+    bool resume;        /* `out` holds chunks of this text by this model; it may be absent */
     void *user;
     /* Called after each chunk. May be NULL. */
     void (*progress)(void *user, int32_t done, int32_t total);
@@ -172,8 +176,10 @@ CN_API const char *cn_synth_shape_name(int i);
 /* ---- inspect ------------------------------------------------------------------------------ */
 
 /* What is in a GGUF file of any kind: models (all parts of a split one), vocabularies,
- * importance matrices. All texts are valid UTF-8 on one line: other bytes are shown as \xHH and
- * long texts cut with "...". Everything belongs to the cn_inspect and lives as long. */
+ * importance matrices; and in an importance matrix of the older ".dat" form, whose sums are shown
+ * as tensors, and what else it says as keys. All texts are valid UTF-8 on one line: other bytes are
+ * shown as \xHH and long texts cut with "...". Everything belongs to the cn_inspect and lives as
+ * long. */
 
 struct cn_inspect;
 
@@ -184,7 +190,7 @@ struct cn_inspect_info {
     const char *tokenizer;    /* tokenizer.ggml.model, "" if absent */
     const char *file_type;    /* "Q4_K_M"; NULL if absent or unknown */
     int64_t file_type_id;     /* general.file_type; -1 if absent */
-    uint32_t version;         /* of GGUF */
+    uint32_t version;         /* of GGUF; 0: another kind of file */
     int n_parts;              /* files of a split model */
     int64_t file_bytes;       /* of all parts */
     int64_t n_keys, n_tensors;
@@ -195,6 +201,8 @@ struct cn_inspect_info {
     int64_t kv_bytes_per_token; /* f16 keys and values of all layers, as if none had a sliding
                                  * window; -1: cannot be told */
     const char *problem;        /* what the metadata check found wrong; NULL: it is consistent */
+    const char *cannot_run; /* of a model with weights: why it cannot be opened; NULL: it can, or
+                             * is no such model */
 };
 
 /* One type of the histogram, in the order of first use. */

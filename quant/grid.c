@@ -15,6 +15,7 @@
 #include <string.h>
 
 enum { MAX_GROUPS = CN_GRID_BLOCK / 16, RUN = 8, MAX_RUNS = 4, MAX_HALVES = 81 };
+enum { COARSE = 64 }; /* below this multiple of 2^-24 several scales are tried */
 
 static bool has_shift(const struct cn_grid_kind *kind)
 {
@@ -270,42 +271,79 @@ static float unshrink(float xx, float xq, float qq)
     return by >= 1 && by <= 2 ? by : 1;
 }
 
+/* A block on its way to codes. */
+struct block {
+    const struct cn_grid *grid;
+    const float *x, *w;
+    float fit[MAX_GROUPS]; /* the scale that each group would have by itself */
+};
+
+/* Chooses scales and codes for this d: scales near those of the fit, or, if `again`, those that are
+ * there. Sums w x level and w level^2 in units of the step. Returns the error, less the constant
+ * sum of w x^2. */
+static float place(const struct block *b, uint16_t bits, bool again, struct cn_grid_codes *codes,
+                   float *xq, float *qq)
+{
+    const struct cn_grid_kind *kind = b->grid->kind;
+    const int group = kind->group, n = CN_GRID_BLOCK / group;
+    const size_t n_index = (size_t)(group / kind->dims), n_mask = (size_t)(group / RUN);
+    float step = cn_f16_to_f32(bits) / kind->unit, inverse = cn_quant_inverse(step), total = 0;
+    *xq = *qq = 0;
+    for (int g = 0; g < n; g++) {
+        /* First the neighbours on the grid as well; then only new codes for the better step. */
+        int middle = again ? codes->scale[g] : nearest_scale(b->fit[g], inverse, kind->scale_top);
+        int from = again ? middle : middle - 1, to = again ? middle : middle + 1;
+        struct trial best = { 0 }, t;
+        float least = INFINITY;
+        for (int l = from < 0 ? 0 : from; l <= to && l <= kind->scale_top; l++) {
+            float a = step * (float)(2 * l + 1);
+            code_group(b->grid, b->x + g * group, b->w + g * group, a, &t);
+            if (!(error_of(&t, a) >= least)) { /* the first always: errors may be NaN */
+                least = error_of(&t, a);
+                best = t;
+                codes->scale[g] = (uint8_t)l;
+            }
+        }
+        memcpy(codes->index + (size_t)g * n_index, best.index, n_index * sizeof *best.index);
+        memcpy(codes->mask + (size_t)g * n_mask, best.mask, n_mask);
+        float l = (float)(2 * codes->scale[g] + 1);
+        *xq += l * best.xq;
+        *qq += l * l * best.qq;
+        total += least;
+    }
+    return total;
+}
+
 uint16_t cn_grid_quantize(const struct cn_grid *grid, const float *x, const float *w,
                           struct cn_grid_codes *codes)
 {
     const struct cn_grid_kind *kind = grid->kind;
     const int group = kind->group, n = CN_GRID_BLOCK / group;
-    const size_t n_index = (size_t)(group / kind->dims), n_mask = (size_t)(group / RUN);
-    float fit[MAX_GROUPS], weight[MAX_GROUPS], xx = 0;
+    struct block b = { .grid = grid, .x = x, .w = w };
+    float weight[MAX_GROUPS], xx = 0, xq, qq;
     for (int i = 0; i < CN_GRID_BLOCK; i++)
         xx += w[i] * x[i] * x[i];
     for (int g = 0; g < n; g++)
-        fit[g] = fit_group(grid, x + g * group, w + g * group, &weight[g]);
-    uint16_t bits = cn_quant_f16(kind->unit * fit_step(n, fit, weight, kind->scale_top));
-    for (int round = 0;; round++) {
-        float step = cn_f16_to_f32(bits) / kind->unit, inverse = cn_quant_inverse(step);
-        float xq = 0, qq = 0;
-        for (int g = 0; g < n; g++) {
-            /* First the neighbours on the grid as well; then only new codes for the better step. */
-            int middle = round ? codes->scale[g] : nearest_scale(fit[g], inverse, kind->scale_top);
-            int from = round ? middle : middle - 1, to = round ? middle : middle + 1;
-            struct trial best = { 0 }, t;
-            float least = INFINITY;
-            for (int l = from < 0 ? 0 : from; l <= to && l <= kind->scale_top; l++) {
-                float a = step * (float)(2 * l + 1);
-                code_group(grid, x + g * group, w + g * group, a, &t);
-                if (!(error_of(&t, a) >= least)) { /* the first always: errors may be NaN */
-                    least = error_of(&t, a);
-                    best = t;
-                    codes->scale[g] = (uint8_t)l;
-                }
+        b.fit[g] = fit_group(grid, x + g * group, w + g * group, &weight[g]);
+    uint16_t choices[CN_F16_CHOICES];
+    int n_choices = cn_quant_f16_choices(kind->unit * fit_step(n, b.fit, weight, kind->scale_top),
+                                         COARSE, choices);
+    if (n_choices > 1) {
+        float least = INFINITY;
+        uint16_t best = 0;
+        for (int t = 0; t < n_choices; t++) {
+            float error = place(&b, choices[t], false, codes, &xq, &qq);
+            if (error < least) {
+                least = error;
+                best = choices[t];
             }
-            memcpy(codes->index + (size_t)g * n_index, best.index, n_index * sizeof *best.index);
-            memcpy(codes->mask + (size_t)g * n_mask, best.mask, n_mask);
-            float l = (float)(2 * codes->scale[g] + 1);
-            xq += l * best.xq;
-            qq += l * l * best.qq;
         }
+        place(&b, best, false, codes, &xq, &qq);
+        return best;
+    }
+    uint16_t bits = choices[0];
+    for (int round = 0;; round++) {
+        place(&b, bits, round > 0, codes, &xq, &qq);
         uint16_t better = qq > 0 && xq > 0 ? cn_quant_f16(kind->unit * xq / qq) : bits;
         if (round == 1 || better == bits)
             return cn_quant_f16(cn_f16_to_f32(bits) * unshrink(xx, xq, qq));

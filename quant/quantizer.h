@@ -54,8 +54,23 @@ void cn_quant_codes(int n, const float *x, const struct cn_levels *levels, float
 float cn_quant_byte_scale(int n, const float *x);
 void cn_quant_bytes(int n, const float *x, float scale, int8_t *q);
 
+/* A run of n codes with one f16 scale near `scale` (of either sign): the codes, and the f16. Where
+ * the f16 numbers lie far apart against the scale, below some 2^-16, those around it are tried. */
+uint16_t cn_quant_run(int n, const float *x, const float *w, const struct cn_levels *levels,
+                      float scale, int8_t *code);
+/* The same for x ~ d * code + m, code in 0..top. */
+void cn_quant_run_offset(int n, const float *x, const float *w, int top, uint16_t *d, uint16_t *m,
+                         int8_t *code);
+/* The same for signed bytes. */
+uint16_t cn_quant_bytes_f16(int n, const float *x, int8_t *q);
+
 /* The f16 nearest to x among the finite ones: a scale in a file must be finite. */
 uint16_t cn_quant_f16(float x);
+/* The f16 numbers (of scale's sign, 0 among them if it is near) that are worth trying for a scale:
+ * the nearest, or, below coarse * 2^-24, two on either side: there an f16 is a multiple of 2^-24,
+ * so that the nearest may be half as large or nothing. coarse <= 0x800. Returns how many. */
+enum { CN_F16_CHOICES = 4 };
+int cn_quant_f16_choices(float scale, int coarse, uint16_t bits[CN_F16_CHOICES]);
 
 /* 1 / scale for rounding to codes; 0 where that would not be finite. */
 float cn_quant_inverse(float scale);

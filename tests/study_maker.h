@@ -33,6 +33,7 @@ struct study_shape {
     bool smooth;    /* it falls off exponentially instead of bending */
     bool limits;    /* of the device */
     bool odd_names; /* texts that would break a page */
+    int disturb;    /* every so-many-th run is disturbed and takes 1.2 times as long; 0: none */
     double iq_slow[2];
 };
 
@@ -96,6 +97,8 @@ static inline enum cn_status study_put_run(struct cn_study_db *db, const struct 
     enum { IN = 100, OUT = 64 };
     double decode_s = study_decode_ms(s, model, quant, tier) * (OUT - 1) / 1000 *
                       (threads == 1 ? 1.8 : 1) * study_noise();
+    bool disturbed = s->disturb && (run + block) % s->disturb == 0; /* not always the same cells */
+    decode_s *= disturbed ? 1.2 : 1;
     double prefill_s = study_models[model].active * IN / 2e9 * study_noise(), load_s = 0.05;
     double bytes = study_models[model].params * study_quants[quant].bpw / 8;
     double active = study_models[model].active, bpw = study_quants[quant].bpw;
@@ -115,18 +118,23 @@ static inline enum cn_status study_put_run(struct cn_study_db *db, const struct 
         "INSERT INTO runs (run, block, position, cell, status, device, started_s, load_s, "
         "prefill_s, decode_s, sample_s, ttft_s, latency_s, prefill_tps, decode_tps, input_tokens, "
         "output_tokens, joules, joules_net, peak_bytes, model_bytes, energy_status, "
-        "energy_reason, meter, boundary, threads, carnot, governor, kv_bytes, other_bytes) VALUES "
+        "energy_reason, meter, boundary, threads, disturbed, carnot, governor, kv_bytes, "
+        "other_bytes) VALUES "
         "(?1, ?2, ?3, ?4, 'done', 1, 1.7e9, ?5, ?6, ?7, 0.001, ?8, ?9, ?10, ?11, 100, 64, ?12, "
-        "?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, '0.1.0 abc', 'performance', 1e6, 8e6)",
+        "?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, '0.1.0 abc', 'performance', 1e6, 8e6)",
         "iiii"
         "ddddddddddd"
-        "ssssi",
+        "ssssis",
         (int64_t)run, (int64_t)block, (int64_t)position, (int64_t)cell, load_s, prefill_s, decode_s,
         prefill_s + 0.001, prefill_s + decode_s + 0.001, IN / prefill_s,
         (OUT - 1) / (decode_s + 0.001), joules, joules * 0.7, bytes + 9e6, bytes, status,
         s->measured || s->modelled ? NULL : "no /sys/class/powercap: a virtual machine",
         s->measured || s->modelled ? "powercap:package" : NULL,
-        s->measured || s->modelled ? "package" : NULL, (int64_t)threads);
+        s->measured || s->modelled ? "package" : NULL, (int64_t)threads,
+        !disturbed ? NULL
+        : run % 2 == 0
+            ? "the CPU was throttled by heat (2 times); other programs kept 0.5 cores busy"
+            : "the CPU was throttled by heat (1 times)");
     for (int channel = 0; code == CN_OK && channel < s->measured + s->modelled; channel++) {
         bool measured = s->measured && channel == 0;
         for (int p = 0; code == CN_OK && p < 5; p++) {

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "bench/kernel/kernel_bench.h"
 
-#include "base/layout.h"
 #include "base/clock.h"
+#include "base/layout.h"
 #include "base/rng.h"
+#include "bench/kernel/blas.h"
 #include "bench/kernel/kernel_data.h"
 #include "bench/machine/probe.h"
 #include "bench/stats/stats.h"
@@ -18,7 +19,8 @@ enum {
     STEP_BYTES = 128 * 1024, /* of weights in a step of gemv, unpack and dequantize */
     POOL_BYTES = 4 * MIB,    /* distinct weights; the rest of the buffer repeats them */
     MAX_ROUNDS = 15,
-    ACT_FILL = 7, /* seed */
+    ACT_FILL = 7,    /* seed */
+    BLAS_ROWS = 512, /* at a time: OpenBLAS packs the activations anew for each call */
 };
 
 /* One thread's part of the work. */
@@ -42,7 +44,7 @@ struct cn_kernel_bench {
     void *panel_memory; /* of the largest kind */
     struct cn_act_panel panel;
     /* The job at hand. */
-    const struct cn_kernel_set *set;
+    const struct cn_kernel_set *set; /* NULL: OpenBLAS */
     enum cn_job job;
     int64_t step_rows;
 };
@@ -58,7 +60,7 @@ static size_t lay_out(struct cn_kernel_bench *b, uint8_t *base)
     float *sum32 = cn_layout_take(&arena, cols / 32, sizeof *sum32);
     int16_t *sum16 = cn_layout_take(&arena, cols / 16, sizeof *sum16);
     size_t scratch_bytes = 0;
-    int64_t rows = 0;
+    int64_t rows = cn_blas_there(NULL) ? BLAS_ROWS : 0;
     for (int i = 0; i < CN_N_ACT_KINDS; i++) {
         const enum cn_act_kind kind = (enum cn_act_kind)i;
         size_t n = cn_act_panel_bytes(kind, CN_BENCH_TOKENS, CN_BENCH_COLS);
@@ -79,7 +81,8 @@ static size_t lay_out(struct cn_kernel_bench *b, uint8_t *base)
     }
     for (int i = 0; i < b->n_threads; i++) {
         struct worker w = { 0 };
-        w.y = cn_layout_take(&arena, 1, (size_t)rows * CN_BENCH_TOKENS * sizeof(float) + STEP_BYTES);
+        w.y =
+            cn_layout_take(&arena, 1, (size_t)rows * CN_BENCH_TOKENS * sizeof(float) + STEP_BYTES);
         w.x = cn_layout_take(&arena, cols, sizeof(float));
         w.codes = cn_layout_take(&arena, 1, scratch_bytes);
         w.scale = cn_layout_take(&arena, cols / 16, sizeof(float));
@@ -169,6 +172,13 @@ static bool is_gemm(enum cn_job job)
 /* The activations as this set's GEMM wants them, and how many rows at a time. */
 static void set_gemm(struct cn_kernel_bench *b)
 {
+    if (!b->set) {
+        float *x = b->panel_memory; /* a panel of floats is as large */
+        for (int t = 0; t < CN_BENCH_TOKENS; t++)
+            memcpy(x + t * CN_BENCH_COLS, b->act.x, CN_BENCH_COLS * sizeof *x);
+        b->step_rows = BLAS_ROWS;
+        return;
+    }
     const enum cn_act_kind kind = cn_gemm_act_kind(b->set->ops.gemm, b->format->act, CN_BENCH_COLS,
                                                    b->job == CN_JOB_GEMM_FAST);
     b->step_rows = cn_gemm_rows(kind);
@@ -182,13 +192,18 @@ static double step(void *context, int thread)
 {
     struct cn_kernel_bench *b = context;
     struct worker *w = &b->workers[thread];
-    const struct cn_kernels *k = &b->set->kernels;
     const size_t row_bytes = cn_row_bytes(b->format, CN_BENCH_COLS);
     const int64_t n = b->step_rows;
     if (w->next + n > w->n_rows)
         w->next = 0;
     const uint8_t *rows = w->begin + (size_t)w->next * row_bytes;
     w->next += n;
+    if (!b->set) {
+        cn_blas_product_f32(n, CN_BENCH_COLS, CN_BENCH_TOKENS, (const float *)(const void *)rows,
+                            b->panel_memory, w->y);
+        return (double)n * CN_BENCH_COLS;
+    }
+    const struct cn_kernels *k = &b->set->kernels;
     switch (b->job) {
     case CN_JOB_GEMV:
         k->gemv(n, CN_BENCH_COLS, rows, row_bytes, &b->act, w->y);
@@ -209,15 +224,36 @@ static double step(void *context, int thread)
     return (double)n * CN_BENCH_COLS;
 }
 
+/* What the rounds of one kernel come to. rate: [n], sorted on return. */
+static void summarise(const struct cn_format *format, double *rate, double *ratio, double *cycles,
+                      int n_rounds, double tokens, struct cn_kernel_rate *out)
+{
+    const size_t n = (size_t)n_rounds;
+    double per_s = cn_median(rate, n); /* and sorts them */
+    out->spread = (cn_quantile(rate, n, 0.75) - cn_quantile(rate, n, 0.25)) / 2 / per_s;
+    out->bytes_per_s = per_s * format->block_bytes / format->block_elems;
+    out->weights_per_s = per_s * tokens;
+    out->ratio_to_ref = cn_median(ratio, n);
+    out->cycles_per_weight = cn_median(cycles, n) / tokens;
+    out->n_samples = n_rounds;
+}
+
 bool cn_kernel_bench_run(struct cn_kernel_bench *b, const struct cn_format *format,
                          const struct cn_kernel_set *sets, int n_sets, enum cn_job job,
-                         double seconds, struct cn_kernel_rate *rates)
+                         double seconds, struct cn_kernel_rate *rates,
+                         struct cn_yardstick *yardstick)
 {
-    double rate[CN_N_TIERS][MAX_ROUNDS], ratio[CN_N_TIERS][MAX_ROUNDS];
-    double cycles[CN_N_TIERS][MAX_ROUNDS];
+    /* The last is OpenBLAS. */
+    double rate[CN_N_TIERS + 1][MAX_ROUNDS], ratio[CN_N_TIERS + 1][MAX_ROUNDS];
+    double cycles[CN_N_TIERS + 1][MAX_ROUNDS], beside[CN_N_TIERS][MAX_ROUNDS];
+    const bool blas = yardstick && job == CN_JOB_GEMM && format == &cn_formats[CN_TYPE_f32] &&
+                      cn_blas_there(NULL);
+    if (yardstick)
+        yardstick->measured = blas;
     if (!set_format(b, format))
         return false;
     const double tokens = is_gemm(job) ? CN_BENCH_TOKENS : 1;
+    const int n_ways = n_sets + blas;
     b->job = job;
     b->step_rows = (int64_t)(STEP_BYTES / cn_row_bytes(format, CN_BENCH_COLS)) + 1;
     int n_rounds = 0;
@@ -225,10 +261,10 @@ bool cn_kernel_bench_run(struct cn_kernel_bench *b, const struct cn_format *form
     /* Round -1 warms up. A slow reference takes longer than its share: then there are fewer
      * rounds. */
     for (int round = -1; round < MAX_ROUNDS; round++) {
-        for (int s = 0; s < n_sets; s++) {
-            if (s > 0 && !sets[s].own[job])
+        for (int s = 0; s < n_ways; s++) {
+            if (s > 0 && s < n_sets && !sets[s].own[job])
                 continue;
-            b->set = &sets[s];
+            b->set = s < n_sets ? &sets[s] : NULL;
             if (is_gemm(job))
                 set_gemm(b);
             double start = cn_seconds();
@@ -241,23 +277,46 @@ bool cn_kernel_bench_run(struct cn_kernel_bench *b, const struct cn_format *form
             rate[s][round] = r.cpu;
             ratio[s][round] = r.cpu / rate[0][round];
             cycles[s][round] = r.cycles;
+            for (int i = 0; s == n_sets && i < n_sets; i++)
+                if (i == 0 || sets[i].own[job])
+                    beside[i][round] = rate[i][round] / r.cpu;
         }
         n_rounds = round + 1;
         if (round >= 4 && ref_s > 3 * seconds)
             break;
     }
-    for (int s = 0; s < n_sets; s++) {
-        if (s > 0 && !sets[s].own[job])
+    for (int s = 0; s < n_ways; s++) {
+        if (s > 0 && s < n_sets && !sets[s].own[job])
             continue;
-        struct cn_kernel_rate *out = &rates[s];
-        const size_t n = (size_t)n_rounds;
-        double per_s = cn_median(rate[s], n); /* and sorts them */
-        out->spread = (cn_quantile(rate[s], n, 0.75) - cn_quantile(rate[s], n, 0.25)) / 2 / per_s;
-        out->bytes_per_s = per_s * format->block_bytes / format->block_elems;
-        out->weights_per_s = per_s * tokens;
-        out->ratio_to_ref = cn_median(ratio[s], n);
-        out->cycles_per_weight = cn_median(cycles[s], n) / tokens;
-        out->n_samples = n_rounds;
+        summarise(format, rate[s], ratio[s], cycles[s], n_rounds, tokens,
+                  s < n_sets ? &rates[s] : &yardstick->rate);
+        if (blas && s < n_sets)
+            yardstick->ratio[s] = cn_median(beside[s], (size_t)n_rounds);
     }
     return true;
+}
+
+bool cn_float_gemm_measure(uint32_t tiers, int n_threads, double seconds,
+                           struct cn_float_gemm *result)
+{
+    const struct cn_format *format = &cn_formats[CN_TYPE_f32];
+    struct cn_kernel_bench *b = cn_kernel_bench_create(n_threads);
+    struct cn_kernel_set sets[CN_N_TIERS];
+    struct cn_kernel_rate rates[CN_N_TIERS];
+    struct cn_yardstick yardstick;
+    const int n = cn_kernel_sets(format, tiers, sets);
+    *result = (struct cn_float_gemm){ .openblas = (double)NAN };
+    for (int i = 0; i < CN_N_TIERS; i++)
+        result->gflops[i] = (double)NAN;
+    if (!b)
+        return false;
+    const bool ok =
+        cn_kernel_bench_run(b, format, sets, n, CN_JOB_GEMM, seconds, rates, &yardstick);
+    for (int s = 0; ok && s < n; s++)
+        if (sets[s].own[CN_JOB_GEMM])
+            result->gflops[sets[s].tier] = 2e-9 * rates[s].weights_per_s;
+    if (ok && yardstick.measured)
+        result->openblas = 2e-9 * yardstick.rate.weights_per_s;
+    cn_kernel_bench_free(b);
+    return ok;
 }

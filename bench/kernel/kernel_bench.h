@@ -26,6 +26,13 @@ struct cn_kernel_rate {
     int n_samples;
 };
 
+/* How our float GEMM stands beside OpenBLAS's sgemm, of the same product. */
+struct cn_yardstick {
+    bool measured;
+    struct cn_kernel_rate rate; /* OpenBLAS's */
+    double ratio[CN_N_TIERS];   /* sets[i]'s speed by its, median over the rounds */
+};
+
 struct cn_kernel_bench;
 
 /* Threads of one run, at most cn_available_cores(). NULL if out of memory. */
@@ -38,9 +45,23 @@ size_t cn_kernel_bench_bytes(const struct cn_kernel_bench *b);
 enum { CN_BENCH_COLS = 4096, CN_BENCH_TOKENS = 128 };
 
 /* Times `job` with each set that has a kernel of its own for it (and sets[0], `ref`), in about
- * `seconds` per set; rates of the others are left alone. False if out of memory. */
+ * `seconds` per set; rates of the others are left alone. The GEMM of f32 has a yardstick where
+ * OpenBLAS is there, which takes its turns with the tiers; yardstick may be NULL. False if out of
+ * memory. */
 bool cn_kernel_bench_run(struct cn_kernel_bench *b, const struct cn_format *format,
                          const struct cn_kernel_set *sets, int n_sets, enum cn_job job,
-                         double seconds, struct cn_kernel_rate *rates);
+                         double seconds, struct cn_kernel_rate *rates,
+                         struct cn_yardstick *yardstick);
+
+/* The float GEMM of each tier beside OpenBLAS's sgemm: 10^9 multiplications and additions per
+ * second of CPU time, of all threads together. NaN: not of the mask; not there. */
+struct cn_float_gemm {
+    double gflops[CN_N_TIERS];
+    double openblas;
+};
+
+/* About `seconds` for each. False if out of memory. */
+bool cn_float_gemm_measure(uint32_t tiers, int n_threads, double seconds,
+                           struct cn_float_gemm *result);
 
 #endif

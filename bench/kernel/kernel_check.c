@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "bench/kernel/kernel_check.h"
 
+#include "bench/kernel/blas.h"
 #include "bench/kernel/blocked_check.h"
 #include "bench/kernel/checker.h"
 
@@ -95,6 +96,39 @@ static double product(int64_t n_cols, const struct row *row, const double *a, do
     }
     *magnitude = row->huge ? HUGE_VAL : top;
     return sum;
+}
+
+/* The exact products of a float format's rows w [n_rows][n_cols] with the activations a
+ * [n_tokens][n_cols], [n_tokens][n_rows], by OpenBLAS in double: a reference that shares nothing
+ * with what it checks. NULL where OpenBLAS is not there, where a number is not finite (what comes
+ * of those is not its promise), or where memory is short: products are then made one by one. */
+static double *reference_products(const struct cn_format *f, int64_t n_rows, int64_t n_cols,
+                                  int64_t n_tokens, const uint8_t *w, size_t row_bytes,
+                                  const double *a)
+{
+    if (f->ref->kernels.panel.sub || n_rows == 0 || !cn_blas_there(NULL))
+        return NULL;
+    const size_t n = (size_t)(n_rows * n_cols), m = (size_t)(n_tokens * n_cols);
+    double *y = malloc((size_t)(n_rows * n_tokens) * sizeof *y), *rows = malloc(n * sizeof *rows);
+    float *row = malloc((size_t)n_cols * sizeof *row);
+    bool ok = y && rows && row;
+    for (int64_t r = 0; ok && r < n_rows; r++) {
+        f->ref->dequantize(n_cols, w + (size_t)r * row_bytes, row);
+        for (int64_t c = 0; c < n_cols; c++) {
+            rows[r * n_cols + c] = (double)row[c];
+            ok &= isfinite(row[c]) != 0;
+        }
+    }
+    for (size_t i = 0; ok && i < m; i++)
+        ok = isfinite(a[i]);
+    if (ok)
+        cn_blas_product_f64(n_rows, n_cols, n_tokens, rows, a, y);
+    free(rows);
+    free(row);
+    if (ok)
+        return y;
+    free(y);
+    return NULL;
 }
 
 /* Whether a kernel's number will do. Nothing is asked where floats may overflow. */
@@ -203,16 +237,19 @@ static bool gemv_case(struct cn_checker *c, const struct cn_format *f, const str
     }
     go_on = true;
     cn_check_intact(c, result, where);
+    double *reference = reference_products(f, n_rows, n_cols, 1, w, row_bytes, a);
     for (int64_t r = 0; r < n_rows; r++) {
         double magnitude;
         define_row(f, n_cols, w + (size_t)r * row_bytes, tmp, &row);
         double expected = product(n_cols, &row, a, &magnitude);
+        expected = reference ? reference[r] : expected;
         if (check_product(result, f, n_cols, y[r], expected, magnitude))
             continue;
         cn_check_fail(result, "%s: row %lld is %.9g, expected %.9g +- %.2g", where, (long long)r,
                       (double)y[r], expected, cn_product_bound(f, n_cols, magnitude));
         break;
     }
+    free(reference);
 done:
     free(a);
     free(row.w);
@@ -399,7 +436,7 @@ static bool check_gemm_results(struct cn_checker *c, const struct cn_format *f,
                                struct cn_check *result)
 {
     const size_t n = (size_t)g->n_cols, m = (size_t)g->n_tokens;
-    double *a = malloc(n * m * sizeof *a);
+    double *a = malloc(n * m * sizeof *a), *reference = NULL;
     struct row row = { .w = malloc(n * sizeof(float)), .reach = malloc(n * sizeof(float)) };
     void *tmp = malloc(padded_bytes(g->n_cols) + n / 8 * sizeof(float));
     uint8_t *acts = malloc(n * 2 + 64);
@@ -417,10 +454,12 @@ static bool check_gemm_results(struct cn_checker *c, const struct cn_format *f,
                               .sum16 = (int16_t *)(void *)(d + 2 * (n / 32)) };
         act_values(c, f->act, g->n_cols, g->x + t * g->n_cols, &act, a + t * g->n_cols);
     }
+    reference = reference_products(f, g->n_rows, g->n_cols, g->n_tokens, g->w, g->row_bytes, a);
     for (int64_t r = 0; r < g->n_rows; r++) {
         define_row(f, g->n_cols, (const uint8_t *)g->w + (size_t)r * g->row_bytes, tmp, &row);
         for (int64_t t = 0; t < g->n_tokens; t++) {
             double magnitude, expected = product(g->n_cols, &row, a + t * g->n_cols, &magnitude);
+            expected = reference ? reference[t * g->n_rows + r] : expected;
             float got = g->y[t * g->y_stride + r];
             if (check_product(result, f, g->n_cols, got, expected, magnitude))
                 continue;
@@ -432,6 +471,7 @@ static bool check_gemm_results(struct cn_checker *c, const struct cn_format *f,
     }
     good = true;
 done:
+    free(reference);
     free(a);
     free(row.w);
     free(row.reach);

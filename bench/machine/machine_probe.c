@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "bench/machine/machine_probe.h"
 
-#include "base/layout.h"
 #include "base/clock.h"
+#include "base/layout.h"
 #include "bench/machine/probe.h"
 #include "bench/stats/stats.h"
 #include "quant/peak.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "bench/machine/probe.h"
 
-#include "base/layout.h"
 #include "base/clock.h"
+#include "base/layout.h"
 
 #include <linux/perf_event.h>
 #include <math.h>

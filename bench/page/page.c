@@ -10,14 +10,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Neighbours of one kind share an element, which the next one of another kind closes. */
+/* Findings that follow each other share one list, and so do plots one grid. Whatever comes next
+ * and is of another kind closes it. */
 enum group { GROUP_NONE, GROUP_FINDINGS, GROUP_PLOTS };
 
 struct cn_page {
     char *title;
     char *nav_text, *body_text;
     size_t nav_bytes, body_bytes;
-    FILE *nav, *body; /* memory streams over those */
+    FILE *nav, *body; /* streams that write into the two texts above */
     enum group group;
     bool in_section;
     int n_plots;
@@ -114,6 +115,22 @@ void cn_page_note(struct cn_page *p, const char *format, ...)
     va_end(args);
 }
 
+void cn_page_lead(struct cn_page *p, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    paragraph(p, "<p class=\"lead\">", format, args);
+    va_end(args);
+}
+
+void cn_page_warning(struct cn_page *p, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    paragraph(p, "<p class=\"warning\">", format, args);
+    va_end(args);
+}
+
 void cn_page_code(struct cn_page *p, const char *text)
 {
     enter(p, GROUP_NONE);
@@ -186,7 +203,7 @@ enum cn_status cn_page_save(struct cn_page *p, const char *path, struct cn_error
 {
     struct cn_outfile *file;
     enter(p, GROUP_NONE);
-    /* A memory stream fails for one reason. */
+    /* A stream into memory can only fail because memory runs out. */
     CN_RETURN_IF(fflush(p->nav) != 0 || fflush(p->body) != 0 || ferror(p->nav) || ferror(p->body),
                  CN_ERR_MEMORY, err, "out of memory");
     CN_TRY(cn_outfile_create(path, &file, err));

@@ -21,24 +21,33 @@ struct cn_plot;
 struct cn_page *cn_page_create(const char *title);
 void cn_page_free(struct cn_page *p);
 
-/* A chapter, listed at the top. id: [a-z-]+, unique: what a link names behind '#'. */
+/* Begins a chapter, which the top of the page lists. `id` is what a link names behind '#':
+ * unique, of the letters a to z and '-'. */
 void cn_page_section(struct cn_page *p, const char *id, const char *title);
 void cn_page_heading(struct cn_page *p, const char *title); /* inside a chapter */
 
-/* A paragraph; one in small print. */
+/* Appends a paragraph; the second one is in small print. */
 __attribute__((format(printf, 2, 3))) void cn_page_text(struct cn_page *p, const char *format, ...);
 __attribute__((format(printf, 2, 3))) void cn_page_note(struct cn_page *p, const char *format, ...);
 
-/* Lines as they are, in a fixed width. */
+/* Appends a paragraph in larger print, to be read first; the second one stands in a box, because
+ * it qualifies all that follows. */
+__attribute__((format(printf, 2, 3))) void cn_page_lead(struct cn_page *p, const char *format, ...);
+__attribute__((format(printf, 2, 3))) void cn_page_warning(struct cn_page *p, const char *format,
+                                                           ...);
+
+/* Appends lines unchanged, in letters of one width. */
 void cn_page_code(struct cn_page *p, const char *text);
 
-/* A statement and below it the evidence. Those without a gap between them are one numbered list. */
+/* Appends a statement with its evidence below. Findings that follow each other form one numbered
+ * list. */
 void cn_page_finding(struct cn_page *p, const char *statement, const char *evidence);
 
-/* What columns have a title (base/table.h), all rows. sortable: by a click on a title, and in a
- * box of its own that scrolls. */
+/* Appends all rows of a table, with the columns that have a title (base/table.h). A sortable one
+ * is sorted by a click on a title, and scrolls in a box of its own. */
 void cn_page_table(struct cn_page *p, const struct cn_table *t, bool sortable);
-/* The same, sortable, folded up under a title until it is asked for (or printed). */
+/* Appends a sortable table that is folded up under its title until a reader opens it, or prints
+ * the page. */
 void cn_page_folded_table(struct cn_page *p, const struct cn_table *t, const char *title);
 
 /* A plot with its legend and, above it, a title that says what is seen. Several in a row share the

@@ -30,7 +30,7 @@ struct series {
 };
 
 struct cn_plot {
-    char *x_label, *y_label;
+    char *x_label, *y_label, *note;
     bool log_x, log_y, from_zero, broken;
     char **rows;
     int n_rows;
@@ -82,6 +82,7 @@ void cn_plot_free(struct cn_plot *p)
     free(p->rows);
     free(p->x_label);
     free(p->y_label);
+    free(p->note);
     free(p);
 }
 
@@ -94,6 +95,13 @@ void cn_plot_log(struct cn_plot *p, bool x, bool y)
 void cn_plot_from_zero(struct cn_plot *p)
 {
     p->from_zero = true;
+}
+
+void cn_plot_note(struct cn_plot *p, const char *text)
+{
+    free(p->note);
+    p->note = strdup(text);
+    p->broken |= !p->note;
 }
 
 int cn_plot_row(struct cn_plot *p, const char *name)
@@ -129,7 +137,7 @@ void cn_plot_series(struct cn_plot *p, enum cn_plot_style style, const char *tit
     p->n_series++;
 }
 
-/* What is drawn of a value: on a logarithmic axis nothing but numbers above 0. */
+/* Whether an axis can show a value: a logarithmic one shows numbers above 0 only. */
 static bool drawable(double v, bool logarithmic)
 {
     return isfinite(v) && (!logarithmic || v > 0);
@@ -175,7 +183,7 @@ int cn_plot_count(const struct cn_plot *p)
 /* ---- the script --------------------------------------------------------------------------------
  */
 
-/* An axis: what it has to show, in the logarithm's numbers where it is logarithmic. */
+/* The values that an axis has to show. Those of a logarithmic axis are kept as logarithms. */
 struct range {
     double lo, hi;
     bool logarithmic;
@@ -202,7 +210,8 @@ static void widen(struct range *r, bool from_zero)
     r->hi += 0.08 * span;
 }
 
-/* Less than a factor of 4 is shown as well by a straight axis, which has rounder numbers. */
+/* An axis that spans less than a factor of 4 is made straight: it shows as much, and has rounder
+ * numbers. */
 static void flatten(struct range *r)
 {
     if (!r->logarithmic || !(r->hi - r->lo < log10(4)))
@@ -331,7 +340,19 @@ static bool overlap(const struct box *a, const struct box *b)
            b->y < a->y + a->height;
 }
 
-enum { MAX_LABELS = 60 };
+enum { MAX_LABELS = 400 };
+
+/* Labels on a plot: where they lie, and those that found no room and stand in the legend under a
+ * number. */
+struct labels {
+    struct box boxes[MAX_LABELS];
+    int n;
+    struct {
+        const char *text;
+        int colour;
+    } keys[MAX_LABELS];
+    int n_keys;
+};
 
 static bool is_free(const struct cn_plot *p, const struct range *x, const struct range *y,
                     const struct box *b, const struct box *others, int n_others)
@@ -346,31 +367,71 @@ static bool is_free(const struct cn_plot *p, const struct range *x, const struct
     return true;
 }
 
-/* Labels stand right above their points; one that would lie on another or on a point is left out.
- */
-static void put_labels(const struct cn_plot *p, const struct range *x, const struct range *y,
-                       FILE *f)
+/* Sides of a point: above or below it, to the right or left, so many lines away. */
+struct side {
+    bool below, left;
+    int lines;
+};
+
+/* Where a label of so many characters would lie. */
+static struct box beside(const struct range *x, const struct range *y, const struct point *at,
+                         size_t n_chars, const struct side *side)
 {
-    struct box boxes[MAX_LABELS];
-    int n = 0;
+    const double height = 16.0 / (HEIGHT - FRAME_HEIGHT);
+    struct box b = { place(x, at->x) + 0.01, place(y, at->y) + 0.015 + side->lines * height,
+                     (double)n_chars * TEXT_WIDTH / (WIDTH - 90), height };
+    if (side->left)
+        b.x -= b.width + 0.02;
+    if (side->below)
+        b.y -= (1 + 2 * side->lines) * height + 0.03;
+    return b;
+}
+
+/* Puts a label at the first side of its point where it lies on nothing else. A number (which stands
+ * for a label that found no side) may lie farther away, and in the end on something. False: it
+ * found none. */
+static bool put_label(const struct cn_plot *p, const struct range *x, const struct range *y,
+                      const struct point *at, const char *text, bool number, struct labels *l,
+                      FILE *f)
+{
+    struct side side = { false, false, 0 };
+    struct box b;
+    bool found = false;
+    for (int i = 0; i < (number ? 8 : 4) && !found; i++) {
+        side = (struct side){ i & 2, i & 1, i / 4 };
+        b = beside(x, y, at, strlen(text), &side);
+        found = b.x >= 0 && b.x + b.width <= 0.99 && b.y >= 0 && b.y + b.height <= 1.03 &&
+                is_free(p, x, y, &b, l->boxes, l->n);
+    }
+    if (!found && !number)
+        return false;
+    if (!found) {
+        side = (struct side){ false, false, 0 };
+        b = beside(x, y, at, strlen(text), &side);
+    }
+    l->boxes[l->n++] = b;
+    fputs("set label ", f);
+    quoted(text, MAX_ROW_NAME, f);
+    fprintf(f, " at %.9g,%.9g %s offset %s,%.2f font ',11'\n", at->x, at->y,
+            side.left ? "right" : "left", side.left ? "-0.4" : "0.4",
+            (side.below ? -1 : 1) * (0.55 + side.lines));
+    return true;
+}
+
+/* Every point that has a label shows it, or a number that the legend explains. */
+static void put_labels(const struct cn_plot *p, const struct range *x, const struct range *y,
+                       struct labels *l, FILE *f)
+{
     for (int s = 0; s < p->n_series; s++)
-        for (int i = 0; i < p->series[s].n_points && n < MAX_LABELS; i++) {
+        for (int i = 0; i < p->series[s].n_points && l->n < MAX_LABELS; i++) {
             const struct point *at = &p->series[s].points[i];
-            if (!at->label)
+            char number[16];
+            if (!at->label || put_label(p, x, y, at, at->label, false, l, f))
                 continue;
-            struct box b = { place(x, at->x) + 0.01, place(y, at->y) + 0.015,
-                             (double)strlen(at->label) * TEXT_WIDTH / (WIDTH - 90),
-                             16.0 / (HEIGHT - FRAME_HEIGHT) };
-            bool left = b.x + b.width > 0.98;
-            if (left)
-                b.x -= b.width + 0.02;
-            if (!is_free(p, x, y, &b, boxes, n))
-                continue;
-            boxes[n++] = b;
-            fputs("set label ", f);
-            quoted(at->label, MAX_ROW_NAME, f);
-            fprintf(f, " at %.9g,%.9g %s offset %s,0.55 font ',11'\n", at->x, at->y,
-                    left ? "right" : "left", left ? "-0.4" : "0.4");
+            l->keys[l->n_keys].text = at->label;
+            l->keys[l->n_keys++].colour = p->series[s].number % N_COLOURS + 1;
+            snprintf(number, sizeof number, "%d", l->n_keys);
+            put_label(p, x, y, at, number, true, l, f);
         }
 }
 
@@ -421,7 +482,8 @@ static void put_series(const struct cn_plot *p, const struct range *y, FILE *f)
     fputs("\n", f);
 }
 
-static void put_script(const struct cn_plot *p, const char *id, const char *svg_path, FILE *f)
+static void put_script(const struct cn_plot *p, const char *id, const char *svg_path,
+                       struct labels *labels, FILE *f)
 {
     struct range x, y;
     int height = p->n_rows ? FRAME_HEIGHT + ROW_HEIGHT * p->n_rows : HEIGHT;
@@ -435,7 +497,7 @@ static void put_script(const struct cn_plot *p, const char *id, const char *svg_
         "set grid %s back lw 1 dt 1 lc rgb '#%02x0000'\n",
         WIDTH, height, id, svg_path, p->n_rows ? "x" : "x y", N_COLOURS + 1);
     put_axes(p, &x, &y, f);
-    put_labels(p, &x, &y, f);
+    put_labels(p, &x, &y, labels, f);
     put_series(p, &y, f);
 }
 
@@ -491,7 +553,7 @@ static void recolour(const char *svg, const char *id, FILE *out)
     }
 }
 
-static void put_legend(const struct cn_plot *p, FILE *out)
+static void put_legend(const struct cn_plot *p, const struct labels *labels, FILE *out)
 {
     fputs("<ul class=\"legend\">\n", out);
     for (int s = 0; s < p->n_series; s++) {
@@ -508,7 +570,18 @@ static void put_legend(const struct cn_plot *p, FILE *out)
         cn_html_text(a->title, out);
         fputs("</li>\n", out);
     }
+    for (int i = 0; i < labels->n_keys; i++) {
+        fprintf(out, "<li><span style=\"color: var(--s%d)\">%d</span> ", labels->keys[i].colour,
+                i + 1);
+        cn_html_text(labels->keys[i].text, out);
+        fputs("</li>\n", out);
+    }
     fputs("</ul>\n", out);
+    if (p->note) {
+        fputs("<p class=\"note\">", out);
+        cn_html_text(p->note, out);
+        fputs("</p>\n", out);
+    }
 }
 
 /* The file's text, or NULL. */
@@ -537,7 +610,8 @@ static bool run_gnuplot(const char *script)
 }
 
 /* Has gnuplot draw the plot with files in `folder`. The SVG, which the caller frees, or NULL. */
-static char *draw(const struct cn_plot *p, const char *id, const char *folder)
+static char *draw(const struct cn_plot *p, const char *id, const char *folder,
+                  struct labels *labels)
 {
     char script[4096], image[4096], *svg = NULL;
     snprintf(script, sizeof script, "%s/plot.gp", folder);
@@ -545,7 +619,7 @@ static char *draw(const struct cn_plot *p, const char *id, const char *folder)
     FILE *f = fopen(script, "w");
     if (!f)
         return NULL;
-    put_script(p, id, image, f);
+    put_script(p, id, image, labels, f);
     if (fclose(f) == 0 && run_gnuplot(script))
         svg = slurp(image);
     unlink(script);
@@ -560,7 +634,8 @@ bool cn_plot_write(const struct cn_plot *p, const char *id, const char *title, F
     if (p->broken || cn_plot_count(p) == 0 ||
         cn_temporary_folder(folder, sizeof folder, "'", NULL) != CN_OK)
         return false;
-    char *svg = draw(p, id, folder);
+    struct labels *labels = calloc(1, sizeof *labels);
+    char *svg = labels ? draw(p, id, folder, labels) : NULL;
     rmdir(folder);
     const char *view = svg ? strstr(svg, "viewBox=\"") : NULL;
     const char *body = view ? strstr(view, "<g id=\"gnuplot_canvas\"") : NULL;
@@ -571,10 +646,11 @@ bool cn_plot_write(const struct cn_plot *p, const char *id, const char *title, F
         cn_html_text(title, out);
         fputs("\">\n", out);
         recolour(body, id, out);
-        put_legend(p, out);
+        put_legend(p, labels, out);
     } else {
         body = NULL;
     }
+    free(labels);
     free(svg);
     return body;
 }

@@ -21,14 +21,17 @@ enum { CN_PLOT_SERIES = 24 };
 
 struct cn_plot;
 
-/* Labels of the axes, with units. The caller frees it. NULL if out of memory. */
+/* Begins a plot whose axes have these labels, units included. The caller frees it. NULL if out
+ * of memory. */
 struct cn_plot *cn_plot_create(const char *x_label, const char *y_label);
 void cn_plot_free(struct cn_plot *p);
 
-/* Logarithmic axes: only values > 0 are drawn. */
+/* Makes axes logarithmic. Values that are not above 0 are then left out. */
 void cn_plot_log(struct cn_plot *p, bool x, bool y);
 /* The x axis (of rows) or the y axis starts at 0. */
 void cn_plot_from_zero(struct cn_plot *p);
+/* Puts a line of small print below the legend, such as what the plot does not show. */
+void cn_plot_note(struct cn_plot *p, const char *text);
 /* Names row 0 (the topmost), 1, ... of DOTS and BARS. Returns its number. */
 int cn_plot_row(struct cn_plot *p, const char *name);
 
@@ -37,10 +40,11 @@ int cn_plot_row(struct cn_plot *p, const char *name);
  * are left out. */
 void cn_plot_series(struct cn_plot *p, enum cn_plot_style style, const char *title,
                     const char *like);
-/* Adds a point to the last series. lo, hi: the interval (NaN: none). label: beside the point where
- * there is room (NULL: none). Values that are not finite are left out. */
+/* Adds a point to the last series. lo, hi: the interval (NaN: none). label: beside the point or,
+ * where there is no room, in the legend under a number that stands there (NULL: none). Values that
+ * are not finite are left out. */
 void cn_plot_point(struct cn_plot *p, double x, double y, double lo, double hi, const char *label);
-/* Points there are; a plot without any is not worth drawing. */
+/* How many points the plot has; without any it is not worth drawing. */
 int cn_plot_count(const struct cn_plot *p);
 
 /* Writes the <svg> and its legend; `id` is unique on the page, `title` is for those who cannot see

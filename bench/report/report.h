@@ -24,8 +24,8 @@ struct cn_report_text {
     size_t n;
 };
 
-/* A page of such tables, and of what they show of speed against bits per weight. head: lines of
- * text above them, or NULL. */
+/* Writes a page of such tables, and plots what they show of speed against bits per weight.
+ * `head` (NULL: nothing) is text that stands above them. */
 enum cn_status cn_report_tables(const struct cn_report_text *tables, size_t n_tables,
                                 const char *head, const char *out, struct cn_error *err);
 

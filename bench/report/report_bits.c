@@ -43,14 +43,20 @@ static size_t medians_by_bits(const struct cn_report *r, int first, int setting,
     return n;
 }
 
-/* All series of one metric; how many there were. */
+/* 0 lies inside the interval of the slope. */
+static bool is_flat(const struct cn_line *line)
+{
+    return line->slope_lo <= 0 && line->slope_hi >= 0;
+}
+
+/* Tells of every series of one metric. Returns how many there were. */
 static int lines_of_metric(struct cn_findings *j, struct cn_metric m)
 {
     const struct cn_report *r = j->r;
     double *x = malloc(2 * (size_t)(r->n_files + 1) * sizeof *x), *y = x + r->n_files;
     struct cn_say s = { "" }, e = { "" };
     struct cn_line one = { 0 };
-    int n = 0, straight = 0, bent = 0, one_file = 0, one_setting = 0;
+    int n = 0, straight = 0, bent = 0, flat = 0, one_file = 0, one_setting = 0;
     double r2_lo = (double)INFINITY, r2_hi = -(double)INFINITY;
     for (int f = 0; x && j->ok && f < r->n_files; f++)
         for (int c = 0; cn_first_of_model(r, f) && c < r->n_settings; c++) {
@@ -66,6 +72,7 @@ static int lines_of_metric(struct cn_findings *j, struct cn_metric m)
             n++;
             straight += line.r2 >= 0.9;
             bent += line.p_curved < 0.05;
+            flat += is_flat(&line);
             r2_lo = fmin(r2_lo, line.r2);
             r2_hi = fmax(r2_hi, line.r2);
             one = line;
@@ -76,21 +83,36 @@ static int lines_of_metric(struct cn_findings *j, struct cn_metric m)
     free(x);
     if (!j->ok || n == 0)
         return n;
-    const char *unit = cn_metric_info(m.kind)->unit, *setting = r->settings[one_setting].name;
+    const char *unit = cn_metric_unit(j->r, m.kind), *setting = r->settings[one_setting].name;
     cn_say_metric(j->r, &s, m);
     cn_capital(&s);
-    if (n == 1)
-        cn_say(&s,
-               " of %s%s%s: %s. A straight line explains %.1f%% of the variance; a bit per weight "
-               "makes %+.4g %s (95%% interval %+.4g to %+.4g).",
-               r->files[one_file].model, cn_comma(setting), setting, straight ? "yes" : "no",
-               100 * one.r2, one.slope, unit, one.slope_lo, one.slope_hi);
-    else
+    if (n == 1) {
+        cn_say(&s, " of %s%s%s: ", r->files[one_file].model, cn_comma(setting), setting);
+        if (flat)
+            cn_say(&s,
+                   "no slope: a bit per weight more makes between %+.4g and %+.4g %s (95%% "
+                   "interval), and that may be nothing, ",
+                   one.slope_lo, one.slope_hi, unit);
+        else
+            cn_say(&s,
+                   "%s. A straight line explains %.1f%% of the variance; a bit per weight "
+                   "makes %+.4g %s (95%% interval %+.4g to %+.4g), ",
+                   straight ? "yes" : "no", 100 * one.r2, one.slope, unit, one.slope_lo,
+                   one.slope_hi);
+        cn_say_p(&s, "p", one.p);
+        cn_say(&s, ".");
+    } else {
         cn_say(&s,
                ": a straight line explains at least 90%% of the variance in %d of %d series "
                "(a model in a setting each).",
                straight, n);
-    if (bent)
+        if (flat)
+            cn_say(&s, " %d of them %s no slope: 0 lies inside the interval.", flat,
+                   flat == 1 ? "has" : "have");
+    }
+    if (bent && n == 1)
+        cn_say(&s, " But it bends: a line is not the whole story.");
+    else if (bent)
         cn_say(&s, " But %d of them bend%s: a line is not the whole story there.", bent,
                bent == 1 ? "s" : "");
     cn_say(&e, "Least squares through the medians of the quantisations: R\u00b2 ");
@@ -208,7 +230,8 @@ void cn_find_threshold(struct cn_findings *j)
     int n_axes, told = 0;
     if (!(j->ok = cn_quality_axes(r, &axes, &n_axes)))
         return;
-    /* One axis tells it: perplexity if there is one, since the axes come in this order. */
+    /* One axis is enough. Perplexity comes first among them, so it is the one where it was
+     * measured. */
     for (int a = 0; a < n_axes && told == 0; a++)
         for (int f = 0; j->ok && f < r->n_files; f++)
             if (cn_first_of_model(r, f))

@@ -48,8 +48,8 @@ int cn_compare_partner(const struct cn_report *r, int iq)
 
 bool cn_compare_pairs(double *a, double *b, size_t n, struct cn_comparison *c)
 {
-    /* Equal ratios are ties, whatever their last bits say. Against the margins there are none to
-     * speak of, and p is to be the one that `carnot compare` prints. */
+    /* Ratios that are equal but for their last bits are ties. The tests against the margins have
+     * hardly any ties, and their p is to be the one that `carnot compare` prints. */
     const struct cn_rank_options of_ratios = { .digits = 12 }, of_margins = { 0 };
     size_t kept = 0;
     for (size_t i = 0; i < n; i++)
@@ -74,10 +74,21 @@ bool cn_compare_pairs(double *a, double *b, size_t n, struct cn_comparison *c)
         cn_summarise(sorted, kept, &c->of_a);
         cn_summarise(sorted + kept, kept, &c->of_b);
         ok = cn_comparison_equivalence(c, a, b, CN_COMPARE_MARGIN, &of_margins);
+        if (isnan(c->tost.estimate) && kept) /* one pair has a ratio and no interval */
+            c->tost.estimate = c->of_b.median / c->of_a.median;
     }
     free(sorted);
     free(logs);
     return ok;
+}
+
+enum cn_verdict cn_compare_judge(const struct cn_comparison *c)
+{
+    return c->of_a.n < CN_COMPARE_MIN ? CN_VERDICT_TOO_FEW
+           : c->tost.p < 0.05         ? CN_VERDICT_SAME
+           : !(c->p_holm < 0.05)      ? CN_VERDICT_OPEN
+           : c->test.effect > 0       ? CN_VERDICT_HIGHER
+                                      : CN_VERDICT_LOWER;
 }
 
 /* Holm's correction over the list, then a verdict on each. */
@@ -97,11 +108,7 @@ static bool judge(struct cn_k_iq *list, int n)
         struct cn_comparison *c = &list[i].c;
         c->p_holm = p[i];
         c->n_tests = n_tests;
-        list[i].verdict = c->of_a.n < CN_COMPARE_MIN ? CN_VERDICT_TOO_FEW
-                          : c->tost.p < 0.05         ? CN_VERDICT_SAME
-                          : !(p[i] < 0.05)           ? CN_VERDICT_OPEN
-                          : c->test.effect > 0       ? CN_VERDICT_HIGHER
-                                                     : CN_VERDICT_LOWER;
+        list[i].verdict = cn_compare_judge(c);
     }
     free(p);
     return ok;
@@ -126,6 +133,10 @@ static bool compare_in(const struct cn_report *r, int k, int iq, int setting, st
     x->c.b = r->files[iq].quant;
     size_t pairs = cn_metric_pairs(r, ga, gb, m, a, a + room);
     bool ok = cn_compare_pairs(a, a + room, pairs, &x->c);
+    struct cn_report quiet = *r;
+    quiet.quiet_only = true;
+    pairs = cn_metric_pairs(&quiet, ga, gb, m, a, a + room);
+    ok = ok && cn_compare_pairs(a, a + room, pairs, &x->quiet);
     *n += x->c.of_a.n > 0;
     free(a);
     return ok;

@@ -12,9 +12,10 @@ enum {
     CN_COMPARE_MIN = 6, /* pairs; with fewer no p of the exact test is below 0.05 */
 };
 
-/* Differences below this are not worth naming: the margin of equivalence. */
+/* The margin of equivalence: a difference below it is not worth naming. */
 #define CN_COMPARE_MARGIN 0.05
-/* K and IQ count as of equal bits if theirs differ by less. */
+/* A K and an IQ type count as of equal bits if their bits per weight differ by less than this
+ * share. */
 #define CN_COMPARE_BITS 0.15
 
 enum cn_verdict {
@@ -25,11 +26,12 @@ enum cn_verdict {
     CN_VERDICT_OPEN    /* neither */
 };
 
-/* The K type (a) and the IQ type (b) of a model. */
+/* The K type (a) and the IQ type (b) of a model in a setting. */
 struct cn_k_iq {
     int file_a, file_b, setting;
     struct cn_metric metric;
     struct cn_comparison c;
+    struct cn_comparison quiet; /* of the pairs in which no run was disturbed */
     enum cn_verdict verdict;
 };
 
@@ -41,6 +43,9 @@ int cn_compare_partner(const struct cn_report *r, int iq);
 /* All comparisons of K and IQ in a metric, in every setting, judged. The caller frees the list.
  * False if out of memory. */
 bool cn_compare_k_iq(const struct cn_report *r, struct cn_metric m, struct cn_k_iq **list, int *n);
+
+/* What c says, once its p_holm is set. */
+enum cn_verdict cn_compare_judge(const struct cn_comparison *c);
 
 /* Fills c from pairs a[n], b[n], which are spoiled; those that are not > 0 are left out. */
 bool cn_compare_pairs(double *a, double *b, size_t n, struct cn_comparison *c);

@@ -221,6 +221,14 @@ bool cn_first_of_model(const struct cn_report *r, int f)
     return f == 0 || strcmp(r->files[f].model, r->files[f - 1].model) != 0;
 }
 
+bool cn_several_models(const struct cn_report *r)
+{
+    for (int f = 1; f < r->n_files; f++)
+        if (cn_first_of_model(r, f))
+            return true;
+    return false;
+}
+
 int cn_report_group_of(const struct cn_report *r, int file, int setting)
 {
     for (int g = 0; g < r->n_groups; g++)

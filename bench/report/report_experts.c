@@ -8,7 +8,8 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* All pairs of the same quantisation, setting and block of two models, into *a and *b. */
+/* Collects into a[] and b[] the values of two models in runs that share quantisation, setting
+ * and block. Returns how many there are. */
 static size_t model_pairs(const struct cn_report *r, int model_a, int model_b, struct cn_metric m,
                           double *a, double *b)
 {
@@ -30,7 +31,7 @@ static void say_millions(struct cn_say *t, double n)
     cn_say(t, n >= 1e9 ? "%.2f G" : "%.1f M", n / (n >= 1e9 ? 1e9 : 1e6));
 }
 
-/* One metric of a model with experts against the dense ones. */
+/* Holds one metric of a model with experts against that of each dense model. */
 static int place_experts(struct cn_findings *j, int moe, struct cn_metric m)
 {
     const struct cn_report *r = j->r;

@@ -85,6 +85,31 @@ static void size_columns(struct cn_table *t)
     cn_table_column(t, "better", "better", -1);
 }
 
+/* All that follows rests on these runs too. */
+static void put_disturbed(struct cn_report *r)
+{
+    char what[512];
+    int n = cn_report_disturbed(r, what, sizeof what);
+    if (n)
+        cn_page_warning(r->page,
+                        "%d of %d runs were disturbed: %s. They are in all medians and plots here. "
+                        "Below each comparison stands what is left of it without them.",
+                        n, r->n_runs, what);
+}
+
+/* Files whose types are not what the plan calls them. */
+static void odd_files(struct cn_findings *j)
+{
+    for (int f = 0; f < j->r->n_files; f++) {
+        const struct cn_report_file *file = &j->r->files[f];
+        if (strcmp(file->status, "ready") == 0 && *file->reason)
+            cn_cannot(j, "What a file is called",
+                      "%s: %s. What is said of the name is said of that "
+                      "file.",
+                      file->name, file->reason);
+    }
+}
+
 static void find(struct cn_findings *j)
 {
     static const struct {
@@ -104,6 +129,7 @@ static void find(struct cn_findings *j)
         questions[i].step(j);
     }
     missing_energy(j);
+    odd_files(j);
     if (j->n_gaps)
         cn_page_heading(j->r->page, "What this study cannot say");
     for (int i = 0; i < j->n_gaps; i++)
@@ -125,6 +151,7 @@ bool cn_report_findings(struct cn_report *r)
         fit_columns(r, j->fits);
         size_columns(j->sizes);
         cn_page_section(r->page, "findings", "Findings");
+        put_disturbed(r);
         find(j);
     }
     bool ok = j->ok;

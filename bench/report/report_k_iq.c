@@ -4,25 +4,23 @@
  */
 #include "bench/report/report_compare.h"
 #include "bench/report/report_findings.h"
+#include "bench/report/report_words.h"
 
 #include <math.h>
 #include <stdlib.h>
 
-/* "better" words: what a higher or lower value of b means. */
+/* One word for what a higher or lower value means, in tables and counts. */
 static const char *word(struct cn_metric m, bool higher)
 {
-    switch (m.kind) {
-    case CN_METRIC_PREFILL_TPS:
-    case CN_METRIC_DECODE_TPS:
-        return higher ? "faster" : "slower";
-    case CN_METRIC_PREFILL_J:
-    case CN_METRIC_DECODE_J:
-    case CN_METRIC_RUN_J:
+    if (cn_metric_info(m.kind)->energy)
         return higher ? "dearer" : "cheaper";
-    default:
-        return higher ? "higher" : "lower";
-    }
+    return cn_metric_info(m.kind)->higher ? higher ? "faster" : "slower"
+           : higher                       ? "higher"
+                                          : "lower";
 }
+
+/* So many comparisons at most are told one by one; more of them are counted. */
+enum { FEW_COMPARISONS = 4 };
 
 static void say_which(const struct cn_findings *j, struct cn_say *t, const struct cn_k_iq *c)
 {
@@ -35,20 +33,55 @@ static void say_which(const struct cn_findings *j, struct cn_say *t, const struc
 static void one_comparison(struct cn_findings *j, const struct cn_k_iq *x)
 {
     struct cn_say s = { "" }, e = { "" };
-    char sentence[512];
-    cn_comparison_verdict(&x->c, sentence, sizeof sentence);
-    cn_say_metric(j->r, &s, x->metric);
-    cn_capital(&s);
-    cn_say(&s, " of ");
-    say_which(j, &s, x);
-    cn_say(&s, ": %s", sentence);
+    const struct cn_report_file *a = &j->r->files[x->file_a], *b = &j->r->files[x->file_b];
+    const char *setting = j->r->settings[x->setting].name;
+    cn_say(&s, "%s%s%s: %s", b->model, cn_comma(setting), setting, b->quant);
+    cn_say_comparison(&s, x->metric, a->quant, &x->c, x->verdict);
+    cn_say(&s, ", r = %+.2f.", x->c.test.effect);
+    cn_say_metric(j->r, &e, x->metric);
+    cn_capital(&e);
     cn_say(&e,
-           "Wilcoxon signed-rank on %zu pairs, each from one block: W = %g, rank-biserial r = "
-           "%+.2f. Shapiro-Wilk on the differences of logarithms: ",
-           x->c.of_a.n, fmin(x->c.test.w_plus, x->c.test.w_minus), x->c.test.effect);
+           ", %.2f against %.2f bits per weight. Wilcoxon signed-rank on %zu pairs, each from one "
+           "block: W = %g, rank-biserial r = %+.2f, p after Holm over %zu comparison%s; the range "
+           "is the 90%% interval of the ratio. TOST within %.0f%%: ",
+           b->bpw, a->bpw, x->c.of_a.n, fmin(x->c.test.w_plus, x->c.test.w_minus), x->c.test.effect,
+           x->c.n_tests, x->c.n_tests == 1 ? "" : "s", 100 * CN_COMPARE_MARGIN);
+    cn_say_p(&e, "p", x->c.tost.p);
+    cn_say(&e, ". Shapiro-Wilk on the differences of logarithms: ");
     cn_say_p(&e, "p", x->c.p_normal);
     cn_say(&e, ".");
+    cn_say_quiet(&e, "", x->c.of_a.n, &x->quiet);
     cn_tell(j, &s, &e);
+}
+
+static void say_ratio(const struct cn_findings *j, struct cn_say *s, const struct cn_k_iq *x)
+{
+    cn_say(s, "%.2f (", x->c.tost.estimate);
+    say_which(j, s, x);
+    cn_say(s, "; 90%% interval %.2f to %.2f, ", x->c.tost.lo, x->c.tost.hi);
+    cn_say_p(s, "p", x->c.p_holm);
+    cn_say(s, ", r = %+.2f)", x->c.test.effect);
+}
+
+/* What is left of the verdicts without the pairs that hold a disturbed run. */
+static void say_all_quiet(struct cn_say *e, const struct cn_k_iq *list, int n)
+{
+    size_t pairs = 0, quiet = 0;
+    int turned = 0, few = 0;
+    for (int i = 0; i < n; i++) {
+        pairs += list[i].c.of_a.n;
+        quiet += list[i].quiet.of_a.n;
+        few += list[i].quiet.of_a.n < CN_COMPARE_MIN;
+        turned += list[i].quiet.of_a.n &&
+                  (list[i].quiet.tost.estimate > 1) != (list[i].c.tost.estimate > 1);
+    }
+    if (quiet == pairs)
+        return;
+    cn_say(
+        e,
+        " A run was disturbed in %zu of %zu pairs; without those the ratio goes the other way in "
+        "%d of %d comparisons, and %d keep too few pairs for a test.",
+        pairs - quiet, pairs, turned, n, few);
 }
 
 static void many_comparisons(struct cn_findings *j, const struct cn_k_iq *list, int n)
@@ -96,11 +129,11 @@ static void many_comparisons(struct cn_findings *j, const struct cn_k_iq *list, 
         cn_say(&s, " IQ / K is between %.3f and %.3f.", list[least].c.tost.estimate,
                list[most].c.tost.estimate);
     } else {
-        cn_say(&s, " IQ / K goes from %.2f (", list[least].c.tost.estimate);
-        say_which(j, &s, &list[least]);
-        cn_say(&s, ") to %.2f (", list[most].c.tost.estimate);
-        say_which(j, &s, &list[most]);
-        cn_say(&s, ").");
+        cn_say(&s, " IQ / K goes from ");
+        say_ratio(j, &s, &list[least]);
+        cn_say(&s, " to ");
+        say_ratio(j, &s, &list[most]);
+        cn_say(&s, ".");
     }
     cn_say(&e, "Wilcoxon signed-rank, %zu", n_least);
     if (n_most > n_least)
@@ -114,6 +147,7 @@ static void many_comparisons(struct cn_findings *j, const struct cn_k_iq *list, 
     if (n_tests > 1 && ldexp(2, -(int)n_most) * n_tests >= 0.05)
         cn_say(&e, " %zu pairs can show no difference among %d comparisons: more blocks would.",
                n_most, n_tests);
+    say_all_quiet(&e, list, n);
     cn_tell(j, &s, &e);
 }
 
@@ -168,19 +202,17 @@ void cn_find_k_against_iq(struct cn_findings *j)
     int n_all = 0, n_enough = 0;
     for (int m = 0; j->ok && m < n_metrics; m++) {
         struct cn_k_iq *list;
-        int n, enough = 0, last = 0;
+        int n, enough = 0;
         if (!(j->ok = cn_compare_k_iq(j->r, metrics[m], &list, &n)))
             return;
         for (int i = 0; i < n; i++) {
             table_row(j, &list[i]);
-            if (list[i].verdict != CN_VERDICT_TOO_FEW) {
-                enough++;
-                last = i;
-            }
+            enough += list[i].verdict != CN_VERDICT_TOO_FEW;
         }
-        if (enough == 1)
-            one_comparison(j, &list[last]);
-        else if (enough > 1)
+        for (int i = 0; i < n && enough <= FEW_COMPARISONS; i++)
+            if (list[i].verdict != CN_VERDICT_TOO_FEW)
+                one_comparison(j, &list[i]);
+        if (enough > FEW_COMPARISONS)
             many_comparisons(j, list, n);
         n_all += n;
         n_enough += enough;
@@ -203,7 +235,8 @@ void cn_find_k_against_iq(struct cn_findings *j)
 /* ---- format or kernel? --------------------------------------------------------------------------
  */
 
-/* Tiers of settings that are otherwise the same as `setting`. How many. */
+/* Lists the settings that differ from `setting` in their tiers only, itself included. Returns
+ * how many there are. */
 static int tiers_beside(const struct cn_report *r, int setting, int *settings, int room)
 {
     int n = 0;

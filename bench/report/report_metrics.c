@@ -25,12 +25,49 @@ const struct cn_metric_info *cn_metric_info(enum cn_metric_kind kind)
     return &infos[kind];
 }
 
+/* Where the middle of all joules begins with "0.00", thousandths are easier to read. */
+static bool choose_unit(struct cn_report *r, enum cn_metric_kind kind)
+{
+    double *x = malloc(((size_t)r->n_runs * (size_t)r->n_sources + 1) * sizeof *x);
+    size_t n = 0;
+    if (!x)
+        return false;
+    r->per_joule[kind - CN_METRIC_PREFILL_J] = 1;
+    for (int i = 0; i < r->n_runs; i++)
+        for (int s = 0; s < r->n_sources; s++) {
+            double v = cn_metric_of(r, i, (struct cn_metric){ kind, s });
+            if (v > 0)
+                x[n++] = v;
+        }
+    double middle = n ? cn_median(x, n) : 1;
+    free(x);
+    if (middle < 0.01)
+        r->per_joule[kind - CN_METRIC_PREFILL_J] = middle < 1e-5 ? 1e6 : 1e3;
+    return true;
+}
+
+bool cn_metric_choose_units(struct cn_report *r)
+{
+    return choose_unit(r, CN_METRIC_PREFILL_J) && choose_unit(r, CN_METRIC_DECODE_J) &&
+           choose_unit(r, CN_METRIC_RUN_J);
+}
+
+const char *cn_metric_unit(const struct cn_report *r, enum cn_metric_kind kind)
+{
+    static const char *const per_token[] = { "J/token", "mJ/token", "\u00b5J/token" };
+    static const char *const per_run[] = { "J", "mJ", "\u00b5J" };
+    if (!cn_metric_info(kind)->energy)
+        return cn_metric_info(kind)->unit;
+    double scale = r->per_joule[kind - CN_METRIC_PREFILL_J];
+    return (kind == CN_METRIC_RUN_J ? per_run : per_token)[scale > 1e4 ? 2 : scale > 10 ? 1 : 0];
+}
+
 const char *cn_metric_label(const struct cn_report *r, struct cn_metric m, char *buf, size_t n)
 {
     const struct cn_metric_info *info = cn_metric_info(m.kind);
     if (info->energy)
-        snprintf(buf, n, "%s, %s (%s%s)", info->name, info->unit, r->sources[m.source].boundary,
-                 r->sources[m.source].modelled ? ", modelled" : "");
+        snprintf(buf, n, "%s, %s (%s%s)", info->name, cn_metric_unit(r, m.kind),
+                 r->sources[m.source].boundary, r->sources[m.source].modelled ? ", modelled" : "");
     else
         snprintf(buf, n, "%s, %s", info->name, info->unit);
     return buf;
@@ -71,7 +108,9 @@ double cn_metric_of(const struct cn_report *r, int run, struct cn_metric m)
         v = e->joules[CN_REPORT_ALL];
         break;
     }
-    return isfinite(v) ? v : (double)NAN;
+    if (e)
+        v *= r->per_joule[m.kind - CN_METRIC_PREFILL_J];
+    return isfinite(v) && !(r->quiet_only && *a->disturbed) ? v : (double)NAN;
 }
 
 bool cn_metric_summary(const struct cn_report *r, int group, struct cn_metric m,

@@ -13,7 +13,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BATCH = 512, HELD_OUT = 3 /* every third file */ };
+enum {
+    BATCH = 512,
+    HELD_OUT = 3,   /* every third file */
+    MOST_NAMED = 48 /* points that a plot names one by one; the table names all */
+};
 
 struct points {
     struct cn_sweep_point *at; /* [n] */
@@ -83,7 +87,12 @@ static void put_point(struct points *p, const struct cn_report *r, int group, in
 
 static void plot_model(struct cn_report *r, const struct points *p, const char *title)
 {
-    struct cn_plot *plot = cn_plot_create("measured, J/token", "by the model, J/token");
+    const double scale = r->per_joule[CN_METRIC_DECODE_J - CN_METRIC_PREFILL_J];
+    const char *unit = cn_metric_unit(r, CN_METRIC_DECODE_J);
+    char x[64], y[64], label[160];
+    snprintf(x, sizeof x, "measured, %s", unit);
+    snprintf(y, sizeof y, "by the model, %s", unit);
+    struct cn_plot *plot = cn_plot_create(x, y);
     double lo = (double)INFINITY, hi = -(double)INFINITY;
     if (!plot)
         return;
@@ -92,13 +101,16 @@ static void plot_model(struct cn_report *r, const struct points *p, const char *
         cn_plot_series(plot, CN_PLOT_POINTS, held ? "held out" : "fitted", NULL);
         for (int i = 0; i < p->n; i++) {
             const struct cn_sweep_point *at = &p->at[i];
-            double per = 1 / (double)at->tokens;
+            double per = scale / (double)at->tokens;
             if (at->floats || at->held_out != (held == 1) || !(at->predicted > 0))
                 continue;
             lo = fmin(lo, at->joules * per);
             hi = fmax(hi, at->joules * per);
+            snprintf(label, sizeof label, "%s, %s", r->files[r->groups[p->groups[i]].file].name,
+                     at->decode ? "decode" : "prefill");
             cn_plot_point(plot, at->joules * per, at->predicted * per,
-                          (at->predicted - at->half) * per, (at->predicted + at->half) * per, NULL);
+                          (at->predicted - at->half) * per, (at->predicted + at->half) * per,
+                          p->n <= MOST_NAMED ? label : NULL);
         }
     }
     if (lo < hi) {
@@ -119,14 +131,19 @@ static void put_table(struct cn_report *r, const struct points *p)
     cn_table_column(t, "setting", r->n_settings > 1 ? "setting" : NULL, -1);
     cn_table_column(t, "phase", "phase", -1);
     cn_table_column(t, "role", "role", -1);
-    cn_table_column(t, "measured", "measured, J/token", 5);
-    cn_table_column(t, "modelled", "modelled, J/token", 5);
-    cn_table_column(t, "half", "\u00b1", 5);
+    const double scale = r->per_joule[CN_METRIC_DECODE_J - CN_METRIC_PREFILL_J];
+    const char *unit = cn_metric_unit(r, CN_METRIC_DECODE_J);
+    char measured[64], modelled[64];
+    snprintf(measured, sizeof measured, "measured, %s", unit);
+    snprintf(modelled, sizeof modelled, "modelled, %s", unit);
+    cn_table_column(t, "measured", measured, 4);
+    cn_table_column(t, "modelled", modelled, 4);
+    cn_table_column(t, "half", "\u00b1", 4);
     cn_table_column(t, "error", "error, %", 1);
     for (int i = 0; i < p->n; i++) {
         const struct cn_sweep_point *at = &p->at[i];
         const struct cn_report_group *g = &r->groups[p->groups[i]];
-        double per = 1 / (double)at->tokens;
+        double per = scale / (double)at->tokens;
         cn_table_row(t);
         cn_table_str(t, "model", r->files[g->file].model);
         cn_table_str(t, "quant", r->files[g->file].quant);

@@ -72,7 +72,8 @@ struct cn_report_run {
     double load_s, prefill_s, decode_s, sample_s, ttft_s, latency_s, prefill_tps, decode_tps;
     double input_tokens, output_tokens, peak_bytes, model_bytes, kv_bytes, other_bytes;
     double celsius_max, throttled;
-    const char *energy_status, *energy_reason, *disturbed, *carnot, *governor;
+    const char *energy_status, *energy_reason, *carnot, *governor;
+    const char *disturbed; /* what disturbed it; "": nothing did */
 };
 
 struct cn_report_group {
@@ -97,10 +98,16 @@ struct cn_report_study_info {
     int64_t n_other_root; /* done; their meters were read below a folder that stood for / */
 };
 
+enum { CN_REPORT_ENERGIES = 3 };
+
 struct cn_report {
     struct cn_study_db *db;
     struct cn_page *page;
-    bool plots; /* gnuplot is there */
+    bool plots;      /* gnuplot is there */
+    bool quiet_only; /* metrics leave out runs that were disturbed (cn_report_run) */
+    double per_joule[CN_REPORT_ENERGIES]; /* joules times this are what a metric is told in: 1, or
+                                             1e3 where they would begin with zeros; by kind, from
+                                             CN_METRIC_PREFILL_J on */
     struct cn_report_study_info study;
     struct cn_report_file *files; /* by model, then by falling bits per weight */
     struct cn_report_device *devices;
@@ -141,15 +148,19 @@ struct cn_metric {
 };
 
 struct cn_metric_info {
-    const char *name, *unit; /* "decode speed", "tokens/s" */
+    const char *name, *unit; /* "decode speed", "tokens/s"; joules: see cn_metric_unit */
     bool higher;             /* is better */
     bool energy;
 };
 
 const struct cn_metric_info *cn_metric_info(enum cn_metric_kind kind);
+/* Sets r->per_joule by the joules that there are. False if out of memory. */
+bool cn_metric_choose_units(struct cn_report *r);
+/* "tokens/s"; of joules what they are told in: "J/token", "mJ/token". */
+const char *cn_metric_unit(const struct cn_report *r, enum cn_metric_kind kind);
 /* "decode speed, tokens/s"; with joules the boundary and whether they are modelled. Returns buf. */
 const char *cn_metric_label(const struct cn_report *r, struct cn_metric m, char *buf, size_t n);
-/* NaN if not known. */
+/* In its unit; NaN if not known. */
 double cn_metric_of(const struct cn_report *r, int run, struct cn_metric m);
 /* Over a group's runs that know it; n == 0: none. False if out of memory. */
 bool cn_metric_summary(const struct cn_report *r, int group, struct cn_metric m,
@@ -163,10 +174,15 @@ size_t cn_metric_pairs(const struct cn_report *r, int group_a, int group_b, stru
 
 /* Whether it is the first file of its model; files stand by model. */
 bool cn_first_of_model(const struct cn_report *r, int file);
+bool cn_several_models(const struct cn_report *r);
 /* The group of a file in a setting, or -1. */
 int cn_report_group_of(const struct cn_report *r, int file, int setting);
 /* Whether any run knows the metric. */
 bool cn_report_has(const struct cn_report *r, struct cn_metric m);
+
+/* How many runs were disturbed, and what by as one line: "8 times the CPU was throttled by heat, 4
+ * times other programs kept cores busy". what[n] is "" if none were. */
+int cn_report_disturbed(const struct cn_report *r, char *what, size_t n);
 
 /* ---- quality ------------------------------------------------------------------------------------
  */
@@ -190,6 +206,7 @@ double cn_quality_of(const struct cn_report *r, int file, const struct cn_qualit
  * Each appends to r->page; false if out of memory.
  */
 
+bool cn_report_opening(struct cn_report *r);
 bool cn_report_findings(struct cn_report *r);
 bool cn_report_speed(struct cn_report *r);
 bool cn_report_energy_chapter(struct cn_report *r);

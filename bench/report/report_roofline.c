@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Chapters that hold figures against each other: the machine's limits (roofline, Williams et al.
- * 2009) and the front of what nothing beats on all counts.
+ * The chapter that holds figures against the machine's limits (roofline, Williams et al. 2009).
  */
 #include "bench/page/plot.h"
 #include "bench/report/report_layout.h"
@@ -84,16 +83,16 @@ static void roofline_plot(struct cn_report *r, int setting)
                 continue;
             lo = fmin(lo, x);
             hi = fmax(hi, x);
-            cn_plot_point(p, x, y, (double)NAN, (double)NAN,
-                          pass ? NULL : r->files[r->groups[g].file].quant);
+            cn_plot_point(p, x, y, (double)NAN, (double)NAN, r->files[r->groups[g].file].quant);
         }
     }
     put_limit(p, r, setting, lo / 2, hi * 2);
     const struct cn_report_setting *s = &r->settings[setting];
     char title[320];
-    snprintf(title, sizeof title, "Roofline of %s: %s, %.0f threads",
-             s->device < 0 ? "the device" : r->devices[s->device].name, limit_of(r, setting)->tier,
-             limit_of(r, setting)->threads);
+    const struct cn_report_limit *l = limit_of(r, setting);
+    snprintf(title, sizeof title, "Roofline of %s: %s, %.0f thread%s",
+             s->device < 0 ? "the device" : r->devices[s->device].name, l->tier, l->threads,
+             l->threads == 1 ? "" : "s");
     cn_report_plot(r, p, title);
 }
 
@@ -147,151 +146,4 @@ bool cn_report_roofline(struct cn_report *r)
     }
     cn_report_table(r, t, "Shares of the limits");
     return true;
-}
-
-/* ---- the front
- * -----------------------------------------------------------------------------------
- */
-
-enum { AXES = 4 };
-
-/* What quality is judged by: accuracy, else perplexity, else divergence, which says nothing of one
- * model against another. NULL: nothing. */
-static const struct cn_quality_axis *best_axis(const struct cn_report *r,
-                                               const struct cn_quality_axis *axes, int n)
-{
-    const struct cn_quality_axis *best = NULL;
-    static const int order[] = {
-        [CN_QUALITY_PPL] = 1, [CN_QUALITY_KLD] = 2, [CN_QUALITY_ACCURACY] = 0
-    };
-    bool one_model = true;
-    for (int f = 1; f < r->n_files; f++)
-        one_model &= !cn_first_of_model(r, f);
-    for (int i = 0; i < n; i++)
-        if ((one_model || axes[i].kind != CN_QUALITY_KLD) &&
-            (!best || order[axes[i].kind] < order[best->kind]))
-            best = &axes[i];
-    return best;
-}
-
-struct front {
-    const struct cn_quality_axis *quality; /* NULL: none */
-    int source;                            /* of joules; -1: none */
-    double *points;                        /* [n_groups, n_axes] */
-    bool *on;                              /* [n_groups] */
-    int n_axes, j, q;                      /* columns of joules and quality; -1: none */
-};
-
-static bool find_front(const struct cn_report *r, struct front *f)
-{
-    bool higher[AXES] = { true, false, false, false };
-    f->n_axes = 2;
-    f->j = f->source >= 0 ? f->n_axes++ : -1;
-    f->q = f->quality ? f->n_axes++ : -1;
-    if (f->quality)
-        higher[f->q] = f->quality->kind == CN_QUALITY_ACCURACY;
-    f->points = calloc((size_t)r->n_groups * (size_t)f->n_axes + 1, sizeof *f->points);
-    f->on = calloc((size_t)r->n_groups + 1, sizeof *f->on);
-    if (!f->points || !f->on)
-        return false;
-    for (int g = 0; g < r->n_groups; g++) {
-        double *p = f->points + g * f->n_axes, lo, hi;
-        p[0] = cn_metric_median(r, g, (struct cn_metric){ CN_METRIC_DECODE_TPS, 0 });
-        p[1] = cn_metric_median(r, g, (struct cn_metric){ CN_METRIC_PEAK, 0 });
-        if (f->j >= 0)
-            p[f->j] = cn_metric_median(r, g, (struct cn_metric){ CN_METRIC_DECODE_J, f->source });
-        if (f->q >= 0)
-            p[f->q] = cn_quality_of(r, r->groups[g].file, f->quality, &lo, &hi);
-    }
-    cn_pareto(f->points, (size_t)r->n_groups, (size_t)f->n_axes, higher, f->on);
-    return true;
-}
-
-static void front_plot(struct cn_report *r, const struct front *f)
-{
-    char label[160];
-    struct cn_metric cost = { f->j >= 0 ? CN_METRIC_DECODE_J : CN_METRIC_DECODE_MS, f->source };
-    struct cn_plot *p = cn_plot_create(cn_metric_label(r, cost, label, sizeof label),
-                                       f->quality ? f->quality->name : "peak memory, MiB");
-    if (!p)
-        return;
-    for (int on = 0; on < 2; on++) {
-        cn_plot_series(p, CN_PLOT_POINTS, on ? "on the front" : "not on it", NULL);
-        for (int g = 0; g < r->n_groups; g++)
-            if (f->on[g] == (on == 1))
-                cn_plot_point(p, cn_metric_median(r, g, cost),
-                              f->points[g * f->n_axes + (f->q >= 0 ? f->q : 1)], (double)NAN,
-                              (double)NAN, on ? r->files[r->groups[g].file].name : NULL);
-    }
-    char title[64];
-    snprintf(title, sizeof title, "%s against %s", f->quality ? "Quality" : "Memory",
-             f->j >= 0 ? "joules" : "time");
-    cn_report_plot(r, p, title);
-}
-
-static void front_table(struct cn_report *r, const struct front *f)
-{
-    char label[160];
-    struct cn_table *t = cn_table_create("front");
-    if (!t)
-        return;
-    cn_table_column(t, "model", "model", -1);
-    cn_table_column(t, "quant", "type", -1);
-    cn_table_column(t, "setting", r->n_settings > 1 ? "setting" : NULL, -1);
-    cn_table_column(t, "tps", "decode, tokens/s", 1);
-    cn_table_column(t, "peak", "peak memory, MiB", 1);
-    if (f->j >= 0)
-        cn_table_column(t, "j",
-                        cn_metric_label(r, (struct cn_metric){ CN_METRIC_DECODE_J, f->source },
-                                        label, sizeof label),
-                        5);
-    if (f->q >= 0)
-        cn_table_column(t, "quality", f->quality->name, 4);
-    for (int g = 0; g < r->n_groups; g++) {
-        const struct cn_report_file *file = &r->files[r->groups[g].file];
-        const double *p = f->points + g * f->n_axes;
-        if (!f->on[g])
-            continue;
-        cn_table_row(t);
-        cn_table_str(t, "model", file->model);
-        cn_table_str(t, "quant", file->quant);
-        cn_table_str(t, "setting", r->settings[r->groups[g].setting].name);
-        cn_table_f64(t, "tps", p[0]);
-        cn_table_f64(t, "peak", p[1]);
-        if (f->j >= 0)
-            cn_table_f64(t, "j", p[f->j]);
-        if (f->q >= 0)
-            cn_table_f64(t, "quality", p[f->q]);
-    }
-    cn_page_text(r->page, "%d of %d configurations are on the front.", (int)cn_table_n_rows(t),
-                 r->n_groups);
-    cn_report_table(r, t, "The front");
-}
-
-bool cn_report_front(struct cn_report *r)
-{
-    struct cn_quality_axis *axes;
-    int n_axes;
-    if (!cn_quality_axes(r, &axes, &n_axes))
-        return false;
-    bool ok = true;
-    cn_page_section(r->page, "front", "Pareto front");
-    cn_page_note(r->page, "What no other configuration beats on every count: decode speed, peak "
-                          "memory, and, where known, joules per token and quality.");
-    for (int s = 0; ok && s < (r->n_sources ? r->n_sources : 1); s++) {
-        struct front f = { .quality = best_axis(r, axes, n_axes), .source = r->n_sources ? s : -1 };
-        if (r->n_sources && !cn_report_has(r, (struct cn_metric){ CN_METRIC_DECODE_J, s }))
-            continue;
-        if (r->n_sources > 1)
-            cn_page_heading(r->page, r->sources[s].name);
-        ok = find_front(r, &f);
-        if (ok) {
-            front_plot(r, &f);
-            front_table(r, &f);
-        }
-        free(f.points);
-        free(f.on);
-    }
-    free(axes);
-    return ok;
 }

@@ -4,6 +4,7 @@
  */
 #include "bench/page/plot.h"
 #include "bench/report/report_layout.h"
+#include "bench/report/report_text.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -49,6 +50,46 @@ static const char *plot_title(const struct cn_report *r, int first, const char *
     return buf;
 }
 
+/* ---- what a plot of joules lacks
+ * -----------------------------------------------------------------
+ */
+
+struct lack {
+    struct cn_say text;
+    int n;
+};
+
+/* n_lack of n_runs runs have no value. */
+static void add_lack(struct lack *l, const char *name, const char *part, int n_lack, int n_runs)
+{
+    if (n_lack == 0)
+        return;
+    cn_say(&l->text, "%s%s%s%s (%d of %d run%s)",
+           l->n++ ? ", " : "Without joules, and so not in it: ", name, *part ? " " : "", part,
+           n_lack, n_runs, n_runs == 1 ? "" : "s");
+}
+
+/* Counts the runs of a group that do not know a metric of joules. */
+static void add_metric_lack(struct lack *l, const struct cn_report *r, int g, struct cn_metric m)
+{
+    const struct cn_report_group *group = &r->groups[g];
+    char name[320];
+    int n = 0;
+    for (int i = 0; i < group->n_runs; i++)
+        n += isnan(cn_metric_of(r, group->runs[i], m));
+    const char *setting = r->settings[group->setting].name;
+    snprintf(name, sizeof name, "%s%s%s", r->files[group->file].name, *setting ? ", " : "",
+             setting);
+    add_lack(l, name, "", n, group->n_runs);
+}
+
+static void put_lack(struct cn_plot *p, struct lack *l)
+{
+    cn_say(&l->text, ".");
+    if (l->n)
+        cn_plot_note(p, l->text.s);
+}
+
 /* A metric of the files from `first` to `end`, one colour per setting. */
 static bool some_dots(struct cn_report *r, struct cn_metric m, const char *title, int first,
                       int end)
@@ -60,6 +101,7 @@ static bool some_dots(struct cn_report *r, struct cn_metric m, const char *title
     cn_plot_from_zero(p);
     int row = 0, *rows = calloc((size_t)r->n_files + 1, sizeof *rows);
     bool ok = rows;
+    struct lack lack = { 0 };
     for (int f = 0; ok && f < r->n_files; f++)
         rows[f] = f >= first && f < end && row < MAX_ROWS && used(r, f)
                       ? (row++, cn_plot_row(p, r->files[f].name))
@@ -71,6 +113,8 @@ static bool some_dots(struct cn_report *r, struct cn_metric m, const char *title
             if (r->groups[g].setting != s || rows[r->groups[g].file] < 0)
                 continue;
             ok = cn_metric_summary(r, g, m, &sum);
+            if (cn_metric_info(m.kind)->energy)
+                add_metric_lack(&lack, r, g, m);
             /* Settings side by side, so that equal ones do not hide each other. */
             double beside = (s - 0.5 * (r->n_settings - 1)) * fmin(0.25, 0.7 / r->n_settings);
             if (ok && sum.n)
@@ -79,6 +123,7 @@ static bool some_dots(struct cn_report *r, struct cn_metric m, const char *title
         }
     }
     free(rows);
+    put_lack(p, &lack);
     cn_report_plot(r, p, title);
     return ok;
 }
@@ -179,6 +224,21 @@ bool cn_report_speed(struct cn_report *r)
  * ------------------------------------
  */
 
+static double phase_joules(const struct cn_report *r, int run, int source, int part)
+{
+    return r->energy[run * r->n_sources + source].joules[part];
+}
+
+static double phase_net(const struct cn_report *r, int run, int source, int part)
+{
+    return r->energy[run * r->n_sources + source].net[part];
+}
+
+static double phase_uncertainty(const struct cn_report *r, int run, int source, int part)
+{
+    return r->energy[run * r->n_sources + source].uncertainty[part];
+}
+
 struct part {
     const char *name;
     double (*of)(const struct cn_report *r, int run, int source, int part);
@@ -201,6 +261,37 @@ static double part_median(const struct cn_report *r, int group, const struct par
     return median;
 }
 
+static int runs_without(const struct cn_report *r, int group, const struct part *part, int source,
+                        int number)
+{
+    int n = 0;
+    for (int i = 0; i < r->groups[group].n_runs; i++)
+        n += isnan(part->of(r, r->groups[group].runs[i], source, number));
+    return n;
+}
+
+/* Which of the files from `first` to `end` lack a part of their joules, in a setting. */
+static void add_part_lack(struct lack *l, const struct cn_report *r, const struct part *part,
+                          int source, int number, int setting, int first, int end)
+{
+    int n_runs = 0, n_without = 0;
+    for (int f = first; f < end; f++) {
+        int g = cn_report_group_of(r, f, setting);
+        n_runs += g < 0 ? 0 : r->groups[g].n_runs;
+        n_without += g < 0 ? 0 : runs_without(r, g, part, source, number);
+    }
+    if (n_without == n_runs) {
+        add_lack(l, "every file's", part->name, n_without, n_runs);
+        return;
+    }
+    for (int f = first; f < end; f++) {
+        int g = cn_report_group_of(r, f, setting);
+        if (g >= 0)
+            add_lack(l, r->files[f].name, part->name, runs_without(r, g, part, source, number),
+                     r->groups[g].n_runs);
+    }
+}
+
 /* Of the files from `first` to `end` in a setting. */
 static bool some_stacks(struct cn_report *r, const struct part *parts, int n_parts, int source,
                         const char *label, const char *title, int setting, int first, int end)
@@ -212,6 +303,9 @@ static bool some_stacks(struct cn_report *r, const struct part *parts, int n_par
         free(edge);
         return false;
     }
+    struct lack lack = { 0 };
+    for (int k = 0; k < n_parts && parts[k].of == phase_joules; k++)
+        add_part_lack(&lack, r, &parts[k], source, k, setting, first, end);
     cn_plot_from_zero(p);
     int row = 0;
     for (int f = first; f < end && row < MAX_ROWS; f++)
@@ -233,6 +327,7 @@ static bool some_stacks(struct cn_report *r, const struct part *parts, int n_par
         }
     }
     free(edge);
+    put_lack(p, &lack);
     cn_report_plot(r, p, title);
     return true;
 }
@@ -302,21 +397,6 @@ bool cn_report_memory(struct cn_report *r)
  * --------------------------------------------------------------------------------------
  */
 
-static double phase_joules(const struct cn_report *r, int run, int source, int part)
-{
-    return r->energy[run * r->n_sources + source].joules[part];
-}
-
-static double phase_net(const struct cn_report *r, int run, int source, int part)
-{
-    return r->energy[run * r->n_sources + source].net[part];
-}
-
-static double phase_uncertainty(const struct cn_report *r, int run, int source, int part)
-{
-    return r->energy[run * r->n_sources + source].uncertainty[part];
-}
-
 /* Joules of a source by phase, for every group. */
 static bool energy_table(struct cn_report *r, int source)
 {
@@ -335,8 +415,11 @@ static bool energy_table(struct cn_report *r, int source)
             cn_table_column(t, bounds[p], "\u00b1", 3);
     }
     cn_table_column(t, "net", "all, net, J", 3);
-    summary_columns(t, "decode", "decode, J/token", 5);
-    summary_columns(t, "prefill", "prefill, J/token", 5);
+    char decode[64], prefill[64];
+    snprintf(decode, sizeof decode, "decode, %s", cn_metric_unit(r, CN_METRIC_DECODE_J));
+    snprintf(prefill, sizeof prefill, "prefill, %s", cn_metric_unit(r, CN_METRIC_PREFILL_J));
+    summary_columns(t, "decode", decode, 3);
+    summary_columns(t, "prefill", prefill, 3);
     for (int g = 0; ok && g < r->n_groups; g++) {
         struct cn_summary s;
         const struct part part = { NULL, phase_joules }, net = { NULL, phase_net },
@@ -370,8 +453,9 @@ static bool against_bits(struct cn_report *r, struct cn_metric m, const char *ti
     struct cn_plot *p =
         cn_plot_create("effective bits per weight", cn_metric_label(r, m, label, sizeof label));
     bool ok = p;
+    struct lack lack = { 0 };
     for (int f = 0; ok && f < r->n_files; f++) {
-        if (f && strcmp(r->files[f].model, r->files[f - 1].model) == 0)
+        if (!cn_first_of_model(r, f))
             continue;
         for (int s = 0; ok && s < r->n_settings; s++) {
             const char *setting = r->settings[s].name;
@@ -382,14 +466,18 @@ static bool against_bits(struct cn_report *r, struct cn_metric m, const char *ti
                 struct cn_summary sum;
                 int g = cn_report_group_of(r, k, s);
                 ok = g < 0 || cn_metric_summary(r, g, m, &sum);
+                if (ok && g >= 0)
+                    add_metric_lack(&lack, r, g, m);
                 if (ok && g >= 0 && sum.n)
                     cn_plot_point(p, r->files[k].bpw, sum.median, sum.lo, sum.hi,
-                                  s == 0 ? r->files[k].quant : NULL);
+                                  r->files[k].quant);
             }
         }
     }
-    if (p)
+    if (p) {
         cn_plot_from_zero(p);
+        put_lack(p, &lack);
+    }
     cn_report_plot(r, p, title);
     return ok;
 }

@@ -128,15 +128,15 @@ static void put_head(struct cn_report *r)
     const struct cn_report_study_info *s = &r->study;
     char when[64];
     date(s->created_s, when, sizeof when);
-    cn_page_text(
+    cn_page_note(
         r->page,
         "Study \u201c%s\u201d, begun %s: %lld runs planned in %lld blocks (seed %lld), %lld "
-        "done, %lld failed, %lld skipped, %lld not yet. %d model files, %d setting%s, %d "
+        "done, %lld failed, %lld skipped, %lld not yet. %d model file%s, %d setting%s, %d "
         "device%s.",
         s->name, when, (long long)s->n_planned, (long long)s->n_blocks, (long long)s->seed,
         (long long)s->n_done, (long long)s->n_failed, (long long)s->n_skipped, (long long)s->n_open,
-        r->n_files, r->n_settings, r->n_settings == 1 ? "" : "s", r->n_devices,
-        r->n_devices == 1 ? "" : "s");
+        r->n_files, r->n_files == 1 ? "" : "s", r->n_settings, r->n_settings == 1 ? "" : "s",
+        r->n_devices, r->n_devices == 1 ? "" : "s");
     if (s->n_other_root)
         cn_page_text(r->page,
                      "In %lld of these runs the meters were read below a folder that stood for / "
@@ -163,15 +163,17 @@ static enum cn_status make(struct cn_report *r, const char *out, struct cn_repor
 {
     char title[256];
     CN_TRY(cn_report_load(r, err));
+    CN_RETURN_IF(!cn_metric_choose_units(r), CN_ERR_MEMORY, err, "out of memory");
     made->missing = cn_plot_missing();
     made->n_runs = r->n_runs;
     r->plots = !made->missing;
     snprintf(title, sizeof title, "Carnot: %s", r->study.name);
     r->page = cn_page_create(title);
     CN_RETURN_IF(!r->page, CN_ERR_MEMORY, err, "out of memory");
-    put_head(r);
     if (made->missing)
         cn_page_text(r->page, "%s", made->missing);
+    CN_RETURN_IF(!cn_report_opening(r), CN_ERR_MEMORY, err, "out of memory");
+    put_head(r);
     CN_TRY(chapters(r, err));
     return cn_page_save(r->page, out, err);
 }

@@ -4,6 +4,7 @@
  */
 #include "bench/report/report_compare.h"
 #include "bench/report/report_findings.h"
+#include "bench/report/report_words.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -83,28 +84,46 @@ static bool tell_level(struct cn_findings *j, const int *levels, int n_levels, s
     cn_capital(&s);
     cn_say(&s, " is best with ");
     say_threads(&s, &r->settings[levels[best]]);
-    cn_say(&e, "Pairs of one file and block, Wilcoxon signed-rank after Holm: ");
+    cn_say(&e, "Pairs of one file and block, Wilcoxon signed-rank after Holm.");
+    struct level {
+        int setting;
+        struct cn_comparison c, quiet;
+    } *told = calloc((size_t)n_levels + 1, sizeof *told);
+    struct cn_report calm = *r;
+    calm.quiet_only = true;
+    j->ok = told != NULL;
     for (int i = 0; j->ok && i < n_levels; i++) {
-        struct cn_comparison c = { 0 };
         size_t pairs =
             i == best ? 0 : setting_pairs(r, levels[best], levels[i], m, a, a + r->n_runs);
         if (pairs < CN_COMPARE_MIN)
             continue;
-        j->ok = cn_compare_pairs(a, a + r->n_runs, pairs, &c);
-        cn_say(&s, n ? ", " : ". Of that, ");
-        say_threads(&s, &r->settings[levels[i]]);
-        cn_say(&s, ": %.2f (90%% interval %.2f to %.2f)", c.tost.estimate, c.tost.lo, c.tost.hi);
-        p[n++] = c.test.p;
+        told[n].setting = levels[i];
+        j->ok = cn_compare_pairs(a, a + r->n_runs, pairs, &told[n].c);
+        pairs = setting_pairs(&calm, levels[best], levels[i], m, a, a + r->n_runs);
+        j->ok = j->ok && cn_compare_pairs(a, a + r->n_runs, pairs, &told[n].quiet);
+        p[n] = told[n].c.test.p;
+        n++;
     }
     free(a);
+    j->ok = j->ok && cn_holm(p, (size_t)n);
+    for (int i = 0; j->ok && i < n; i++) {
+        const struct cn_comparison *c = &told[i].c;
+        cn_say(&s, i ? "; " : ". Of that, ");
+        say_threads(&s, &r->settings[told[i].setting]);
+        cn_say(&s, ": %.2f (90%% interval %.2f to %.2f, ", c->tost.estimate, c->tost.lo,
+               c->tost.hi);
+        cn_say_p(&s, "p", p[i]);
+        cn_say(&s, ", r = %+.2f)", c->test.effect);
+        if (told[i].quiet.of_a.n < c->of_a.n) {
+            cn_say(&e, " ");
+            say_threads(&e, &r->settings[told[i].setting]);
+            cn_say(&e, ":");
+            cn_say_quiet(&e, "", c->of_a.n, &told[i].quiet);
+        }
+    }
+    free(told);
     const char *rest = r->settings[levels[best]].tiers;
     cn_say(&s, "%s%s.", cn_comma(rest), rest);
-    j->ok = j->ok && cn_holm(p, (size_t)n);
-    for (int i = 0; i < n; i++) {
-        cn_say(&e, i ? ", " : "");
-        cn_say_p(&e, "p", p[i]);
-    }
-    cn_say(&e, ".");
     if (j->ok && n)
         cn_tell(j, &s, &e);
     return n > 0;

@@ -80,7 +80,7 @@ static void margin(struct sentence *s, const struct cn_tost *t)
         say(s, "%.3g", t->margin_hi);
 }
 
-/* One value on each side: no test, but results bring intervals of their own. */
+/* One value on each side allows no test, but a result may bring an interval of its own. */
 static void describe_single_values(struct sentence *s, const struct cn_comparison *c)
 {
     describe_difference(s, c);
@@ -92,7 +92,7 @@ static void describe_single_values(struct sentence *s, const struct cn_compariso
         say(s, "; one value of each, and their 95%% intervals overlap: no difference shown.");
 }
 
-/* The least p that so few values can give: 2 of all arrangements there are. */
+/* The least p that so few values can give: 2 divided by the number of ways to arrange them. */
 static double least_p(const struct cn_comparison *c)
 {
     const size_t n = c->of_a.n + c->of_b.n;

@@ -97,7 +97,7 @@ static enum cn_status csv_row(struct cn_dataset_build *b, struct csv *csv)
     return CN_OK;
 }
 
-/* The one that the first line has most of. */
+/* The separator is the character that stands most often in the first line. */
 static char find_separator(const char *text, const char *end)
 {
     size_t commas = 0, semicolons = 0, tabs = 0;

@@ -31,6 +31,18 @@ static void reflect(double *a, size_t n, size_t k, size_t j)
     a[j * stride + j] = alpha;
 }
 
+/* R b = Q' y, from below: backward stable, which the product with R's inverse is not. */
+static void solve(const double *a, size_t k, double *b)
+{
+    const size_t stride = k + 1;
+    for (size_t i = k; i-- > 0;) {
+        double sum = a[i * stride + k];
+        for (size_t m = i + 1; m < k; m++)
+            sum -= a[i * stride + m] * b[m];
+        b[i] = sum / a[i * stride + i];
+    }
+}
+
 /* The inverse of the upper triangle of a. */
 static void invert(const double *a, size_t k, double r[CN_LS_MOST][CN_LS_MOST])
 {
@@ -80,14 +92,15 @@ bool cn_least_squares(const double *x, const double *y, const double *sigma, boo
         if (!relative)
             fit->scale = fmax(1, fit->scale);
         fit->t95 = cn_student_quantile(0.975, (double)(n - k));
+        solve(a, k, fit->beta);
         invert(a, k, r);
-        for (size_t i = 0; i < k; i++)
-            for (size_t j = 0; j < k; j++) {
-                fit->beta[i] += r[i][j] * a[j * (k + 1) + k] / size[i];
+        for (size_t i = 0; i < k; i++) {
+            fit->beta[i] /= size[i];
+            for (size_t j = 0; j < k; j++)
                 for (size_t m = 0; m < k; m++)
                     fit->cov[i][j] +=
                         fit->scale * fit->scale * r[i][m] * r[j][m] / (size[i] * size[j]);
-            }
+        }
     }
     free(a);
     return ok;

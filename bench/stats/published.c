@@ -263,7 +263,7 @@ static void summarise(const struct work *w, size_t group, size_t column, struct 
     cn_summarise(w->values, n, s);
 }
 
-/* Means rather than medians? */
+/* Whether the published column holds means rather than medians. */
 static bool column_of_means(const struct work *w, struct pair pair)
 {
     size_t medians = 0, means = 0;

@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Beyond these the exact distribution takes long and the approximation has no visible error. */
+/* With more values than these the exact distribution takes long to count, and the approximation
+ * has no visible error. */
 enum { AUTO_PAIRS = 50, MOST_PAIRS = 500, AUTO_SMALLER = 25, AUTO_BOTH = 50, MOST_BOTH = 200 };
 
 /* ---- ranks -------------------------------------------------------------------------------------

@@ -103,7 +103,8 @@ static double polynomial(const double *c, int n, double x)
     return sum;
 }
 
-/* Weights of the upper half of n sorted values, largest first; the lower half mirrors them. */
+/* The weights of the upper half of n sorted values, the largest first. Those of the lower half
+ * are the same with the other sign. */
 static void shapiro_weights(size_t n, double *a)
 {
     static const double c1[] = { 0, 0.221157, -0.147981, -2.07119, 4.434685, -2.706056 };

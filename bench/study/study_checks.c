@@ -37,7 +37,8 @@ __attribute__((format(printf, 3, 4))) static void found(struct report *r, bool r
 static void check_supply(struct report *r, const struct cn_system_state *now)
 {
     const char *meter = r->s->plan.meter;
-    bool on_battery = meter && strncmp(meter, "battery", 7) == 0;
+    bool on_battery =
+        meter && (strncmp(meter, "battery", 7) == 0 || strncmp(meter, "dumpsys", 7) == 0);
     if (now->charger == 1 && !isnan(now->battery_percent))
         found(
             r, on_battery,

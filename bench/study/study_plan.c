@@ -2,6 +2,7 @@
 #include "bench/study/study_plan.h"
 
 #include "base/error.h"
+#include "base/plain_text.h"
 #include "engine/tools.h"
 #include "profiler/profiler.h"
 #include "quant/quant.h"
@@ -351,6 +352,7 @@ static enum cn_status read_prompt(struct parser *p, const char *file, const char
         return wrong(p, "%s: %s", full, strerror(why));
     if (n > MAX_PROMPT_BYTES || memchr(bytes, 0, n))
         return wrong(p, "%s: a text of at most %d MiB expected", full, MAX_PROMPT_BYTES >> 20);
+    cn_plain_text(bytes, n);
     *text = bytes;
     return CN_OK;
 }

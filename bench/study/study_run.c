@@ -2,6 +2,7 @@
 #include "bench/study/study_part.h"
 
 #include "base/error.h"
+#include "base/plain_text.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -33,7 +34,7 @@ static enum cn_status read_plan_file(const char *path, struct text *t, struct cn
     CN_RETURN_IF(!f, CN_ERR_IO, err, "%s: %s", path, strerror(errno));
     bool fits = fstat(fileno(f), &st) == 0 && S_ISREG(st.st_mode) && st.st_size <= MAX_PLAN_BYTES;
     t->bytes = fits ? calloc(1, (size_t)st.st_size + 1) : NULL;
-    t->n = t->bytes ? fread(t->bytes, 1, (size_t)st.st_size, f) : 0;
+    t->n = t->bytes ? cn_plain_text(t->bytes, fread(t->bytes, 1, (size_t)st.st_size, f)) : 0;
     fclose(f);
     CN_RETURN_IF(!fits, CN_ERR_FORMAT, err, "%s: a text file of at most %d MiB expected", path,
                  MAX_PLAN_BYTES >> 20);

@@ -387,6 +387,7 @@ int cn_cmd_bench(int argc, char **argv)
          "write the table to a file too (.csv, .json, .html)",                                                         0, 0    },
         { "--output",      "-o", CN_OPT_TABLE,  &a.format,      "FORMAT", "md, csv, json, jsonl or sql (md)",
          0,                                                                                                               0    },
+        CN_OPTION_FORCE,
     };
     int code =
         cn_options_parse(argc, argv, &usage, options, sizeof options / sizeof *options, NULL, 0, 0);

@@ -56,6 +56,8 @@ struct cn_bench {
     struct cn_profiler *profiler;
     struct cn_quality *quality;
     struct cn_table *table;
+    int n_unresolved;       /* rows of the table whose joules the meter could not tell, */
+    const char *unresolved; /* and why, of the first */
     struct cn_bench_row *rows;
     size_t n_rows;
     double steps_done, steps;

@@ -44,9 +44,10 @@ static struct cn_table *make_table(const struct cn_bench *b)
     cn_table_column(t, "gops", NULL, 1);
     cn_table_column(t, "int8_peak_share", "of int8 peak", 2);
     cn_table_column(t, "int8_gops", NULL, 1);
-    cn_table_column(t, "j_per_token", modelled ? "J/token modelled" : "J/token", 4);
-    cn_table_column(t, "j_per_token_net", metered ? "net" : NULL, 4);
-    cn_table_column(t, "j_uncertainty", metered ? "±" : NULL, 4);
+    cn_table_column(t, "j_per_token", modelled ? "J/token modelled" : "J/token",
+                    CN_TABLE_SIGNIFICANT + 3);
+    cn_table_column(t, "j_per_token_net", metered ? "net" : NULL, CN_TABLE_SIGNIFICANT + 3);
+    cn_table_column(t, "j_uncertainty", metered ? "±" : NULL, CN_TABLE_SIGNIFICANT + 2);
     cn_table_column(t, "watts", NULL, 2);
     cn_table_column(t, "meter", NULL, -1);
     cn_table_column(t, "boundary", metered ? "boundary" : NULL, -1);
@@ -71,6 +72,8 @@ static void put_energy(struct cn_bench *b, const struct cn_bench_row *row)
     cn_table_str(b->table, "energy_reason", meter->ok ? e.reason : meter->reason);
     if (e.status != CN_ENERGY_MEASURED && e.status != CN_ENERGY_MODELLED) {
         cn_table_null(b->table, "j_per_token", status);
+        b->n_unresolved += e.status == CN_ENERGY_UNRESOLVED;
+        b->unresolved = b->unresolved ? b->unresolved : e.reason;
         return;
     }
     double per = 1 / (double)row->result.total_tokens;
@@ -226,6 +229,9 @@ void cn_bench_notes(const struct cn_bench *b)
     else
         printf("J/token of the boundary '%s', by %s%s.\n", meter->boundary, meter->name,
                meter->modelled ? ": modelled, not measured" : "");
+    if (meter->ok && b->n_unresolved)
+        printf("J/token unresolved in %d row%s: %s.\n", b->n_unresolved,
+               b->n_unresolved == 1 ? "" : "s", b->unresolved);
     if (note)
         printf("%s\n", note);
 }

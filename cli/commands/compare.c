@@ -57,7 +57,7 @@ static struct cn_dataset *read_results(const char *path)
     struct cn_dataset *d = NULL;
     struct cn_error err = { "" };
     size_t n;
-    char *text = cn_read_file(path, MOST_BYTES, &n);
+    char *text = cn_read_text(path, MOST_BYTES, &n);
     if (text && cn_dataset_parse(text, n, path, &d, &err) != CN_OK)
         cn_die("%s", err.text);
     free(text);

@@ -104,6 +104,7 @@ int cn_cmd_dequantize(int argc, char **argv)
         { "--tiers", NULL, CN_OPT_STRING, &tiers, "LIST",
          "tiers that may be used, as in ref,avx2 (default: CARNOT_TIERS, else all there are)",  0,
          0                                                                                                 },
+        CN_OPTION_FORCE,
     };
     int code = cn_options_parse(argc, argv, &usage, options, sizeof options / sizeof *options,
                                 &args, 2, 2);
@@ -125,7 +126,7 @@ int cn_cmd_dequantize(int argc, char **argv)
     } else if ((code = cn_parse_tiers("--tiers", tiers, &mask)) < 0) {
         const struct cn_kernels kernels = cn_kernels_for(format, mask);
         const char *in = args.items[0];
-        code = cn_output_check(args.items[1], &in, 1);
+        code = cn_output_check(args.items[1], CN_FILE_DATA, &in, 1);
         if (code < 0)
             code = dequantize(format, &kernels, format->header_bytes ? cols : STEP, args.items[0],
                               args.items[1]);

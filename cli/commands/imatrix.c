@@ -2,6 +2,8 @@
  *
  * carnot imatrix: the importance matrix of a model on a text, or several files merged into one.
  */
+#include "base/plain_text.h"
+#include "base/sha256.h"
 #include "cli/cli.h"
 #include "cli/lists.h"
 #include "cli/open_model.h"
@@ -72,7 +74,7 @@ static int make(const struct cn_model *model, const int32_t *tokens, size_t n,
 }
 
 static int collect(const char *path, const char *tiers, const char *text_path,
-                   const struct cn_imatrix_options *o)
+                   struct cn_imatrix_options *o)
 {
     struct cn_model_options model_options = { .tiers = tiers };
     struct cn_model *model = NULL;
@@ -82,6 +84,14 @@ static int collect(const char *path, const char *tiers, const char *text_path,
     char *text = cn_read_file(text_path, MAX_TEXT_BYTES, &n_bytes);
     if (!text)
         return CN_EXIT_FAILED;
+    /* Of the bytes as they are: the file itself is what must not change before --resume. */
+    char hex[CN_SHA256_HEX];
+    struct cn_sha256 hash;
+    cn_sha256_begin(&hash);
+    cn_sha256_add(&hash, text, n_bytes);
+    cn_sha256_end(&hash, hex);
+    o->text_sha256 = hex;
+    n_bytes = cn_plain_text(text, n_bytes);
     int code = CN_EXIT_FAILED;
     if (cn_open_model(path, &model_options, o->n_ctx, &model, &err) != CN_OK ||
         cn_tokenize(model, text, n_bytes, CN_TOKENIZE_BOS, &tokens, &n, &err) != CN_OK)
@@ -118,6 +128,7 @@ int cn_cmd_imatrix(int argc, char **argv)
           "the output matrix too", 0, 0 },
         { "--threads", "-t", CN_OPT_INT, &threads, "N", "threads (every core)", 1, 1024 },
         { "--tiers", NULL, CN_OPT_STRING, &tiers, "LIST", "kernels to use, like ref,avx2", 0, 0 },
+        CN_OPTION_FORCE,
     };
     /* clang-format on */
     int code =
@@ -143,7 +154,8 @@ int cn_cmd_imatrix(int argc, char **argv)
             code = cn_usage_error("--resume needs -f TEXT");
         else if ((code = cn_check_tiers(tiers)) <
                  0) /* of --in one may be it: files are added to it */
-            code = cn_output_check(o.out, made_of, sizeof made_of / sizeof *made_of);
+            code =
+                cn_output_check(o.out, CN_FILE_IMATRIX, made_of, sizeof made_of / sizeof *made_of);
         if (code < 0 && !text)
             code = make(NULL, NULL, 0, &o);
         else if (code < 0)

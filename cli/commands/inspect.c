@@ -238,6 +238,8 @@ static struct cn_table *summary_table(const struct cn_inspect *in, bool ok)
             line_memory(t, in, info->n_ctx_train);
     }
     line(t, "ok", ok ? "yes" : "no");
+    if (info->cannot_run)
+        line(t, "runs", "no");
     return t;
 }
 
@@ -359,7 +361,7 @@ static struct cn_table *object_table(const struct cn_inspect *in, const struct o
         "n_ctx_train",   "kv_bytes_per_token",
         "kv_bytes_4096", "kv_bytes_ctx_train",
         "checked",       "ok",
-        "problem",
+        "problem",       "cannot_run",
     };
     const struct cn_inspect_info *info = cn_inspect_get_info(in);
     struct cn_table *t = cn_table_create("inspect");
@@ -401,6 +403,7 @@ static struct cn_table *object_table(const struct cn_inspect *in, const struct o
     cn_table_bool(t, "checked", o->check);
     cn_table_bool(t, "ok", !problem);
     cn_table_str(t, "problem", problem);
+    cn_table_str(t, "cannot_run", info->cannot_run);
     if (lists && o->tensors)
         set_json(t, "tensors", in, put_tensors);
     if (lists && o->keys)
@@ -466,6 +469,8 @@ int cn_cmd_inspect(int argc, char **argv)
         code = cn_die("%s", problem);
     else if (problem)
         cn_warn("%s", problem);
+    else if (cn_inspect_get_info(in)->cannot_run)
+        cn_warn("this file cannot be run: %s", cn_inspect_get_info(in)->cannot_run);
     cn_inspect_close(in);
     return code;
 }

@@ -104,6 +104,7 @@ int cn_cmd_logits(int argc, char **argv)
         { "--tiers",     NULL, CN_OPT_STRING, &a.tiers,     "LIST",      "kernels to use, like ref,avx2",    0, 0      },
         { "--precision", NULL, CN_OPT_STRING, &a.precision, "P",
          "exact, or fast: coarser prefill (exact)",                                                          0, 0      },
+        CN_OPTION_FORCE,
     };
     int code =
         cn_options_parse(argc, argv, &usage, options, sizeof options / sizeof *options, NULL, 0, 0);
@@ -115,7 +116,7 @@ int cn_cmd_logits(int argc, char **argv)
     if (code >= 0)
         return code;
     const char *const in[] = { a.model, a.tokens[0] == '@' ? a.tokens + 1 : NULL };
-    code = cn_output_check(a.out, in, sizeof in / sizeof *in);
+    code = cn_output_check(a.out, CN_FILE_DATA, in, sizeof in / sizeof *in);
     if (code >= 0)
         return code;
     int32_t *tokens;

@@ -3,6 +3,8 @@
  * carnot machine: what this machine is, and the most that it can do.
  */
 #include "cli/commands/machine.h"
+#include "bench/kernel/blas.h"
+#include "bench/kernel/kernel_bench.h"
 #include "bench/machine/machine_probe.h"
 #include "cli/lists.h"
 #include "cli/outputs.h"
@@ -15,23 +17,30 @@
 
 static const struct cn_usage usage = {
     .synopsis = "carnot machine [options]",
-    .text = "Measures what this machine can do at the most, per number of threads and tier:\n"
-            "bytes read from memory (the best of several access patterns), and multiply-adds\n"
-            "of 8-bit integers and of floats with the instructions that the tier's kernels\n"
-            "are made of. Every figure is the best of many short samples.\n"
-            "\n"
-            "--energy fits joules instead, as J = a x seconds + b x bytes + c x int8 operations +\n"
-            "d x weights unpacked, over formats, threads, prefill and decode, and checks the fit\n"
-            "on configurations that it has not seen; it needs a meter. What it saves is a meter\n"
-            "for later runs (--meter model:FILE), and predicts models that were not run.\n"
-            "\n"
-            "  carnot machine\n"
-            "  carnot machine -t 1,2,4 -o json\n"
-            "  carnot machine --energy --save energy.json\n"
-            "  carnot machine --predict energy.json -m model.gguf",
+    .text =
+        "Measures what this machine can do at the most, per number of threads and tier:\n"
+        "bytes read from memory (the best of several access patterns), and multiply-adds\n"
+        "of 8-bit integers and of floats with the instructions that the tier's kernels\n"
+        "are made of. Every figure is the best of many short samples.\n"
+        "\n"
+        "f32 gemm is the tier's own product of float matrices (128 tokens), OpenBLAS the same\n"
+        "by its sgemm, by CPU time of as many threads: the yardstick, and which is the faster.\n"
+        "\n"
+        "--energy fits joules instead, as J = a x seconds + b x bytes + c x int8 operations +\n"
+        "d x weights unpacked, over formats, threads, prefill and decode, and checks the fit\n"
+        "on configurations that it has not seen; it needs a meter. What it saves is a meter\n"
+        "for later runs (--meter model:FILE), and predicts models that were not run.\n"
+        "\n"
+        "  carnot machine\n"
+        "  carnot machine -t 1,2,4 -o json\n"
+        "  carnot machine --energy --save energy.json\n"
+        "  carnot machine --predict energy.json -m model.gguf",
 };
 
 enum { MAX_BUFFER = 1 << 30 };
+
+/* For the float GEMM of each tier; not more, or an interrupt would have to wait. */
+static const double GEMM_SECONDS = 0.25;
 
 static void set_text(struct cn_table *t, const char *key, const char *text)
 {
@@ -91,6 +100,10 @@ static struct cn_table *make_table(void)
     cn_table_column(t, "read_pattern", "read best by", -1);
     cn_table_column(t, "int8_gops", "int8 Gop/s", 0);
     cn_table_column(t, "f32_gflops", "f32 Gflop/s", 0);
+    cn_table_column(t, "f32_gemm_gflops", "f32 gemm", 0);
+    cn_table_column(t, "openblas_gflops", "OpenBLAS", 0);
+    cn_table_column(t, "f32_gemm_faster", "faster", -1);
+    cn_table_column(t, "openblas_core", NULL, -1);
     cn_table_column(t, "cpu", NULL, -1);
     cn_table_column(t, "tiers", NULL, -1);
     cn_table_column(t, "cpus", NULL, -1);
@@ -116,7 +129,7 @@ static void set_rate(struct cn_table *t, const char *key, double rate)
 
 static void add_row(struct cn_table *t, const struct cn_machine_info *info, const char *tiers,
                     int n_threads, enum cn_tier tier, const struct cn_machine_rates *rates,
-                    size_t buffer_bytes)
+                    const struct cn_float_gemm *gemm, size_t buffer_bytes)
 {
     cn_table_row(t);
     cn_table_i64(t, "threads", n_threads);
@@ -125,6 +138,15 @@ static void add_row(struct cn_table *t, const struct cn_machine_info *info, cons
     set_text(t, "read_pattern", rates->read_how);
     set_rate(t, "int8_gops", rates->int8_gops);
     set_rate(t, "f32_gflops", rates->f32_gflops);
+    const double ours = gemm->gflops[tier];
+    set_rate(t, "f32_gemm_gflops", ours);
+    set_rate(t, "openblas_gflops", gemm->openblas);
+    if (isfinite(ours) && isfinite(gemm->openblas))
+        cn_table_str(t, "f32_gemm_faster",
+                     ours >= gemm->openblas ? cn_tier_name(tier) : "openblas");
+    else
+        cn_table_null(t, "f32_gemm_faster", "unsupported");
+    set_text(t, "openblas_core", isfinite(gemm->openblas) ? cn_blas_core() : "");
     set_text(t, "cpu", info->cpu);
     cn_table_str(t, "tiers", tiers);
     set_count(t, "cpus", info->n_cpus);
@@ -156,9 +178,15 @@ static int run(const struct cn_machine_info *info, uint32_t mask, const int *cou
         code = cn_die("out of memory");
     if (probe)
         cn_machine_probe_cancel(probe, cn_interrupted);
-    for (int i = 0; code < 0 && i < n_counts; i++)
+    const double none = (double)NAN;
+    for (int i = 0; code < 0 && i < n_counts; i++) {
+        struct cn_float_gemm gemm = { .openblas = none };
+        for (int tier = 0; tier < CN_N_TIERS; tier++)
+            gemm.gflops[tier] = none;
+        if (timed && !cn_interrupted() &&
+            !cn_float_gemm_measure(mask, counts[i], fmin(seconds / 4, GEMM_SECONDS), &gemm))
+            code = cn_die("out of memory");
         for (int tier = 0; code < 0 && tier < CN_N_TIERS; tier++) {
-            const double none = (double)NAN;
             struct cn_machine_rates rates = { .read_gbps = none,
                                               .int8_gops = none,
                                               .f32_gflops = none };
@@ -167,11 +195,12 @@ static int run(const struct cn_machine_info *info, uint32_t mask, const int *cou
             cn_progress("machine", done++, n_counts * n_tiers);
             if (timed)
                 cn_machine_probe_run(probe, mask, (enum cn_tier)tier, counts[i], seconds, &rates);
-            add_row(t, info, tiers, counts[i], (enum cn_tier)tier, &rates,
+            add_row(t, info, tiers, counts[i], (enum cn_tier)tier, &rates, &gemm,
                     timed ? cn_machine_probe_bytes(probe) : 0);
             if (cn_interrupted())
                 code = cn_die("interrupted");
         }
+    }
     cn_progress("machine", 1, 1);
     if (code < 0 && ((output == CN_TABLE_MD && !print_facts(info, tiers)) ||
                      !cn_table_print(t, output, stdout)))
@@ -208,6 +237,7 @@ int cn_cmd_machine(int argc, char **argv)
          "take a battery that charges; while it does, joules are unresolved",                                          0, 0  },
         { "--output",      "-o",      CN_OPT_TABLE,  &e.format,      "FORMAT", "md, csv, json, jsonl or sql (md)",
          0,                                                                                                               0  },
+        CN_OPTION_FORCE,
     };
     struct cn_machine_info info;
     int counts[CN_MAX_COUNTS], n_counts = 0;
@@ -222,7 +252,7 @@ int cn_cmd_machine(int argc, char **argv)
         code = cn_usage_error("%s goes with --energy%s", e.save ? "--save" : "-m",
                               e.save ? "" : " or --predict");
     if (code < 0)
-        code = cn_output_check(e.save, models.items, models.n);
+        code = cn_output_check(e.save, CN_FILE_TEXT, models.items, models.n);
     if (code < 0 && energy && seconds <= 0)
         code = cn_usage_error("--energy: --seconds above 0 expected");
     if (code < 0 && e.predict) {

@@ -111,7 +111,7 @@ static struct cn_table *make_table(bool fast, bool base)
 static int run(const struct arguments *a, struct cn_perplexity_options *options)
 {
     size_t n_bytes;
-    char *text = cn_read_file(a->text, MAX_TEXT_BYTES, &n_bytes);
+    char *text = cn_read_text(a->text, MAX_TEXT_BYTES, &n_bytes);
     if (!text)
         return CN_EXIT_FAILED;
     int code = CN_EXIT_OK;
@@ -150,7 +150,7 @@ static int check_output(const struct arguments *a)
 {
     const char *const in[] = { a->models.n ? a->models.items[0] : cn_default_model(), a->text,
                                a->base };
-    return cn_output_check(a->save_base, in, sizeof in / sizeof *in);
+    return cn_output_check(a->save_base, CN_FILE_BASE, in, sizeof in / sizeof *in);
 }
 
 int cn_cmd_perplexity(int argc, char **argv)
@@ -182,6 +182,7 @@ int cn_cmd_perplexity(int argc, char **argv)
          "exact, or fast: coarser prefill (exact)",                                                       0, 0      },
         { "--output",    "-o", CN_OPT_TABLE,  &a.format,    "FORMAT", "md, csv, json, jsonl or sql (md)",
          0,                                                                                                  0      },
+        CN_OPTION_FORCE,
     };
     int code =
         cn_options_parse(argc, argv, &usage, options, sizeof options / sizeof *options, NULL, 0, 0);

@@ -92,6 +92,10 @@ static void summarise(const struct cn_file_result *r, const char *what, bool gue
         cn_warn("%d tensors have rows that the type for them does not divide; they got the nearest "
                 "type that does (--dry-run lists them)",
                 r->n_fell_back);
+    if (r->n_faint_rows > 0)
+        cn_warn("%lld rows of %d tensors are so small that the scales of their type hardly reach "
+                "down to them: written more coarsely than larger ones (docs/FORMATS.md)",
+                (long long)r->n_faint_rows, r->n_faint_tensors);
 }
 
 static int quantize(const char *in, const char *out, struct cn_quantize_options *o,
@@ -190,6 +194,7 @@ int cn_cmd_quantize(int argc, char **argv)
           "of the plan: md, csv, json, jsonl or sql (md)", 0, 0 },
         { "--threads", "-t", CN_OPT_INT, &n_threads, "N",
           "threads (all cores)", 1, 256 },
+        CN_OPTION_FORCE,
     };
     /* clang-format on */
     int code = cn_options_parse(argc, argv, &usage, options, sizeof options / sizeof *options,
@@ -198,12 +203,14 @@ int cn_cmd_quantize(int argc, char **argv)
         o.tensor_types = tensor_types.items;
         o.n_tensor_types = tensor_types.n;
         o.n_threads = (int)n_threads;
+        o.force = *cn_output_force();
         const char *const in[] = { args.items[0], o.imatrix };
         o.type = strcasecmp(args.items[2], "auto") == 0 ? NULL : args.items[2];
         code = check(&o, &automatic);
         if (code < 0 && !o.dry_run) /* what names a split has is known when IN is open */
-            code = o.keep_split ? cn_output_check_name(args.items[1])
-                                : cn_output_check(args.items[1], in, sizeof in / sizeof *in);
+            code = o.keep_split
+                       ? cn_output_check_name(args.items[1])
+                       : cn_output_check(args.items[1], CN_FILE_MODEL, in, sizeof in / sizeof *in);
         if (code < 0 && o.type)
             code = quantize(args.items[0], args.items[1], &o, format);
         else if (code < 0)

@@ -44,7 +44,7 @@ static int of_tables(const struct cn_string_list *files, const char *head, const
     size_t n = 0;
     while (n < files->n && code == CN_EXIT_OK) {
         size_t bytes;
-        texts[n] = cn_read_file(files->items[n], MAX_BYTES, &bytes);
+        texts[n] = cn_read_text(files->items[n], MAX_BYTES, &bytes);
         if (!texts[n]) {
             code = CN_EXIT_FAILED;
             break;
@@ -94,11 +94,12 @@ int cn_cmd_report(int argc, char **argv)
         {"--output", "-o", CN_OPT_STRING, &out,  "FILE", "the page (default report.html)",         0, 0},
         { "--head",  NULL, CN_OPT_STRING, &head, "TEXT", "lines above the tables (default: none)", 0,
          0                                                                                             },
+        CN_OPTION_FORCE,
     };
     int code = cn_options_parse(argc, argv, &usage, options, sizeof options / sizeof *options,
                                 &files, 0, MAX_TABLES);
     if (code < 0)
-        code = cn_output_check_name(out);
+        code = cn_output_check(out, CN_FILE_PAGE, NULL, 0);
     if (code < 0)
         code = execute(&files, head, out);
     free(files.items);

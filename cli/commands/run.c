@@ -72,7 +72,7 @@ static bool read_prompt(struct arguments *a, const struct cn_model *model, int32
     const char *path = a->messages ? a->messages : a->file;
     size_t n_bytes = a->prompt ? strlen(a->prompt) : 0;
     char *file = NULL;
-    if (path && !(file = cn_read_file(path, MAX_PROMPT_BYTES, &n_bytes)))
+    if (path && !(file = cn_read_text(path, MAX_PROMPT_BYTES, &n_bytes)))
         return false;
     enum cn_status status;
     if (a->messages) {
@@ -408,7 +408,7 @@ static int check_outputs(const struct arguments *a)
     const char *const in[] = { a->model, a->file, a->messages,
                                a->tokens && a->tokens[0] == '@' ? a->tokens + 1 : NULL };
     const size_t n = sizeof in / sizeof *in;
-    int code = cn_output_check(a->trace, in, n);
+    int code = cn_output_check(a->trace, CN_FILE_TEXT, in, n);
     if (code < 0)
         code = cn_output_check_table("--record", a->record, in, n);
     return code < 0 ? cn_output_check_two(a->trace, a->record) : code;
@@ -496,6 +496,7 @@ int cn_cmd_run(int argc, char **argv)
          "wait idle before and after, to measure the baseline (0)",                                                                           0,    3600   },
         { "--record",               NULL, CN_OPT_STRING, &a.record,               "FILE",
          "write all there is to know of the run as one row (.json, .csv, ...)",                                                               0,    0      },
+        CN_OPTION_FORCE,
     };
     int code =
         cn_options_parse(argc, argv, &usage, options, sizeof options / sizeof *options, NULL, 0, 0);

@@ -201,11 +201,11 @@ static int score_all(const struct arguments *a, struct data *data, struct cn_sco
 static int run(const struct arguments *a, enum cn_score_kind kind, struct cn_score_options *o)
 {
     struct data data = { .tasks = { .kind = kind } };
-    char *prefix = NULL, *text = cn_read_file(a->data, MAX_DATA_BYTES, &data.n_bytes);
+    char *prefix = NULL, *text = cn_read_text(a->data, MAX_DATA_BYTES, &data.n_bytes);
     int code = CN_EXIT_FAILED;
     data.text = text;
     if (text && a->prefix)
-        o->prefix = prefix = cn_read_file(a->prefix, MAX_PREFIX_BYTES, &o->n_prefix);
+        o->prefix = prefix = cn_read_text(a->prefix, MAX_PREFIX_BYTES, &o->n_prefix);
     if (text && (prefix || !a->prefix))
         code = score_all(a, &data, o);
     cn_score_tasks_free(&data.tasks);

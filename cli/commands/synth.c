@@ -72,6 +72,7 @@ int cn_cmd_synth(int argc, char **argv)
         { "--seed", NULL, CN_OPT_INT, &seed, "N", "the same seed gives the same file (1)", 0, INT32_MAX },
         { "--dry-run", NULL, CN_OPT_FLAG, &o.dry_run, NULL, "say how large it would be", 0, 0 },
         { "--list", NULL, CN_OPT_FLAG, &list_shapes, NULL, "print the shapes", 0, 0 },
+        CN_OPTION_FORCE,
     };
     /* clang-format on */
     int code = cn_options_parse(argc, argv, &usage, options, sizeof options / sizeof *options,
@@ -88,7 +89,7 @@ int cn_cmd_synth(int argc, char **argv)
         o.seed = (uint64_t)seed;
         code = check(&o);
         if (code < 0 && !o.dry_run)
-            code = cn_output_check(args.items[0], NULL, 0);
+            code = cn_output_check(args.items[0], CN_FILE_MODEL, NULL, 0);
         if (code < 0)
             code = synth(args.n ? args.items[0] : NULL, &o);
     }

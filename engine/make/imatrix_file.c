@@ -212,12 +212,23 @@ static enum cn_status merge_entry(struct cn_imatrix *to, const struct cn_imatrix
     return CN_OK;
 }
 
+/* Of several texts or models none is the one. */
+static void merge_hash(bool first, char to[CN_SHA256_HEX], const char from[CN_SHA256_HEX])
+{
+    if (first)
+        memcpy(to, from, CN_SHA256_HEX);
+    else if (strcmp(to, from) != 0)
+        to[0] = 0;
+}
+
 enum cn_status cn_imatrix_merge(struct cn_imatrix *to, const struct cn_imatrix *from,
                                 struct cn_error *err)
 {
     /* Counts of a .dat file are chunks. Beside a file that counts tokens they are given that one's
      * chunk size, the only estimate there is. */
     double factor = 1;
+    merge_hash(to->n_entries == 0, to->text_sha256, from->text_sha256);
+    merge_hash(to->n_entries == 0, to->model_sha256, from->model_sha256);
     if (to->n_entries == 0) {
         to->chunk_size = from->chunk_size;
     } else if (to->chunk_size == 0 && from->chunk_size > 0) {
@@ -365,6 +376,7 @@ static enum cn_status parse_dat(const void *bytes, size_t n_bytes, const char *f
  */
 
 static const char sum2_suffix[] = ".in_sum2", count_suffix[] = ".counts";
+static const char text_key[] = "imatrix.text_sha256", model_key[] = "imatrix.model_sha256";
 
 static enum cn_status take_entry(const struct cn_gguf *g, const struct cn_gguf_tensor *sum2,
                                  const char *file, struct cn_imatrix *im, struct cn_error *err)
@@ -420,6 +432,18 @@ static enum cn_status take_datasets(const struct cn_gguf *g, const char *file,
     return CN_OK;
 }
 
+static enum cn_status take_hash(const struct cn_gguf *g, const char *key, char hash[CN_SHA256_HEX],
+                                struct cn_error *err)
+{
+    struct cn_str s = { "", 0 };
+    CN_TRY(cn_gguf_get_str(g, key, &s, err));
+    bool is_hash = s.n == CN_SHA256_HEX - 1 && !memchr(s.p, 0, s.n);
+    if (is_hash)
+        memcpy(hash, s.p, s.n);
+    hash[is_hash ? s.n : 0] = 0;
+    return CN_OK;
+}
+
 static enum cn_status take_gguf(const struct cn_gguf *g, const char *file, struct cn_imatrix *im,
                                 struct cn_error *err)
 {
@@ -435,6 +459,8 @@ static enum cn_status take_gguf(const struct cn_gguf *g, const char *file, struc
     im->n_chunks = (uint32_t)n_chunks;
     /* Counts of this format are vectors in any case; 0 would say otherwise. */
     im->chunk_size = chunk_size > 0 ? (uint32_t)chunk_size : 1;
+    CN_TRY(take_hash(g, text_key, im->text_sha256, err));
+    CN_TRY(take_hash(g, model_key, im->model_sha256, err));
     CN_TRY(take_datasets(g, file, im, err));
     size_t n_suffix = sizeof sum2_suffix - 1;
     for (int64_t i = 0; i < g->n_tensors; i++) {
@@ -527,6 +553,10 @@ enum cn_status cn_imatrix_write(const char *path, const struct cn_imatrix *im, s
     }
     cn_gguf_writer_u32(w, "imatrix.chunk_count", im->n_chunks);
     cn_gguf_writer_u32(w, "imatrix.chunk_size", im->chunk_size);
+    if (im->text_sha256[0])
+        cn_gguf_writer_str(w, text_key, im->text_sha256);
+    if (im->model_sha256[0])
+        cn_gguf_writer_str(w, model_key, im->model_sha256);
     for (size_t i = 0; i < im->n_entries; i++) {
         const struct cn_imatrix_entry *e = im->entries[i];
         int64_t shape[2] = { e->n_cols, e->n_matrices }, count_shape[2] = { 1, e->n_matrices };

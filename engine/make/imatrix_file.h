@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/sha256.h"
 #include "engine/carnot.h"
 
 struct cn_imatrix_entry {
@@ -29,6 +30,8 @@ struct cn_imatrix {
     size_t n_datasets;
     uint32_t n_chunks;
     uint32_t chunk_size; /* tokens of a chunk; 0: counts are in chunks, not tokens (.dat) */
+    /* What it was made of, if it is one text and one model and the file says so: else "". */
+    char text_sha256[CN_SHA256_HEX], model_sha256[CN_SHA256_HEX];
 };
 
 /* Reads either format into *im, which the caller frees. */

@@ -234,7 +234,7 @@ static enum cn_status run_chunks(struct collector *c, const int32_t *tokens, int
  */
 
 /* Takes up what an earlier run left in `out`, if anything. */
-static enum cn_status take_up(struct collector *c)
+static enum cn_status take_up(struct collector *c, const char *text, const char *model)
 {
     const struct cn_imatrix_options *o = c->options;
     if (access(o->out, F_OK) != 0 && errno == ENOENT)
@@ -246,9 +246,47 @@ static enum cn_status take_up(struct collector *c)
     CN_RETURN_IF(c->im.n_datasets != 1 || strcmp(c->im.datasets[0], o->dataset) != 0,
                  CN_ERR_ARGUMENT, c->err,
                  "%s: cannot resume: it was not made from the text '%s' alone", o->out, o->dataset);
+    CN_RETURN_IF(strcmp(c->im.text_sha256, text) != 0, CN_ERR_ARGUMENT, c->err,
+                 "%s: cannot resume: '%s' is not the text that it was made from%s", o->out,
+                 o->dataset, c->im.text_sha256[0] ? "" : ", or it does not say which");
+    CN_RETURN_IF(strcmp(c->im.model_sha256, model) != 0, CN_ERR_ARGUMENT, c->err,
+                 "%s: cannot resume: this is not the model that it was made with%s", o->out,
+                 c->im.model_sha256[0] ? "" : ", or it does not say which");
     CN_RETURN_IF(c->im.n_chunks > INT32_MAX, CN_ERR_FORMAT, c->err, "%s: %u chunks found", o->out,
                  c->im.n_chunks);
     return CN_OK;
+}
+
+static void hash_text(const struct cn_imatrix_options *o, const int32_t *tokens, size_t n,
+                      char hex[CN_SHA256_HEX])
+{
+    struct cn_sha256 hash;
+    if (o->text_sha256) {
+        snprintf(hex, CN_SHA256_HEX, "%s", o->text_sha256);
+        return;
+    }
+    cn_sha256_begin(&hash);
+    cn_sha256_add(&hash, tokens, n * sizeof *tokens);
+    cn_sha256_end(&hash, hex);
+}
+
+/* Names, shapes and types of all tensors, and samples of their weights: another model differs in
+ * nearly all of them, and a large one takes minutes to be read in full. */
+static void hash_model(const struct cn_model *model, char hex[CN_SHA256_HEX])
+{
+    enum { SAMPLES = 16, SAMPLE_BYTES = 4096 };
+    struct cn_sha256 hash;
+    cn_sha256_begin(&hash);
+    for (int64_t i = 0; i < model->gguf.n_tensors; i++) {
+        const struct cn_gguf_tensor *t = &model->gguf.tensors[i];
+        cn_sha256_add(&hash, t->name.p, t->name.n);
+        cn_sha256_add(&hash, t->ne, sizeof t->ne);
+        cn_sha256_add(&hash, &t->gguf_type, sizeof t->gguf_type);
+        const size_t all = t->bytes, n = all < SAMPLE_BYTES ? all : SAMPLE_BYTES;
+        for (size_t k = 0; k < SAMPLES; k++)
+            cn_sha256_add(&hash, (const uint8_t *)t->data + (all - n) / (SAMPLES - 1) * k, n);
+    }
+    cn_sha256_end(&hash, hex);
 }
 
 static enum cn_status collect(struct collector *c, const int32_t *tokens, size_t n,
@@ -261,8 +299,13 @@ static enum cn_status collect(struct collector *c, const int32_t *tokens, size_t
     int32_t n_chunks = most > INT32_MAX ? INT32_MAX : (int32_t)most;
     if (o->n_chunks && o->n_chunks < n_chunks)
         n_chunks = o->n_chunks;
+    char text[CN_SHA256_HEX], hash[CN_SHA256_HEX];
+    hash_text(o, tokens, n, text);
+    hash_model(c->model, hash);
     if (o->resume)
-        CN_TRY(take_up(c));
+        CN_TRY(take_up(c, text, hash));
+    memcpy(c->im.text_sha256, text, sizeof text);
+    memcpy(c->im.model_sha256, hash, sizeof hash);
     r->n_chunks = r->n_resumed = (int32_t)c->im.n_chunks;
     c->im.chunk_size = (uint32_t)c->n_ctx;
     if (c->im.n_datasets == 0)

@@ -4,10 +4,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/error.h"
 #include "engine/gguf/gguf.h"
 #include "engine/gguf/gguf_check.h"
+#include "engine/make/imatrix_file.h"
 #include "engine/model/hparams.h"
 #include "engine/run/mixer/mixer.h"
 #include "engine/tools.h"
@@ -15,13 +17,14 @@
 enum { N_PLAIN = 8, TEXT_BYTES = 320 }; /* plain arrays of numbers are of few types */
 
 struct cn_inspect {
-    struct cn_gguf gguf;
+    struct cn_gguf gguf;   /* empty if the file is a .dat */
+    struct cn_imatrix dat; /* empty if it is none */
     char *path;
     struct cn_inspect_info info;
     struct cn_inspect_type types[CN_N_TYPES + N_PLAIN];
     int64_t n_types;
     char kind[TEXT_BYTES], architecture[TEXT_BYTES], name[TEXT_BYTES], tokenizer[TEXT_BYTES];
-    struct cn_error problem;
+    struct cn_error problem, cannot_run;
 };
 
 /* ---- gathering ---------------------------------------------------------------------------- */
@@ -159,7 +162,58 @@ static void gather(struct cn_inspect *in)
         info->problem = in->problem.text;
 }
 
+static void gather_dat(struct cn_inspect *in, int64_t file_bytes)
+{
+    struct cn_inspect_info *info = &in->info;
+    *info = (struct cn_inspect_info){ .kind = "imatrix",
+                                      .architecture = "",
+                                      .name = "",
+                                      .tokenizer = "",
+                                      .file_type_id = -1,
+                                      .n_parts = 1,
+                                      .file_bytes = file_bytes,
+                                      .n_keys = 1 + (in->dat.n_datasets > 0),
+                                      .n_tensors = (int64_t)in->dat.n_entries,
+                                      .n_vocab = -1,
+                                      .n_ctx_train = -1,
+                                      .n_layer = -1,
+                                      .n_embd = -1,
+                                      .kv_bytes_per_token = -1 };
+    for (size_t i = 0; i < in->dat.n_entries; i++)
+        info->n_params += in->dat.entries[i]->n_cols;
+    info->tensor_bytes = 4 * info->n_params;
+    info->bpw = 32;
+    in->n_types = 1;
+    in->types[0] =
+        (struct cn_inspect_type){ "F32", info->n_tensors, info->n_params, info->tensor_bytes };
+}
+
+/* An importance matrix of the older form, if the file is no GGUF file and reads as one. */
+static bool open_dat(struct cn_inspect *in)
+{
+    char magic[4] = "";
+    struct stat st;
+    FILE *f = fopen(in->path, "rb");
+    bool other = f && fread(magic, 1, 4, f) == 4 && memcmp(magic, "GGUF", 4) != 0 &&
+                 fstat(fileno(f), &st) == 0;
+    if (f)
+        fclose(f);
+    if (!other || cn_imatrix_read(in->path, &in->dat, NULL) != CN_OK)
+        return false;
+    gather_dat(in, (int64_t)st.st_size);
+    return true;
+}
+
 /* ---- the public functions ----------------------------------------------------------------- */
+
+static enum cn_status try_open(const struct cn_inspect *in, struct cn_error *err)
+{
+    struct cn_model *model;
+    enum cn_status status = cn_model_open(in->path, NULL, &model, err);
+    if (status == CN_OK)
+        cn_model_close(model);
+    return status;
+}
 
 enum cn_status cn_inspect_open(const char *path, struct cn_inspect **inspect, struct cn_error *err)
 {
@@ -168,12 +222,16 @@ enum cn_status cn_inspect_open(const char *path, struct cn_inspect **inspect, st
     in->path = strdup(path);
     enum cn_status status = in->path ? cn_gguf_open(path, &in->gguf, err)
                                      : cn_fail(err, CN_ERR_MEMORY, "%s: out of memory", path);
-    if (status != CN_OK) {
+    if (status == CN_OK) {
+        gather(in);
+        if (strcmp(in->info.kind, "model") == 0 && in->gguf.n_tensors > 0 &&
+            try_open(in, &in->cannot_run) != CN_OK)
+            in->info.cannot_run = in->cannot_run.text;
+    } else if (status == CN_ERR_MEMORY || !open_dat(in)) {
         free(in->path);
         free(in);
         return status;
     }
-    gather(in);
     *inspect = in;
     return CN_OK;
 }
@@ -183,6 +241,7 @@ void cn_inspect_close(struct cn_inspect *inspect)
     if (!inspect)
         return;
     cn_gguf_close(&inspect->gguf);
+    cn_imatrix_free(&inspect->dat);
     free(inspect->path);
     free(inspect);
 }
@@ -218,6 +277,15 @@ bool cn_inspect_get_type(const struct cn_inspect *inspect, int64_t i, struct cn_
 bool cn_inspect_get_tensor(const struct cn_inspect *inspect, int64_t i,
                            struct cn_inspect_tensor *row)
 {
+    if (i >= 0 && (size_t)i < inspect->dat.n_entries) {
+        const struct cn_imatrix_entry *e = inspect->dat.entries[i];
+        *row = (struct cn_inspect_tensor){
+            .type = "F32", .n_dims = 1, .ne = {e->n_cols, 1, 1, 1},
+                    .n_bytes = 4 * e->n_cols
+        };
+        cn_str_show((struct cn_str){ e->name, strlen(e->name) }, row->name, sizeof row->name);
+        return true;
+    }
     if (i < 0 || i >= inspect->gguf.n_tensors)
         return false;
     const struct cn_gguf_tensor *t = &inspect->gguf.tensors[i];
@@ -247,9 +315,26 @@ static void show_element(const struct cn_gguf_kv *kv, uint64_t i, const uint8_t 
         snprintf(buf, n, "%" PRId64, cn_gguf_elem_i64(kv, i));
 }
 
+static bool get_dat_key(const struct cn_imatrix *dat, int64_t i, struct cn_inspect_key *row)
+{
+    if (i < 0 || i > (dat->n_datasets > 0))
+        return false;
+    *row = (struct cn_inspect_key){ .n = 1 };
+    snprintf(row->key, sizeof row->key, i ? "dataset" : "chunks");
+    snprintf(row->type, sizeof row->type, i ? "string" : "i32");
+    if (i)
+        cn_str_show((struct cn_str){ dat->datasets[0], strlen(dat->datasets[0]) }, row->value,
+                    sizeof row->value);
+    else
+        snprintf(row->value, sizeof row->value, "%" PRIu32, dat->n_chunks);
+    return true;
+}
+
 bool cn_inspect_get_key(const struct cn_inspect *inspect, int64_t i, struct cn_inspect_key *row)
 {
     enum { SHOWN_ELEMENTS = 6, ELEMENT_BYTES = 40 };
+    if (inspect->dat.n_entries > 0)
+        return get_dat_key(&inspect->dat, i, row);
     if (i < 0 || i >= inspect->gguf.n_kv)
         return false;
     const struct cn_gguf_kv *kv = &inspect->gguf.kv[i];
@@ -279,12 +364,9 @@ bool cn_inspect_get_key(const struct cn_inspect *inspect, int64_t i, struct cn_i
  * file. */
 static enum cn_status check_loads(const struct cn_inspect *in, struct cn_error *err)
 {
-    struct cn_model *model;
     if (strcmp(in->info.kind, "model") != 0 || in->gguf.n_tensors == 0)
         return CN_OK;
-    enum cn_status status = cn_model_open(in->path, NULL, &model, err);
-    if (status == CN_OK)
-        cn_model_close(model);
+    enum cn_status status = try_open(in, err);
     return status == CN_ERR_UNSUPPORTED ? CN_OK : status;
 }
 
@@ -293,6 +375,8 @@ enum cn_status cn_inspect_check(const struct cn_inspect *inspect,
                                 struct cn_error *err)
 {
     const struct cn_gguf *g = &inspect->gguf;
+    if (inspect->dat.n_entries > 0) /* reading it was the check */
+        return CN_OK;
     double done = 0, total = (double)inspect->info.tensor_bytes;
     CN_TRY(cn_gguf_check_metadata(g, err));
     CN_TRY(check_loads(inspect, err));

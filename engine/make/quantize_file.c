@@ -16,9 +16,12 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/file_kind.h"
 #include "base/threads.h"
 #include "engine/gguf/gguf.h"
 #include "engine/make/imatrix_file.h"
+#include "engine/make/row_fit.h"
+#include "engine/make/type_names.h"
 #include "engine/model/arch.h"
 
 enum {
@@ -65,43 +68,13 @@ struct job {
     int n_threads;
     struct cn_pool *pool;
     double n_done, n_total;          /* weights to convert */
-    int n_files;                     /* 1, or as many as the source has */
+    int64_t n_faint_rows;            /* CN_ROW_FAINT */
+    int n_files, n_faint_tensors;    /* files: 1, or as many as the source has */
     struct cn_gguf_writer **writers; /* [n_files], NULL: not begun, or finished */
 };
 
 /* ---- types by name ----------------------------------------------------------------------------
  */
-
-static enum cn_status find_tensor_type(const struct job *j, const char *name,
-                                       const struct cn_format **format)
-{
-    *format = cn_format_by_name(name);
-    if (*format)
-        return CN_OK;
-    char list[300] = "";
-    for (int i = 0; i < CN_N_TYPES; i++) {
-        size_t n = strlen(list);
-        snprintf(list + n, sizeof list - n, " %s", cn_formats[i].name);
-    }
-    return cn_fail(j->err, CN_ERR_UNSUPPORTED, "tensor type '%s' is not supported; there are:%s",
-                   name, list);
-}
-
-static enum cn_status find_file_type(struct job *j)
-{
-    const struct cn_file_type *ft = cn_file_type_by_name(j->o->type);
-    if (!ft) {
-        char list[400] = "";
-        for (int i = 0; (ft = cn_file_type_at(i)) != NULL; i++) {
-            size_t n = strlen(list);
-            snprintf(list + n, sizeof list - n, " %s", ft->name);
-        }
-        return cn_fail(j->err, CN_ERR_UNSUPPORTED,
-                       "file type '%.32s' is not supported; there are:%s", j->o->type, list);
-    }
-    j->file_type = ft;
-    return CN_OK;
-}
 
 static enum cn_status parse_override(struct job *j, const char *text, struct override *v)
 {
@@ -109,7 +82,7 @@ static enum cn_status parse_override(struct job *j, const char *text, struct ove
     const char *equals = strrchr(text, '=');
     CN_RETURN_IF(!equals || equals == text, CN_ERR_ARGUMENT, j->err,
                  "'%s': expected RE=TYPE, as in 'ffn_down=q6_k'", text);
-    CN_TRY(find_tensor_type(j, equals + 1, &v->to));
+    CN_TRY(cn_find_tensor_type(equals + 1, &v->to, j->err));
     char *pattern = strndup(text, (size_t)(equals - text));
     CN_RETURN_IF(!pattern, CN_ERR_MEMORY, j->err, "out of memory");
     int code = regcomp(&v->re, pattern, REG_EXTENDED | REG_NOSUB);
@@ -128,11 +101,11 @@ static enum cn_status take_options(struct job *j)
 {
     const struct cn_quantize_options *o = j->o;
     if (o->type)
-        CN_TRY(find_file_type(j));
+        CN_TRY(cn_find_file_type(o->type, &j->file_type, j->err));
     if (o->output_type)
-        CN_TRY(find_tensor_type(j, o->output_type, &j->output_type));
+        CN_TRY(cn_find_tensor_type(o->output_type, &j->output_type, j->err));
     if (o->embedding_type)
-        CN_TRY(find_tensor_type(j, o->embedding_type, &j->embedding_type));
+        CN_TRY(cn_find_tensor_type(o->embedding_type, &j->embedding_type, j->err));
     j->overrides = calloc(o->n_tensor_types + 1, sizeof *j->overrides);
     CN_RETURN_IF(!j->overrides, CN_ERR_MEMORY, j->err, "out of memory");
     for (size_t i = 0; i < o->n_tensor_types; i++)
@@ -436,6 +409,8 @@ static void fill_result(const struct job *j, struct cn_file_result *r)
         r->from_tensor_bytes += j->items[i].from->bytes;
         r->n_fell_back += j->items[i].mix.fell_back;
     }
+    r->n_faint_rows = j->n_faint_rows;
+    r->n_faint_tensors = j->n_faint_tensors;
     r->n_files = j->n_files;
     for (int file = 0; file < j->n_files; file++)
         r->file_bytes += file_bytes(j, file);
@@ -451,29 +426,42 @@ struct piece {
     const struct item *item;
     const float *importance; /* [matrices, n_cols] or NULL */
     uint8_t *out;
-    float *rows; /* [threads, n_cols] */
+    float *rows;    /* [threads, n_floats]: a row, and room for cn_row_fit */
+    uint8_t *spare; /* [threads, bytes of a new row] */
+    size_t n_floats;
     int64_t first, n, chunk;
-    atomic_llong bad_row; /* a row with a NaN or infinity, -1: none */
-    atomic_llong n_done;  /* rows */
+    atomic_llong bad_row;   /* a row with a NaN or infinity, -1: none */
+    atomic_llong large_row; /* one whose weights are too large for the format, -1: none */
+    atomic_llong n_faint;   /* rows: CN_ROW_FAINT */
+    atomic_llong n_done;    /* rows */
     atomic_bool cancelled;
 };
 
-static void convert_rows(struct piece *p, float *row, int64_t begin, int64_t end)
+static void convert_rows(struct piece *p, int thread, int64_t begin, int64_t end)
 {
     const struct cn_gguf_tensor *t = p->item->from;
     const struct cn_format *to = p->item->to;
     int64_t n_cols = t->ne[0];
     size_t from_bytes = cn_row_bytes(t->format, n_cols), to_bytes = cn_row_bytes(to, n_cols);
+    float *row = p->rows + (size_t)thread * p->n_floats;
     for (int64_t r = begin; r < end; r++) {
         int64_t in_tensor = p->first + r, matrix = in_tensor / t->ne[1];
+        const float *importance = p->importance ? p->importance + matrix * n_cols : NULL;
+        uint8_t *out = p->out + (size_t)r * to_bytes;
         t->format->ref->dequantize(n_cols,
                                    (const uint8_t *)t->data + (size_t)in_tensor * from_bytes, row);
         if (!cn_all_finite(row, n_cols)) {
             atomic_store(&p->bad_row, in_tensor);
             return;
         }
-        to->ref->quantize(n_cols, row, p->importance ? p->importance + matrix * n_cols : NULL,
-                          p->out + (size_t)r * to_bytes);
+        to->ref->quantize(n_cols, row, importance, out);
+        enum cn_row_fit fit = cn_row_fit(to, n_cols, row, importance, out, row + n_cols,
+                                         p->spare + (size_t)thread * to_bytes);
+        if (fit == CN_ROW_TOO_LARGE) {
+            atomic_store(&p->large_row, in_tensor);
+            return;
+        }
+        atomic_fetch_add(&p->n_faint, fit == CN_ROW_FAINT);
     }
 }
 
@@ -483,9 +471,10 @@ static void convert_chunk(void *context, int chunk, int thread)
     const struct cn_quantize_options *o = p->j->o;
     int64_t n_cols = p->item->from->ne[0], begin = chunk * p->chunk;
     int64_t end = begin + p->chunk < p->n ? begin + p->chunk : p->n;
-    if (atomic_load(&p->bad_row) >= 0 || atomic_load(&p->cancelled))
+    if (atomic_load(&p->bad_row) >= 0 || atomic_load(&p->large_row) >= 0 ||
+        atomic_load(&p->cancelled))
         return;
-    convert_rows(p, p->rows + thread * n_cols, begin, end);
+    convert_rows(p, thread, begin, end);
     int64_t done = atomic_fetch_add(&p->n_done, end - begin) + end - begin;
     if (thread != 0) /* the calling thread is 0, and only from there is the caller called back */
         return;
@@ -535,6 +524,10 @@ static enum cn_status convert_pieces(struct job *j, struct cn_gguf_writer *w, st
         CN_RETURN_IF(atomic_load(&p->bad_row) >= 0, CN_ERR_FORMAT, j->err,
                      "%s: %s: row %lld holds an infinity or something that is not a number", j->in,
                      cn_str_show(t->name, shown, sizeof shown), atomic_load(&p->bad_row));
+        CN_RETURN_IF(atomic_load(&p->large_row) >= 0, CN_ERR_FORMAT, j->err,
+                     "%s: %s: row %lld holds weights too large for %s", j->in,
+                     cn_str_show(t->name, shown, sizeof shown), atomic_load(&p->large_row),
+                     p->item->to->label);
         j->n_done += (double)(p->n * t->ne[0]);
         cn_gguf_writer_data(w, p->out, (size_t)p->n * cn_row_bytes(p->item->to, t->ne[0]));
         size_t from_row = cn_row_bytes(t->format, t->ne[0]);
@@ -555,17 +548,25 @@ static enum cn_status convert(struct job *j, struct cn_gguf_writer *w, const str
     struct piece p = { .j = j, .item = item };
     float *importance = NULL;
     atomic_init(&p.bad_row, -1);
+    atomic_init(&p.large_row, -1);
+    atomic_init(&p.n_faint, 0);
     p.chunk = CHUNK_ELEMS / n_cols > 1 ? CHUNK_ELEMS / n_cols : 1;
-    p.rows = malloc((size_t)j->n_threads * (size_t)n_cols * sizeof *p.rows);
+    p.n_floats = (size_t)n_cols + cn_row_fit_scratch(n_cols);
+    p.rows = malloc((size_t)j->n_threads * p.n_floats * sizeof *p.rows);
+    p.spare = malloc((size_t)j->n_threads * cn_row_bytes(item->to, n_cols));
     p.out = malloc((size_t)piece_rows * cn_row_bytes(item->to, n_cols));
-    enum cn_status status = p.rows && p.out ? take_importance(j, item, &importance)
-                                            : cn_fail(j->err, CN_ERR_MEMORY, "out of memory");
+    enum cn_status status = p.rows && p.spare && p.out
+                                ? take_importance(j, item, &importance)
+                                : cn_fail(j->err, CN_ERR_MEMORY, "out of memory");
     if (status == CN_OK) {
         p.importance = importance;
         status = convert_pieces(j, w, &p, piece_rows);
+        j->n_faint_rows += atomic_load(&p.n_faint);
+        j->n_faint_tensors += atomic_load(&p.n_faint) > 0;
     }
     free(importance);
     free(p.rows);
+    free(p.spare);
     free(p.out);
     return status;
 }
@@ -659,6 +660,8 @@ static enum cn_status check_out(const struct job *j)
             status = cn_outfile_spare(name, j->o->imatrix, j->err);
         if (status == CN_OK)
             status = cn_outfile_probe(name, j->err);
+        if (status == CN_OK && !j->o->force)
+            status = cn_file_kind_check(name, CN_FILE_MODEL, j->err);
         free(name);
         if (status != CN_OK)
             return status;

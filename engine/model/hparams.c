@@ -54,7 +54,8 @@ static enum cn_status read_yarn(struct keys *k, const struct cn_arch *arch, stru
     float multiplier = 0;
     hp->yarn_magnitude = 1;
     CN_TRY(get_float(k, "rope.scaling.yarn_log_multiplier", 0, 1e3f, &multiplier));
-    if (hp->rope_scaling != CN_ROPE_YARN || !(hp->rope_factor > 1))
+    /* Part of the same correction: a model without the one has not the other. */
+    if (hp->rope_scaling != CN_ROPE_YARN || !(hp->rope_factor > 1) || hp->yarn_ext_factor == 0)
         return CN_OK;
     const float log_factor = 0.1f * logf(hp->rope_factor);
     hp->yarn_magnitude = 1 + log_factor;

@@ -438,21 +438,6 @@ enum cn_status cn_tokenizer_decode(const struct cn_tokenizer *t, const int32_t *
 /* ---- encoding -----------------------------------------------------------------------------------
  */
 
-void cn_token_list_push(struct cn_token_list *list, int32_t id)
-{
-    if (list->n == list->capacity) {
-        size_t capacity = list->capacity ? 2 * list->capacity : 64;
-        int32_t *ids = list->failed ? NULL : realloc(list->ids, capacity * sizeof *ids);
-        if (!ids) {
-            list->failed = true;
-            return;
-        }
-        list->ids = ids;
-        list->capacity = capacity;
-    }
-    list->ids[list->n++] = id;
-}
-
 enum cn_status cn_tokenizer_encode(const struct cn_tokenizer *t, const char *text, size_t n,
                                    unsigned flags, int32_t **tokens, size_t *n_tokens,
                                    struct cn_error *err)

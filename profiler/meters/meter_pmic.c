@@ -207,6 +207,8 @@ static enum cn_read read_power(void *opaque, unsigned source, struct cn_reading 
     if (!read_watts(s->path, &watts, r->why, sizeof r->why))
         return CN_READ_FAIL;
     r->value = 1e6 * (s->fitted ? fit_slope * watts + fit_watts : watts);
+    if (!cn_power_plausible(watts, r->value, "pmic_read_adc", r->why, sizeof r->why))
+        return CN_READ_FAIL;
     return CN_READ_OK;
 }
 

@@ -298,13 +298,16 @@ static int settle_power(struct cn_rows *r, struct cn_samples *samples)
     if (!r->has[CN_ROLE_POWER])
         return 0;
     means(r, &power, &product);
-    const bool direct = product > 0 && size_at(r, CN_ROLE_VOLTAGE, 0.5) < 60e6; /* no mains */
+    const double uv = size_at(r, CN_ROLE_VOLTAGE, 0.5), size = size_at(r, CN_ROLE_POWER, 0.5);
+    if (isnan(uv) || isnan(size))
+        return cn_rows_fault(r, "out of memory");
+    const bool direct = product > 0 && uv < 60e6; /* no mains */
     if (kind->scale <= 0) {
         double found = 1e6;
         for (double u = 1e6; direct && u >= 1; u /= 1000)
             if (agree(u * power, product, 0))
                 found = u;
-        const double w = 1e-6 * found * size_at(r, CN_ROLE_POWER, 0.5);
+        const double w = 1e-6 * found * size;
         if (w > 1000 || (w > 0 && w < 0.02))
             return cn_rows_fault(r,
                                  "power has no unit: as W it would be %.4g W; name it power_w, "
@@ -440,6 +443,8 @@ static int settle_sign(struct cn_rows *r, bool by_energy, double *values,
         sum += isnan(r->rows[i].of[role]) ? 0 : r->rows[i].of[role];
     if (!by_energy && !r->log && !r->kind[role].phone)
         noise = NOISE * size_at(r, role, 0.9);
+    if (isnan(noise))
+        return cn_rows_fault(r, "out of memory");
     for (size_t i = 0; i < r->n; i++) {
         values[i] = value_of(r, &r->rows[i], by_energy, sum < 0 ? -1 : 1);
         n_missing += isnan(values[i]);

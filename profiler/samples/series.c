@@ -158,14 +158,16 @@ static size_t seen_gaps(const struct cn_series *s, double share, double *gaps)
     return n;
 }
 
-/* How long the value of point k was seen to hold, less the longest time in which nobody looked. */
+/* How long the value of point k was seen to hold, less the longest time in which nobody looked, if
+ * it stands out from the others between two looks. */
 static double hold(const struct cn_series *s, size_t k)
 {
     const struct cn_point *p = &s->points[k];
     const bool ends = k + 1 < s->n && !s->points[k + 1].broken;
     const double whole = ends ? (double)(s->points[k + 1].hi_ns - p->hi_ns)
                               : fmax(0, (double)(p->last_ns - p->hi_ns));
-    return fmax(0, whole - (double)(p->gap_hi_ns - p->gap_lo_ns));
+    const double gap = (double)(p->gap_hi_ns - p->gap_lo_ns);
+    return gap * p->n_seen > 3 * whole ? fmax(0, whole - gap) : whole;
 }
 
 /* Longest hold that equal neighbours explain, if one of 20 series may have a longer one: the share

@@ -15,40 +15,11 @@
 #error "simd_arm.h needs an Arm CPU with Advanced SIMD"
 #endif
 
-#include "quant/quant.h"
+#include "quant/simd.h"
 
 #include <arm_neon.h>
 #include <stdint.h>
 #include <string.h>
-
-#define ALWAYS static inline __attribute__((always_inline))
-/* Arrays of vectors live in registers only if every loop over them is unrolled. */
-#ifdef __clang__
-#define UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define UNROLL _Pragma("GCC unroll 16")
-#endif
-
-ALWAYS uint16_t load16(const void *p)
-{
-    uint16_t v;
-    memcpy(&v, p, sizeof v);
-    return v;
-}
-
-ALWAYS uint32_t load32(const void *p)
-{
-    uint32_t v;
-    memcpy(&v, p, sizeof v);
-    return v;
-}
-
-ALWAYS uint64_t load64(const void *p)
-{
-    uint64_t v;
-    memcpy(&v, p, sizeof v);
-    return v;
-}
 
 /* The f16 at p. */
 ALWAYS float half_at(const void *p)

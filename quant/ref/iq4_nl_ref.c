@@ -49,8 +49,7 @@ static void iq4_nl_quantize_ref(int64_t n_cols, const float *x, const float *wei
         float w[BLOCK];
         int8_t code[BLOCK];
         cn_quant_weights(BLOCK, x, weights ? weights + i : NULL, CN_WEIGHTS_FLAT, w);
-        b->d = cn_quant_f16(cn_fit_scale(BLOCK, x, w, &levels));
-        cn_quant_codes(BLOCK, x, &levels, cn_f16_to_f32(b->d), 0, code);
+        b->d = cn_quant_run(BLOCK, x, w, &levels, cn_fit_scale(BLOCK, x, w, &levels), code);
         for (int e = 0; e < BLOCK; e++)
             cn_set_nibble(b->q, e, code[e]);
     }

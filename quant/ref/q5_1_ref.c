@@ -50,16 +50,12 @@ CN_REF_GEMV(q5_1)
 /* The addend may have either sign, unlike the minima of the 256-element formats. */
 static void q5_1_quantize_ref(int64_t n_cols, const float *x, const float *weights, void *blocks)
 {
-    const struct cn_levels levels = { 0, LEVELS, NULL };
     struct cn_block_q5_1 *b = blocks;
     for (int64_t i = 0; i < n_cols; i += BLOCK, b++, x += BLOCK) {
-        float w[BLOCK], scale, offset;
+        float w[BLOCK];
         int8_t code[BLOCK];
         cn_quant_weights(BLOCK, x, weights ? weights + i : NULL, CN_WEIGHTS_STEEP, w);
-        cn_fit_scale_offset(BLOCK, x, w, LEVELS, &scale, &offset);
-        b->d = cn_quant_f16(scale);
-        b->m = cn_quant_f16(offset);
-        cn_quant_codes(BLOCK, x, &levels, cn_f16_to_f32(b->d), cn_f16_to_f32(b->m), code);
+        cn_quant_run_offset(BLOCK, x, w, LEVELS, &b->d, &b->m, code);
         memset(b->hi, 0, sizeof b->hi);
         for (int e = 0; e < BLOCK; e++)
             q5_1_set_code_ref(b, e, code[e]);

@@ -40,8 +40,7 @@ static void q8_0_quantize_ref(int64_t n_cols, const float *x, const float *weigh
     struct cn_block_q8_0 *b = blocks;
     (void)weights;
     for (int64_t i = 0; i < n_cols; i += BLOCK, b++, x += BLOCK) {
-        b->d = cn_quant_f16(cn_quant_byte_scale(BLOCK, x));
-        cn_quant_bytes(BLOCK, x, cn_f16_to_f32(b->d), b->q);
+        b->d = cn_quant_bytes_f16(BLOCK, x, b->q);
     }
 }
 

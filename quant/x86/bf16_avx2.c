@@ -7,7 +7,7 @@
  *
  * Serves every x86 CPU with AVX2. Error: float rounding, sums of n_cols / 32 terms.
  */
-#include "quant/x86/simd_avx2.h"
+#include "quant/x86/gemv_floats_avx2.h"
 
 #include "quant/ref/bf16.h"
 

@@ -11,7 +11,7 @@
  * Serves every x86 CPU with AVX2; no gathers, which AMD's CPUs are slow at. Error: float rounding,
  * eight terms a block.
  */
-#include "quant/x86/simd_avx2.h"
+#include "quant/x86/gemv_quads_avx2.h"
 
 #include "quant/ref/iq3_xxs.h"
 

@@ -9,7 +9,7 @@
  *
  * Serves every x86 CPU with AVX2. Error: float rounding, one terms a block.
  */
-#include "quant/x86/simd_avx2.h"
+#include "quant/x86/gemv_steps_avx2.h"
 
 #include "quant/ref/codebooks.h"
 #include "quant/ref/iq4_nl.h"

@@ -8,7 +8,7 @@
  *
  * Serves every x86 CPU with AVX2. Error: float rounding of 8 group sums a block.
  */
-#include "quant/x86/simd_avx2.h"
+#include "quant/x86/gemv_halves_avx2.h"
 
 #include "quant/ref/q4_k.h"
 

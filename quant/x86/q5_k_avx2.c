@@ -10,7 +10,7 @@
  *
  * Serves every x86 CPU with AVX2. Error: float rounding, nine terms a block.
  */
-#include "quant/x86/simd_avx2.h"
+#include "quant/x86/gemv_halves_avx2.h"
 
 #include "quant/ref/q5_k.h"
 

@@ -8,7 +8,7 @@
  *
  * Serves every x86 CPU with AVX2. Error: float rounding, one term a block.
  */
-#include "quant/x86/simd_avx2.h"
+#include "quant/x86/gemv_steps_avx2.h"
 
 #include "quant/ref/q8_1.h"
 

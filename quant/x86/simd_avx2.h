@@ -9,19 +9,11 @@
 #error "simd_avx2.h needs the flags of the avx2 tier"
 #endif
 
-#include "quant/quant.h"
+#include "quant/simd.h"
 
 #include <immintrin.h>
 #include <stdint.h>
 #include <string.h>
-
-#define ALWAYS static inline __attribute__((always_inline))
-/* Arrays of vectors live in registers only if every loop over them is unrolled. */
-#ifdef __clang__
-#define UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define UNROLL _Pragma("GCC unroll 16")
-#endif
 
 ALWAYS __m256i load256(const void *p)
 {
@@ -36,27 +28,6 @@ ALWAYS __m128i load128(const void *p)
 ALWAYS void store256(void *p, __m256i v)
 {
     _mm256_storeu_si256((__m256i *)p, v);
-}
-
-ALWAYS uint32_t load32(const void *p)
-{
-    uint32_t v;
-    memcpy(&v, p, sizeof v);
-    return v;
-}
-
-ALWAYS uint64_t load64(const void *p)
-{
-    uint64_t v;
-    memcpy(&v, p, sizeof v);
-    return v;
-}
-
-ALWAYS uint16_t load16(const void *p)
-{
-    uint16_t v;
-    memcpy(&v, p, sizeof v);
-    return v;
 }
 
 /* The f16 at p. */
@@ -139,6 +110,9 @@ ALWAYS void prefetch(const uint8_t *p, const int n)
 {
     prefetch_ahead(p, PREFETCH_BYTES, n);
 }
+
+/* Columns of activations put in order at a time: they are to stay in a first-level cache. */
+enum { QUAD_COLS = 8192 };
 
 /* Products of unsigned bytes (<= 128) and activations, summed by four to 32 bits. */
 ALWAYS __m256i dot_u8(__m256i codes, __m256i q)
@@ -326,180 +300,6 @@ ALWAYS __m256i eight_rows(const uint32_t *grid, size_t a, size_t b, size_t c, si
                              _mm_unpacklo_epi64(_mm_castps_si128(ef), gh));
 }
 
-/* ---- gemv of formats with grids: lanes of the sums are groups of 32 columns ---- */
-
-/* The activations of 256 columns by runs of eight: vector 4 h + l has run l of the groups 2 h,
- * 2 h + 1, 2 h + 4, 2 h + 5. The products of four vectors can so be added before they meet the
- * scales of their groups. */
-struct quads {
-    _Alignas(64) int8_t q[8][32];
-    float d[2][8]; /* the scales of those groups, twice each */
-};
-
-/* What the products of a block need beside its codes, in the order of struct quads. It is made a
- * block ahead: from a block's bytes to its signs is further than a CPU looks ahead in such a loop.
- */
-struct quad_block {
-    __m256i signs[2];
-    __m256i scale16; /* the integer scales of 16 columns, or ones */
-    __m256 scale[2]; /* of the groups, twice each */
-};
-
-/* Columns of activations put in order at a time: they are to stay in a first-level cache. */
-enum { QUAD_COLS = 8192 };
-
-/* Groups 0, 1, 4, 5 of eight floats, twice each, and 2, 3, 6, 7. */
-ALWAYS void quad_floats(__m256 v, __m256 *to)
-{
-    to[0] = _mm256_unpacklo_ps(v, v);
-    to[1] = _mm256_unpackhi_ps(v, v);
-}
-
-ALWAYS void arrange_quads(const struct cn_act *x, int64_t c, struct quads *to)
-{
-    UNROLL for (int h = 0; h < 2; h++)
-    {
-        const int8_t *q = x->q + c + 64 * h;
-        const __m256i a = load256(q), b = load256(q + 32), d = load256(q + 128),
-                      e = load256(q + 160);
-        const __m256i ab = _mm256_unpacklo_epi64(a, b), ab_odd = _mm256_unpackhi_epi64(a, b),
-                      de = _mm256_unpacklo_epi64(d, e), de_odd = _mm256_unpackhi_epi64(d, e);
-        store256(to->q[4 * h], _mm256_permute2x128_si256(ab, de, 0x20));
-        store256(to->q[4 * h + 1], _mm256_permute2x128_si256(ab_odd, de_odd, 0x20));
-        store256(to->q[4 * h + 2], _mm256_permute2x128_si256(ab, de, 0x31));
-        store256(to->q[4 * h + 3], _mm256_permute2x128_si256(ab_odd, de_odd, 0x31));
-    }
-    __m256 d[2];
-    quad_floats(_mm256_loadu_ps(x->d + c / 32), d);
-    _mm256_storeu_ps(to->d[0], d[0]);
-    _mm256_storeu_ps(to->d[1], d[1]);
-}
-
-/* 32 bytes of signs, four a group: each byte doubled, and as it is, side by side, so that the sign
- * of element e of a run is bit e | 1 of byte e % 2. */
-ALWAYS void quad_signs(__m256i v, __m256i *to)
-{
-    const __m256i twice = _mm256_add_epi8(v, v);
-    to[0] = _mm256_unpacklo_epi8(twice, v);
-    to[1] = _mm256_unpackhi_epi8(twice, v);
-}
-
-/* A 16-bit word of each qword of a half (`first` the index of its two bytes, the second qword's
- * word being `step` words on), four times. */
-ALWAYS __m256i quad_words(__m256i v, const int first, const int step)
-{
-    const short a = (short)(0x0100 + 0x0202 * first), b = (short)(a + 0x0202 * step);
-    return _mm256_shuffle_epi8(v,
-                               _mm256_setr_epi16(a, a, a, a, b, b, b, b, a, a, a, a, b, b, b, b));
-}
-
-/* Vector 4 h + l of the activations with their signs: 1 less a set bit, which is 2 or more, is
- * negative, 1 less none is not. */
-ALWAYS __m256i signed_quads(const struct quads *x, const __m256i *signs, const int h, const int l)
-{
-    const __m256i bit = _mm256_set1_epi64x((long long)0x8080202008080202u);
-    const __m256i set = _mm256_and_si256(quad_words(signs[h], l, 4), bit);
-    return _mm256_sign_epi8(load256(x->q[4 * h + l]), _mm256_sub_epi8(_mm256_set1_epi8(1), set));
-}
-
-/* y = W x by blocks of 256 with scales for `sub` (16 or 32) columns. ahead() prepares a block, and
- * stores its indices if they have to be put together; codes() are the magnitudes (<= 64) of vector
- * 4 h + l. */
-ALWAYS void gemv_by_quads(struct quad_block (*ahead)(const uint8_t *b, uint16_t *index),
-                          __m256i (*codes)(const uint8_t *b, const uint16_t *index, int h, int l),
-                          const int sub, const int block_bytes, int64_t n_rows, int64_t n_cols,
-                          const void *w, size_t row_bytes, const struct cn_act *x, float *y)
-{
-    struct quads strip[QUAD_COLS / 256];
-    for (int64_t c0 = 0; c0 < n_cols || c0 == 0; c0 += QUAD_COLS) {
-        const int64_t n = (n_cols - c0 < QUAD_COLS ? n_cols - c0 : QUAD_COLS) / 256;
-        for (int64_t i = 0; i < n; i++)
-            arrange_quads(x, c0 + 256 * i, strip + i);
-        for (int64_t r = 0; r < n_rows; r++) {
-            const uint8_t *b = (const uint8_t *)row_at(w, r, row_bytes) + c0 / 256 * block_bytes;
-            __m256 total = _mm256_setzero_ps();
-            uint16_t index[2][64]; /* of this block, and of the next; see through_memory */
-            struct quad_block next;
-            if (n > 0)
-                next = ahead(b, index[0]);
-            for (int64_t i = 0; i < n; i++, b += block_bytes) {
-                prefetch(b, block_bytes);
-                const struct quad_block block = next;
-                next = ahead(i + 1 < n ? b + block_bytes : b, index[(i + 1) % 2]);
-                through_memory(index);
-                UNROLL for (int h = 0; h < 2; h++)
-                {
-                    __m256i dot[2];
-                    UNROLL for (int k = 0; k < 2; k++)
-                    {
-                        const int l = 2 * k;
-                        const __m256i v =
-                            _mm256_maddubs_epi16(codes(b, index[i % 2], h, l),
-                                                 signed_quads(strip + i, block.signs, h, l));
-                        const __m256i u =
-                            _mm256_maddubs_epi16(codes(b, index[i % 2], h, l + 1),
-                                                 signed_quads(strip + i, block.signs, h, l + 1));
-                        dot[k] = _mm256_madd_epi16(
-                            _mm256_add_epi16(u, v),
-                            sub == 16 ? quad_words(block.scale16, 4 * h + k, 2) : block.scale16);
-                    }
-                    total = _mm256_fmadd_ps(
-                        _mm256_cvtepi32_ps(_mm256_add_epi32(dot[0], dot[1])),
-                        _mm256_mul_ps(block.scale[h], _mm256_loadu_ps(strip[i].d[h])), total);
-                }
-            }
-            y[r] = c0 ? y[r] + sum_ps(total) : sum_ps(total);
-        }
-    }
-}
-
-/* y = W x of Q4_K and Q5_K, blocks of | d f16 | dmin f16 | 12 bytes: 8 x (6-bit scale, minimum) |
- * ...: groups g and g + 4 (g < 4) lie in the halves of a vector, so that one scale of each half
- * serves it. codes() are elements 16 h to 16 h + 15 of both, at most 31. The activations are put in
- * that order once per call. The product of scale and activation scale is made for eight groups at
- * once; the minima meet the sums of the activations likewise, lane = group. */
-ALWAYS void gemv_by_halves(__m256i (*codes)(const uint8_t *b, int g, int h), const int block_bytes,
-                           int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
-                           const struct cn_act *x, float *y)
-{
-    _Alignas(32) int8_t strip[QUAD_COLS / 256][4][2][32];
-    for (int64_t c0 = 0; c0 < n_cols || c0 == 0; c0 += QUAD_COLS) {
-        const int64_t n = (n_cols - c0 < QUAD_COLS ? n_cols - c0 : QUAD_COLS) / 256;
-        for (int64_t i = 0; i < n; i++)
-            for (int g = 0; g < 4; g++)
-                for (int h = 0; h < 2; h++) {
-                    const int8_t *q = x->q + c0 + 256 * i + 32 * g + 16 * h;
-                    store256(strip[i][g][h], load_pair(q, q + 128));
-                }
-        for (int64_t r = 0; r < n_rows; r++) {
-            const uint8_t *b = (const uint8_t *)row_at(w, r, row_bytes) + c0 / 256 * block_bytes;
-            const float *d = x->d + c0 / 32, *sum32 = x->sum32 + c0 / 32;
-            __m256 total = _mm256_setzero_ps();
-            for (int64_t i = 0; i < n; i++, b += block_bytes, d += 8, sum32 += 8) {
-                prefetch(b, block_bytes);
-                const __m128i scales = k_scales(b + 4);
-                const __m256 scale = _mm256_mul_ps(floats_of_u8(scales), _mm256_loadu_ps(d));
-                __m256 acc[2] = { _mm256_setzero_ps(), _mm256_setzero_ps() };
-                UNROLL for (int g = 0; g < 4; g++)
-                {
-                    const __m256i dot = _mm256_add_epi16(
-                        _mm256_maddubs_epi16(codes(b, g, 0), load256(strip[i][g][0])),
-                        _mm256_maddubs_epi16(codes(b, g, 1), load256(strip[i][g][1])));
-                    const __m256i sums = _mm256_madd_epi16(dot, _mm256_set1_epi16(1));
-                    acc[g % 2] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(sums), lane_broadcast(scale, g),
-                                                 acc[g % 2]);
-                }
-                total = _mm256_fmadd_ps(_mm256_set1_ps(half_at(b)), _mm256_add_ps(acc[0], acc[1]),
-                                        total);
-                const __m256 mins =
-                    _mm256_mul_ps(floats_of_u8(_mm_srli_si128(scales, 8)), _mm256_loadu_ps(sum32));
-                total = _mm256_fnmadd_ps(_mm256_set1_ps(half_at(b + 2)), mins, total);
-            }
-            y[r] = c0 ? y[r] + sum_ps(total) : sum_ps(total);
-        }
-    }
-}
-
 /* Sixteen 16-bit scales times d, to a panel. */
 ALWAYS void put_scales16(float *scale, __m256i v, float d)
 {
@@ -509,101 +309,10 @@ ALWAYS void put_scales16(float *scale, __m256i v, float d)
     _mm256_storeu_ps(scale + 8, _mm256_mul_ps(_mm256_set1_ps(d), _mm256_cvtepi32_ps(hi)));
 }
 
-/* A step (see gemv_by_steps) of formats of signed bytes: the f16 scale begins a block, the bytes
- * begin at `at`. The sign of a weight goes to its activation, so that vpmaddubsw sees unsigned
- * weights; the eight scales are picked up and multiplied with the activations' at once. */
-ALWAYS __m256 step_of_bytes(const int block_bytes, const int at, const uint8_t *b, const int8_t *q,
-                            const float *d, __m256 total)
-{
-    const __m256 scales = _mm256_cvtph_ps(words_at(b, block_bytes));
-    __m256 scale[2], acc[2] = { total, _mm256_setzero_ps() };
-    split_halves(_mm256_mul_ps(scales, _mm256_loadu_ps(d)), scale);
-    UNROLL for (int g = 0; g < 8; g++)
-    {
-        __m256i dot = dot_i8(load256(b + g * block_bytes + at), load256(q + 32 * g));
-        acc[g % 2] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot), element(scale, g), acc[g % 2]);
-    }
-    return _mm256_add_ps(acc[0], acc[1]);
-}
-
 /* 32 signed bytes to a panel, 128 being zero. */
 ALWAYS void put_bytes(uint8_t *codes, size_t chunk_stride, int64_t c, const int8_t *q)
 {
     put_codes(codes, chunk_stride, c, _mm256_xor_si256(load256(q), _mm256_set1_epi8((char)128)));
-}
-
-/* y = W x of a format with blocks of 32: step() adds the products of eight blocks (256 columns) to
- * the eight sums `total`. Blocks of zeros make up for what the last step of a row lacks: they lie
- * in a copy, so nothing is read beyond the row. */
-ALWAYS void gemv_by_steps(__m256 (*step)(const uint8_t *b, const int8_t *q, const float *d,
-                                         const float *sum32, __m256 total),
-                          const int block_bytes, int64_t n_rows, int64_t n_cols, const void *w,
-                          size_t row_bytes, const struct cn_act *x, float *y)
-{
-    const int64_t whole = n_cols / 256 * 256;
-    const size_t rest = (size_t)(n_cols - whole);
-    int8_t q[256] = { 0 };
-    float d[8] = { 0 }, sum32[8] = { 0 };
-    uint8_t blocks[8 * 40] = { 0 };
-    if (rest) {
-        memcpy(q, x->q + whole, rest);
-        memcpy(d, x->d + whole / 32, rest / 32 * sizeof *d);
-        memcpy(sum32, x->sum32 + whole / 32, rest / 32 * sizeof *sum32);
-    }
-    for (int64_t r = 0; r < n_rows; r++) {
-        const uint8_t *b = row_at(w, r, row_bytes);
-        __m256 total = _mm256_setzero_ps();
-        for (int64_t c = 0; c < whole; c += 256, b += 8 * block_bytes) {
-            prefetch(b, 8 * block_bytes);
-            total = step(b, x->q + c, x->d + c / 32, x->sum32 + c / 32, total);
-        }
-        if (rest) {
-            memcpy(blocks, b, rest / 32 * (size_t)block_bytes);
-            total = step(blocks, q, d, sum32, total);
-        }
-        y[r] = sum_ps(total);
-    }
-}
-
-/* y = W x of a float format: `eight` and `one` read elements of `bytes` bytes as floats. */
-ALWAYS void gemv_of_floats(__m256 (*eight)(const uint8_t *b), float (*one)(const uint8_t *b),
-                           const int bytes, int64_t n_rows, int64_t n_cols, const void *w,
-                           size_t row_bytes, const float *x, float *y)
-{
-    for (int64_t r = 0; r < n_rows; r++) {
-        const uint8_t *b = row_at(w, r, row_bytes);
-        __m256 acc[4];
-        UNROLL for (int i = 0; i < 4; i++) acc[i] = _mm256_setzero_ps();
-        int64_t c = 0;
-        for (; c + 32 <= n_cols; c += 32) {
-            prefetch(b + c * bytes, 32 * bytes);
-            UNROLL for (int i = 0; i < 4; i++) acc[i] = _mm256_fmadd_ps(
-                eight(b + (c + 8 * i) * bytes), _mm256_loadu_ps(x + c + 8 * i), acc[i]);
-        }
-        for (; c + 8 <= n_cols; c += 8)
-            acc[0] = _mm256_fmadd_ps(eight(b + c * bytes), _mm256_loadu_ps(x + c), acc[0]);
-        float sum =
-            sum_ps(_mm256_add_ps(_mm256_add_ps(acc[0], acc[1]), _mm256_add_ps(acc[2], acc[3])));
-        for (; c < n_cols; c++)
-            sum += one(b + c * bytes) * x[c];
-        y[r] = sum;
-    }
-}
-
-/* The float panel of such a row. */
-ALWAYS void unpack_floats(__m256 (*eight)(const uint8_t *b), float (*one)(const uint8_t *b),
-                          const int bytes, int64_t n_cols, const void *row, uint8_t *codes,
-                          size_t chunk_stride)
-{
-    const uint8_t *b = row;
-    int64_t c = 0;
-    for (; c + 8 <= n_cols; c += 8)
-        _mm256_storeu_ps((float *)(void *)(codes + (size_t)(c / 16) * chunk_stride + c % 16 * 4),
-                         eight(b + c * bytes));
-    for (; c < n_cols; c++) {
-        const float value = one(b + c * bytes);
-        memcpy(codes + (size_t)(c / 16) * chunk_stride + c % 16 * 4, &value, sizeof value);
-    }
 }
 
 #endif

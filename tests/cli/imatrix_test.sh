@@ -36,6 +36,31 @@ err_has "chunks of 128 tokens expected, 64 found"
 expect 1 "$CARNOT" imatrix -m "$model" -f README.md -o "$scratch/part" -c 64 --resume
 err_has "it was not made from the text 'README.md' alone"
 
+# Another text under the name, and another model of the same shape.
+cp "$scratch/part" "$scratch/kept"
+cp "$text" "$scratch/same"
+sed 's/carnot/Carnot/' "$scratch/same" >"$text"
+expect 1 "$CARNOT" imatrix -m "$model" -f "$text" -o "$scratch/part" -c 64 --resume
+one_line_err
+err_has "is not the text that it was made from"
+cp "$scratch/same" "$text"
+expect 0 "$CARNOT" quantize "$model" "$scratch/other.gguf" Q8_0
+expect 1 "$CARNOT" imatrix -m "$scratch/other.gguf" -f "$text" -o "$scratch/part" -c 64 --resume
+one_line_err
+err_has "is not the model that it was made with"
+cmp -s "$scratch/part" "$scratch/kept" || fail "what was there has changed"
+rm "$scratch/other.gguf"
+
+# A byte-order mark and CR LF change nothing.
+{ printf '\357\273\277'; sed 's/$/\r/' "$text"; } >"$scratch/crlf"
+cp "$text" "$scratch/same"
+expect 0 "$CARNOT" imatrix -m "$model" -f "$text" -o "$scratch/lf-matrix" -c 64 --chunks 1 -t 1
+mv "$scratch/crlf" "$text"
+expect 0 "$CARNOT" imatrix -m "$model" -f "$text" -o "$scratch/crlf-matrix" -c 64 --chunks 1 -t 1
+[ "$(tail -c 4096 "$scratch/lf-matrix" | cksum)" = "$(tail -c 4096 "$scratch/crlf-matrix" | cksum)" ] ||
+    fail "other sums"
+mv "$scratch/same" "$text"
+
 # Merging alone, and with a text.
 expect 0 "$CARNOT" imatrix --in "$new" --in "$scratch/part" -o "$scratch/both"
 err_has "chunks: 8 with those of --in, 56 tensors"

@@ -71,3 +71,27 @@ while IFS= read -r line; do
     n=$((n + 1))
 done <"$scratch/list"
 [ $n = 94 ] || fail "94 files expected, $n checked"
+
+# What cannot be run says so, sound as it may be; and an importance matrix of the older form is known.
+old_matrix() { # 1 entry "ab" of 2 values, 3 calls; 5 chunks; the text's name "t"
+    printf '\1\0\0\0\2\0\0\0ab\3\0\0\0\2\0\0\0\0\0\200\77\0\0\0\100\5\0\0\0\1\0\0\0t'
+}
+old_matrix >"$scratch/old.dat"
+expect 0 "$CARNOT" inspect "$scratch/old.dat" --tensors -o csv
+out_has "ab,F32"
+expect 0 "$CARNOT" inspect "$scratch/old.dat" --keys --check
+out_has imatrix
+out_has "| chunks "
+no_err
+head -c 20 "$scratch/old.dat" >"$scratch/short.dat"
+expect 1 "$CARNOT" inspect "$scratch/short.dat"
+one_line_err
+LC_ALL=C sed 's/qwen2/qwenX/g' models/prose-8m-f16.gguf >"$scratch/unknown.gguf"
+expect 0 "$CARNOT" inspect "$scratch/unknown.gguf"
+one_line_err
+err_has "this file cannot be run: "
+err_has qwenX
+expect 0 "$CARNOT" inspect "$scratch/unknown.gguf" -o json
+out_has '"cannot_run": "'
+expect 0 "$CARNOT" inspect models/prose-8m-f16.gguf
+no_err

@@ -13,12 +13,11 @@ for job in gemv unpack gemm gemm_fast dequantize; do out_has "\"job\": \"$job\""
 # Timed only: nothing is said about being right.
 expect 0 "$CARNOT" kernels --bench --format Q8_0 --tier ref --job gemv --seconds 0.01 -o json
 no_err
-for key in format tier job ok max_error bound gbps weights_per_s ratio_to_ref cycles_per_weight pj_per_weight; do
+for key in format tier job ok max_error bound gbps weights_per_s ratio_to_ref cycles_per_weight; do
     out_has "\"$key\": "
 done
 out_has '"ok": null'
 out_has '"ratio_to_ref": 1'
-out_has '"pj_per_weight": null'
 [ "$(grep -c '"job"' "$scratch/out")" = 1 ] || fail "expected one row"
 
 # Without either: both.
@@ -38,3 +37,24 @@ refused "gemv,unpack,gemm,gemm_fast,dequantize" --job mul
 refused sse9 --tier ref,sse9
 refused -t -t 0
 refused "takes no arguments" q4_0
+
+# The vector operations are a job of their own, which is checked only; the checks are put to the test.
+expect 0 "$CARNOT" kernels --check --job vec --format q4_0 -o csv
+grep -q '^vec,ref,rms_norm,true,' "$scratch/out" || fail "no row of rms_norm, or not ok"
+! grep -q '^q4_0,' "$scratch/out" || fail "jobs that were not asked for"
+refused "checked, not timed" --bench --job vec
+expect 0 "$CARNOT" kernels --check --format q4_0 --tier ref --job unpack --self-test -o csv
+err_has "all judged rightly"
+grep -q '^q4_0,ref,unpack,true,' "$scratch/out" || fail "no row, or not ok"
+
+# The yardstick stands in the same table, and which is the faster is said; or why there is none.
+expect 0 "$CARNOT" kernels --bench --format f32 --job gemm --seconds 0.01 -o jsonl
+out_has '"ratio_to_openblas": '
+if grep -q 'OpenBLAS' "$scratch/err" && ! grep -q 'no yardstick' "$scratch/err"; then
+    out_has '{"format": "f32", "tier": "openblas", "job": "gemm", "ok": null'
+    err_has "times as fast as"
+    grep '"tier": "openblas"' "$scratch/out" | grep -q '"ratio_to_openblas": 1,' || fail "not 1 by itself"
+else
+    echo "SKIPPED: the yardstick: $(cat "$scratch/err")"
+    err_has "no yardstick beside the gemm of f32: "
+fi

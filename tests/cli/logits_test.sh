@@ -44,6 +44,16 @@ expect 1 "$CARNOT" logits -m $model --tokens 1,2,3 --out /dev/full/x
 one_line_err
 expect 1 "$CARNOT" logits -m "$scratch/none.gguf" --tokens 1 --out "$scratch/c"
 one_line_err
+# YaRN without its correction is linear scaling.
+cases=${CARNOT_SHARED:-../shared}/cases/engine
+if [ -r "$cases/rope-lin4.gguf" ]; then
+    for name in rope-lin4 rope-yarn-ext0; do
+        expect 0 "$CARNOT" logits -m "$cases/$name.gguf" --tokens 1,2,3,4,5,6,7,8 --out "$scratch/$name"
+    done
+    cmp -s "$scratch/rope-lin4" "$scratch/rope-yarn-ext0" || fail "ext_factor 0 changes logits"
+else
+    echo "SKIPPED: no $cases (CARNOT_SHARED names the folder of shared test data)"
+fi
 # Nothing is left behind by what failed.
 [ ! -e "$scratch/c" ] || fail "a file was left by a failed run"
 [ -z "$(find "$scratch" -name '*.tmp-*')" ] || fail "a temporary file was left"

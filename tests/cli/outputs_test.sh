@@ -64,10 +64,15 @@ for to in logits trace record bench kernels quantize dequantize; do
     ln -sf far/target "$scratch/link.csv"
     for there in no yes; do
         rm -f "$scratch/far/target"
-        [ $there = no ] || echo old >"$scratch/far/target"
+        case $to in
+        logits | dequantize) printf 'old\0' >"$scratch/old" ;;
+        quantize) cp "$model" "$scratch/old" ;;
+        *) echo old >"$scratch/old" ;;
+        esac
+        [ $there = no ] || cp "$scratch/old" "$scratch/far/target"
         expect 0 to_"$to" "$scratch/link.csv"
         [ -L "$scratch/link.csv" ] || fail "$to: the link was replaced"
-        if [ ! -s "$scratch/far/target" ] || grep -qx old "$scratch/far/target"; then
+        if [ ! -s "$scratch/far/target" ] || cmp -s "$scratch/old" "$scratch/far/target"; then
             fail "$to: the target was not written"
         fi
     done
@@ -107,6 +112,44 @@ own "$scratch/blocks" dequantize --type q4_0 "$scratch/blocks" "$scratch/blocks"
 cp "$text" "$scratch/im"
 own "$scratch/im" quantize "$model" "$scratch/im" Q4_0 --imatrix "$scratch/im"
 own "$scratch/im" quantize "$model" "$scratch/im" auto --bpw 4 --imatrix "$scratch/im"
+
+# What holds something else is not replaced, and says so; with --force it is. An empty file is nothing.
+cp models/prose-8m-f16.gguf "$scratch/a-model"
+echo "my notes" >"$scratch/a-text"
+printf '\1\0\2\0' >"$scratch/a-blob"
+printf 'SQLite format 3\0 and so on' >"$scratch/a-database"
+expect 0 to_imatrix "$scratch/a-matrix"
+expect 0 to_base "$scratch/a-base"
+printf '<!DOCTYPE html>\n<title>a page</title>\n' >"$scratch/a-page"
+for to in $all; do
+    case $to in
+    logits | dequantize) own_kind="blob" ;;
+    imatrix) own_kind="matrix" ;;
+    base) own_kind="base" ;;
+    quantize | synth) own_kind="model" ;;
+    *) own_kind="text" ;;
+    esac
+    for kind in model text blob database matrix base page; do
+        [ $kind != $own_kind ] || continue
+        cp "$scratch/a-$kind" "$scratch/x.csv"
+        expect 1 to_"$to" "$scratch/x.csv"
+        one_line_err
+        no_out
+        err_has "$scratch/x.csv: holds "
+        err_has "--force"
+        cmp -s "$scratch/a-$kind" "$scratch/x.csv" || fail "$to: replaced a $kind"
+    done
+done
+cp "$scratch/a-model" "$scratch/x.csv"
+expect 0 "$CARNOT" logits -m "$model" --tokens "@$ids" --out "$scratch/x.csv" --force
+cp "$scratch/a-text" "$scratch/x.gguf"
+expect 0 "$CARNOT" quantize --force "$model" "$scratch/x.gguf" Q8_0
+: >"$scratch/x.csv"
+expect 0 to_trace "$scratch/x.csv"
+cp "$scratch/a-model" "$scratch/x.html"
+expect 1 "$CARNOT" report "$scratch/table.csv" -o "$scratch/x.html"
+err_has "x.html: holds a GGUF model, which a page is not to replace"
+rm "$scratch"/a-* "$scratch"/x.*
 
 # Tables: the end of the name is the format, and an unknown one is no name.
 for to in record bench kernels; do

@@ -52,6 +52,23 @@ grep -q '^blk.2.attn_k.weight,.*F16' "$scratch/out" || fail "second rule"
 grep -q '^blk.2.attn_q.weight,.*Q8_0' "$scratch/out" || fail "no rule"
 grep -q '^token_embd.weight,.*Q4_K' "$scratch/out" || fail "embedding"
 
+# Weights beyond what the numbers of a format reach.
+cases=${CARNOT_SHARED:-../shared}/cases/engine
+if [ -r "$cases/big-f32.gguf" ]; then
+    expect 1 "$CARNOT" quantize "$cases/big-f32.gguf" "$scratch/big.gguf" F16
+    one_line_err
+    err_has "blk.0.ffn_down.weight: row 0 holds weights too large for F16"
+    [ ! -e "$scratch/big.gguf" ] || fail "left a file behind"
+    expect 0 "$CARNOT" quantize "$cases/big-f32.gguf" "$scratch/big.gguf" BF16
+    expect 0 "$CARNOT" quantize "$cases/tiny-rows.gguf" "$scratch/tiny.gguf" Q8_0 --tensor-type ffn_up=q6_k
+    err_has "rows of 1 tensors are so small"
+    expect 0 "$CARNOT" quantize "$cases/tiny-rows.gguf" "$scratch/tiny.gguf" Q8_0 --tensor-type ffn_up=mxfp4
+    ! grep -q warning "$scratch/err" || fail "no warning expected"
+    rm "$scratch/tiny.gguf" "$scratch/big.gguf"
+else
+    echo "SKIPPED: no $cases (CARNOT_SHARED names the folder of shared test data)"
+fi
+
 # Quantised already.
 expect 1 "$CARNOT" quantize "$new" "$scratch/twice.gguf" Q4_0
 err_has "--allow-requantize"
@@ -180,7 +197,7 @@ nothing_left
 if mkdir "$scratch/small" && mount -t tmpfs -o size=2m tmpfs "$scratch/small" 2>/dev/null; then
     trap 'umount "$scratch/small"; rm -rf "$scratch"' EXIT
     echo before >"$scratch/small/new.gguf"
-    expect 1 "$CARNOT" quantize "$model" "$scratch/small/new.gguf" Q8_0
+    expect 1 "$CARNOT" quantize --force "$model" "$scratch/small/new.gguf" Q8_0
     one_line_err
     err_has "No space left on device"
     [ "$(cat "$scratch/small/new.gguf")" = before ] || fail "the old file is gone"
@@ -191,7 +208,7 @@ else
         (ulimit -f 2000 && trap '' XFSZ && exec "$@")
     }
     echo before >"$new"
-    expect 1 limited "$CARNOT" quantize "$model" "$new" Q8_0
+    expect 1 limited "$CARNOT" quantize --force "$model" "$new" Q8_0
     err_has "File too large"
     [ "$(cat "$new")" = before ] || fail "the old file is gone"
     rm "$new"

@@ -10,7 +10,7 @@ device=$(dirname "$CARNOT")/tests/cli/adb_device
 preload=$(dirname "$CARNOT")/tests/cli/arm64_exec.so
 [ -x "$device" ] || fail "the test device is not built (make tests)"
 device=$(readlink -f "$device") preload=$(readlink -f "$preload")
-model=$PWD/tests/fixtures/arch/llama-f32.gguf
+model=$PWD/tests/fixtures/arch/llama-f32.gguf prose=$PWD/models/prose-8m-f16.gguf
 
 commit() { "$@" --version 2>/dev/null | sed -n 's/^commit *//p'; }
 arm64=$PWD/build/aarch64-linux-gnu/carnot
@@ -122,7 +122,7 @@ err_has "adb:$serial: the plan's meter hwmon cannot be read there: "
 "$CARNOT" study export first.db --table runs -o csv | awk -F, -v step=$step_ms '
 NR == 1 { for (i = 1; i <= NF; i++) at[$i] = i; next }
 { a = $at["started_s"]; b = $at["ended_s"]; if (!lo || a < lo) lo = a; if (b > hi) hi = b }
-END { print "time_ms,power_w"; for (t = lo * 1000 - 500; t < hi * 1000 + 500; t += step) printf "%.2f,2\n", t }' >samples.csv
+END { print "time_ms,power_w"; for (t = lo * 1000 - 500; t < hi * 1000 + 500; t += step) printf "%.2f,%s\n", t, n++ % 2 ? 1.99999 : 2.00001 }' >samples.csv
 expect 0 "$CARNOT" study import-samples samples.csv --db first.db --target "adb:$serial"
 "$CARNOT" study export first.db -o jsonl >rows
 grep -cE '"energy_status": "measured".*"watts": (2|2[.]0000|1[.]9999)' rows | grep -qx 4 || fail "4 runs of 2 W expected: $(cat rows)"
@@ -216,3 +216,78 @@ study 1 half.db --target "adb:$one_serial" --target adb:R5CXNONE
 err_has "adb:R5CXNONE: no such device"
 err_has "1 of 2 targets failed"
 all_done half.db 4
+
+# ---- a phone that refuses sysfs to the shell, and answers dumpsys battery -------------------------------
+# 450 to 550 mA and back in 6 s, at 4 V; what a run truly took is the integral of that over its phases.
+tree=one/phone
+mkdir -p $tree/sys/class/power_supply/battery $tree/system/bin
+echo Battery >$tree/sys/class/power_supply/battery/type
+echo System >$tree/sys/class/power_supply/battery/scope
+for file in current_now voltage_now status; do
+    echo 1 >$tree/sys/class/power_supply/battery/$file
+    chmod 0 $tree/sys/class/power_supply/battery/$file
+done
+cat >$tree/system/bin/dumpsys <<'END'
+#!/bin/sh
+[ "$1" = battery ] || exit 1
+x=$(($(date +%s%N) / 1000000 % 6000))
+[ $x -le 3000 ] || x=$((6000 - x))
+cat <<SAID
+Current Battery Service state:
+  AC powered: false
+  USB powered: false
+  Wireless powered: false
+  status: 3
+  voltage: 4000
+  temperature: 251
+  current now: -$((450 + x / 30))
+SAID
+END
+chmod +x $tree/system/bin/dumpsys
+cat >tiny.plan <<END
+name phone
+seed 5
+repetitions 2
+warmup 0
+file prose F16 $prose
+threads 1
+ids p 5 9 3 7
+output 900
+idle 0
+limits none
+traces keep
+checks off
+END
+CARNOT_TIERS=ref plug slow 1000000000 # long enough for ten values, however fast the machine
+study 0 phone.db --target "adb:$serial" --root "$scratch/$tree"
+"$CARNOT" study export phone.db -o jsonl >phone.rows
+grep -c '"meter": "dumpsys", "boundary": "battery", "energy_status": "measured"' phone.rows | grep -qx 2 ||
+    fail "2 runs measured by dumpsys, unasked, expected: $(cat phone.rows)"
+"$CARNOT" study export phone.db --table traces -o jsonl >phone.traces
+awk 'FNR == NR {
+    n++
+    gsub(/\\"/, "\"")
+    from = 0
+    for (s = $0; match(s, /"t0_ns":[0-9]+,"t1_ns":[0-9]+/); s = substr(s, RSTART + RLENGTH)) {
+        split(substr(s, RSTART, RLENGTH), part, /[:,]/)
+        from = from ? from : part[2]
+        to = part[4]
+    }
+    match($0, /"realtime_offset_ns":[0-9]+/)
+    offset = substr($0, RSTART + 21, RLENGTH - 21)
+    for (t = from; t < to; t += 1e6) {
+        x = (t + offset) / 1e6 % 6000
+        truth[n] += 4e-6 * (450 + int((x > 3000 ? 6000 - x : x) / 30))
+    }
+    next
+}
+{
+    match($0, /"joules": [0-9.]+/); joules = substr($0, RSTART + 10, RLENGTH - 10)
+    match($0, /"joules_uncertainty": [0-9.]+/); within = substr($0, RSTART + 22, RLENGTH - 22)
+    k++
+    off = joules - truth[k]
+    print joules " J +- " within ", truth " truth[k]
+    bad += off * off > (1.3 * within) ^ 2 && off * off > (0.03 * truth[k]) ^ 2
+}
+END { exit bad || k != 2 }' phone.traces phone.rows >joules || fail "joules within their interval expected: $(cat joules)"
+cat joules

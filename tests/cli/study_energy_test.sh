@@ -60,7 +60,8 @@ cat joules
 if has_command report; then
     expect 0 "$CARNOT" report busy.db -o page.html
     grep -q "In 12 of these runs the meters were read below a folder that stood for /" page.html || fail "nothing says whose joules these are"
-    grep -q "Energy of a run (package by powercap:package, measured) of prose, IQ4_XS" page.html || fail "no finding about joules"
+    grep -q "Energy of a run (package by powercap:package, measured), " page.html || fail "no finding about joules"
+    grep -q "prose: IQ4_XS needs [0-9.]* times the energy for a whole run of Q4_K_S (" page.html || fail "another finding about joules"
     grep -q "Energy is .unsupported" page.html && fail "the joules are not there"
 fi
 exit 0

@@ -217,7 +217,7 @@ echo "cooldown below 40 limit 1" >>checked.plan
 # named, a warning says that joules will be missing.
 expect 1 "$CARNOT" study run battery.plan --db battery.db --root "$PWD/tree"
 one_line_err
-err_has "local: the plan's meter battery cannot be read there: BAT0/current_now: no such file"
+err_has "local: the plan's meter battery cannot be read there: "
 [ ! -e battery.db ] && [ ! -e battery.db.work ] || fail "a refused study left something behind"
 echo 1000000 >tree/sys/class/power_supply/BAT0/current_now
 echo 4000000 >tree/sys/class/power_supply/BAT0/voltage_now

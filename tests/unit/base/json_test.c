@@ -80,15 +80,16 @@ static void test_scalars(void **state)
         const char *text;
         double number;
     } numbers[] = {
-        {"0",       0       },
-        { "-0",     0       },
-        { "10",     10      },
-        { "0.5",    0.5     },
-        { "1E2",    100     },
-        { "1e-2",   0.01    },
-        { "1e+2",   100     },
-        { "-12.25", -12.25  },
-        { "1e400",  HUGE_VAL}
+        {"0",                      0       },
+        { "\xef\xbb\xbf\r\n7\r\n", 7       }, /* a byte-order mark, lines of another system */
+        { "-0",                    0       },
+        { "10",                    10      },
+        { "0.5",                   0.5     },
+        { "1E2",                   100     },
+        { "1e-2",                  0.01    },
+        { "1e+2",                  100     },
+        { "-12.25",                -12.25  },
+        { "1e400",                 HUGE_VAL}
     };
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
         struct cn_json *json = parse(numbers[i].text);
@@ -143,7 +144,6 @@ static void test_refused(void **state)
         { "\"\xed\xa0\x80\"",   "UTF-8"                                            },
         { "\"\xe2\x82",         "UTF-8"                                            },
         { "[1] // x",           "nothing more"                                     },
-        { "\xef\xbb\xbf[]",     "a value"                                          },
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct cn_json *json = NULL;

@@ -43,6 +43,8 @@ static void test_sound_lines(void **state)
     (void)state;
     struct seen s;
     assert_null(parse("{}", &s));
+    assert_null(parse("\xef\xbb\xbf{\"a\":1}\r\n", &s));
+    assert_string_equal(s.keys, "a ");
     assert_null(parse(" { \"a\" : 1 , \"b\" : [1,{\"x\":\"]}\\\"\"}] , \"c\":null } \n", &s));
     assert_string_equal(s.keys, "a b c ");
     assert_int_equal(s.last.kind, CN_JSON_NULL);

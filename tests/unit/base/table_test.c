@@ -70,6 +70,31 @@ static void test_md(void **state)
     cn_table_free(t);
 }
 
+/* Significant digits, for what may be of any size. */
+static void test_significant_digits(void **state)
+{
+    (void)state;
+    static const double values[] = { 0.000123456, 0.0123456, 1.23456, 123.456, 12345.6, 0, -0.5 };
+    struct cn_table *t = cn_table_create("t");
+    assert_non_null(t);
+    cn_table_column(t, "j", "J/token", CN_TABLE_SIGNIFICANT + 3);
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
+        cn_table_row(t);
+        cn_table_f64(t, "j", values[i]);
+    }
+    expect(t, CN_TABLE_MD,
+           "|  J/token |\n"
+           "| -------: |\n"
+           "| 0.000123 |\n"
+           "|   0.0123 |\n"
+           "|     1.23 |\n"
+           "|      123 |\n"
+           "|    12346 |\n"
+           "|     0.00 |\n"
+           "|   -0.500 |\n");
+    cn_table_free(t);
+}
+
 static void test_csv(void **state)
 {
     (void)state;
@@ -302,6 +327,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_md),
+        cmocka_unit_test(test_significant_digits),
         cmocka_unit_test(test_csv),
         cmocka_unit_test(test_json),
         cmocka_unit_test(test_json_strings),

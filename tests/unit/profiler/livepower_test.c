@@ -22,6 +22,7 @@
 
 #include <cmocka.h>
 
+#include "tests/starved.h"
 #include "tests/sysfs_tree.h"
 
 enum { MS = 1000000, MAX_SWITCHES = 20000, MAX_LATE = 20000, MAX_ZONES = 5 };
@@ -207,6 +208,25 @@ static bool late_near(struct simulator *s, int64_t t)
     return late;
 }
 
+/* Share of the time in which the counters were late. Beyond a twentieth nothing can be said of what
+ * they told. */
+static bool too_late(struct simulator *s, const struct starved *since)
+{
+    double late = 0;
+    pthread_mutex_lock(&s->lock);
+    for (int i = 0; i < s->n_late; i++)
+        late += 1e-9 * (double)(s->late[i].to - s->late[i].from);
+    bool full = s->n_late == MAX_LATE;
+    pthread_mutex_unlock(&s->lock);
+    const struct starved now = starved_begin();
+    if (!full && late <= 0.05 * (now.s - since->s) && !starved_since(since))
+        return false;
+    print_message("SKIPPED: the machine is too busy to simulate a counter of 1 ms: it was late for "
+                  "%.2f of %.2f s, or threads waited for a CPU\n",
+                  late, now.s - since->s);
+    return true;
+}
+
 /* ---- the profiler against it -------------------------------------------------------------------
  */
 
@@ -258,6 +278,7 @@ static struct round one_phase(struct simulator *s, struct cn_profiler *p, const 
 struct verdict {
     int judged, covered, runs;
     double worst; /* relative error */
+    struct starved before;
 };
 
 static void judge(struct simulator *s, const struct cn_profiler *p, const struct round *rounds,
@@ -268,6 +289,10 @@ static void judge(struct simulator *s, const struct cn_profiler *p, const struct
         struct cn_energy e;
         cn_profiler_phase(p, 0, rounds[i].phase, &e);
         double t = truth(s, e.t0_ns, e.t1_ns);
+        if (e.status != CN_ENERGY_MEASURED && starved_since(&v->before)) {
+            print_message("phase %d: %s; threads waited for a CPU\n", i, e.reason);
+            return;
+        }
         assert_int_equal(e.status, CN_ENERGY_MEASURED);
         assert_true(e.joules > 0 && e.uncertainty > 0);
         sum_true += t;
@@ -318,7 +343,7 @@ static void test_phases_within_one_percent(void **state)
 {
     (void)state;
     enum { WANTED = 15, MOST_RUNS = 6 };
-    struct verdict v = { 0 };
+    struct verdict v = { .before = starved_begin() };
     while (v.judged < WANTED && v.runs < MOST_RUNS)
         one_run(&v);
     print_message("%d of %d phases judged, worst error %.2f%%, %d within their interval\n",
@@ -335,6 +360,7 @@ static void test_phases_within_one_percent(void **state)
 static void test_tokens_resolve_as_a_sum(void **state)
 {
     (void)state;
+    const struct starved before = starved_begin();
     struct simulator *s = create(200e6);
     add_zone(s, "intel-rapl:0", "package-0", 190e6, 1);
     start(s);
@@ -364,6 +390,13 @@ static void test_tokens_resolve_as_a_sum(void **state)
     print_message("%lld tokens: %.3f J +- %.3f, truth %.3f J, %lld updates\n", (long long)e.index,
                   e.joules, e.uncertainty, t, (long long)e.updates);
     assert_int_equal(e.index, TOKENS);
+    const bool near = e.status == CN_ENERGY_MEASURED && e.updates > 500 &&
+                      fabs(e.joules - t) <= fmin(0.01 * t, 1.5 * e.uncertainty);
+    if (!near && too_late(s, &before)) {
+        cn_profiler_free(p);
+        destroy(s);
+        skip();
+    }
     assert_int_equal(e.status, CN_ENERGY_MEASURED);
     assert_true(e.updates > 500);
     /* The gaps between tokens cannot be told from the tokens, and have a fifth less power. */
@@ -379,6 +412,7 @@ static void test_tokens_resolve_as_a_sum(void **state)
 static void test_two_sockets_and_idle_baseline(void **state)
 {
     (void)state;
+    const struct starved before = starved_begin();
     struct simulator *s = create(262143e6);
     add_zone(s, "intel-rapl:0", "package-0", 262140e6, 0.6); /* wraps */
     add_zone(s, "intel-rapl:1", "package-1", 5e6, 0.4);
@@ -402,6 +436,13 @@ static void test_two_sockets_and_idle_baseline(void **state)
     print_message("package %.3f J, net %.3f, dram %.3f, truth %.3f J; idle %.2f W before, %.2f W "
                   "after\n",
                   e.joules, e.joules_net, dram.joules, t, b.before_w, b.after_w);
+    const bool near = fabs(e.joules - t) <= 0.03 * t && fabs(dram.joules - 0.1 * t) <= 0.006 * t &&
+                      fabs(b.before_w - 6) < 0.9 && fabs(b.after_w - 8) < 0.9;
+    if (!near && too_late(s, &before)) {
+        cn_profiler_free(p);
+        destroy(s);
+        skip();
+    }
     /* Wider than what an undisturbed machine gives, but far from a socket lost or a zone added. */
     assert_true(fabs(e.joules - t) <= 0.03 * t);
     assert_true(fabs(dram.joules - 0.1 * t) <= 0.006 * t);

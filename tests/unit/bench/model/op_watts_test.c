@@ -11,12 +11,12 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
-#include <sys/resource.h>
 #include <time.h>
 
 #include <cmocka.h>
 
 #include "tests/arch_fixture.h"
+#include "tests/starved.h"
 #include "tests/sysfs_tree.h"
 
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__) || !defined(__OPTIMIZE__)
@@ -140,23 +140,16 @@ static bool find(bool decode, int32_t n_tokens)
     return good;
 }
 
-static long times_put_off(void)
-{
-    struct rusage use;
-    getrusage(RUSAGE_SELF, &use);
-    return use.ru_nivcsw;
-}
-
 /* Intervals of 95% are let down now and then; a method that is wrong does so each time. When this
  * program was kept from the CPU at the wrong moments, nothing can be said. */
 static void find_in_three(bool decode, int32_t n_tokens)
 {
     bool disturbed = true;
     for (int tries = 0; tries < 3; tries++) {
-        long before = times_put_off();
+        const struct starved before = starved_begin();
         if (find(decode, n_tokens))
             return;
-        disturbed = disturbed && times_put_off() - before > 20;
+        disturbed = disturbed && starved_since(&before);
     }
     if (!disturbed)
         fail_msg("three times not within the intervals, or they were too wide");

@@ -124,7 +124,7 @@ static void test_findings(void **state)
         has(html, ">decode speed, tokens/s<");
         has(html, ">prefill speed, tokens/s<");
         has(html, ">J per run (boundary package, measured)<");
-        has(html, ">decode energy, J/token (package)<");
+        has(html, ">decode energy, mJ/token (package)<");
         has(html, ">effective bits per weight<");
         has(html, ">perplexity<");
         has(html, ">MiB<");
@@ -135,6 +135,111 @@ static void test_findings(void **state)
     has(html, "c0ffee");
     has(html, "Q4_K 12"); /* tensors by type */
     has(html, "quants &lt;all&gt; &amp; more");
+    free(html);
+}
+
+/* The page opens with a picture, then answers in words; the front is marked. */
+static void test_opening(void **state)
+{
+    (void)state;
+    make(&(struct study_shape){
+        .n_models = 1,
+        .n_quants = 6,
+        .n_tiers = 1,
+        .n_blocks = 12,
+        .measured = true,
+        .quality = true,
+        .iq_slow = {1.25, 1}
+    });
+    char *html = report();
+    const char *short_ = strstr(html, "<h2>In short</h2>"),
+               *findings = strstr(html, "<h2>Findings</h2>");
+    const char *lead = strstr(html, "<p class=\"lead\">");
+    assert_true(short_ && findings && lead && short_ < lead && lead < findings);
+    if (!cn_plot_missing()) {
+        const char *picture = strstr(html, "<figure>");
+        assert_true(short_ < picture && picture < lead);
+        has(html, "What a token costs (energy) and how good the model is (less is better)");
+        has(html, "</span> nothing here is both cheaper and better</li>");
+        has(html, "</span> something here is both</li>");
+    }
+    has(html, "<p class=\"lead\">IQ4_XS needs 14% more energy per generated token than Q4_K_M (13 "
+              "to 14%), p "
+              "&lt; 0.001; it saves 2.7% of memory.</p>");
+    has(html, "<p class=\"lead\">IQ4_XS generates tokens 15% slower than Q4_K_M (15 to 16%), p "
+              "&lt; 0.001; its "
+              "perplexity (prose.txt) is 29.27 instead of 29.23, where less is better.</p>");
+    has(html, "<p class=\"lead\">Cheapest of all is Q3_K_M, best is Q8_0, which costs 1.6 times "
+              "the energy per "
+              "token");
+    has(html, "quants &lt;all&gt;"); /* the plan's text has no question in it */
+    lacks(html, "The plan asks");
+    assert_int_equal(cn_count_of(html, "<td>\u25cf on it</td>"),
+                     6); /* IQ4_XS has fewer bytes than Q4_K_M */
+    has(html, ">decode, mJ/token<");
+    free(html);
+}
+
+/* A third of the runs disturbed: said at the top, and below each comparison what is left without
+ * them. */
+static void test_disturbed(void **state)
+{
+    (void)state;
+    make(&(struct study_shape){
+        .n_models = 1,
+        .n_quants = 2,
+        .n_tiers = 1,
+        .single = true,
+        .n_blocks = 24,
+        .measured = true,
+        .disturb = 3,
+        .iq_slow = {1.25, 1}
+    });
+    char *html = report();
+    const char *findings =
+        strstr(html, "<h2>Findings</h2>\n<p class=\"warning\">32 of 96 runs were disturbed: 32 "
+                     "times the CPU was throttled by heat, 16 times other programs kept cores "
+                     "busy.");
+    assert_non_null(findings);
+    has(html, "<h2>In short</h2>\n<p class=\"warning\">32 of 96 runs were disturbed");
+    /* 1.25 x the time, whatever was disturbed: 0.80 of the speed, but for the sampling. */
+    has(html, "Without the 16 of 24 pairs in which a run was disturbed: 0.8");
+    has(html, "before correction, from 8 pairs.");
+    has(html, "Decode energy without the 16 of 24 pairs in which a run was disturbed: 1.1");
+    free(html);
+}
+
+/* Joules that some runs lack are missing in a plot, which says so. */
+static void test_missing_joules(void **state)
+{
+    struct cn_study_db *d;
+    struct cn_error err = { "" };
+    (void)state;
+    if (cn_plot_missing())
+        skip();
+    make(&(struct study_shape){
+        .n_models = 1,
+        .n_quants = 3,
+        .n_tiers = 1,
+        .n_blocks = 4,
+        .measured = true,
+        .iq_slow = {1, 1}
+    });
+    assert_int_equal(cn_study_db_open(db, CN_STUDY_WRITE, &d, &err), CN_OK);
+    assert_int_equal(
+        cn_study_exec(
+            d, &err,
+            "UPDATE phases SET joules = NULL, status = 'unresolved' WHERE phase = "
+            "'sample' OR phase = 'decode' AND run IN (SELECT run FROM runs WHERE cell = 2 "
+            "AND block < 4)",
+            ""),
+        CN_OK);
+    cn_study_db_close(d);
+    char *html = report();
+    has(html, "Without joules, and so not in it: dense-8m IQ4_XS decode (3 of 4 runs), every "
+              "file's sample (12 "
+              "of 12 runs).");
+    has(html, "Without joules, and so not in it: dense-8m IQ4_XS (3 of 4 runs).");
     free(html);
 }
 
@@ -168,11 +273,18 @@ static void test_one_comparison(void **state)
     });
     char *html = report();
     has(html,
-        "Decode speed of dense-8m, IQ4_XS (4.88 bits) against Q4_K_M (5.27 bits): IQ4_XS is ");
-    has(html, "below Q4_K_M (90% interval");
-    has(html, "): a difference (Wilcoxon p = 0.00195), and one of more than 5%.");
-    has(html, "Wilcoxon signed-rank on 10 pairs, each from one block: W = 0, rank-biserial r = "
-              "-1.00.");
+        "dense-8m: IQ4_XS generates tokens 15% slower than Q4_K_M (15 to 16%), p = 0.002, r = "
+        "-1.00.");
+    has(html,
+        "Decode speed, 4.88 against 5.27 bits per weight. Wilcoxon signed-rank on 10 pairs, each "
+        "from one block: W = 0, rank-biserial r = -1.00, p after Holm over 1 comparison");
+    /* Told at the top too, with what it saves. */
+    has(html,
+        "<p class=\"lead\">IQ4_XS generates tokens 15% slower than Q4_K_M (15 to 16%), p = 0.002; "
+        "it saves 2.7% of memory.</p>");
+    has(html,
+        "What that means in energy is not known: no joules were measured, no /sys/class/powercap");
+    lacks(html, "runs were disturbed");
     free(html);
 }
 
@@ -190,9 +302,12 @@ static void test_threads(void **state)
     });
     char *html = report();
     /* 1 / 1.8, but for the 1 ms of sampling; prefill is the same with 1. */
-    has(html, "Decode speed is best with 2 threads. Of that, 1 thread: 0.56 (90% interval 0.5");
+    has(html, "Decode speed is best with 2 threads. Of that, 1 thread: 0.56 (90% interval 0.56 to "
+              "0.57, p "
+              "&lt; 0.001, r = -1.00)");
     has(html, "Decode energy (package by powercap:package, measured) is best with 2 threads.");
-    has(html, "Pairs of one file and block, Wilcoxon signed-rank after Holm: p");
+    has(html, "Pairs of one file and block, Wilcoxon signed-rank after Holm.");
+    lacks(html, "1 threads");
     free(html);
 }
 
@@ -256,8 +371,8 @@ static void test_two_sources(void **state)
     has(html, "<h3>package by powercap:package, measured</h3>");
     has(html, "<h3>machine by model:5,20, modelled</h3>");
     if (!cn_plot_missing()) {
-        has(html, ">decode energy, J/token (package)<");
-        has(html, ">decode energy, J/token (machine, modelled)<");
+        has(html, ">decode energy, mJ/token (package)<");
+        has(html, ">decode energy, mJ/token (machine, modelled)<");
         has(html, ">J per run (boundary machine, modelled)<");
     }
     lacks(html, "Joules, measured");
@@ -421,7 +536,8 @@ int main(void)
         cmocka_unit_test(test_two_sources),    cmocka_unit_test(test_hostile_texts),
         cmocka_unit_test(test_nothing_ran),    cmocka_unit_test(test_without_gnuplot),
         cmocka_unit_test(test_not_a_study),    cmocka_unit_test(test_two_thousand_runs),
-        cmocka_unit_test(test_tables),
+        cmocka_unit_test(test_tables),         cmocka_unit_test(test_opening),
+        cmocka_unit_test(test_disturbed),      cmocka_unit_test(test_missing_joules),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "bench/stats/least_squares.h"
 
+#include "base/rng.h"
+#include "bench/kernel/blas.h"
+
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -114,12 +117,91 @@ static void test_refusals(void **unused)
     assert_false(cn_least_squares(x, y, sigma, true, 4, 0, &fit, &why));
 }
 
+/* Against LAPACK's dgels, which shares no code with this: a thousand random problems, every tenth
+ * column of which is nearly another one. Both are backward stable, each the exact solution of a
+ * problem whose columns differ by about eps; so, with columns of size 1 and the condition kappa of
+ * the scaled matrix, solutions differ by at most some eps * kappa * (|beta| + kappa * |residual|)
+ * (Higham, Accuracy and Stability of Numerical Algorithms, 2002, theorem 20.1). kappa is bounded by
+ * the norms of the matrix (at most sqrt k) and of the inverse of R, which the covariance tells. */
+static void test_lapack(void **unused)
+{
+    (void)unused;
+    enum { PROBLEMS = 1000, MOST_N = 60 };
+    const char *why;
+    if (!cn_blas_there(&why)) {
+        print_message("SKIPPED: against LAPACK: %s\n", why);
+        skip();
+    }
+    const double eps = 0x1p-52;
+    double worst = 0, worst_kappa = 0;
+    struct cn_rng rng = { 20 };
+    int n_compared = 0;
+    for (int problem = 0; problem < PROBLEMS; problem++) {
+        const size_t k = 1 + (size_t)cn_rng_int(&rng, CN_LS_MOST);
+        const size_t n = k + 1 + (size_t)cn_rng_int(&rng, MOST_N - CN_LS_MOST - 1);
+        double x[MOST_N * CN_LS_MOST], y[MOST_N], sigma[MOST_N];
+        double a[MOST_N * CN_LS_MOST], b[MOST_N], size[CN_LS_MOST];
+        /* How near to another one a column is: from not at all to a distance of 10^-7. */
+        const double distance = pow(10, -7 * cn_rng_uniform(&rng));
+        for (size_t c = 0; c < k; c++) {
+            const double unit = pow(10, 6 * cn_rng_uniform(&rng) - 3);
+            const bool near = c > 0 && cn_rng_int(&rng, 3) == 0;
+            for (size_t i = 0; i < n; i++)
+                x[i * k + c] = near ? x[i * k + c - 1] * (1 + distance * cn_rng_normal(&rng))
+                                    : unit * cn_rng_normal(&rng);
+        }
+        const double noise = pow(10, -8 * cn_rng_uniform(&rng));
+        for (size_t i = 0; i < n; i++) {
+            sigma[i] = 0.5 + cn_rng_uniform(&rng);
+            y[i] = noise * cn_rng_normal(&rng);
+            for (size_t c = 0; c < k; c++)
+                y[i] += (double)(c % 3 + 1) * x[i * k + c];
+        }
+        struct cn_least_squares fit;
+        if (!cn_least_squares(x, y, sigma, true, n, k, &fit, &why)) {
+            assert_string_equal(why, "the measurements do not tell the unknowns apart");
+            continue;
+        }
+        n_compared++;
+        for (size_t c = 0; c < k; c++) {
+            double norm = 0;
+            for (size_t i = 0; i < n; i++)
+                norm = hypot(norm, a[c * n + i] = x[i * k + c] / sigma[i]);
+            size[c] = norm;
+            for (size_t i = 0; i < n; i++)
+                a[c * n + i] /= norm;
+        }
+        for (size_t i = 0; i < n; i++)
+            b[i] = y[i] / sigma[i];
+        assert_true(cn_blas_least_squares(n, k, a, b));
+        double residual = 0, inverse = 0, beta = 0, difference = 0;
+        for (size_t c = 0; c < k; c++) {
+            inverse += fit.cov[c][c] / (fit.scale * fit.scale) * size[c] * size[c];
+            beta = hypot(beta, b[c]);
+            difference = hypot(difference, fit.beta[c] * size[c] - b[c]);
+        }
+        for (size_t i = k; i < n; i++) /* dgels leaves the residual's coordinates there */
+            residual = hypot(residual, b[i]);
+        const double kappa = sqrt((double)k) * sqrt(inverse);
+        const double bound = (double)(2 * n) * eps * kappa * (beta + kappa * residual);
+        if (!(difference <= bound))
+            fail_msg("problem %d, %zu x %zu, condition %.2g: |beta - dgels's| = %.3g, bound %.3g",
+                     problem, n, k, kappa, difference, bound);
+        worst = fmax(worst, difference / bound);
+        worst_kappa = fmax(worst_kappa, kappa);
+    }
+    print_message("%d problems up to condition %.1g: at most %.2g of the bound\n", n_compared,
+                  worst_kappa, worst);
+    assert_true(n_compared > 900 && worst_kappa > 1e6);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_longley),
         cmocka_unit_test(test_coverage),
         cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_lapack),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

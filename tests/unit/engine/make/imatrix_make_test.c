@@ -312,7 +312,9 @@ static void test_refusals(void **state)
     o.n_ctx = CTX;
     refused(NULL, NULL, 0, &o, "neither");
     assert_int_not_equal(access(o.out, F_OK), 0);
-    make(model, tokens, CTX, &o);
+    o.n_chunks = 1;
+    make(model, tokens, N, &o);
+    o.n_chunks = 0;
     o.resume = true;
     o.n_ctx = CTX / 2;
     refused(model, tokens, N, &o, "chunks of 8 tokens expected, 16 found");
@@ -320,7 +322,13 @@ static void test_refusals(void **state)
     o.dataset = "another";
     refused(model, tokens, N, &o, "not made from the text 'another'");
     o.dataset = "t";
-    refused(other, tokens, N, &o, "another model");
+    refused(other, tokens, N, &o, "not the model that it was made with");
+    tokens[N - 1] ^= 1; /* the same name, the same beginning */
+    refused(model, tokens, N, &o, "not the text that it was made from");
+    tokens[N - 1] ^= 1;
+    o.text_sha256 = "0000000000000000000000000000000000000000000000000000000000000000";
+    refused(model, tokens, N, &o, "not the text that it was made from");
+    o.text_sha256 = NULL;
     const char *in[1] = { path_of("refused") };
     o.in = in;
     o.n_in = 1;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "tests/kernels/broken.h"
+#include "bench/kernel/faulty_kernels.h"
 
 #include "bench/kernel/kernel_check.h"
 #include "quant/gemm.h"
@@ -300,25 +300,25 @@ static const struct {
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
-/* Returns 1 if the checks judged wrongly. */
-static int judge(const char *what, bool is_fine, const struct cn_check *check, bool verbose)
+/* Notes how the checks judged. */
+static void judge(const char *what, bool is_fine, const struct cn_check *check,
+                  struct cn_faults *faults)
 {
-    bool right = is_fine == (check->n_failed == 0);
-    if (verbose || !right)
-        printf("self-test  %-40s  %s%s%s\n", what,
-               is_fine ? (right ? "passes" : "FAILS: ") : (right ? "found: " : "NOT FOUND"),
-               check->n_failed ? check->what : "", "");
-    return !right;
+    faults->n++;
+    if (is_fine == (check->n_failed == 0) || faults->n_wrong++)
+        return;
+    snprintf(faults->what, sizeof faults->what, "%s: %s%s", what, is_fine ? "" : "not found",
+             is_fine ? check->what : "");
 }
 
-int cn_broken_check(uint32_t tiers, uint64_t seed, bool verbose)
+bool cn_check_faulty_kernels(uint32_t tiers, uint64_t seed, struct cn_faults *faults)
 {
     static const char *const formats[] = { "q4_0", "q4_k", "q6_k" };
     struct cn_checker *c = cn_checker_create(seed);
     struct cn_check check;
-    int n_wrong = 0;
+    *faults = (struct cn_faults){ 0 };
     if (!c)
-        return -1;
+        return false;
     good.ops = cn_ops_for(tiers);
     for (size_t i = 0; i < COUNT(formats); i++) {
         good.format = cn_format_by_name(formats[i]);
@@ -333,8 +333,7 @@ int cn_broken_check(uint32_t tiers, uint64_t seed, bool verbose)
             if (kernel_faults[j].unpack == unpack_fills_chunk && good.format->block_elems % 64 == 0)
                 continue;
             cn_check_kernels(c, good.format, &broken, &good.ops, kernel_faults[j].job, &check);
-            n_wrong +=
-                judge(kernel_faults[j].what, kernel_faults[j].is_fine, &check, verbose && i == 0);
+            judge(kernel_faults[j].what, kernel_faults[j].is_fine, &check, faults);
         }
         for (size_t j = 0; j < COUNT(tile_faults); j++) {
             struct cn_gemm gemm = *good.ops.gemm;
@@ -342,7 +341,7 @@ int cn_broken_check(uint32_t tiers, uint64_t seed, bool verbose)
             gemm.tile = tile_faults[j].tile;
             broken.gemm = &gemm;
             cn_check_kernels(c, good.format, &good.kernels, &broken, CN_JOB_GEMM, &check);
-            n_wrong += judge(tile_faults[j].what, false, &check, verbose && i == 0);
+            judge(tile_faults[j].what, false, &check, faults);
         }
         for (size_t j = 0; good.ops.gemm->fast && j < COUNT(blocked_faults); j++) {
             const struct cn_gemm_blocked *fault = &blocked_faults[j].blocked;
@@ -355,7 +354,7 @@ int cn_broken_check(uint32_t tiers, uint64_t seed, bool verbose)
             gemm.fast = &blocked;
             broken.gemm = &gemm;
             cn_check_kernels(c, good.format, &good.kernels, &broken, CN_JOB_GEMM_FAST, &check);
-            n_wrong += judge(blocked_faults[j].what, false, &check, verbose && i == 0);
+            judge(blocked_faults[j].what, false, &check, faults);
         }
     }
     for (size_t i = 0; i < COUNT(vec_faults); i++) {
@@ -363,8 +362,8 @@ int cn_broken_check(uint32_t tiers, uint64_t seed, bool verbose)
         while (strcmp(cn_vec_slot_name(slot), vec_faults[i].slot) != 0)
             slot++;
         cn_check_vec(c, &vec_faults[i].vec, slot, &check);
-        n_wrong += judge(vec_faults[i].what, false, &check, verbose);
+        judge(vec_faults[i].what, false, &check, faults);
     }
     cn_checker_free(c);
-    return n_wrong;
+    return true;
 }
