@@ -6,6 +6,7 @@
 #include "engine/model/arch.h"
 
 extern const struct cn_arch cn_arch_llama4;
+/* clang-format off */
 const struct cn_arch cn_arch_llama4 = {
     .name = "llama4",
     .required = CN_SLOTS_PRE_NORMS | CN_SLOTS_SPLIT_QKV,
@@ -15,13 +16,12 @@ const struct cn_arch cn_arch_llama4 = {
     .gating = CN_GATING_SIGMOID,
     .shared_width = CN_SHARED_AS_EXPERT,
     .weigh_expert_inputs = true,
-    .expert_layers = {.which = CN_LAYERS_EVERY, .period = 1,                                                .key = "interleave_moe_layer_step" },
+    .expert_layers = { CN_LAYERS_EVERY, 1, "interleave_moe_layer_step" },
     .qk_norm_weightless = 128,
-    .sliding = {                        .which = CN_LAYERS_BUT_EVERY,
-                      .period = 4,
-                      .key = "attention.sliding_window_pattern"                                                                             },
+    .sliding = { CN_LAYERS_BUT_EVERY, 4, "attention.sliding_window_pattern" },
     .sliding_window = 8192,
     .chunked = true,
-    .unrotated = { .which = CN_LAYERS_EVERY,                       .period = 4                                                                   },
-    .temperature = {             .scale = 0.1f,                       .length = 8192, .offset = 1, .unrotated_only = true },
+    .unrotated = { .which = CN_LAYERS_EVERY, .period = 4 },
+    .temperature = { .scale = 0.1f, .length = 8192, .offset = 1, .unrotated_only = true },
 };
+/* clang-format on */
