@@ -28,6 +28,10 @@ void cn_result_install(void);
 /* Flushes and closes stdout. Returns `code`, or CN_EXIT_FAILED if it was CN_EXIT_OK and some of the
  * result is lost, after a line that says why. */
 int cn_result_end(int code);
+/* errno of what lost the result; `otherwise` where that is not known. */
+int cn_result_reason(int otherwise);
+/* From here on cn_result_lost() says no more: what is left is to say why. */
+void cn_result_told(void);
 
 /* The candidate that `given` is most likely a misspelling of, or NULL if none is close. Skips NULL
  * candidates. */

@@ -11,8 +11,8 @@
 
 enum {
     /* Of a compiled template: a source of 1 MiB whose every byte is a node needs less. */
-    COMPILED_BYTES = 512 << 20,
-    RENDER_BYTES = 512 << 20,
+    COMPILED_BYTES = 128 << 20,
+    RENDER_BYTES = 128 << 20,
 };
 
 /* ---- compiling ---------------------------------------------------------------------------------

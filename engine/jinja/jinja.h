@@ -19,7 +19,7 @@
 
 enum {
     CN_JINJA_MAX_SOURCE = 1 << 20, /* bytes */
-    CN_JINJA_MAX_TEXT = 64 << 20,  /* bytes of the result, and of any string on the way to it */
+    CN_JINJA_MAX_TEXT = 16 << 20,  /* bytes of the result, and of any string on the way to it */
 };
 
 struct cn_jinja; /* a compiled template; read-only, may be shared by threads */

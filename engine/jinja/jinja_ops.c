@@ -74,9 +74,11 @@ static struct cn_jval repeated(struct cn_jrun *run, struct cn_jval what, cn_jint
         return cn_j_string(cn_j_as_safe(run, cn_j_finish(&text), what.string->safe));
     }
     struct cn_jlist *list = cn_j_list(run, 0);
-    for (cn_jint i = 0; i < times && what.list->n > 0; i++)
+    for (cn_jint i = 0; i < times && what.list->n > 0; i++) {
+        cn_j_work(run, what.list->n, 0);
         for (size_t k = 0; k < what.list->n; k++)
             cn_j_push(run, list, what.list->items[k]);
+    }
     return (struct cn_jval){ .kind = what.kind, .list = list };
 }
 

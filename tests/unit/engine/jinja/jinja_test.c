@@ -127,13 +127,14 @@ static void test_errors(void **state)
 static void test_limits(void **state)
 {
     (void)state;
-    refuses("{{ 'x' * 1000000000 }}", "{}", "64 MiB");
+    refuses("{{ 'x' * 1000000000 }}", "{}", "16 MiB");
     refuses("{% for a in range(100000) %}{% for b in range(100000) %}{% endfor %}{% endfor %}",
             "{}", "");
     refuses("{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "{}", "nested more than");
     refuses("{% set ns = namespace(s='xxxxxxxx') %}{% for i in range(100) %}"
             "{% set ns.s = ns.s + ns.s %}{% endfor %}",
-            "{}", "64 MiB");
+            "{}", "16 MiB");
+    refuses("{{ [1] * 22888888888888888888888888 }}", "{}", "MiB");
     refuses("{% set ns = namespace(l=[1]) %}{% for i in range(100) %}"
             "{% set ns.l = [ns.l, ns.l] %}{% endfor %}{{ ns.l|tojson }}",
             "{}", "");
