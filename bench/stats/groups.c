@@ -5,7 +5,6 @@
 #include "base/strmap.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -134,28 +133,34 @@ bool cn_groups_make(const struct cn_dataset *d, const struct cn_columns *columns
     return ok;
 }
 
-static char *describe_row(const struct cn_dataset *d, const struct cn_columns *columns, size_t row)
+/* Appends to to[*n], or only counts where `to` is NULL. */
+static void append(char *to, size_t *n, const char *text)
 {
-    char *text = NULL;
-    size_t n;
-    FILE *out = open_memstream(&text, &n);
-    const char *comma = "";
-    if (!out)
-        return NULL;
+    size_t more = strlen(text);
+    if (to)
+        memcpy(to + *n, text, more + 1);
+    *n += more;
+}
+
+/* What a row says in these columns; its length without a place to write it. */
+static size_t describe_row(const struct cn_dataset *d, const struct cn_columns *columns, size_t row,
+                           char *to)
+{
+    size_t n = 0;
+    append(to, &n, "");
     for (size_t i = 0; i < columns->n; i++) {
         const struct cn_cell *cell = cn_dataset_cell(d, row, columns->items[i]);
         if (!cell->text)
             continue;
-        fputs(comma, out);
-        if (!isnan(cell->number))
-            fprintf(out, "%s ", d->columns[columns->items[i]]);
-        fputs(cell->text, out);
-        comma = ", ";
+        if (n > 0)
+            append(to, &n, ", ");
+        if (!isnan(cell->number)) {
+            append(to, &n, d->columns[columns->items[i]]);
+            append(to, &n, " ");
+        }
+        append(to, &n, cell->text);
     }
-    if (fclose(out) == 0)
-        return text;
-    free(text);
-    return NULL;
+    return n;
 }
 
 bool cn_groups_describe(const struct cn_dataset *d, const struct cn_columns *columns,
@@ -165,9 +170,10 @@ bool cn_groups_describe(const struct cn_dataset *d, const struct cn_columns *col
     for (size_t row = 0; row < d->n_rows && next < groups->n; row++) {
         if (groups->of_row[row] != next)
             continue;
-        char *text = describe_row(d, columns, row);
+        char *text = malloc(describe_row(d, columns, row, NULL) + 1);
         if (!text)
             return false;
+        describe_row(d, columns, row, text);
         free(groups->names[next]);
         groups->names[next++] = text;
     }
