@@ -51,7 +51,7 @@ endif
 # The yardstick of float kernels, loaded when it is asked for (bench/kernel/blas.h).
 OPENBLAS ?= $(call have,openblas)
 ifneq ($(OPENBLAS),)
-OPTIONAL_blas := -DCN_OPENBLAS='"libopenblas.so.0"'
+$(BUILD)/bench/kernel/blas.o: EXTRA := -DCN_OPENBLAS='"libopenblas.so.0"'
 LIBS     += -ldl
 endif
 
