@@ -153,6 +153,7 @@ broken rooms 'engine/run: '
 
 printf '%s\n' 'void cn_there(void); void cn_here(void);' 'void cn_here(void) { cn_there(); }' >"$scratch/here.c"
 printf '%s\n' 'void cn_there(void); void cn_here(void);' 'void cn_there(void) { cn_here(); }' >"$scratch/there.c"
+mkdir -p build/base
 for module in here there; do
     touch base/$module.c
     gcc -c -o build/base/$module.o "$scratch/$module.c"
