@@ -83,7 +83,7 @@ static bool is_quantised(const struct cn_mix_tensor *t)
 }
 
 /* The layers that deserve more bits: the first and last eighth, and every third between. */
-static bool more(int64_t k, int64_t n)
+static bool deserves_more_bits(int64_t k, int64_t n)
 {
     return k < n / 8 || k >= 7 * n / 8 || (k - n / 8) % 3 == 2;
 }
@@ -199,7 +199,7 @@ static uint32_t attn_v_type(struct walk *w)
         break;
     case FT_Q4_K_M:
     case FT_Q5_K_M:
-        type = more(c, w->n_attn_v) ? Q6_K : w->base;
+        type = deserves_more_bits(c, w->n_attn_v) ? Q6_K : w->base;
         break;
     case FT_Q4_K_S:
         type = c < 4 ? Q5_K : w->base;
@@ -232,12 +232,12 @@ static uint32_t ffn_down_type(struct walk *w, const char *name)
     case FT_Q3_K_M:
         return i < n / 16 ? Q5_K : Q4_K;
     case FT_IQ3_M:
-        return first || (w->model->n_expert == 8 && more(i, n)) ? Q4_K : w->base;
+        return first || (w->model->n_expert == 8 && deserves_more_bits(i, n)) ? Q4_K : w->base;
     case FT_Q3_K_L:
         return Q5_K;
     case FT_Q4_K_M:
     case FT_Q5_K_M:
-        return more(i, n) ? Q6_K : w->base;
+        return deserves_more_bits(i, n) ? Q6_K : w->base;
     case FT_Q4_K_S:
         return first ? Q5_K : w->base;
     case FT_IQ4_NL:

@@ -350,97 +350,156 @@ static void load_block(const struct cn_attend *a, int64_t kv_head, int64_t t0, i
                    values + t * TILE, KEYS * TILE);
 }
 
-/* QUERY_TOKENS tokens and a part of the heads of one KV head. */
+/* A chunk of the many-token form: QUERY_TOKENS tokens, or what is left of them, and a part of the
+ * heads of one KV head. A tile is 16 tokens of one head. */
+struct tiles {
+    const struct cn_attend *a;
+    struct part part;
+    int64_t first, n; /* tokens of the batch */
+    int64_t per_head, n_tiles;
+    float *q;          /* queries as panels: [tile][d_k / 16][16 tokens][16] */
+    float *k, *v;      /* a block of keys and values, see load_block */
+    float *p;          /* its scores for one tile: [keys / 16][16 tokens][16] */
+    float *o;          /* the tiles' outputs: [tile][d_v / 16][16 tokens][16] */
+    float *out, *rows; /* room for 16 x 16 numbers, and for what load_block needs */
+    float *run;        /* [tile][2][16]: running maximum and sum of each query */
+};
+
+static struct tiles tiles_of(const struct cn_attend *a, int chunk, int thread)
+{
+    const int64_t per_block = a->n_head_kv * a->parts, first = chunk / per_block * QUERY_TOKENS;
+    const int64_t n = a->n - first < QUERY_TOKENS ? a->n - first : QUERY_TOKENS;
+    const struct layout l = layout_of(part_heads(a->n_head, a->n_head_kv), a->d_k, a->d_v);
+    const struct part part = part_of(a, chunk % per_block);
+    float *base = scratch_of(a->s, thread);
+    return (struct tiles){
+        .a = a,
+        .part = part,
+        .first = first,
+        .n = n,
+        .per_head = (n + TILE - 1) / TILE,
+        .n_tiles = part.n * ((n + TILE - 1) / TILE),
+        .q = base + l.q,
+        .k = base + l.k,
+        .v = base + l.v,
+        .p = base + l.p,
+        .o = base + l.o,
+        .out = base + l.out,
+        .rows = base + l.rows,
+        .run = base + l.run,
+    };
+}
+
+/* The queries to panels (rows past the last token are zero), outputs to 0, and where the running
+ * maxima and sums start. */
+static void load_queries(const struct tiles *t)
+{
+    const struct cn_attend *a = t->a;
+    const int64_t dkp = padded(a->d_k);
+    memset(t->q, 0, (size_t)(t->n_tiles * TILE * dkp) * sizeof *t->q);
+    memset(t->o, 0, (size_t)(t->n_tiles * TILE * padded(a->d_v)) * sizeof *t->o);
+    for (int64_t tile = 0; tile < t->n_tiles; tile++)
+        for (int64_t i = 0; i < TILE; i++) {
+            const int64_t token = tile % t->per_head * TILE + i;
+            const int64_t head = t->part.first + tile / t->per_head;
+            const struct running r = start(a, head);
+            t->run[tile * 2 * TILE + i] = r.max;
+            t->run[tile * 2 * TILE + TILE + i] = r.sum;
+            if (token >= t->n)
+                continue;
+            const float *q = a->q + (t->first + token) * a->q_stride + head * a->d_k;
+            store_runs(a->d_k, q, t->q + tile * TILE * dkp + i * TILE, TILE * TILE);
+        }
+}
+
+static const struct cn_panel floats = { 0 };
+
+/* The scores of a tile, whose first token is at position0, for key_groups groups of 16 keys from
+ * position t0 on: products, capped and masked. */
+static void score_tile(const struct tiles *t, int64_t tile, int tokens, int64_t position0,
+                       int64_t t0, int64_t key_groups)
+{
+    const struct cn_attend *a = t->a;
+    const int64_t dkp = padded(a->d_k);
+    struct cn_panel_data queries = { .kind = &floats,
+                                     .n_cols = a->d_k,
+                                     .codes = (uint8_t *)(t->q + tile * TILE * dkp) };
+    struct cn_act_panel keys = { .kind = CN_ACT_F32, .n_cols = a->d_k };
+    for (int64_t g = 0; g < key_groups; g++) {
+        keys.x = t->k + g * TILE * dkp;
+        a->s->model->ops.gemm->tile_f32(&queries, 0, &keys, 0, TILE, t->p + g * TILE * TILE);
+    }
+    cap_scores(a->softcap, key_groups * TILE * TILE, t->p);
+    /* Most blocks are seen whole by every query of the tile. */
+    if (t0 + key_groups * TILE - 1 > position0 || t0 < first_key(a, position0 + tokens - 1))
+        for (int64_t i = 0; i < tokens; i++)
+            mask(a, position0 + i, t0, key_groups, t->p + i * TILE);
+}
+
+/* The scores of a tile to weights; its outputs are rescaled to the new maxima, and the values of
+ * the block are added by those weights. */
+static void add_tile_values(const struct tiles *t, int64_t tile, int tokens, int64_t key_groups)
+{
+    const struct cn_vec *vec = &t->a->s->model->ops.vec;
+    const int64_t dvp = padded(t->a->d_v);
+    float *max = t->run + tile * 2 * TILE, *sum = max + TILE, factor[TILE];
+    float *const o = t->o + tile * dvp * TILE;
+    vec->softmax_tile(key_groups, t->p, max, sum, factor);
+    for (int64_t i = 0; i < tokens; i++)
+        if (factor[i] != 1)
+            for (int64_t c = 0; c < dvp; c += TILE)
+                for (int64_t j = 0; j < TILE; j++)
+                    o[c * TILE + i * TILE + j] *= factor[i];
+    for (int64_t i = tokens; i < TILE; i++)
+        for (int64_t g = 0; g < key_groups; g++)
+            memset(t->p + (g * TILE + i) * TILE, 0, TILE * sizeof *t->p);
+    struct cn_panel_data weights = { .kind = &floats,
+                                     .n_cols = key_groups * TILE,
+                                     .codes = (uint8_t *)t->p };
+    struct cn_act_panel values = { .kind = CN_ACT_F32, .n_cols = key_groups * TILE };
+    for (int64_t c = 0; c < dvp; c += TILE) {
+        values.x = t->v + c * KEYS;
+        t->a->s->model->ops.gemm->tile_f32(&weights, 0, &values, 0, TILE, t->out);
+        vec->axpy(TILE * TILE, 1, t->out, o + c * TILE);
+    }
+}
+
+/* The outputs, divided by the sums of their weights, to where they belong. */
+static void store_outputs(const struct tiles *t)
+{
+    const struct cn_attend *a = t->a;
+    const int64_t dv = a->d_v, dvp = padded(dv);
+    for (int64_t tile = 0; tile < t->n_tiles; tile++)
+        for (int64_t i = 0; i < TILE && tile % t->per_head * TILE + i < t->n; i++) {
+            const int64_t token = t->first + tile % t->per_head * TILE + i;
+            const int64_t head = t->part.first + tile / t->per_head;
+            load_runs(dv, 1 / t->run[tile * 2 * TILE + TILE + i], t->o + (tile * dvp + i) * TILE,
+                      TILE * TILE, a->out + (token * a->n_head + head) * dv);
+        }
+}
+
 static void tiled_chunk(void *context, int chunk, int thread)
 {
     const struct cn_attend *a = context;
-    const struct cn_session *s = a->s;
-    const struct cn_vec *vec = &s->model->ops.vec;
-    const struct cn_gemm *gemm = s->model->ops.gemm;
-    const int64_t per_block = a->n_head_kv * a->parts, block = chunk / per_block;
-    const struct part part = part_of(a, chunk % per_block);
-    const struct layout l = layout_of(part_heads(a->n_head, a->n_head_kv), a->d_k, a->d_v);
-    float *base = scratch_of(s, thread);
-    const int64_t first = block * QUERY_TOKENS;
-    const int64_t n = a->n - first < QUERY_TOKENS ? a->n - first : QUERY_TOKENS;
-    const int64_t tiles_per_head = (n + TILE - 1) / TILE, n_tiles = part.n * tiles_per_head;
-    const int64_t dk = a->d_k, dv = a->d_v, dkp = padded(dk), dvp = padded(dv);
-    float *qp = base + l.q, *kp = base + l.k, *vp = base + l.v, *pp = base + l.p, *op = base + l.o;
-    float *out = base + l.out, *rows = base + l.rows;
-    float *run = base + l.run; /* [tile][2][16]: running maximum and sum of each query */
-
-    /* Queries as panels: [d / 16][16 tokens][16]. Rows past the last token are zero. */
-    memset(qp, 0, (size_t)(n_tiles * TILE * dkp) * sizeof *qp);
-    memset(op, 0, (size_t)(n_tiles * TILE * dvp) * sizeof *op);
-    for (int64_t tile = 0; tile < n_tiles; tile++)
-        for (int64_t i = 0; i < TILE; i++) {
-            int64_t token = tile % tiles_per_head * TILE + i;
-            const int64_t head = part.first + tile / tiles_per_head;
-            const struct running r = start(a, head);
-            run[tile * 2 * TILE + i] = r.max;
-            run[tile * 2 * TILE + TILE + i] = r.sum;
-            if (token >= n)
-                continue;
-            const float *q = a->q + (first + token) * a->q_stride + head * dk;
-            store_runs(dk, q, qp + tile * TILE * dkp + i * TILE, TILE * TILE);
-        }
-
-    const int64_t last = s->position + first + n - 1;
-    for (int64_t t0 = first_key(a, s->position + first) / KEYS * KEYS; t0 <= last; t0 += KEYS) {
-        int64_t keys = last + 1 - t0 < KEYS ? last + 1 - t0 : KEYS;
-        load_block(a, part.kv_head, t0, keys, rows, kp, vp);
-        for (int64_t tile = 0; tile < n_tiles; tile++) {
-            const int64_t token0 = tile % tiles_per_head * TILE;
-            const int tokens = (int)(n - token0 < TILE ? n - token0 : TILE);
-            const int64_t position0 = s->position + first + token0;
+    const struct tiles t = tiles_of(a, chunk, thread);
+    const int64_t position = a->s->position + t.first, last = position + t.n - 1;
+    load_queries(&t);
+    for (int64_t t0 = first_key(a, position) / KEYS * KEYS; t0 <= last; t0 += KEYS) {
+        const int64_t keys = last + 1 - t0 < KEYS ? last + 1 - t0 : KEYS;
+        load_block(a, t.part.kv_head, t0, keys, t.rows, t.k, t.v);
+        for (int64_t tile = 0; tile < t.n_tiles; tile++) {
+            const int64_t token0 = tile % t.per_head * TILE, position0 = position + token0;
+            const int tokens = (int)(t.n - token0 < TILE ? t.n - token0 : TILE);
             /* What lies in the future of all these queries is left out. */
             const int64_t seen = position0 + tokens - t0;
             if (seen <= 0)
                 continue;
             const int64_t key_groups = ((seen < keys ? seen : keys) + TILE - 1) / TILE;
-            static const struct cn_panel floats = { 0 };
-            struct cn_panel_data queries = { .kind = &floats,
-                                             .n_cols = dk,
-                                             .codes = (uint8_t *)(qp + tile * TILE * dkp) };
-            struct cn_act_panel key_panel = { .kind = CN_ACT_F32, .n_cols = dk };
-            for (int64_t g = 0; g < key_groups; g++) {
-                key_panel.x = kp + g * TILE * dkp;
-                gemm->tile_f32(&queries, 0, &key_panel, 0, TILE, pp + g * TILE * TILE);
-            }
-            cap_scores(a->softcap, key_groups * TILE * TILE, pp);
-            /* Most blocks are seen whole by every query of the tile. */
-            if (t0 + key_groups * TILE - 1 > position0 || t0 < first_key(a, position0 + tokens - 1))
-                for (int64_t i = 0; i < tokens; i++)
-                    mask(a, position0 + i, t0, key_groups, pp + i * TILE);
-            float *max = run + tile * 2 * TILE, *sum = max + TILE, factor[TILE];
-            vec->softmax_tile(key_groups, pp, max, sum, factor);
-            for (int64_t i = 0; i < tokens; i++)
-                if (factor[i] != 1)
-                    for (int64_t c = 0; c < dvp; c += TILE)
-                        for (int64_t j = 0; j < TILE; j++)
-                            op[(tile * dvp + c) * TILE + i * TILE + j] *= factor[i];
-            for (int64_t i = tokens; i < TILE; i++)
-                for (int64_t g = 0; g < key_groups; g++)
-                    memset(pp + (g * TILE + i) * TILE, 0, TILE * sizeof *pp);
-            struct cn_panel_data weights = { .kind = &floats,
-                                             .n_cols = key_groups * TILE,
-                                             .codes = (uint8_t *)pp };
-            struct cn_act_panel value_panel = { .kind = CN_ACT_F32, .n_cols = key_groups * TILE };
-            for (int64_t c = 0; c < dvp; c += TILE) {
-                value_panel.x = vp + c * KEYS;
-                gemm->tile_f32(&weights, 0, &value_panel, 0, TILE, out);
-                float *o = op + (tile * dvp + c) * TILE;
-                vec->axpy(TILE * TILE, 1, out, o);
-            }
+            score_tile(&t, tile, tokens, position0, t0, key_groups);
+            add_tile_values(&t, tile, tokens, key_groups);
         }
     }
-    for (int64_t tile = 0; tile < n_tiles; tile++)
-        for (int64_t i = 0; i < TILE && tile % tiles_per_head * TILE + i < n; i++) {
-            int64_t token = first + tile % tiles_per_head * TILE + i;
-            float *to = a->out + (token * a->n_head + part.first + tile / tiles_per_head) * dv;
-            load_runs(dv, 1 / run[tile * 2 * TILE + TILE + i], op + (tile * dvp + i) * TILE,
-                      TILE * TILE, to);
-        }
+    store_outputs(&t);
 }
 
 void cn_attend(struct cn_attend *a)

@@ -15,6 +15,59 @@
 
 enum { ROWS = 4 };
 
+/* The integer sums of sub-block s of the 32 columns from c on, and the sums of its activations. */
+ALWAYS void multiply_codes(const int sub, const bool has_min, const int nv,
+                           const struct arm_tile *t, int64_t c, const int s, int32x4_t sums[2],
+                           int32x4_t acc[ROWS][2])
+{
+    const uint8_t *w = t->codes + c / CN_CHUNK * N * CN_CHUNK + c % CN_CHUNK + s * sub;
+    const int8_t *qs = t->q + (c + s * sub) * N;
+    UNROLL for (int v = 0; v < nv; v++)
+    {
+        sums[v] = sums_at(t->sum + v * 4, c + s * sub, sub);
+        UNROLL for (int r = 0; r < ROWS; r++) acc[r][v] =
+            has_min ? vdupq_n_s32(0) : vmulq_n_s32(sums[v], -t->offset);
+    }
+    UNROLL for (int h = 0; h < sub / 16; h++)
+    {
+        int8x16_t b[ROWS];
+        UNROLL for (int r = 0; r < ROWS; r++) b[r] =
+            vreinterpretq_s8_u8(vld1q_u8(w + r * CN_CHUNK + h * 16));
+        /* The element is a constant in the instruction. */
+#define COLUMNS(i)                                                                                \
+    UNROLL for (int v = 0; v < nv; v++)                                                           \
+    {                                                                                             \
+        const int8x16_t x = vld1q_s8(qs + (4 * h + i) * N * 4 + v * 16);                          \
+        UNROLL for (int r = 0; r < ROWS; r++) acc[r][v] = vdotq_laneq_s32(acc[r][v], x, b[r], i); \
+    }
+        COLUMNS(0)
+        COLUMNS(1)
+        COLUMNS(2)
+        COLUMNS(3)
+    }
+}
+
+/* Those sums as floats, scaled and less the minimum, are added to those of the 32 columns; the
+ * first sub-block begins them. */
+ALWAYS void scale_sums(const int sub, const bool has_min, const int nv, const struct arm_tile *t,
+                       int64_t c, const int s, const int32x4_t sums[2], int32x4_t acc[ROWS][2],
+                       float32x4_t group[ROWS][2])
+{
+    UNROLL for (int r = 0; r < ROWS; r++)
+    {
+        const int64_t at = r * t->scale_stride + c / sub + s;
+        const float scale = t->scale[at];
+        UNROLL for (int v = 0; v < nv; v++)
+        {
+            float32x4_t f = vcvtq_f32_s32(acc[r][v]);
+            f = s == 0 ? vmulq_n_f32(f, scale) : vfmaq_n_f32(group[r][v], f, scale);
+            if (has_min)
+                f = vfmsq_n_f32(f, vcvtq_f32_s32(sums[v]), t->min[at]);
+            group[r][v] = f;
+        }
+    }
+}
+
 /* ROWS rows times 4 * nv tokens, all columns. What is marked const is a constant at each of the
  * places this is inlined to. */
 ALWAYS void rows_by_tokens(const int sub, const bool has_min, const int nv,
@@ -29,45 +82,9 @@ ALWAYS void rows_by_tokens(const int sub, const bool has_min, const int nv,
         float32x4_t group[ROWS][2];
         UNROLL for (int s = 0; s < 32 / sub; s++)
         {
-            const uint8_t *w = t->codes + c / CN_CHUNK * N * CN_CHUNK + c % CN_CHUNK + s * sub;
-            const int8_t *qs = t->q + (c + s * sub) * N;
             int32x4_t acc[ROWS][2], sums[2];
-            UNROLL for (int v = 0; v < nv; v++)
-            {
-                sums[v] = sums_at(t->sum + v * 4, c + s * sub, sub);
-                UNROLL for (int r = 0; r < ROWS; r++) acc[r][v] =
-                    has_min ? vdupq_n_s32(0) : vmulq_n_s32(sums[v], -t->offset);
-            }
-            UNROLL for (int h = 0; h < sub / 16; h++)
-            {
-                int8x16_t b[ROWS];
-                UNROLL for (int r = 0; r < ROWS; r++) b[r] =
-                    vreinterpretq_s8_u8(vld1q_u8(w + r * CN_CHUNK + h * 16));
-                /* The element is a constant in the instruction. */
-#define COLUMNS(i)                                                                                \
-    UNROLL for (int v = 0; v < nv; v++)                                                           \
-    {                                                                                             \
-        const int8x16_t x = vld1q_s8(qs + (4 * h + i) * N * 4 + v * 16);                          \
-        UNROLL for (int r = 0; r < ROWS; r++) acc[r][v] = vdotq_laneq_s32(acc[r][v], x, b[r], i); \
-    }
-                COLUMNS(0)
-                COLUMNS(1)
-                COLUMNS(2)
-                COLUMNS(3)
-            }
-            UNROLL for (int r = 0; r < ROWS; r++)
-            {
-                const int64_t at = r * t->scale_stride + c / sub + s;
-                const float scale = t->scale[at];
-                UNROLL for (int v = 0; v < nv; v++)
-                {
-                    float32x4_t f = vcvtq_f32_s32(acc[r][v]);
-                    f = s == 0 ? vmulq_n_f32(f, scale) : vfmaq_n_f32(group[r][v], f, scale);
-                    if (has_min)
-                        f = vfmsq_n_f32(f, vcvtq_f32_s32(sums[v]), t->min[at]);
-                    group[r][v] = f;
-                }
-            }
+            multiply_codes(sub, has_min, nv, t, c, s, sums, acc);
+            scale_sums(sub, has_min, nv, t, c, s, sums, acc, group);
         }
         UNROLL for (int v = 0; v < nv; v++)
         {

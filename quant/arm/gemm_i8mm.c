@@ -28,6 +28,56 @@ ALWAYS float32x4_t two_and_two(const float *p, int64_t stride)
     return vcombine_f32(vld1_dup_f32(p), vld1_dup_f32(p + stride));
 }
 
+/* The integer sums of sub-block s of the 32 columns from c on, and the sums of its activations. */
+ALWAYS void multiply_codes(const int sub, const bool has_min, const struct arm_tile *t, int64_t c,
+                           const int s, int32x4_t sums[2], int32x4_t acc[PAIRS][2])
+{
+    const uint8_t *w = t->codes + c / CN_CHUNK * N * CN_CHUNK + (c % CN_CHUNK + s * sub) * 2;
+    const int8_t *qs = t->q + (c + s * sub) * N;
+    const int32x4_t of_four = sums_at(t->sum, c + s * sub, sub);
+    sums[0] = vcombine_s32(vget_low_s32(of_four), vget_low_s32(of_four));
+    sums[1] = vcombine_s32(vget_high_s32(of_four), vget_high_s32(of_four));
+    UNROLL for (int v = 0; v < 2; v++)
+    {
+        UNROLL for (int p = 0; p < PAIRS; p++) acc[p][v] =
+            has_min ? vdupq_n_s32(0) : vmulq_n_s32(sums[v], -t->offset);
+    }
+    UNROLL for (int i = 0; i < sub / 8; i++)
+    {
+        const int32x4_t lo = vreinterpretq_s32_s8(vld1q_s8(qs + 2 * i * N * 4));
+        const int32x4_t hi = vreinterpretq_s32_s8(vld1q_s8(qs + (2 * i + 1) * N * 4));
+        const int8x16_t x[2] = { vreinterpretq_s8_s32(vzip1q_s32(lo, hi)),
+                                 vreinterpretq_s8_s32(vzip2q_s32(lo, hi)) };
+        UNROLL for (int p = 0; p < PAIRS; p++)
+        {
+            const int8x16_t b = vreinterpretq_s8_u8(vld1q_u8(w + p * 2 * CN_CHUNK + i * 16));
+            acc[p][0] = vmmlaq_s32(acc[p][0], b, x[0]);
+            acc[p][1] = vmmlaq_s32(acc[p][1], b, x[1]);
+        }
+    }
+}
+
+/* Those sums as floats, scaled and less the minimum, are added to those of the 32 columns; the
+ * first sub-block begins them. */
+ALWAYS void scale_sums(const int sub, const bool has_min, const struct arm_tile *t, int64_t c,
+                       const int s, const int32x4_t sums[2], int32x4_t acc[PAIRS][2],
+                       float32x4_t group[PAIRS][2])
+{
+    UNROLL for (int p = 0; p < PAIRS; p++)
+    {
+        const int64_t at = 2 * p * t->scale_stride + c / sub + s;
+        const float32x4_t scale = two_and_two(t->scale + at, t->scale_stride);
+        UNROLL for (int v = 0; v < 2; v++)
+        {
+            float32x4_t f = vcvtq_f32_s32(acc[p][v]);
+            f = s == 0 ? vmulq_f32(f, scale) : vfmaq_f32(group[p][v], f, scale);
+            if (has_min)
+                f = vfmsq_f32(f, vcvtq_f32_s32(sums[v]), two_and_two(t->min + at, t->scale_stride));
+            group[p][v] = f;
+        }
+    }
+}
+
 /* ROWS rows times TOKENS tokens, all columns. What is marked const is a constant at each of the
  * places this is inlined to. Vectors hold row 0 token 0, row 0 token 1, row 1 token 0, row 1 token
  * 1. */
@@ -39,47 +89,9 @@ ALWAYS void rows_by_tokens(const int sub, const bool has_min, const struct arm_t
         float32x4_t group[PAIRS][2];
         UNROLL for (int s = 0; s < 32 / sub; s++)
         {
-            const uint8_t *w =
-                t->codes + c / CN_CHUNK * N * CN_CHUNK + (c % CN_CHUNK + s * sub) * 2;
-            const int8_t *qs = t->q + (c + s * sub) * N;
-            const int32x4_t of_four = sums_at(t->sum, c + s * sub, sub);
-            const int32x4_t sums[2] = { vcombine_s32(vget_low_s32(of_four), vget_low_s32(of_four)),
-                                        vcombine_s32(vget_high_s32(of_four),
-                                                     vget_high_s32(of_four)) };
-            int32x4_t acc[PAIRS][2];
-            UNROLL for (int v = 0; v < 2; v++)
-            {
-                UNROLL for (int p = 0; p < PAIRS; p++) acc[p][v] =
-                    has_min ? vdupq_n_s32(0) : vmulq_n_s32(sums[v], -t->offset);
-            }
-            UNROLL for (int i = 0; i < sub / 8; i++)
-            {
-                const int32x4_t lo = vreinterpretq_s32_s8(vld1q_s8(qs + 2 * i * N * 4));
-                const int32x4_t hi = vreinterpretq_s32_s8(vld1q_s8(qs + (2 * i + 1) * N * 4));
-                const int8x16_t x[2] = { vreinterpretq_s8_s32(vzip1q_s32(lo, hi)),
-                                         vreinterpretq_s8_s32(vzip2q_s32(lo, hi)) };
-                UNROLL for (int p = 0; p < PAIRS; p++)
-                {
-                    const int8x16_t b =
-                        vreinterpretq_s8_u8(vld1q_u8(w + p * 2 * CN_CHUNK + i * 16));
-                    acc[p][0] = vmmlaq_s32(acc[p][0], b, x[0]);
-                    acc[p][1] = vmmlaq_s32(acc[p][1], b, x[1]);
-                }
-            }
-            UNROLL for (int p = 0; p < PAIRS; p++)
-            {
-                const int64_t at = 2 * p * t->scale_stride + c / sub + s;
-                const float32x4_t scale = two_and_two(t->scale + at, t->scale_stride);
-                UNROLL for (int v = 0; v < 2; v++)
-                {
-                    float32x4_t f = vcvtq_f32_s32(acc[p][v]);
-                    f = s == 0 ? vmulq_f32(f, scale) : vfmaq_f32(group[p][v], f, scale);
-                    if (has_min)
-                        f = vfmsq_f32(f, vcvtq_f32_s32(sums[v]),
-                                      two_and_two(t->min + at, t->scale_stride));
-                    group[p][v] = f;
-                }
-            }
+            int32x4_t sums[2], acc[PAIRS][2];
+            multiply_codes(sub, has_min, t, c, s, sums, acc);
+            scale_sums(sub, has_min, t, c, s, sums, acc, group);
         }
         const float32x4_t d = vld1q_f32(t->d + c / 32 * N);
         UNROLL for (int p = 0; p < PAIRS; p++)

@@ -13,14 +13,77 @@
 
 #include "quant/vec.h"
 
-/* ROWS rows times 4 * nv tokens, all columns. What is marked const is a constant at each of the
- * places this is inlined to. klass: products that may be added in 16 bits. */
 enum { ROWS = 2 };
-ALWAYS void rows_by_tokens(const int klass, const int sub, const bool has_min, const int nv,
-                           const struct arm_tile *t)
+
+/* The integer sums of sub-block s of the 32 columns from c on. klass: products that may be added in
+ * 16 bits. Each token has two lanes, in two vectors. */
+ALWAYS void multiply_codes(const int klass, const int sub, const int nv, const struct arm_tile *t,
+                           int64_t c, const int s, int32x4_t acc[ROWS][2][2])
 {
     const int steps = sub / 4; /* of four columns */
     const int run = klass < steps ? klass : steps;
+    const uint8_t *w = t->codes + c / CN_CHUNK * N * CN_CHUNK + c % CN_CHUNK + s * sub;
+    const int8_t *qs = t->q + (c + s * sub) * N;
+    UNROLL for (int i0 = 0; i0 < steps; i0 += run)
+    {
+        int16x8_t part[ROWS][2][2];
+        UNROLL for (int i = i0; i < i0 + run; i++)
+        {
+            int8x16_t x[2];
+            UNROLL for (int v = 0; v < nv; v++) x[v] = vld1q_s8(qs + i * N * 4 + v * 16);
+            UNROLL for (int r = 0; r < ROWS; r++)
+            {
+                const int8x16_t b = vreinterpretq_s8_s32(
+                    vld1q_dup_s32((const int32_t *)(const void *)(w + r * CN_CHUNK + i * 4)));
+                UNROLL for (int v = 0; v < nv; v++)
+                {
+                    int16x8_t *p = part[r][v];
+                    p[0] = i == i0 ? vmull_s8(vget_low_s8(x[v]), vget_low_s8(b))
+                                   : vmlal_s8(p[0], vget_low_s8(x[v]), vget_low_s8(b));
+                    p[1] = i == i0 ? vmull_high_s8(x[v], b) : vmlal_high_s8(p[1], x[v], b);
+                }
+            }
+        }
+        UNROLL for (int r = 0; r < ROWS; r++)
+        {
+            UNROLL for (int v = 0; v < nv; v++)
+            {
+                UNROLL for (int h = 0; h < 2; h++) acc[r][v][h] =
+                    i0 == 0 ? vpaddlq_s16(part[r][v][h]) : vpadalq_s16(acc[r][v][h], part[r][v][h]);
+            }
+        }
+    }
+}
+
+/* Those sums as floats, scaled, less the offset or the minimum, are added to those of the 32
+ * columns; the first sub-block begins them. */
+ALWAYS void scale_sums(const int sub, const bool has_min, const int nv, const struct arm_tile *t,
+                       int64_t c, const int s, int32x4_t acc[ROWS][2][2],
+                       float32x4_t group[ROWS][2])
+{
+    UNROLL for (int v = 0; v < nv; v++)
+    {
+        const int32x4_t sums = sums_at(t->sum + v * 4, c + s * sub, sub);
+        UNROLL for (int r = 0; r < ROWS; r++)
+        {
+            const int64_t at = r * t->scale_stride + c / sub + s;
+            int32x4_t dot = vpaddq_s32(acc[r][v][0], acc[r][v][1]);
+            if (!has_min)
+                dot = vmlsq_n_s32(dot, sums, t->offset);
+            float32x4_t f = vcvtq_f32_s32(dot);
+            f = s == 0 ? vmulq_n_f32(f, t->scale[at]) : vfmaq_n_f32(group[r][v], f, t->scale[at]);
+            if (has_min)
+                f = vfmsq_n_f32(f, vcvtq_f32_s32(sums), t->min[at]);
+            group[r][v] = f;
+        }
+    }
+}
+
+/* ROWS rows times 4 * nv tokens, all columns. What is marked const is a constant at each of the
+ * places this is inlined to. */
+ALWAYS void rows_by_tokens(const int klass, const int sub, const bool has_min, const int nv,
+                           const struct arm_tile *t)
+{
     float32x4_t total[ROWS][2];
     UNROLL for (int r = 0; r < ROWS; r++)
     {
@@ -30,57 +93,9 @@ ALWAYS void rows_by_tokens(const int klass, const int sub, const bool has_min, c
         float32x4_t group[ROWS][2];
         UNROLL for (int s = 0; s < 32 / sub; s++)
         {
-            const uint8_t *w = t->codes + c / CN_CHUNK * N * CN_CHUNK + c % CN_CHUNK + s * sub;
-            const int8_t *qs = t->q + (c + s * sub) * N;
-            /* Each token has two lanes, in two vectors. */
             int32x4_t acc[ROWS][2][2];
-            UNROLL for (int i0 = 0; i0 < steps; i0 += run)
-            {
-                int16x8_t part[ROWS][2][2];
-                UNROLL for (int i = i0; i < i0 + run; i++)
-                {
-                    int8x16_t x[2];
-                    UNROLL for (int v = 0; v < nv; v++) x[v] = vld1q_s8(qs + i * N * 4 + v * 16);
-                    UNROLL for (int r = 0; r < ROWS; r++)
-                    {
-                        const int8x16_t b = vreinterpretq_s8_s32(vld1q_dup_s32(
-                            (const int32_t *)(const void *)(w + r * CN_CHUNK + i * 4)));
-                        UNROLL for (int v = 0; v < nv; v++)
-                        {
-                            int16x8_t *p = part[r][v];
-                            p[0] = i == i0 ? vmull_s8(vget_low_s8(x[v]), vget_low_s8(b))
-                                           : vmlal_s8(p[0], vget_low_s8(x[v]), vget_low_s8(b));
-                            p[1] = i == i0 ? vmull_high_s8(x[v], b) : vmlal_high_s8(p[1], x[v], b);
-                        }
-                    }
-                }
-                UNROLL for (int r = 0; r < ROWS; r++)
-                {
-                    UNROLL for (int v = 0; v < nv; v++)
-                    {
-                        UNROLL for (int h = 0; h < 2; h++) acc[r][v][h] =
-                            i0 == 0 ? vpaddlq_s16(part[r][v][h])
-                                    : vpadalq_s16(acc[r][v][h], part[r][v][h]);
-                    }
-                }
-            }
-            UNROLL for (int v = 0; v < nv; v++)
-            {
-                const int32x4_t sums = sums_at(t->sum + v * 4, c + s * sub, sub);
-                UNROLL for (int r = 0; r < ROWS; r++)
-                {
-                    const int64_t at = r * t->scale_stride + c / sub + s;
-                    int32x4_t dot = vpaddq_s32(acc[r][v][0], acc[r][v][1]);
-                    if (!has_min)
-                        dot = vmlsq_n_s32(dot, sums, t->offset);
-                    float32x4_t f = vcvtq_f32_s32(dot);
-                    f = s == 0 ? vmulq_n_f32(f, t->scale[at])
-                               : vfmaq_n_f32(group[r][v], f, t->scale[at]);
-                    if (has_min)
-                        f = vfmsq_n_f32(f, vcvtq_f32_s32(sums), t->min[at]);
-                    group[r][v] = f;
-                }
-            }
+            multiply_codes(klass, sub, nv, t, c, s, acc);
+            scale_sums(sub, has_min, nv, t, c, s, acc, group);
         }
         UNROLL for (int v = 0; v < nv; v++)
         {

@@ -70,136 +70,176 @@ ALWAYS __m256i add_run(const int mode, const bool first, __m256i acc, __m256i pa
     return mode != IN_SUMS && first ? part : _mm256_add_epi32(acc, part);
 }
 
-/* ROWS rows times 8 * nv tokens, k columns, added to out. What is marked const is a constant at
- * each of the places this is inlined to. `codes`: first row; rows are CN_CHUNK bytes apart; `signs`
- * likewise, or, IN_WORDS, what is taken from each run of products, [run][16 tokens][2].
- */
-ALWAYS void rows_by_tokens(const int klass, const int sub, const int mode, const int nv, int64_t k,
-                           int offset, const uint8_t *codes, const uint8_t *signs,
-                           const float *scale, const float *min, int64_t scale_stride,
-                           const int8_t *q, const float *d, const int32_t *sum, float *out)
+/* ROWS rows, the columns and the tokens that one call multiplies; pointers to the first of each. */
+struct rows {
+    int64_t n_cols;
+    int offset;
+    const uint8_t *codes; /* rows are CN_CHUNK bytes apart, chunks N rows */
+    const uint8_t *signs; /* likewise; IN_WORDS: what is taken from each run, [run][16 tokens][2] */
+    const float *scale, *min;
+    int64_t scale_stride;
+    const int8_t *q;
+    const float *d;
+    const int32_t *sum;
+    float *out; /* rows are N floats apart */
+};
+
+/* The sums of a sub-block's activations. */
+ALWAYS __m256i sums_at(const int32_t *p, const int sub)
 {
-    const int steps = sub / 4; /* of four columns */
+    const __m256i sums = load256(p);
+    return sub == 32 ? _mm256_add_epi32(sums, load256(p + N)) : sums;
+}
+
+/* Where the integer sums of sub-block s of the 32 columns from c on start. */
+ALWAYS void start_sums(const int klass, const int sub, const int mode, const int nv,
+                       const struct rows *t, int64_t c, const int s, __m256i acc[ROWS][2])
+{
+    const __m256i minus_offset = _mm256_set1_epi32(-t->offset);
+    UNROLL for (int v = 0; v < nv; v++)
+    {
+        const __m256i sums = sums_at(t->sum + (c / 16 + s) * N + v * 8, sub);
+        UNROLL for (int r = 0; r < ROWS; r++) acc[r][v] =
+            klass == WIDE ? _mm256_castps_si256(
+                                _mm256_broadcast_ss(t->min + r * t->scale_stride + c / sub + s))
+            : mode != IN_SUMS ? _mm256_setzero_si256()
+                              : _mm256_mullo_epi32(sums, minus_offset);
+    }
+}
+
+/* Adds a run of products, of the steps from i0 on, row by row: all rows at once would keep 16
+ * registers waiting. Codes and masks of the first row are at w and below, activations at qs. */
+ALWAYS void add_run_by_rows(const int klass, const int mode, const int nv, const int run,
+                            const int i0, const uint8_t *w, const uint8_t *below, const int8_t *qs,
+                            const uint8_t *words, __m256i acc[ROWS][2])
+{
+    __m256i x[2][2], part[2];
+    UNROLL for (int i = 0; i < run; i++)
+    {
+        UNROLL for (int v = 0; v < nv; v++) x[i][v] = load256(qs + (i0 + i) * N * 4 + v * 32);
+    }
+    UNROLL for (int r = 0; r < ROWS; r++)
+    {
+        UNROLL for (int i = 0; i < run; i++)
+        {
+            const int64_t at = r * CN_CHUNK + (i0 + i) * 4;
+            __m256i b = broadcast4(w + at), sign = b;
+            if (klass == WIDE)
+                sign = broadcast4(below + at);
+            UNROLL for (int v = 0; v < nv; v++)
+            {
+                __m256i m = _mm256_maddubs_epi16(b, klass == WIDE ? _mm256_xor_si256(x[i][v], sign)
+                                                                  : x[i][v]);
+                part[v] = i == 0 ? m : _mm256_add_epi16(part[v], m);
+            }
+        }
+        UNROLL for (int v = 0; v < nv; v++) acc[r][v] =
+            add_run(mode, i0 == 0, acc[r][v], part[v], words + v * 32);
+    }
+}
+
+/* The same for all rows at once, so that each step's activations are loaded once. */
+ALWAYS void add_run_at_once(const int mode, const int nv, const int run, const int i0,
+                            const uint8_t *w, const int8_t *qs, const uint8_t *words,
+                            __m256i acc[ROWS][2])
+{
+    __m256i part[ROWS][2];
+    UNROLL for (int i = i0; i < i0 + run; i++)
+    {
+        __m256i x[2];
+        UNROLL for (int v = 0; v < nv; v++) x[v] = load256(qs + i * N * 4 + v * 32);
+        UNROLL for (int r = 0; r < ROWS; r++)
+        {
+            __m256i b = broadcast4(w + r * CN_CHUNK + i * 4);
+            UNROLL for (int v = 0; v < nv; v++)
+            {
+                __m256i m = _mm256_maddubs_epi16(b, x[v]);
+                part[r][v] = i == i0 ? m : _mm256_add_epi16(part[r][v], m);
+            }
+        }
+    }
+    UNROLL for (int v = 0; v < nv; v++)
+    {
+        UNROLL for (int r = 0; r < ROWS; r++) acc[r][v] =
+            add_run(mode, i0 == 0, acc[r][v], part[r][v], words + v * 32);
+    }
+}
+
+/* The integer sums of sub-block s as floats, scaled and less the minimum, are added to those of the
+ * 32 columns from c on; the first sub-block begins them. */
+ALWAYS void scale_sums(const int sub, const int mode, const int nv, const struct rows *t, int64_t c,
+                       const int s, __m256i acc[ROWS][2], __m256 group[ROWS][2])
+{
+    UNROLL for (int r = 0; r < ROWS; r++)
+    {
+        const int64_t at = r * t->scale_stride + c / sub + s;
+        const __m256 scale = _mm256_broadcast_ss(t->scale + at);
+        UNROLL for (int v = 0; v < nv; v++)
+        {
+            __m256 f = _mm256_cvtepi32_ps(acc[r][v]);
+            f = s == 0 ? _mm256_mul_ps(f, scale) : _mm256_fmadd_ps(f, scale, group[r][v]);
+            if (mode == HAS_MIN) {
+                const __m256i sums = sums_at(t->sum + (c / 16 + s) * N + v * 8, sub);
+                f = _mm256_fnmadd_ps(_mm256_broadcast_ss(t->min + at), _mm256_cvtepi32_ps(sums), f);
+            }
+            group[r][v] = f;
+        }
+    }
+}
+
+/* The sums of 32 columns times the activations' scales at d are added to out. */
+ALWAYS void add_to_out(const int nv, const float *d, __m256 group[ROWS][2], float *out)
+{
+    UNROLL for (int r = 0; r < ROWS; r++)
+    {
+        UNROLL for (int v = 0; v < nv; v++)
+        {
+            float *o = out + r * N + v * 8;
+            _mm256_storeu_ps(
+                o, _mm256_fmadd_ps(group[r][v], _mm256_loadu_ps(d + v * 8), _mm256_loadu_ps(o)));
+        }
+    }
+}
+
+/* ROWS rows times 8 * nv tokens, all columns, added to out. What is marked const is a constant at
+ * each of the places this is inlined to; t is a copy, which no store can change. */
+ALWAYS void rows_by_tokens(const int klass, const int sub, const int mode, const int nv,
+                           const struct rows t)
+{
     /* Not in the loop: a division that a sanitizer checks keeps gcc from unrolling it. */
-    const int n_subs = 32 / sub;
+    const int n_subs = 32 / sub, steps = sub / 4; /* of four columns */
     const int run = gemm_run_of_avx2(klass, sub);
-    const bool has_min = mode == HAS_MIN, no_start = mode != IN_SUMS;
-    const __m256i minus_offset = _mm256_set1_epi32(-offset);
-    for (int64_t c = 0; c < k; c += 32) {
+    for (int64_t c = 0; c < t.n_cols; c += 32) {
         __m256 group[ROWS][2];
         UNROLL for (int s = 0; s < n_subs; s++)
         {
             const int64_t place = c / CN_CHUNK * N * CN_CHUNK + c % CN_CHUNK + s * sub;
-            const uint8_t *w = codes + place, *below = signs + place;
-            const int8_t *qs = q + (c + s * sub) * N;
+            const uint8_t *w = t.codes + place;
+            const int8_t *qs = t.q + (c + s * sub) * N;
             __m256i acc[ROWS][2];
-            UNROLL for (int v = 0; v < nv; v++)
-            {
-                const int32_t *p = sum + (c / 16 + s) * N + v * 8;
-                __m256i sums = load256(p);
-                if (sub == 32)
-                    sums = _mm256_add_epi32(sums, load256(p + N));
-                UNROLL for (int r = 0; r < ROWS; r++) acc[r][v] =
-                    klass == WIDE ? _mm256_castps_si256(
-                                        _mm256_broadcast_ss(min + r * scale_stride + c / sub + s))
-                    : no_start ? _mm256_setzero_si256()
-                               : _mm256_mullo_epi32(sums, minus_offset);
-            }
+            start_sums(klass, sub, mode, nv, &t, c, s, acc);
             UNROLL for (int i0 = 0; i0 < steps; i0 += run)
             {
-                const uint8_t *words = signs + ((c + s * sub) / 4 + i0) / run * N * 4;
-                __m256i part[ROWS][2];
-                if (run <= 2) {
-                    /* Row by row, or else 16 registers would be waiting. */
-                    __m256i x[2][2];
-                    UNROLL for (int i = 0; i < run; i++)
-                    {
-                        UNROLL for (int v = 0; v < nv; v++) x[i][v] =
-                            load256(qs + (i0 + i) * N * 4 + v * 32);
-                    }
-                    UNROLL for (int r = 0; r < ROWS; r++)
-                    {
-                        UNROLL for (int i = 0; i < run; i++)
-                        {
-                            const int64_t at = r * CN_CHUNK + (i0 + i) * 4;
-                            __m256i b = broadcast4(w + at), sign = b;
-                            if (klass == WIDE)
-                                sign = broadcast4(below + at);
-                            UNROLL for (int v = 0; v < nv; v++)
-                            {
-                                __m256i m = _mm256_maddubs_epi16(
-                                    b, klass == WIDE ? _mm256_xor_si256(x[i][v], sign) : x[i][v]);
-                                part[r][v] = i == 0 ? m : _mm256_add_epi16(part[r][v], m);
-                            }
-                        }
-                        UNROLL for (int v = 0; v < nv; v++) acc[r][v] =
-                            add_run(mode, i0 == 0, acc[r][v], part[r][v], words + v * 32);
-                    }
-                } else {
-                    UNROLL for (int i = i0; i < i0 + run; i++)
-                    {
-                        __m256i x[2];
-                        UNROLL for (int v = 0; v < nv; v++) x[v] = load256(qs + i * N * 4 + v * 32);
-                        UNROLL for (int r = 0; r < ROWS; r++)
-                        {
-                            __m256i b = broadcast4(w + r * CN_CHUNK + i * 4);
-                            UNROLL for (int v = 0; v < nv; v++)
-                            {
-                                __m256i m = _mm256_maddubs_epi16(b, x[v]);
-                                part[r][v] = i == i0 ? m : _mm256_add_epi16(part[r][v], m);
-                            }
-                        }
-                    }
-                    UNROLL for (int v = 0; v < nv; v++)
-                    {
-                        UNROLL for (int r = 0; r < ROWS; r++) acc[r][v] =
-                            add_run(mode, i0 == 0, acc[r][v], part[r][v], words + v * 32);
-                    }
-                }
+                const uint8_t *words = t.signs + ((c + s * sub) / 4 + i0) / run * N * 4;
+                if (run <= 2)
+                    add_run_by_rows(klass, mode, nv, run, i0, w, t.signs + place, qs, words, acc);
+                else
+                    add_run_at_once(mode, nv, run, i0, w, qs, words, acc);
             }
-            UNROLL for (int r = 0; r < ROWS; r++)
-            {
-                __m256 sc = _mm256_broadcast_ss(scale + r * scale_stride + c / sub + s);
-                UNROLL for (int v = 0; v < nv; v++)
-                {
-                    __m256 f = _mm256_cvtepi32_ps(acc[r][v]);
-                    f = s == 0 ? _mm256_mul_ps(f, sc) : _mm256_fmadd_ps(f, sc, group[r][v]);
-                    if (has_min) {
-                        const int32_t *p = sum + (c / 16 + s) * N + v * 8;
-                        __m256i sums = load256(p);
-                        if (sub == 32)
-                            sums = _mm256_add_epi32(sums, load256(p + N));
-                        __m256 mn = _mm256_broadcast_ss(min + r * scale_stride + c / sub + s);
-                        f = _mm256_fnmadd_ps(mn, _mm256_cvtepi32_ps(sums), f);
-                    }
-                    group[r][v] = f;
-                }
-            }
+            scale_sums(sub, mode, nv, &t, c, s, acc, group);
         }
-        UNROLL for (int r = 0; r < ROWS; r++)
-        {
-            UNROLL for (int v = 0; v < nv; v++)
-            {
-                __m256 dv = _mm256_loadu_ps(d + c / 32 * N + v * 8);
-                float *o = out + r * N + v * 8;
-                _mm256_storeu_ps(o, _mm256_fmadd_ps(group[r][v], dv, _mm256_loadu_ps(o)));
-            }
-        }
+        add_to_out(nv, t.d + c / 32 * N, group, t.out);
     }
 }
 
 /* One function per class, sub-block, minimum and number of token vectors, so that all of it is
  * constant. */
-#define ROWS_PARAMETERS                                                                    \
-    int64_t k, int offset, const uint8_t *codes, const uint8_t *signs, const float *scale, \
-        const float *min, int64_t scale_stride, const int8_t *q, const float *d,           \
-        const int32_t *sum, float *out
-#define ROWS_FN(klass, sub, mode, nv)                                                              \
-    static __attribute__((noinline)) void gemm_rows_##klass##_##sub##_##mode##_##nv##_avx2(        \
-        ROWS_PARAMETERS)                                                                           \
-    {                                                                                              \
-        rows_by_tokens(klass, sub, mode, nv, k, offset, codes, signs, scale, min, scale_stride, q, \
-                       d, sum, out);                                                               \
+typedef void rows_fn(const struct rows *t);
+#define ROWS_FN(klass, sub, mode, nv)                                                       \
+    static __attribute__((noinline)) void gemm_rows_##klass##_##sub##_##mode##_##nv##_avx2( \
+        const struct rows *t)                                                               \
+    {                                                                                       \
+        rows_by_tokens(klass, sub, mode, nv, *t);                                           \
     }
 #define ROWS_MODE(klass, mode)  \
     ROWS_FN(klass, 16, mode, 1) \
@@ -215,7 +255,6 @@ ROWS_MODE(1, 1)
 /* No format of 8-bit codes has a minimum: its place is taken (see prepare). */
 ROWS_MODE(0, 0)
 
-typedef void rows_fn(ROWS_PARAMETERS);
 /* clang-format off */
 #define ROWS_ENTRY(klass, mode) \
     [mode] = { { gemm_rows_##klass##_16_##mode##_1_avx2, gemm_rows_##klass##_16_##mode##_2_avx2 }, \
@@ -286,9 +325,18 @@ static void gemm_tile_avx2(const struct cn_panel_data *p, int64_t row_group,
         for (int r = 0; r < N; r += ROWS) {
             const size_t place = group + (size_t)(c * N + r * CN_CHUNK);
             const int64_t scales = (row_group * N + r) * p->scale_stride + c / p->kind->sub;
-            rows(here, p->kind->offset, p->codes + place,
-                 mode == IN_WORDS ? words : p->spare + place, p->scale + scales, p->min + scales,
-                 p->scale_stride, q + c * N, d + c / 32 * N, sum + c / 16 * N, out + r * N);
+            const struct rows t = { .n_cols = here,
+                                    .offset = p->kind->offset,
+                                    .codes = p->codes + place,
+                                    .signs = mode == IN_WORDS ? words : p->spare + place,
+                                    .scale = p->scale + scales,
+                                    .min = p->min + scales,
+                                    .scale_stride = p->scale_stride,
+                                    .q = q + c * N,
+                                    .d = d + c / 32 * N,
+                                    .sum = sum + c / 16 * N,
+                                    .out = out + r * N };
+            rows(&t);
         }
     }
 }

@@ -27,90 +27,116 @@ ALWAYS __m512i sums_at(const int32_t *p, const int sub)
     return sub == 32 ? _mm512_add_epi32(load512(p), load512(p + N)) : load512(p);
 }
 
-/* ROWS rows times 16 * nv tokens, k columns, to out or added to it. What is marked const is a
- * constant at each of the places this is inlined to. group_q, _d, _sum: from one group of 16 tokens
- * to the next. */
-ALWAYS void rows_by_tokens(const int sub, const bool has_min, const int nv, int64_t k, int offset,
-                           const uint8_t *codes, const float *scale, const float *min,
-                           int64_t scale_stride, const int8_t *q, const float *d,
-                           const int32_t *sum, int64_t act_stride, bool add, float *out)
+/* ROWS rows, the columns and the tokens that one call multiplies; pointers to the first of each. */
+struct rows {
+    int64_t n_cols;
+    int offset;
+    const uint8_t *codes; /* rows are CN_CHUNK bytes apart, chunks N rows */
+    const float *scale, *min;
+    int64_t scale_stride;
+    const int8_t *q;
+    const float *d;
+    const int32_t *sum;
+    int64_t act_stride; /* columns from one group of 16 tokens to the next */
+    bool add;           /* to out; else it is overwritten */
+    float *out;         /* rows are TOKENS floats apart */
+};
+
+/* The integer sums of 32 columns, sub-block by sub-block; they start at -offset * sum if there is
+ * no minimum. Codes are at w, activations at qs, their sums at sums. */
+ALWAYS void multiply_codes(const int sub, const bool has_min, const int nv, const struct rows *t,
+                           const uint8_t *w, const int8_t *qs, const int32_t *sums,
+                           __m512i acc[2][ROWS][2])
 {
     /* Not in the loop: a division that a sanitizer checks keeps gcc from unrolling it. */
     const int n_subs = 32 / sub, steps = sub / 4;
-    const int64_t group_q = act_stride * N, group_d = act_stride / 32 * N,
-                  group_sum = act_stride / 16 * N;
-    const __m512i minus_offset = _mm512_set1_epi32(-offset);
+    const __m512i minus_offset = _mm512_set1_epi32(-t->offset);
+    UNROLL for (int s = 0; s < n_subs; s++)
+    {
+        UNROLL for (int v = 0; v < nv; v++)
+        {
+            __m512i start = _mm512_setzero_si512();
+            if (!has_min)
+                start = _mm512_mullo_epi32(
+                    sums_at(sums + v * (t->act_stride / 16 * N) + s * N, sub), minus_offset);
+            UNROLL for (int r = 0; r < ROWS; r++) acc[s][r][v] = start;
+        }
+        UNROLL for (int i = s * steps; i < (s + 1) * steps; i++)
+        {
+            __m512i x[2];
+            UNROLL for (int v = 0; v < nv; v++) x[v] =
+                load512(qs + v * (t->act_stride * N) + i * N * 4);
+            UNROLL for (int r = 0; r < ROWS; r++)
+            {
+                __m512i b = broadcast4(w + r * CN_CHUNK + i * 4);
+                UNROLL for (int v = 0; v < nv; v++) acc[s][r][v] =
+                    _mm512_dpbusd_epi32(acc[s][r][v], b, x[v]);
+            }
+        }
+    }
+}
+
+/* Those sums as floats, scaled and less the minima, times the activations' scales at d, are added
+ * to the total. Scales and minima of the first row are at sc and mn. */
+ALWAYS void scale_sums(const int sub, const bool has_min, const int nv, const struct rows *t,
+                       const float *d, const float *sc, const float *mn, const int32_t *sums,
+                       __m512i acc[2][ROWS][2], __m512 total[ROWS][2])
+{
+    const int n_subs = 32 / sub;
+    UNROLL for (int v = 0; v < nv; v++)
+    {
+        const __m512 dv = _mm512_loadu_ps(d + v * (t->act_stride / 32 * N));
+        __m512 fsum[2];
+        UNROLL for (int s = 0; s < n_subs && has_min; s++) fsum[s] =
+            _mm512_cvtepi32_ps(sums_at(sums + v * (t->act_stride / 16 * N) + s * N, sub));
+        UNROLL for (int r = 0; r < ROWS; r++)
+        {
+            __m512 f;
+            UNROLL for (int s = 0; s < n_subs; s++)
+            {
+                const __m512 by = _mm512_set1_ps(sc[r * t->scale_stride + s]),
+                             part = _mm512_cvtepi32_ps(acc[s][r][v]);
+                f = s == 0 ? _mm512_mul_ps(part, by) : _mm512_fmadd_ps(part, by, f);
+                if (has_min)
+                    f = _mm512_fnmadd_ps(_mm512_set1_ps(mn[r * t->scale_stride + s]), fsum[s], f);
+            }
+            total[r][v] = _mm512_fmadd_ps(f, dv, total[r][v]);
+        }
+    }
+}
+
+/* ROWS rows times 16 * nv tokens, all columns, to out or added to it. What is marked const is a
+ * constant at each of the places this is inlined to; t is a copy, which no store can change. */
+ALWAYS void rows_by_tokens(const int sub, const bool has_min, const int nv, const struct rows t)
+{
     __m512 total[ROWS][2];
     UNROLL for (int r = 0; r < ROWS; r++)
     {
         UNROLL for (int v = 0; v < nv; v++) total[r][v] =
-            _mm512_maskz_loadu_ps(add ? 0xffff : 0, out + r * TOKENS + v * N);
+            _mm512_maskz_loadu_ps(t.add ? 0xffff : 0, t.out + r * TOKENS + v * N);
     }
-    for (int64_t c = 0; c < k; c += 32) {
-        const uint8_t *w = codes + c / CN_CHUNK * N * CN_CHUNK + c % CN_CHUNK;
-        const int8_t *qs = q + c * N;
-        const int32_t *sums = sum + c / 16 * N;
-        const float *sc = scale + c / sub, *mn = min + c / sub;
+    for (int64_t c = 0; c < t.n_cols; c += 32) {
+        const int32_t *sums = t.sum + c / 16 * N;
         __m512i acc[2][ROWS][2];
-        UNROLL for (int s = 0; s < n_subs; s++)
-        {
-            UNROLL for (int v = 0; v < nv; v++)
-            {
-                __m512i start = _mm512_setzero_si512();
-                if (!has_min)
-                    start = _mm512_mullo_epi32(sums_at(sums + v * group_sum + s * N, sub),
-                                               minus_offset);
-                UNROLL for (int r = 0; r < ROWS; r++) acc[s][r][v] = start;
-            }
-            UNROLL for (int i = s * steps; i < (s + 1) * steps; i++)
-            {
-                __m512i x[2];
-                UNROLL for (int v = 0; v < nv; v++) x[v] = load512(qs + v * group_q + i * N * 4);
-                UNROLL for (int r = 0; r < ROWS; r++)
-                {
-                    __m512i b = broadcast4(w + r * CN_CHUNK + i * 4);
-                    UNROLL for (int v = 0; v < nv; v++) acc[s][r][v] =
-                        _mm512_dpbusd_epi32(acc[s][r][v], b, x[v]);
-                }
-            }
-        }
-        UNROLL for (int v = 0; v < nv; v++)
-        {
-            const __m512 dv = _mm512_loadu_ps(d + v * group_d + c / 32 * N);
-            __m512 fsum[2];
-            UNROLL for (int s = 0; s < n_subs && has_min; s++) fsum[s] =
-                _mm512_cvtepi32_ps(sums_at(sums + v * group_sum + s * N, sub));
-            UNROLL for (int r = 0; r < ROWS; r++)
-            {
-                __m512 f;
-                UNROLL for (int s = 0; s < n_subs; s++)
-                {
-                    const __m512 by = _mm512_set1_ps(sc[r * scale_stride + s]),
-                                 part = _mm512_cvtepi32_ps(acc[s][r][v]);
-                    f = s == 0 ? _mm512_mul_ps(part, by) : _mm512_fmadd_ps(part, by, f);
-                    if (has_min)
-                        f = _mm512_fnmadd_ps(_mm512_set1_ps(mn[r * scale_stride + s]), fsum[s], f);
-                }
-                total[r][v] = _mm512_fmadd_ps(f, dv, total[r][v]);
-            }
-        }
+        multiply_codes(sub, has_min, nv, &t, t.codes + c / CN_CHUNK * N * CN_CHUNK + c % CN_CHUNK,
+                       t.q + c * N, sums, acc);
+        scale_sums(sub, has_min, nv, &t, t.d + c / 32 * N, t.scale + c / sub, t.min + c / sub, sums,
+                   acc, total);
     }
     UNROLL for (int r = 0; r < ROWS; r++)
     {
-        UNROLL for (int v = 0; v < nv; v++) _mm512_storeu_ps(out + r * TOKENS + v * N, total[r][v]);
+        UNROLL for (int v = 0; v < nv; v++)
+            _mm512_storeu_ps(t.out + r * TOKENS + v * N, total[r][v]);
     }
 }
 
-#define ROWS_PARAMETERS                                                                \
-    int64_t k, int offset, const uint8_t *codes, const float *scale, const float *min, \
-        int64_t scale_stride, const int8_t *q, const float *d, const int32_t *sum,     \
-        int64_t act_stride, bool add, float *out
-#define ROWS_FN(sub, has_min, nv)                                                               \
-    static __attribute__((noinline)) void gemm_rows_##sub##_##has_min##_##nv##_avx512(          \
-        ROWS_PARAMETERS)                                                                        \
-    {                                                                                           \
-        rows_by_tokens(sub, has_min, nv, k, offset, codes, scale, min, scale_stride, q, d, sum, \
-                       act_stride, add, out);                                                   \
+/* One function per sub-block, minimum and number of token groups, so that all of it is constant. */
+typedef void rows_fn(const struct rows *t);
+#define ROWS_FN(sub, has_min, nv)                                                      \
+    static __attribute__((noinline)) void gemm_rows_##sub##_##has_min##_##nv##_avx512( \
+        const struct rows *t)                                                          \
+    {                                                                                  \
+        rows_by_tokens(sub, has_min, nv, *t);                                          \
     }
 ROWS_FN(16, 0, 1)
 ROWS_FN(16, 0, 2)
@@ -121,7 +147,7 @@ ROWS_FN(32, 0, 2)
 ROWS_FN(32, 1, 1)
 ROWS_FN(32, 1, 2)
 
-typedef void rows_fn(ROWS_PARAMETERS);
+/* [sub == 32][has_min][nv - 1] */
 static rows_fn *const rows_table[2][2][2] = {
     {{ gemm_rows_16_0_1_avx512, gemm_rows_16_0_2_avx512 },
      { gemm_rows_16_1_1_avx512, gemm_rows_16_1_2_avx512 }},
@@ -138,11 +164,22 @@ static void gemm_tile_avx512(const struct cn_panel_data *p, int64_t row_group,
     for (int64_t c = 0; c < k; c += COLUMNS)
         for (int r = 0; r < N; r += ROWS) {
             const int64_t scales = (row_group * N + r) * p->scale_stride + c / sub;
-            rows(k - c < COLUMNS ? k - c : COLUMNS, p->kind->offset,
-                 p->codes + (size_t)row_group * p->group_stride + (size_t)(c * N + r * CN_CHUNK),
-                 p->scale + scales, p->min + scales, p->scale_stride, x->q + (first + c) * N,
-                 x->d + (first + c) / 32 * N, x->sum + (first + c) / 16 * N, x->n_cols, c > 0,
-                 out + r * TOKENS);
+            const struct rows t = {
+                .n_cols = k - c < COLUMNS ? k - c : COLUMNS,
+                .offset = p->kind->offset,
+                .codes =
+                    p->codes + (size_t)row_group * p->group_stride + (size_t)(c * N + r * CN_CHUNK),
+                .scale = p->scale + scales,
+                .min = p->min + scales,
+                .scale_stride = p->scale_stride,
+                .q = x->q + (first + c) * N,
+                .d = x->d + (first + c) / 32 * N,
+                .sum = x->sum + (first + c) / 16 * N,
+                .act_stride = x->n_cols,
+                .add = c > 0,
+                .out = out + r * TOKENS,
+            };
+            rows(&t);
         }
 }
 
