@@ -313,7 +313,8 @@ static enum cn_status open_all(const struct arguments *a, struct cn_run *run,
         .session = a->print_prompt ? NULL : session,
     };
     enum cn_status status = cn_watched_load(&load, &run->model, &run->session, err);
-    if (run->model)
+    /* A failure is one line. */
+    if (status == CN_OK && run->model)
         cn_warn_of_model(a->model, run->model, a->ctx);
     if (status == CN_OK && !a->print_prompt)
         status = cn_sampler_create(run->model, sampler, &run->sampler, err);
