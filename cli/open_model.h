@@ -14,4 +14,7 @@
 enum cn_status cn_open_model(const char *path, const struct cn_model_options *options,
                              int64_t n_ctx, struct cn_model **model, struct cn_error *err);
 
+/* The warnings alone, of a model that was opened from `path`. */
+void cn_warn_of_model(const char *path, const struct cn_model *model, int64_t n_ctx);
+
 #endif

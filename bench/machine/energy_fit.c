@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "bench/machine/energy_fit.h"
 
-#include "bench/model/model_work.h"
 #include "bench/stats/least_squares.h"
+#include "engine/run/op_work.h"
 
 #include <math.h>
 #include <stdlib.h>

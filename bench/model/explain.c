@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "bench/model/explain.h"
 
-#include "bench/model/model_work.h"
-#include "engine/run/attend.h"
+#include "engine/run/op_work.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -17,35 +16,6 @@ const char *cn_bottleneck_name(enum cn_bottleneck bottleneck)
     return names[bottleneck];
 }
 
-/* Positions that the tokens of a test see, summed over its tokens, in a layer. */
-static double positions(const struct cn_layer_hparams *l, const struct cn_bench_options *o)
-{
-    double sum = 0;
-    for (int32_t i = 0; i < o->n_tokens; i++) {
-        const int64_t position = (int64_t)o->depth + i;
-        sum += (double)(position + 1 - cn_attend_first(l->window, l->chunked, position));
-    }
-    return sum;
-}
-
-/* Attention has no weights, but keys and values: each token's are read by the tokens of decode one
- * by one, by those of a batch together. Its products are of floats. Latent attention reads one row
- * for all heads, whose front is the value. */
-static void attention_work(const struct cn_model *m, int layer, const struct cn_bench_options *o,
-                           double *bytes, double *ops)
-{
-    const struct cn_layer_hparams *l = &m->hp.layers[layer];
-    const bool latent = l->mixer == CN_MIXER_LATENT;
-    const int64_t d_v = latent ? m->hp.kv_lora : l->d_v;
-    const int64_t d_k = latent ? m->hp.kv_lora + l->n_rot : l->d_k;
-    const double seen = positions(l, o) / o->n_tokens;
-    const double row =
-        (double)(cn_kv_row_bytes(o->kv, d_k) + (latent ? 0 : cn_kv_row_bytes(o->kv, d_v)));
-    const double heads = latent ? 1 : (double)l->n_head_kv;
-    *bytes = heads * row * seen / (o->decode ? 1 : o->n_tokens);
-    *ops = 2 * (double)l->n_head * (double)(d_k + d_v) * seen;
-}
-
 /* What an op of a layer does per token: bytes, operations and the milliseconds that these take. */
 struct need {
     double bytes, ops, memory_ms, ops_ms;
@@ -56,9 +26,7 @@ struct need {
 static double product_gops(const struct cn_model *m, const struct cn_bench_options *o,
                            int32_t n_tokens, const struct cn_machine_rates *limits)
 {
-    const bool bf16 =
-        n_tokens > CN_GEMV_TOKENS &&
-        cn_gemm_act_kind(m->ops.gemm, CN_ACT_Q8, m->hp.n_embd, o->fast) == CN_ACT_BF16;
+    const bool bf16 = cn_model_multiplies_bf16(m, n_tokens, o->fast);
     return bf16 && limits->bf16_gops > 0 ? limits->bf16_gops : limits->int8_gops;
 }
 
@@ -68,7 +36,10 @@ static struct need need_of(const struct cn_model *m, enum cn_op op, int layer,
     struct need n = { 0 };
     double int8 = 0, floats = 0, gops = limits->int8_gops;
     if (op == CN_OP_ATTENTION && layer >= 0) {
-        attention_work(m, layer, o, &n.bytes, &floats);
+        const struct cn_attention_span span = {
+            .kv = o->kv, .position = o->depth, .n_tokens = o->n_tokens, .together = !o->decode
+        };
+        cn_model_attention_work(m, layer, &span, &n.bytes, &floats);
     } else {
         const int32_t batch = o->n_batch ? o->n_batch : 512;
         const int32_t pass = o->decode ? 1 : o->n_tokens < batch ? o->n_tokens : batch;
@@ -86,23 +57,6 @@ static struct need need_of(const struct cn_model *m, enum cn_op op, int layer,
     if (floats > 0)
         n.ops_ms += floats / limits->f32_gflops * 1e-6;
     return n;
-}
-
-static void formats_of(const struct cn_model *m, enum cn_op op, int layer, char *text,
-                       size_t n_bytes)
-{
-    const struct cn_weight *w[CN_OP_WEIGHTS];
-    const int n = cn_model_op_weights(m, op, layer, w);
-    size_t used = 0;
-    text[0] = 0;
-    for (int i = 0; i < n; i++) {
-        bool seen = false;
-        for (int k = 0; k < i; k++)
-            seen |= w[k]->format == w[i]->format;
-        if (!seen && used < n_bytes)
-            used += (size_t)snprintf(text + used, n_bytes - used, "%s%s", used ? " " : "",
-                                     w[i]->format->name);
-    }
 }
 
 /* The part of this op and these formats; the last one takes what finds no room. */
@@ -154,7 +108,7 @@ void cn_explain(const struct cn_model *m, const struct cn_bench_options *o,
             if (!t->ns)
                 continue;
             char formats[sizeof e->parts->formats];
-            formats_of(m, (enum cn_op)op, layer, formats, sizeof formats);
+            cn_model_op_formats(m, (enum cn_op)op, layer, formats, sizeof formats);
             const struct need n = need_of(m, (enum cn_op)op, layer, o, limits);
             struct cn_explain_part *p = part_of(e, cn_op_name((enum cn_op)op), formats);
             p->ms += (double)t->ns * per_token;

@@ -2,7 +2,7 @@
 #include "bench/quality/scoring.h"
 
 #include "base/error.h"
-#include "engine/model/model.h"
+#include "engine/run/log_prob.h"
 #include "engine/tools.h"
 
 #include <math.h>
@@ -13,7 +13,6 @@
 
 enum {
     LOGITS_BYTES = 64 << 20, /* memory for logits */
-    EXP_BLOCK = 512,         /* summed in float; the blocks in double */
     DEFAULT_PREDICT = 256,
     MAX_PREDICT = 1 << 20,
 };
@@ -142,17 +141,7 @@ static enum cn_status hold(struct run *r, const int32_t *tokens, int32_t n)
 /* log p(target). */
 static enum cn_status log_prob(struct run *r, const float *logits, int32_t target, double *value)
 {
-    const struct cn_vec *vec = &r->model->ops.vec;
-    const int32_t n = cn_model_get_info(r->model)->n_vocab;
-    const float max = vec->max(n, logits);
-    double sum = 0;
-    for (int32_t i = 0; i < n; i += EXP_BLOCK) {
-        float block[EXP_BLOCK];
-        int32_t m = n - i < EXP_BLOCK ? n - i : EXP_BLOCK;
-        memcpy(block, logits + i, (size_t)m * sizeof *block);
-        sum += (double)vec->exp_sum(m, max, block);
-    }
-    *value = (double)logits[target] - (double)max - log(sum);
+    *value = cn_log_prob(r->model, logits, target);
     CN_RETURN_IF(!isfinite(*value), CN_ERR_FORMAT, r->err,
                  "the model's logits are not finite at position %d",
                  cn_session_position(r->session));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "bench/study/study_plan.h"
+#include "bench/study/plan_reader.h"
 
 #include "base/error.h"
 #include "base/json.h"
@@ -9,10 +9,7 @@
 #include "profiler/profiler.h"
 #include "quant/quant.h"
 
-#include <ctype.h>
 #include <errno.h>
-#include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,260 +18,99 @@
 enum {
     MAX_TEXT_BYTES = 1 << 20,
     MAX_PROMPT_BYTES = 16 << 20,
-    MAX_WORDS = 256,
-    MAX_LEVELS = 64, /* of a factor */
     MAX_TOKENS = 1 << 24,
     MAX_SECONDS = 7 * 86400,
 };
 
-/* Everything a plan points to. */
-struct block {
-    struct block *next;
-    max_align_t bytes[];
-};
-
-struct parser {
-    const struct cn_study_plan_source *source;
-    struct cn_study_plan *plan;
-    struct cn_error *err;
-    int line;
-    char *words[MAX_WORDS]; /* of the line; [0] is the key */
-    int n_words;
-    char *rest; /* the text of a prompt */
-    uint32_t seen;
-};
-
-static void *keep(struct parser *p, size_t n_bytes)
-{
-    struct block *b = calloc(1, sizeof *b + n_bytes);
-    if (!b)
-        return NULL;
-    b->next = p->plan->memory;
-    p->plan->memory = b;
-    return b->bytes;
-}
-
-static char *keep_text(struct parser *p, const char *text)
-{
-    char *copy = keep(p, strlen(text) + 1);
-    return copy ? strcpy(copy, text) : NULL;
-}
-
-__attribute__((format(printf, 2, 3))) static enum cn_status wrong(struct parser *p,
-                                                                  const char *format, ...)
-{
-    char text[400];
-    va_list args;
-    va_start(args, format);
-    cn_format_fit(text, sizeof text, format, args);
-    va_end(args);
-    return cn_fail(p->err, CN_ERR_FORMAT, "%s:%d: %s: %s", p->source->name, p->line, p->words[0],
-                   text);
-}
-
-static enum cn_status no_memory(struct parser *p)
-{
-    return cn_fail(p->err, CN_ERR_MEMORY, "out of memory");
-}
-
-/* Makes room for one more in items[n]; false after a message. Blocks of outgrown arrays stay until
- * the plan goes. */
-static bool grow(struct parser *p, void *items_at, size_t n, size_t item_bytes,
-                 enum cn_status *status)
-{
-    void *items;
-    memcpy(&items, items_at, sizeof items);
-    if (n == MAX_LEVELS) {
-        *status = wrong(p, "at most %d expected", MAX_LEVELS);
-        return false;
-    }
-    if (n == 0) {
-        items = keep(p, MAX_LEVELS * item_bytes);
-        memcpy(items_at, &items, sizeof items);
-    }
-    if (!items)
-        *status = no_memory(p);
-    return items != NULL;
-}
-
-/* ---- values -----------------------------------------------------------------------------------
- */
-
-static enum cn_status number(struct parser *p, const char *word, double min, double max,
-                             double *value)
-{
-    char *end;
-    double v = strtod(word, &end);
-    if (end == word || *end || !(v >= min && v <= max))
-        return wrong(p, "a number from %g to %g expected, '%s' found", min, max, word);
-    *value = v;
-    return CN_OK;
-}
-
-static enum cn_status whole(struct parser *p, const char *word, int min, int max, int *value)
-{
-    double v = 0;
-    CN_TRY(number(p, word, min, max, &v));
-    if (v != floor(v))
-        return wrong(p, "a whole number expected, '%s' found", word);
-    *value = (int)v;
-    return CN_OK;
-}
-
-static enum cn_status yes_no(struct parser *p, const char *yes, const char *no, bool *value)
-{
-    if (p->n_words != 2 || (strcmp(p->words[1], yes) != 0 && strcmp(p->words[1], no) != 0))
-        return wrong(p, "'%s' or '%s' expected", yes, no);
-    *value = strcmp(p->words[1], yes) == 0;
-    return CN_OK;
-}
-
-/* Puts values of environment variables in place of ${NAME}, and the plan's folder in front. */
-static enum cn_status path(struct parser *p, const char *word, const char **value)
-{
-    char out[4096];
-    size_t n = 0;
-    if (strcmp(word, "default") == 0) {
-        *value = p->source->default_model;
-        return CN_OK;
-    }
-    for (const char *c = word; *c && n < sizeof out - 1;) {
-        const char *close = strncmp(c, "${", 2) == 0 ? strchr(c, '}') : NULL;
-        if (!close) {
-            out[n++] = *c++;
-            continue;
-        }
-        char name[64];
-        snprintf(name, sizeof name, "%.*s", (int)(close - c - 2), c + 2);
-        const char *v = getenv(name);
-        if (!v)
-            return wrong(p, "the environment variable %s is not set (in '%s')", name, word);
-        n += (size_t)snprintf(out + n, sizeof out - n, "%s", v);
-        c = close + 1;
-    }
-    if (n >= sizeof out - 1)
-        return wrong(p, "this path is too long");
-    out[n] = 0;
-    bool relative = out[0] != '/' && p->source->folder[0];
-    char *full = keep(p, strlen(p->source->folder) + n + 2);
-    if (!full)
-        return no_memory(p);
-    sprintf(full, "%s%s%s", relative ? p->source->folder : "", relative ? "/" : "", out);
-    *value = full;
-    return CN_OK;
-}
-
-/* Labels become parts of file names. */
-static enum cn_status label(struct parser *p, const char *word, const char **value)
-{
-    for (const char *c = word; *c; c++)
-        if (!isalnum((unsigned char)*c) && !strchr("._-+", *c))
-            return wrong(p, "letters, digits and . _ - + expected, '%s' found", word);
-    if (!*word || *word == '.' || strlen(word) > 64)
-        return wrong(p, "a name of 1 to 64 characters expected, '%s' found", word);
-    *value = keep_text(p, word);
-    return *value ? CN_OK : no_memory(p);
-}
-
-static enum cn_status add_word(struct parser *p, struct cn_study_words *list, const char *word)
-{
-    enum cn_status status = CN_OK;
-    for (size_t i = 0; i < list->n; i++)
-        if (strcmp(list->items[i], word) == 0)
-            return wrong(p, "'%s' is there twice", word);
-    if (grow(p, &list->items, list->n, sizeof *list->items, &status)) {
-        list->items[list->n] = keep_text(p, word);
-        status = list->items[list->n++] ? CN_OK : no_memory(p);
-    }
-    return status;
-}
-
 /* ---- lines ------------------------------------------------------------------------------------
  */
 
-static enum cn_status line_name(struct parser *p)
+static enum cn_status line_name(struct cn_plan_reader *p)
 {
-    return label(p, p->words[1], &p->plan->name);
+    return cn_plan_label(p, p->words[1], &p->plan->name);
 }
 
-static enum cn_status line_seed(struct parser *p)
+static enum cn_status line_seed(struct cn_plan_reader *p)
 {
     double v = 0;
-    CN_TRY(number(p, p->words[1], 0, 9007199254740992.0, &v));
+    CN_TRY(cn_plan_number(p, p->words[1], 0, 9007199254740992.0, &v));
     p->plan->seed = (uint64_t)v;
     return CN_OK;
 }
 
-static enum cn_status line_repetitions(struct parser *p)
+static enum cn_status line_repetitions(struct cn_plan_reader *p)
 {
-    return whole(p, p->words[1], 1, 10000, &p->plan->repetitions);
+    return cn_plan_whole(p, p->words[1], 1, 10000, &p->plan->repetitions);
 }
 
-static enum cn_status line_warmup(struct parser *p)
+static enum cn_status line_warmup(struct cn_plan_reader *p)
 {
-    return whole(p, p->words[1], 0, 100, &p->plan->warmup);
+    return cn_plan_whole(p, p->words[1], 0, 100, &p->plan->warmup);
 }
 
-static enum cn_status line_context(struct parser *p)
+static enum cn_status line_context(struct cn_plan_reader *p)
 {
-    return whole(p, p->words[1], 1, MAX_TOKENS, &p->plan->context);
+    return cn_plan_whole(p, p->words[1], 1, MAX_TOKENS, &p->plan->context);
 }
 
-static enum cn_status add_model(struct parser *p, const char *name, const char *quant,
+static enum cn_status add_model(struct cn_plan_reader *p, const char *name, const char *quant,
                                 const char *file, const char *imatrix, const char *calibrate)
 {
     struct cn_study_plan *plan = p->plan;
     struct cn_study_model m = { .line = p->line };
     enum cn_status status = CN_OK;
-    CN_TRY(label(p, name, &m.label));
+    CN_TRY(cn_plan_label(p, name, &m.label));
     if (quant)
-        CN_TRY(label(p, quant, &m.quant));
-    CN_TRY(path(p, file, &m.path));
+        CN_TRY(cn_plan_label(p, quant, &m.quant));
+    CN_TRY(cn_plan_path(p, file, &m.path));
     if (imatrix)
-        CN_TRY(path(p, imatrix, &m.imatrix));
+        CN_TRY(cn_plan_path(p, imatrix, &m.imatrix));
     if (calibrate && strcmp(calibrate, "own") == 0)
         m.calibrate = "";
     else if (calibrate)
-        CN_TRY(path(p, calibrate, &m.calibrate));
+        CN_TRY(cn_plan_path(p, calibrate, &m.calibrate));
     for (size_t i = 0; i < plan->n_models; i++) {
         const struct cn_study_model *o = &plan->models[i];
         if (strcmp(o->label, name) == 0 && (!o->quant || !quant || strcmp(o->quant, quant) == 0))
-            return wrong(p, "'%s%s%s' is there twice", name, quant ? " " : "", quant ? quant : "");
+            return cn_plan_wrong(p, "'%s%s%s' is there twice", name, quant ? " " : "",
+                                 quant ? quant : "");
     }
-    if (grow(p, &plan->models, plan->n_models, sizeof m, &status))
+    if (cn_plan_grow(p, &plan->models, plan->n_models, sizeof m, &status))
         plan->models[plan->n_models++] = m;
     return status;
 }
 
-static enum cn_status line_model(struct parser *p)
+static enum cn_status line_model(struct cn_plan_reader *p)
 {
     bool more = p->n_words == 5, imatrix = more && strcmp(p->words[3], "imatrix") == 0;
     bool calibrate = more && strcmp(p->words[3], "calibrate") == 0;
     if (p->n_words != 3 && !imatrix && !calibrate)
-        return wrong(p, "LABEL FILE [imatrix FILE | calibrate TEXT | calibrate own] expected");
+        return cn_plan_wrong(p,
+                             "LABEL FILE [imatrix FILE | calibrate TEXT | calibrate own] expected");
     return add_model(p, p->words[1], NULL, p->words[2], imatrix ? p->words[4] : NULL,
                      calibrate ? p->words[4] : NULL);
 }
 
-static enum cn_status line_file(struct parser *p)
+static enum cn_status line_file(struct cn_plan_reader *p)
 {
     return add_model(p, p->words[1], p->words[2], p->words[3], NULL, NULL);
 }
 
-static enum cn_status line_quant(struct parser *p)
+static enum cn_status line_quant(struct cn_plan_reader *p)
 {
     for (int i = 1; i < p->n_words; i++) {
         const char *checked;
-        CN_TRY(label(p, p->words[i], &checked));
+        CN_TRY(cn_plan_label(p, p->words[i], &checked));
         if (!cn_file_type_by_name(checked))
-            return wrong(p, "a file type like Q4_K_M or IQ4_XS expected, '%s' found", checked);
-        CN_TRY(add_word(p, &p->plan->quants, checked));
+            return cn_plan_wrong(p, "a file type like Q4_K_M or IQ4_XS expected, '%s' found",
+                                 checked);
+        CN_TRY(cn_plan_add_word(p, &p->plan->quants, checked));
     }
     return CN_OK;
 }
 
 /* A single tier stands for all up to it: what a machine of that kind would use. */
-static enum cn_status line_tiers(struct parser *p)
+static enum cn_status line_tiers(struct cn_plan_reader *p)
 {
     static const char *const up_to[CN_N_TIERS] = {
         [CN_TIER_REF] = "ref",
@@ -292,16 +128,17 @@ static enum cn_status line_tiers(struct parser *p)
         if (strcmp(list, "all") == 0)
             list = "";
         else if (!cn_tiers_parse(list, &mask, &bad, &bad_len))
-            return wrong(p, "'all' or tiers like avx2 expected, '%.*s' found", (int)bad_len, bad);
+            return cn_plan_wrong(p, "'all' or tiers like avx2 expected, '%.*s' found", (int)bad_len,
+                                 bad);
         for (int t = 0; t < CN_N_TIERS; t++)
             if (strcmp(list, cn_tier_name((enum cn_tier)t)) == 0)
                 list = up_to[t];
-        CN_TRY(add_word(p, &p->plan->tiers, list));
+        CN_TRY(cn_plan_add_word(p, &p->plan->tiers, list));
     }
     return CN_OK;
 }
 
-static enum cn_status line_threads(struct parser *p)
+static enum cn_status line_threads(struct cn_plan_reader *p)
 {
     struct cn_study_plan *plan = p->plan;
     for (int i = 1; i < p->n_words; i++) {
@@ -310,69 +147,69 @@ static enum cn_status line_threads(struct parser *p)
         enum cn_status status = CN_OK;
         if (slash) {
             *slash = 0;
-            CN_TRY(whole(p, slash + 1, 1, 1024, &t.prefill));
+            CN_TRY(cn_plan_whole(p, slash + 1, 1, 1024, &t.prefill));
         }
         if (strcmp(p->words[i], "all") != 0)
-            CN_TRY(whole(p, p->words[i], 1, 1024, &t.decode));
+            CN_TRY(cn_plan_whole(p, p->words[i], 1, 1024, &t.decode));
         for (size_t k = 0; k < plan->n_threads; k++)
             if (plan->threads[k].decode == t.decode && plan->threads[k].prefill == t.prefill)
-                return wrong(p, "'%s' is there twice", p->words[i]);
-        if (!grow(p, &plan->threads, plan->n_threads, sizeof t, &status))
+                return cn_plan_wrong(p, "'%s' is there twice", p->words[i]);
+        if (!cn_plan_grow(p, &plan->threads, plan->n_threads, sizeof t, &status))
             return status;
         plan->threads[plan->n_threads++] = t;
     }
     return CN_OK;
 }
 
-static enum cn_status line_kv(struct parser *p)
+static enum cn_status line_kv(struct cn_plan_reader *p)
 {
     for (int i = 1; i < p->n_words; i++) {
         const char *w = p->words[i];
         if (strcmp(w, "f32") != 0 && strcmp(w, "f16") != 0 && strcmp(w, "q8_0") != 0)
-            return wrong(p, "f32, f16 or q8_0 expected, '%s' found", w);
-        CN_TRY(add_word(p, &p->plan->kvs, w));
+            return cn_plan_wrong(p, "f32, f16 or q8_0 expected, '%s' found", w);
+        CN_TRY(cn_plan_add_word(p, &p->plan->kvs, w));
     }
     return CN_OK;
 }
 
-static enum cn_status read_prompt(struct parser *p, const char *file, const char **text)
+static enum cn_status read_prompt(struct cn_plan_reader *p, const char *file, const char **text)
 {
     const char *full;
-    CN_TRY(path(p, file, &full));
+    CN_TRY(cn_plan_path(p, file, &full));
     const struct cn_readfile_options o = { .max_bytes = MAX_PROMPT_BYTES, .regular = true };
     struct cn_error err;
     char *read;
     size_t n;
     enum cn_status status = cn_readfile(full, &o, &read, &n, &err);
     if (status != CN_OK)
-        return status == CN_ERR_MEMORY ? no_memory(p) : wrong(p, "%s", err.text);
-    char *bytes = keep(p, n + 1);
+        return status == CN_ERR_MEMORY ? cn_plan_no_memory(p) : cn_plan_wrong(p, "%s", err.text);
+    char *bytes = cn_plan_keep(p, n + 1);
     if (bytes)
         memcpy(bytes, read, n + 1);
     free(read);
     if (!bytes)
-        return no_memory(p);
+        return cn_plan_no_memory(p);
     if (memchr(bytes, 0, n))
-        return wrong(p, "%s: a text without NUL bytes expected", full);
+        return cn_plan_wrong(p, "%s: a text without NUL bytes expected", full);
     cn_plain_text(bytes, n);
     *text = bytes;
     return CN_OK;
 }
 
-static enum cn_status add_prompt(struct parser *p, struct cn_study_prompt *prompt)
+static enum cn_status add_prompt(struct cn_plan_reader *p, struct cn_study_prompt *prompt)
 {
     struct cn_study_plan *plan = p->plan;
     enum cn_status status = CN_OK;
-    CN_TRY(label(p, p->words[1], &prompt->name));
+    CN_TRY(cn_plan_label(p, p->words[1], &prompt->name));
     for (size_t i = 0; i < plan->n_prompts; i++)
         if (strcmp(plan->prompts[i].name, prompt->name) == 0)
-            return wrong(p, "'%s' is there twice", prompt->name);
-    if (grow(p, &plan->prompts, plan->n_prompts, sizeof *prompt, &status))
+            return cn_plan_wrong(p, "'%s' is there twice", prompt->name);
+    if (cn_plan_grow(p, &plan->prompts, plan->n_prompts, sizeof *prompt, &status))
         plan->prompts[plan->n_prompts++] = *prompt;
     return status;
 }
 
-static enum cn_status line_prompt(struct parser *p)
+static enum cn_status line_prompt(struct cn_plan_reader *p)
 {
     struct cn_study_prompt prompt = { .name = NULL };
     prompt.text = p->rest;
@@ -381,84 +218,85 @@ static enum cn_status line_prompt(struct parser *p)
     return add_prompt(p, &prompt);
 }
 
-static enum cn_status line_ids(struct parser *p)
+static enum cn_status line_ids(struct cn_plan_reader *p)
 {
-    char text[16 * MAX_WORDS] = "";
+    char text[16 * CN_PLAN_WORDS] = "";
     struct cn_study_prompt prompt = { .name = NULL };
     for (int i = 2; i < p->n_words; i++) {
         int id;
-        CN_TRY(whole(p, p->words[i], 0, INT32_MAX - 1, &id));
+        CN_TRY(cn_plan_whole(p, p->words[i], 0, INT32_MAX - 1, &id));
         sprintf(text + strlen(text), i > 2 ? " %d" : "%d", id);
     }
-    if (!(prompt.ids = keep_text(p, text)))
-        return no_memory(p);
+    if (!(prompt.ids = cn_plan_keep_text(p, text)))
+        return cn_plan_no_memory(p);
     return add_prompt(p, &prompt);
 }
 
-static enum cn_status lengths(struct parser *p, int **values, size_t *n, int min)
+static enum cn_status lengths(struct cn_plan_reader *p, int **values, size_t *n, int min)
 {
     for (int i = 1; i < p->n_words; i++) {
         enum cn_status status = CN_OK;
         int v = 0;
         if (min > 0 || strcmp(p->words[i], "all") != 0)
-            CN_TRY(whole(p, p->words[i], 1, MAX_TOKENS, &v));
+            CN_TRY(cn_plan_whole(p, p->words[i], 1, MAX_TOKENS, &v));
         for (size_t k = 0; k < *n; k++)
             if ((*values)[k] == v)
-                return wrong(p, "'%s' is there twice", p->words[i]);
-        if (!grow(p, values, *n, sizeof **values, &status))
+                return cn_plan_wrong(p, "'%s' is there twice", p->words[i]);
+        if (!cn_plan_grow(p, values, *n, sizeof **values, &status))
             return status;
         (*values)[(*n)++] = v;
     }
     return CN_OK;
 }
 
-static enum cn_status line_input(struct parser *p)
+static enum cn_status line_input(struct cn_plan_reader *p)
 {
     return lengths(p, &p->plan->inputs, &p->plan->n_inputs, 0);
 }
 
-static enum cn_status line_output(struct parser *p)
+static enum cn_status line_output(struct cn_plan_reader *p)
 {
     return lengths(p, &p->plan->outputs, &p->plan->n_outputs, 1);
 }
 
-static enum cn_status line_chat(struct parser *p)
+static enum cn_status line_chat(struct cn_plan_reader *p)
 {
-    return yes_no(p, "yes", "no", &p->plan->chat);
+    return cn_plan_yes_no(p, "yes", "no", &p->plan->chat);
 }
 
 /* A value as JSON: as it is written if it is some, else a string of it. */
-static enum cn_status json_value(struct parser *p, const char *word, const char **value)
+static enum cn_status json_value(struct cn_plan_reader *p, const char *word, const char **value)
 {
     struct cn_json *doc = NULL;
     bool json = cn_json_parse(word, strlen(word), "value", &doc, NULL) == CN_OK;
-    char *text = keep(p, strlen(word) + 3);
+    char *text = cn_plan_keep(p, strlen(word) + 3);
     cn_json_free(doc);
     if (!json && strpbrk(word, "\"\\{}[]"))
-        return wrong(p, "JSON or a word expected, '%s' found", word);
+        return cn_plan_wrong(p, "JSON or a word expected, '%s' found", word);
     if (text)
         sprintf(text, json ? "%s" : "\"%s\"", word);
     *value = text;
-    return text ? CN_OK : no_memory(p);
+    return text ? CN_OK : cn_plan_no_memory(p);
 }
 
-static enum cn_status line_template_arg(struct parser *p)
+static enum cn_status line_template_arg(struct cn_plan_reader *p)
 {
     struct cn_study_plan *plan = p->plan;
-    struct cn_study_argument a = { .key = keep_text(p, p->words[1]) };
-    enum cn_status status = a.key ? CN_OK : no_memory(p);
+    struct cn_study_argument a = { .key = cn_plan_keep_text(p, p->words[1]) };
+    enum cn_status status = a.key ? CN_OK : cn_plan_no_memory(p);
     for (int i = 2; i < p->n_words && status == CN_OK; i++) {
         const char *value;
         CN_TRY(json_value(p, p->words[i], &value));
-        CN_TRY(add_word(p, &a.values, value));
+        CN_TRY(cn_plan_add_word(p, &a.values, value));
     }
-    if (status == CN_OK && grow(p, &plan->arguments, plan->n_arguments, sizeof a, &status))
+    if (status == CN_OK && cn_plan_grow(p, &plan->arguments, plan->n_arguments, sizeof a, &status))
         plan->arguments[plan->n_arguments++] = a;
     return status;
 }
 
 /* Each prompt that is a text with each value of the argument, which its name tells then. */
-static enum cn_status cross_argument(struct parser *p, const struct cn_study_argument *argument)
+static enum cn_status cross_argument(struct cn_plan_reader *p,
+                                     const struct cn_study_argument *argument)
 {
     struct cn_study_plan *plan = p->plan;
     struct cn_study_prompt *before = plan->prompts;
@@ -471,10 +309,10 @@ static enum cn_status cross_argument(struct parser *p, const struct cn_study_arg
             struct cn_study_prompt prompt = before[i];
             const char *value = argument->values.items[v];
             size_t n_name = strlen(prompt.name), n_all = prompt.arguments.n;
-            char *name = keep(p, n_name + strlen(argument->key) + strlen(value) + 3);
-            const char **all = keep(p, (n_all + 1) * sizeof *all);
+            char *name = cn_plan_keep(p, n_name + strlen(argument->key) + strlen(value) + 3);
+            const char **all = cn_plan_keep(p, (n_all + 1) * sizeof *all);
             if (!name || !all)
-                return no_memory(p);
+                return cn_plan_no_memory(p);
             if (prompt.text) {
                 sprintf(name, "%s %s=%s", prompt.name, argument->key, value);
                 if (n_all > 0)
@@ -483,45 +321,46 @@ static enum cn_status cross_argument(struct parser *p, const struct cn_study_arg
                 prompt.arguments = (struct cn_study_words){ all, n_all + 1 };
                 prompt.name = name;
             }
-            if (!grow(p, &plan->prompts, plan->n_prompts, sizeof prompt, &status))
+            if (!cn_plan_grow(p, &plan->prompts, plan->n_prompts, sizeof prompt, &status))
                 return status;
             plan->prompts[plan->n_prompts++] = prompt;
         }
     return CN_OK;
 }
 
-static enum cn_status line_traces(struct parser *p)
+static enum cn_status line_traces(struct cn_plan_reader *p)
 {
-    return yes_no(p, "keep", "drop", &p->plan->keep_traces);
+    return cn_plan_yes_no(p, "keep", "drop", &p->plan->keep_traces);
 }
 
-static enum cn_status line_meter(struct parser *p)
+static enum cn_status line_meter(struct cn_plan_reader *p)
 {
     struct cn_profiler_error err;
     if (cn_meters_check(p->words[1], &err) != 0)
-        return wrong(p, "%s", err.text);
-    p->plan->meter = keep_text(p, p->words[1]);
-    return p->plan->meter ? CN_OK : no_memory(p);
+        return cn_plan_wrong(p, "%s", err.text);
+    p->plan->meter = cn_plan_keep_text(p, p->words[1]);
+    return p->plan->meter ? CN_OK : cn_plan_no_memory(p);
 }
 
-static enum cn_status line_idle(struct parser *p)
+static enum cn_status line_idle(struct cn_plan_reader *p)
 {
-    return number(p, p->words[1], 0, 3600, &p->plan->idle_s);
+    return cn_plan_number(p, p->words[1], 0, 3600, &p->plan->idle_s);
 }
 
-static enum cn_status line_timeout(struct parser *p)
+static enum cn_status line_timeout(struct cn_plan_reader *p)
 {
-    return number(p, p->words[1], 1, MAX_SECONDS, &p->plan->timeout_s);
+    return cn_plan_number(p, p->words[1], 1, MAX_SECONDS, &p->plan->timeout_s);
 }
 
-static enum cn_status line_limits(struct parser *p)
+static enum cn_status line_limits(struct cn_plan_reader *p)
 {
     p->plan->limits_s = 0;
-    return strcmp(p->words[1], "none") == 0 ? CN_OK
-                                            : number(p, p->words[1], 0.01, 60, &p->plan->limits_s);
+    return strcmp(p->words[1], "none") == 0
+               ? CN_OK
+               : cn_plan_number(p, p->words[1], 0.01, 60, &p->plan->limits_s);
 }
 
-static enum cn_status line_cooldown(struct parser *p)
+static enum cn_status line_cooldown(struct cn_plan_reader *p)
 {
     struct cn_study_plan *plan = p->plan;
     const char *kind = p->words[1];
@@ -531,19 +370,20 @@ static enum cn_status line_cooldown(struct parser *p)
     }
     if (p->n_words == 3 && strcmp(kind, "time") == 0) {
         plan->cooldown = CN_COOLDOWN_TIME;
-        return number(p, p->words[2], 0, MAX_SECONDS, &plan->cooldown_s);
+        return cn_plan_number(p, p->words[2], 0, MAX_SECONDS, &plan->cooldown_s);
     }
     bool below = strcmp(kind, "below") == 0;
     if (p->n_words == 5 && (below || strcmp(kind, "rise") == 0) &&
         strcmp(p->words[3], "limit") == 0) {
         plan->cooldown = below ? CN_COOLDOWN_BELOW : CN_COOLDOWN_RISE;
-        CN_TRY(number(p, p->words[2], 0, 120, &plan->cooldown_celsius));
-        return number(p, p->words[4], 1, MAX_SECONDS, &plan->cooldown_s);
+        CN_TRY(cn_plan_number(p, p->words[2], 0, 120, &plan->cooldown_celsius));
+        return cn_plan_number(p, p->words[4], 1, MAX_SECONDS, &plan->cooldown_s);
     }
-    return wrong(p, "none, time S, below CELSIUS limit S, or rise CELSIUS limit S expected");
+    return cn_plan_wrong(p,
+                         "none, time S, below CELSIUS limit S, or rise CELSIUS limit S expected");
 }
 
-static enum cn_status line_checks(struct parser *p)
+static enum cn_status line_checks(struct cn_plan_reader *p)
 {
     static const char *const names[] = { "warn", "refuse", "off" };
     for (int i = 0; i < 3; i++)
@@ -551,7 +391,7 @@ static enum cn_status line_checks(struct parser *p)
             p->plan->checks = (enum cn_study_checks)i;
             return CN_OK;
         }
-    return wrong(p, "warn, refuse or off expected, '%s' found", p->words[1]);
+    return cn_plan_wrong(p, "warn, refuse or off expected, '%s' found", p->words[1]);
 }
 
 static bool is_quality_option(const char *word)
@@ -559,7 +399,7 @@ static bool is_quality_option(const char *word)
     return !strcmp(word, "chunks") || !strcmp(word, "tasks") || !strcmp(word, "ctx");
 }
 
-static enum cn_status line_quality(struct parser *p)
+static enum cn_status line_quality(struct cn_plan_reader *p)
 {
     static const char *const measures[] = { "perplexity", "hellaswag", "choice", "generate" };
     struct cn_study_plan *plan = p->plan;
@@ -570,29 +410,30 @@ static enum cn_status line_quality(struct parser *p)
         if (strcmp(p->words[1], measures[i]) == 0)
             q.measure = measures[i];
     if (q.measure && p->n_words > 2)
-        CN_TRY(path(p, p->words[at++], &q.path));
+        CN_TRY(cn_plan_path(p, p->words[at++], &q.path));
     else if (strcmp(p->words[1], "divergence") == 0) {
         q.measure = "divergence";
         if (p->n_words > 2 && !is_quality_option(p->words[2]))
-            CN_TRY(path(p, p->words[at++], &q.path));
+            CN_TRY(cn_plan_path(p, p->words[at++], &q.path));
     } else
-        return wrong(p, "perplexity, hellaswag, choice or generate with a file, or divergence "
-                        "expected");
+        return cn_plan_wrong(p,
+                             "perplexity, hellaswag, choice or generate with a file, or divergence "
+                             "expected");
     for (; at + 1 < p->n_words; at += 2) {
         const char *what = p->words[at];
         if (!is_quality_option(what))
             break;
         if (!strcmp(what, "ctx"))
-            CN_TRY(whole(p, p->words[at + 1], 8, 1 << 20, &q.ctx));
+            CN_TRY(cn_plan_whole(p, p->words[at + 1], 8, 1 << 20, &q.ctx));
         else
-            CN_TRY(whole(p, p->words[at + 1], 1, 1 << 20, &q.count));
+            CN_TRY(cn_plan_whole(p, p->words[at + 1], 1, 1 << 20, &q.count));
     }
     if (at < p->n_words)
-        return wrong(p, "chunks N, tasks N or ctx N expected, '%s' found", p->words[at]);
+        return cn_plan_wrong(p, "chunks N, tasks N or ctx N expected, '%s' found", p->words[at]);
     for (size_t i = 0; i < plan->n_quality; i++)
         if (!strcmp(plan->quality[i].measure, q.measure) && !strcmp(plan->quality[i].path, q.path))
-            return wrong(p, "this measure is there twice");
-    if (grow(p, &plan->quality, plan->n_quality, sizeof q, &status))
+            return cn_plan_wrong(p, "this measure is there twice");
+    if (cn_plan_grow(p, &plan->quality, plan->n_quality, sizeof q, &status))
         plan->quality[plan->n_quality++] = q;
     return status;
 }
@@ -600,7 +441,7 @@ static enum cn_status line_quality(struct parser *p)
 /* clang-format off */
 static const struct line {
     const char *key;
-    enum cn_status (*read)(struct parser *p);
+    enum cn_status (*read)(struct cn_plan_reader *p);
     int min_words, max_words; /* behind the key */
     bool again;               /* may be there several times */
 } lines[] = {
@@ -610,17 +451,17 @@ static const struct line {
     { "warmup",      line_warmup,      1, 1,         false },
     { "model",       line_model,       2, 4,         true  },
     { "file",        line_file,        3, 3,         true  },
-    { "quant",       line_quant,       1, MAX_WORDS, true  },
-    { "tiers",       line_tiers,       1, MAX_WORDS, true  },
-    { "threads",     line_threads,     1, MAX_WORDS, true  },
-    { "kv",          line_kv,          1, MAX_WORDS, true  },
-    { "prompt",      line_prompt,      2, MAX_WORDS, true  },
-    { "ids",         line_ids,         2, MAX_WORDS, true  },
-    { "input",       line_input,       1, MAX_WORDS, true  },
-    { "output",      line_output,      1, MAX_WORDS, true  },
+    { "quant",       line_quant,       1, CN_PLAN_WORDS, true  },
+    { "tiers",       line_tiers,       1, CN_PLAN_WORDS, true  },
+    { "threads",     line_threads,     1, CN_PLAN_WORDS, true  },
+    { "kv",          line_kv,          1, CN_PLAN_WORDS, true  },
+    { "prompt",      line_prompt,      2, CN_PLAN_WORDS, true  },
+    { "ids",         line_ids,         2, CN_PLAN_WORDS, true  },
+    { "input",       line_input,       1, CN_PLAN_WORDS, true  },
+    { "output",      line_output,      1, CN_PLAN_WORDS, true  },
     { "context",     line_context,     1, 1,         false },
     { "chat",        line_chat,        1, 1,         false },
-    { "template-arg", line_template_arg, 2, MAX_WORDS, true },
+    { "template-arg", line_template_arg, 2, CN_PLAN_WORDS, true },
     { "meter",       line_meter,       1, 1,         false },
     { "idle",        line_idle,        1, 1,         false },
     { "cooldown",    line_cooldown,    1, 4,         false },
@@ -634,50 +475,9 @@ static const struct line {
 
 enum { N_LINES = sizeof lines / sizeof *lines };
 
-/* The text of a prompt is its line up to the end, less quotes around the whole. */
-static enum cn_status take_rest(struct parser *p, const char *from)
+static enum cn_status read_line(struct cn_plan_reader *p, char *text)
 {
-    if (!(p->rest = keep_text(p, from)))
-        return no_memory(p);
-    size_t n = strlen(p->rest);
-    while (n && strchr(" \t\r", p->rest[n - 1]))
-        p->rest[--n] = 0;
-    if (p->rest[0] == '"' && n > 1 && p->rest[n - 1] == '"') {
-        p->rest[n - 1] = 0;
-        p->rest++;
-    }
-    p->words[p->n_words++] = p->rest;
-    return CN_OK;
-}
-
-/* Splits a line at blanks into p->words; quotes keep them together. */
-static enum cn_status split(struct parser *p, char *line)
-{
-    p->n_words = 0;
-    p->words[0] = line;
-    for (char *c = line;;) {
-        c += strspn(c, " \t\r");
-        if (!*c || *c == '#')
-            return CN_OK;
-        if (p->n_words == 2 && strcmp(p->words[0], "prompt") == 0)
-            return take_rest(p, c);
-        if (p->n_words == MAX_WORDS)
-            return wrong(p, "at most %d words expected", MAX_WORDS - 1);
-        bool quoted = *c == '"';
-        char *end = quoted ? strchr(c + 1, '"') : c + strcspn(c, " \t\r");
-        if (!end)
-            return wrong(p, "a closing quote expected");
-        p->words[p->n_words++] = c + quoted;
-        if (!*end)
-            return CN_OK;
-        *end = 0;
-        c = end + 1;
-    }
-}
-
-static enum cn_status read_line(struct parser *p, char *text)
-{
-    CN_TRY(split(p, text));
+    CN_TRY(cn_plan_split(p, text));
     if (p->n_words == 0)
         return CN_OK;
     for (int i = 0; i < N_LINES; i++) {
@@ -686,9 +486,10 @@ static enum cn_status read_line(struct parser *p, char *text)
             continue;
         int n = p->n_words - 1;
         if (n < l->min_words || n > l->max_words)
-            return wrong(p, n < l->min_words ? "too little on this line" : "too much on this line");
+            return cn_plan_wrong(p, n < l->min_words ? "too little on this line"
+                                                     : "too much on this line");
         if (!l->again && p->seen >> i & 1)
-            return wrong(p, "there is such a line already");
+            return cn_plan_wrong(p, "there is such a line already");
         p->seen |= 1u << i;
         return l->read(p);
     }
@@ -701,7 +502,7 @@ static enum cn_status read_line(struct parser *p, char *text)
  */
 
 /* What is not said. */
-static enum cn_status complete(struct parser *p)
+static enum cn_status complete(struct cn_plan_reader *p)
 {
     struct cn_study_plan *plan = p->plan;
     const char *name = p->source->name;
@@ -725,15 +526,17 @@ static enum cn_status complete(struct parser *p)
     if (!plan->name)
         plan->name = "study";
     if (!plan->tiers.n)
-        status = add_word(p, &plan->tiers, "");
+        status = cn_plan_add_word(p, &plan->tiers, "");
     if (status == CN_OK && !plan->kvs.n)
-        status = add_word(p, &plan->kvs, "f16");
+        status = cn_plan_add_word(p, &plan->kvs, "f16");
     if (status == CN_OK && !plan->n_threads &&
-        grow(p, &plan->threads, 0, sizeof *plan->threads, &status))
+        cn_plan_grow(p, &plan->threads, 0, sizeof *plan->threads, &status))
         plan->n_threads = 1;
-    if (status == CN_OK && !plan->n_inputs && grow(p, &plan->inputs, 0, sizeof(int), &status))
+    if (status == CN_OK && !plan->n_inputs &&
+        cn_plan_grow(p, &plan->inputs, 0, sizeof(int), &status))
         plan->n_inputs = 1;
-    if (status == CN_OK && !plan->n_outputs && grow(p, &plan->outputs, 0, sizeof(int), &status))
+    if (status == CN_OK && !plan->n_outputs &&
+        cn_plan_grow(p, &plan->outputs, 0, sizeof(int), &status))
         plan->outputs[plan->n_outputs++] = 100;
     return status;
 }
@@ -744,13 +547,13 @@ enum cn_status cn_study_plan_parse(const struct cn_study_plan_source *source,
     struct cn_study_plan plan = {
         .seed = 1, .repetitions = 10, .warmup = 1, .idle_s = 1, .limits_s = 0.3, .timeout_s = 3600
     };
-    struct parser p = { .source = source, .plan = &plan, .err = err };
+    struct cn_plan_reader p = { .source = source, .plan = &plan, .err = err };
     CN_RETURN_IF(source->n_bytes > MAX_TEXT_BYTES, CN_ERR_FORMAT, err,
                  "%s: at most %d MiB expected", source->name, MAX_TEXT_BYTES >> 20);
     CN_RETURN_IF(memchr(source->text, 0, source->n_bytes), CN_ERR_FORMAT, err,
                  "%s: a text expected, a byte 0 found", source->name);
-    char *text = keep(&p, source->n_bytes + 1);
-    enum cn_status status = text ? CN_OK : no_memory(&p);
+    char *text = cn_plan_keep(&p, source->n_bytes + 1);
+    enum cn_status status = text ? CN_OK : cn_plan_no_memory(&p);
     if (text)
         memcpy(text, source->text, source->n_bytes);
     for (char *line = text, *next; line && status == CN_OK; line = next) {
@@ -794,9 +597,6 @@ enum cn_status cn_study_plan_look(const struct cn_study_plan_source *source,
 
 void cn_study_plan_free(struct cn_study_plan *plan)
 {
-    for (struct block *b = plan->memory, *next; b; b = next) {
-        next = b->next;
-        free(b);
-    }
+    cn_plan_forget(plan);
     *plan = (struct cn_study_plan){ .memory = NULL };
 }

@@ -8,60 +8,21 @@
 #include "cli/outputs.h"
 #include "cli/tokens.h"
 
-#include "base/error.h"
-#include "bench/machine/probe.h"
-#include "bench/model/generate.h"
-
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-enum { MIN_PROBE = 256 << 20, MAX_TOKENS = 1 << 28, MAX_THREADS = 1024 };
-
-/* Time spent idle before and after, for the baseline, when there is a meter. */
-static const double IDLE_S = 1;
-/* Of a repetition for --attribute: some hundred updates of a counter. */
-static const double MIX_S = 0.25;
-
-/* The machine's limits now, with the highest tier whose instructions can be timed. */
-static void limits_now(const struct cn_bench *b, struct cn_machine_rates *rates)
-{
-    *rates = (struct cn_machine_rates){ .int8_gops = (double)NAN };
-    for (int t = CN_N_TIERS - 1; t >= 0 && isnan(rates->int8_gops); t--)
-        if (b->tiers >> t & 1)
-            cn_machine_probe_run(b->probe, b->tiers, (enum cn_tier)t, b->probe_threads, 0.15,
-                                 rates);
-}
-
-/* That of the test under way: bytes read or int8 operations per second. */
-static double limit_now(void *user)
-{
-    struct cn_machine_rates rates;
-    const struct cn_bench *b = user;
-    limits_now(b, &rates);
-    return 1e9 * (b->probe_read ? rates.read_gbps : rates.int8_gops);
-}
-
-/* Between the repetitions of --explain, whose limits are the means of all. */
-static double all_limits_now(void *user)
-{
-    struct cn_machine_rates r;
-    struct cn_bench *b = user;
-    struct cn_machine_rates *sum = &b->limits;
-    limits_now(b, &r);
-    const double n = b->n_limits++;
-    sum->read_gbps += (r.read_gbps - sum->read_gbps) / (n + 1);
-    sum->int8_gops += (r.int8_gops - sum->int8_gops) / (n + 1);
-    sum->f32_gflops += (r.f32_gflops - sum->f32_gflops) / (n + 1);
-    sum->bf16_gops += (r.bf16_gops - sum->bf16_gops) / (n + 1);
-    return 1e9 * r.read_gbps;
-}
+enum { MAX_TOKENS = 1 << 28, MAX_THREADS = 1024 };
 
 static bool interrupted(void *user)
 {
     (void)user;
     return cn_interrupted();
+}
+
+static void progress(void *user, double done, double total)
+{
+    (void)user;
+    cn_progress("bench", done, total);
 }
 
 static bool parse_list(const char *name, const char *text, int32_t min, int32_t max,
@@ -92,130 +53,12 @@ static bool is_zero(const struct cn_int_list *list)
     return true;
 }
 
-static void wait_idle(struct cn_bench *b, int64_t index)
-{
-    if (!cn_profiler_channel(b->profiler, 0)->ok)
-        return;
-    struct timespec t = { (time_t)IDLE_S, (long)((IDLE_S - floor(IDLE_S)) * 1e9) };
-    cn_profiler_phase_begin(b->profiler, "idle", index);
-    nanosleep(&t, NULL);
-    cn_profiler_phase_end(b->profiler);
-}
-
-static enum cn_status explain(struct cn_bench *b, const struct cn_model *model,
-                              const struct cn_bench_options *o, struct cn_bench_row *row)
-{
-    row->explain = malloc(sizeof *row->explain);
-    if (!row->explain)
-        return CN_ERR_MEMORY;
-    row->limits = b->limits;
-    cn_explain(model, o, &row->spans, row->result.busy_ns, row->result.total_tokens, &row->limits,
-               row->explain);
-    return CN_OK;
-}
-
-static enum cn_status bench_one(struct cn_bench *b, const struct cn_model *model, const char *path,
-                                const struct cn_perplexity *quality, int32_t threads, int32_t depth,
-                                bool decode, int32_t n, struct cn_error *err)
-{
-    const struct cn_model_info *info = cn_model_get_info(model);
-    struct cn_bench_row *rows = realloc(b->rows, (b->n_rows + 1) * sizeof *rows);
-    if (!rows)
-        return CN_ERR_MEMORY;
-    b->rows = rows;
-    struct cn_bench_row *row = &rows[b->n_rows];
-    memset(row, 0, sizeof *row);
-    row->info = *info;
-    snprintf(row->model, sizeof row->model, "%s", path);
-    snprintf(row->architecture, sizeof row->architecture, "%s", info->architecture);
-    snprintf(row->file_type, sizeof row->file_type, "%s", info->file_type);
-    snprintf(row->tiers, sizeof row->tiers, "%s", info->tiers);
-    row->threads = threads;
-    row->depth = depth;
-    row->decode = decode;
-    row->n_tokens = n;
-    row->kld_mean = quality ? quality->kld_mean : (double)NAN;
-    row->kld_p99 = quality ? quality->kld_p99 : (double)NAN;
-    row->top1 = quality ? quality->top1_agreement : (double)NAN;
-    struct cn_bench_options o = { .n_threads = threads,
-                                  .n_reps = (int32_t)b->a->reps,
-                                  .depth = depth,
-                                  .n_batch = (int32_t)b->a->batch,
-                                  .n_tokens = n,
-                                  .decode = decode,
-                                  .kv = b->kv,
-                                  .fast = b->fast,
-                                  .sleep = b->a->sleep,
-                                  .profiler = b->profiler,
-                                  .limit = limit_now,
-                                  .cancel = interrupted,
-                                  .user = b };
-    const char *bad;
-    size_t bad_len;
-    cn_tiers_parse(info->tiers, &b->tiers, &bad, &bad_len);
-    b->probe_threads = threads;
-    b->probe_read = decode;
-    enum cn_status status = CN_OK;
-    if (b->a->attribute) {
-        bool metered = cn_profiler_channel(b->profiler, 0)->ok;
-        struct cn_op_mix_options mix = { .n_rounds = metered ? (int32_t)b->a->reps : 2,
-                                         .seconds = metered ? MIX_S : MIX_S / 10 };
-        status = cn_op_mix_run(model, &o, &mix, &row->mix, err);
-    } else {
-        const bool spans = b->a->split || b->a->explain;
-        if (spans && cn_spans_init(&row->spans, info->n_layer))
-            o.spans = &row->spans;
-        else if (spans)
-            status = CN_ERR_MEMORY;
-        o.limit = !b->probe ? NULL : b->a->explain ? all_limits_now : limit_now;
-        b->limits = (struct cn_machine_rates){ 0 };
-        b->n_limits = 0;
-        if (status == CN_OK)
-            status = cn_model_bench(model, &o, &row->result, err);
-        if (status == CN_OK && b->a->explain)
-            status = explain(b, model, &o, row);
-    }
-    row->huge_pages = cn_huge_page_share(CN_BENCH_SMALL);
-    if (status == CN_OK)
-        b->n_rows++;
-    else
-        cn_spans_free(&row->spans);
-    cn_progress("bench", ++b->steps_done, b->steps);
-    return status;
-}
-
-static enum cn_status bench_model(struct cn_bench *b, const char *path, struct cn_error *err)
-{
-    struct cn_model_options options = { .tiers = b->a->tiers };
-    struct cn_model *model;
-    enum cn_status status = cn_model_open(path, &options, &model, err);
-    if (status != CN_OK)
-        return status;
-    struct cn_perplexity quality;
-    if (b->quality)
-        status = cn_quality_measure(b->quality, model, 0, &quality, err);
-    const struct cn_perplexity *q = b->quality ? &quality : NULL;
-    for (int t = 0; t < b->threads.n; t++)
-        for (int d = 0; d < b->depth.n; d++) {
-            for (int i = 0; i < b->prefill.n && status == CN_OK; i++)
-                if (b->prefill.values[i])
-                    status = bench_one(b, model, path, q, b->threads.values[t], b->depth.values[d],
-                                       false, b->prefill.values[i], err);
-            for (int i = 0; i < b->decode.n && status == CN_OK; i++)
-                if (b->decode.values[i])
-                    status = bench_one(b, model, path, q, b->threads.values[t], b->depth.values[d],
-                                       true, b->decode.values[i], err);
-        }
-    cn_model_close(model);
-    return status;
-}
-
 static int finish(struct cn_bench *b)
 {
     struct cn_profiler_error err = { "" };
-    if (cn_profiler_stop(b->profiler, &err) != 0)
+    if (cn_profiler_stop(b->suite.profiler, &err) != 0)
         cn_warn("%s", err.text);
-    const char *disturbance = cn_profiler_disturbance(b->profiler);
+    const char *disturbance = cn_profiler_disturbance(b->suite.profiler);
     if (disturbance)
         cn_warn("the machine was not quiet: %s", disturbance);
     b->table = b->a->attribute ? cn_bench_watts_table(b)
@@ -236,23 +79,23 @@ static int finish(struct cn_bench *b)
     return code;
 }
 
-static enum cn_status make_quality(struct cn_bench *b, struct cn_error *err)
-{
-    if (!b->a->kld)
-        return CN_OK;
-    struct cn_model_options options = { .tiers = b->a->tiers };
-    struct cn_model *model;
-    enum cn_status status = cn_model_open(b->a->kld, &options, &model, err);
-    if (status == CN_OK) {
-        status = cn_quality_create(model, 0, &b->quality, err);
-        cn_model_close(model);
-    }
-    return status;
-}
-
 static int execute(const struct cn_bench_arguments *a)
 {
+    const char *only = cn_default_model();
     struct cn_bench b = { .a = a };
+    b.suite = (struct cn_bench_suite_options){ .models = a->models.n ? a->models.items : &only,
+                                               .n_models = a->models.n ? a->models.n : 1,
+                                               .tiers = a->tiers,
+                                               .base = a->kld,
+                                               .n_reps = (int32_t)a->reps,
+                                               .n_batch = (int32_t)a->batch,
+                                               .kind = a->attribute ? CN_BENCH_WATTS
+                                                       : a->split   ? CN_BENCH_SPLIT
+                                                       : a->explain ? CN_BENCH_EXPLAIN
+                                                                    : CN_BENCH_SPEED,
+                                               .sleep = a->sleep,
+                                               .progress = progress,
+                                               .cancel = interrupted };
     struct cn_error err = { "" };
     struct cn_profiler_error profiler_err = { "" };
     struct cn_profiler_options profiler = { .root = a->root,
@@ -262,61 +105,35 @@ static int execute(const struct cn_bench_arguments *a)
     cn_machine_describe(&machine);
     char threads[16];
     snprintf(threads, sizeof threads, "%d", machine.n_usable > 0 ? machine.n_usable : 1);
-    if (!parse_list("-p", a->prefill, 0, MAX_TOKENS, &b.prefill) ||
-        !parse_list("-n", a->decode, 0, MAX_TOKENS, &b.decode) ||
-        !parse_list("-d", a->depth, 0, MAX_TOKENS, &b.depth) ||
-        !parse_list("-t", a->threads ? a->threads : threads, 1, MAX_THREADS, &b.threads) ||
-        !cn_kv_parse(a->kv, &b.kv) || !cn_precision_parse(a->precision, &b.fast))
+    struct cn_bench_suite_options *s = &b.suite;
+    if (!parse_list("-p", a->prefill, 0, MAX_TOKENS, &s->prefill) ||
+        !parse_list("-n", a->decode, 0, MAX_TOKENS, &s->decode) ||
+        !parse_list("-d", a->depth, 0, MAX_TOKENS, &s->depth) ||
+        !parse_list("-t", a->threads ? a->threads : threads, 1, MAX_THREADS, &s->threads) ||
+        !cn_kv_parse(a->kv, &s->kv) || !cn_precision_parse(a->precision, &s->fast))
         return CN_EXIT_USAGE;
-    if (!a->watch_cost && is_zero(&b.prefill) && is_zero(&b.decode))
+    if (!a->watch_cost && is_zero(&s->prefill) && is_zero(&s->decode))
         return cn_usage_error("nothing to measure: -p %s and -n %s leave out both tests",
                               a->prefill, a->decode);
-    b.profiler = cn_profiler_create(&profiler, &profiler_err);
-    if (!b.profiler)
+    s->profiler = cn_profiler_create(&profiler, &profiler_err);
+    if (!s->profiler)
         return cn_meter_refused(profiler_err.text);
-    if (!a->watch_cost && cn_profiler_start(b.profiler, &profiler_err) != 0) {
-        cn_profiler_free(b.profiler);
-        return cn_die("%s", profiler_err.text);
-    }
-    const char *only = cn_default_model();
-    const char *const *models = a->models.n ? a->models.items : &only;
-    const size_t n_models = a->models.n ? a->models.n : 1;
-    b.steps = (double)n_models * b.threads.n * b.depth.n * (b.prefill.n + b.decode.n);
-    int32_t most = 1;
-    for (int i = 0; i < b.threads.n; i++)
-        most = b.threads.values[i] > most ? b.threads.values[i] : most;
-    if (a->watch_cost) {
-        int cost = cn_bench_watch_cost(&b, models, n_models);
-        cn_profiler_free(b.profiler);
-        return cost;
-    }
-    /* Beyond any cache, as far as the system tells of it. */
-    size_t probe_bytes = 4 * (size_t)machine.last_cache_bytes;
-    if (!a->split && !a->attribute)
-        b.probe = cn_machine_probe_create(probe_bytes < MIN_PROBE ? MIN_PROBE : probe_bytes, most);
-    enum cn_status status = b.probe || a->split || a->attribute
-                                ? make_quality(&b, &err)
-                                : cn_fail_errno(&err, "cannot measure the machine");
-    wait_idle(&b, 0);
-    for (size_t i = 0; i < n_models && status == CN_OK; i++)
-        status = bench_model(&b, models[i], &err);
-    wait_idle(&b, 1);
-    cn_progress("bench", 1, 1);
-    /* What was measured before a failure is printed all the same. */
     int code = CN_EXIT_OK;
-    if (b.n_rows)
-        code = finish(&b);
-    if (status != CN_OK)
-        code = cn_die("%s", err.text[0] ? err.text : cn_status_name(status));
-    cn_machine_probe_free(b.probe);
-    cn_quality_free(b.quality);
-    cn_profiler_free(b.profiler);
-    for (size_t i = 0; i < b.n_rows; i++) {
-        cn_spans_free(&b.rows[i].spans);
-        cn_op_mix_free(b.rows[i].mix);
-        free(b.rows[i].explain);
+    if (a->watch_cost) {
+        code = cn_bench_watch_cost(&b);
+    } else if (cn_profiler_start(s->profiler, &profiler_err) != 0) {
+        code = cn_die("%s", profiler_err.text);
+    } else {
+        enum cn_status status = cn_bench_suite_run(s, &b.rows, &b.n_rows, &err);
+        cn_progress("bench", 1, 1);
+        /* What was measured before a failure is printed all the same. */
+        if (b.n_rows)
+            code = finish(&b);
+        if (status != CN_OK)
+            code = cn_die("%s", err.text[0] ? err.text : cn_status_name(status));
+        cn_bench_rows_free(b.rows, b.n_rows);
     }
-    free(b.rows);
+    cn_profiler_free(s->profiler);
     return code;
 }
 

@@ -10,12 +10,6 @@
 
 enum { PAIRS = 20 };
 
-static bool interrupted(void *user)
-{
-    (void)user;
-    return cn_interrupted();
-}
-
 static struct cn_table *columns(void)
 {
     struct cn_table *t = cn_table_create("watch_cost");
@@ -51,14 +45,14 @@ static enum cn_status one(struct cn_bench *b, const struct cn_model *model, cons
     struct cn_watch_cost_options o = { .n_threads = threads,
                                        .n_pairs = PAIRS,
                                        .seconds = 0.5,
-                                       .profiler = b->profiler,
-                                       .cancel = interrupted };
+                                       .profiler = b->suite.profiler,
+                                       .cancel = b->suite.cancel };
     struct cn_watch_cost cost;
     enum cn_status status = cn_watch_cost_measure(model, &o, &cost, err);
     if (status != CN_OK)
         return status;
     char names[512];
-    meters(b->profiler, names, sizeof names);
+    meters(b->suite.profiler, names, sizeof names);
     struct cn_table *t = b->table;
     cn_table_row(t);
     cn_table_str(t, "model", cn_bench_model_name(b, path));
@@ -74,19 +68,19 @@ static enum cn_status one(struct cn_bench *b, const struct cn_model *model, cons
     return CN_OK;
 }
 
-int cn_bench_watch_cost(struct cn_bench *b, const char *const *models, size_t n_models)
+int cn_bench_watch_cost(struct cn_bench *b)
 {
     struct cn_error err = { "" };
     b->table = columns();
     enum cn_status status = b->table ? CN_OK : CN_ERR_MEMORY;
-    for (size_t i = 0; i < n_models && status == CN_OK; i++) {
+    for (size_t i = 0; i < b->suite.n_models && status == CN_OK; i++) {
         struct cn_model_options options = { .tiers = b->a->tiers };
         struct cn_model *model;
-        status = cn_model_open(models[i], &options, &model, &err);
+        status = cn_model_open(b->suite.models[i], &options, &model, &err);
         if (status != CN_OK)
             break;
-        for (int t = 0; t < b->threads.n && status == CN_OK; t++)
-            status = one(b, model, models[i], b->threads.values[t], &err);
+        for (int t = 0; t < b->suite.threads.n && status == CN_OK; t++)
+            status = one(b, model, b->suite.models[i], b->suite.threads.values[t], &err);
         cn_model_close(model);
     }
     int code = status == CN_OK ? CN_EXIT_OK

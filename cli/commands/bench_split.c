@@ -31,7 +31,7 @@ static struct cn_table *begin(const struct cn_bench *b, const char *part)
 static void end(const struct cn_bench *b, const char *measured, const char *modelled)
 {
     struct cn_table *t = b->table;
-    bool model = cn_profiler_channel(b->profiler, 0)->modelled;
+    bool model = cn_profiler_channel(b->suite.profiler, 0)->modelled;
     cn_table_column(t, "j_per_token", model ? modelled : measured, 6);
     cn_table_column(t, "method", NULL, -1);
     cn_table_column(t, "meter", NULL, -1);
@@ -63,7 +63,7 @@ static void put_joules(struct cn_bench *b, double joules, const char *method,
                        enum cn_energy_status status, const char *reason)
 {
     struct cn_table *t = b->table;
-    const struct cn_meter_info *meter = cn_profiler_channel(b->profiler, 0);
+    const struct cn_meter_info *meter = cn_profiler_channel(b->suite.profiler, 0);
     const char *name = cn_energy_status_name(status);
     if (isfinite(joules))
         cn_table_f64(t, "j_per_token", joules);
@@ -141,7 +141,7 @@ struct cn_table *cn_bench_split_table(struct cn_bench *b)
     for (size_t i = 0; i < b->n_rows; i++) {
         const struct cn_bench_row *row = &b->rows[i];
         struct cn_energy e;
-        cn_profiler_total(b->profiler, 0, row->decode ? "decode" : "prefill",
+        cn_profiler_total(b->suite.profiler, 0, row->decode ? "decode" : "prefill",
                           row->result.first_phase, row->result.n_phases, &e);
         (by == 'o' ? split_ops : by == 'l' ? split_layers : split_formats)(b, row, &e);
         int64_t rest = e.busy_ns;
@@ -161,14 +161,14 @@ struct cn_table *cn_bench_watts_table(struct cn_bench *b)
     if (!b->table)
         return NULL;
     cn_table_column(b->table, "watts",
-                    cn_profiler_channel(b->profiler, 0)->modelled ? "W modelled" : "W", 3);
+                    cn_profiler_channel(b->suite.profiler, 0)->modelled ? "W modelled" : "W", 3);
     cn_table_column(b->table, "watts_lo", "95% from", 3);
     cn_table_column(b->table, "watts_hi", "to", 3);
     cn_table_column(b->table, "reps", NULL, -1);
     end(b, "J/token", "J/token modelled");
     for (size_t i = 0; i < b->n_rows; i++) {
         struct cn_op_watts_result r;
-        cn_op_mix_solve(b->rows[i].mix, b->profiler, &r);
+        cn_op_mix_solve(b->rows[i].mix, b->suite.profiler, &r);
         for (int k = 0; k < r.n_ops; k++) {
             const struct cn_op_watts *op = &r.ops[k];
             put_part(b, &b->rows[i], "op", op->ops, op->share, op->ms);
@@ -187,7 +187,7 @@ struct cn_table *cn_bench_watts_table(struct cn_bench *b)
 
 void cn_bench_split_notes(const struct cn_bench *b)
 {
-    const struct cn_meter_info *meter = cn_profiler_channel(b->profiler, 0);
+    const struct cn_meter_info *meter = cn_profiler_channel(b->suite.profiler, 0);
     if (b->a->attribute)
         printf("\nEach op kind in turn was done so often that it took most of the time; watts by "
                "least\nsquares over the repetitions, the whole boundary's while the op runs. The "
@@ -202,7 +202,7 @@ void cn_bench_split_notes(const struct cn_bench *b)
     else
         printf("J/token of the boundary '%s', by %s%s.\n", meter->boundary, meter->name,
                meter->modelled ? ": modelled, not measured" : "");
-    const char *note = cn_profiler_note(b->profiler);
+    const char *note = cn_profiler_note(b->suite.profiler);
     if (note)
         printf("%s\n", note);
 }

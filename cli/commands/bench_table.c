@@ -13,10 +13,10 @@ static struct cn_table *make_table(const struct cn_bench *b)
     struct cn_table *t = cn_table_create("bench");
     if (!t)
         return NULL;
-    const bool metered = cn_profiler_channel(b->profiler, 0)->ok;
-    const bool modelled = cn_profiler_channel(b->profiler, 0)->modelled;
-    const bool lengths = b->prefill.n > 1 || b->decode.n > 1;
-    const bool deep = b->depth.n > 1 || b->depth.values[0] > 0;
+    const bool metered = cn_profiler_channel(b->suite.profiler, 0)->ok;
+    const bool modelled = cn_profiler_channel(b->suite.profiler, 0)->modelled;
+    const bool lengths = b->suite.prefill.n > 1 || b->suite.decode.n > 1;
+    const bool deep = b->suite.depth.n > 1 || b->suite.depth.values[0] > 0;
     cn_table_column(t, "model", "model", -1);
     cn_table_column(t, "architecture", NULL, -1);
     cn_table_column(t, "file_type", "type", -1);
@@ -24,13 +24,13 @@ static struct cn_table *make_table(const struct cn_bench *b)
     cn_table_column(t, "mib", "MiB", 1);
     cn_table_column(t, "n_params", NULL, -1);
     cn_table_column(t, "bpw", "bpw", 2);
-    cn_table_column(t, "kld_mean", b->quality ? "KL" : NULL, 5);
+    cn_table_column(t, "kld_mean", b->suite.base ? "KL" : NULL, 5);
     cn_table_column(t, "kld_p99", NULL, 5);
-    cn_table_column(t, "top1_agreement", b->quality ? "same top" : NULL, 3);
+    cn_table_column(t, "top1_agreement", b->suite.base ? "same top" : NULL, 3);
     cn_table_column(t, "threads", "threads", -1);
     cn_table_column(t, "tiers", NULL, -1);
     cn_table_column(t, "kv", NULL, -1);
-    cn_table_column(t, "precision", b->fast ? "precision" : NULL, -1);
+    cn_table_column(t, "precision", b->suite.fast ? "precision" : NULL, -1);
     cn_table_column(t, "test", "test", -1);
     cn_table_column(t, "n_tokens", lengths ? "tokens" : NULL, -1);
     cn_table_column(t, "depth", deep ? "depth" : NULL, -1);
@@ -62,9 +62,9 @@ static struct cn_table *make_table(const struct cn_bench *b)
 static void put_energy(struct cn_bench *b, const struct cn_bench_row *row)
 {
     struct cn_energy e;
-    const struct cn_meter_info *meter = cn_profiler_channel(b->profiler, 0);
-    cn_profiler_total(b->profiler, 0, row->decode ? "decode" : "prefill", row->result.first_phase,
-                      row->result.n_phases, &e);
+    const struct cn_meter_info *meter = cn_profiler_channel(b->suite.profiler, 0);
+    cn_profiler_total(b->suite.profiler, 0, row->decode ? "decode" : "prefill",
+                      row->result.first_phase, row->result.n_phases, &e);
     const char *status = cn_energy_status_name(e.status);
     cn_table_str(b->table, "energy_status", status);
     cn_table_str(b->table, "meter", meter->ok ? meter->name : NULL);
@@ -87,8 +87,8 @@ static void put_energy(struct cn_bench *b, const struct cn_bench_row *row)
 static void put_state(struct cn_bench *b)
 {
     struct cn_system_state after;
-    cn_profiler_state(b->profiler, NULL, &after);
-    cn_table_str(b->table, "disturbed", cn_profiler_disturbance(b->profiler));
+    cn_profiler_state(b->suite.profiler, NULL, &after);
+    cn_table_str(b->table, "disturbed", cn_profiler_disturbance(b->suite.profiler));
     cn_table_str(b->table, "governor", after.governor[0] ? after.governor : NULL);
     cn_table_f64(b->table, "celsius", after.celsius);
 }
@@ -114,8 +114,8 @@ static void put_row(struct cn_bench *b, const struct cn_bench_row *row)
     cn_table_f64(t, "top1_agreement", row->top1);
     cn_table_i64(t, "threads", row->threads);
     cn_table_str(t, "tiers", row->tiers);
-    cn_table_str(t, "kv", kv_names[b->kv]);
-    cn_table_str(t, "precision", b->fast ? "fast" : "exact");
+    cn_table_str(t, "kv", kv_names[b->suite.kv]);
+    cn_table_str(t, "precision", b->suite.fast ? "fast" : "exact");
     cn_table_str(t, "test", row->decode ? "decode" : "prefill");
     cn_table_i64(t, "n_tokens", row->n_tokens);
     cn_table_i64(t, "depth", row->depth);
@@ -203,8 +203,8 @@ void cn_bench_notes(const struct cn_bench *b)
 {
     if (b->a->format != CN_TABLE_MD)
         return;
-    const struct cn_meter_info *meter = cn_profiler_channel(b->profiler, 0);
-    const char *note = cn_profiler_note(b->profiler);
+    const struct cn_meter_info *meter = cn_profiler_channel(b->suite.profiler, 0);
+    const char *note = cn_profiler_note(b->suite.profiler);
     printf("\n");
     if (b->n_rows) {
         const struct cn_bench_row *row = &b->rows[0];
@@ -212,7 +212,7 @@ void cn_bench_notes(const struct cn_bench *b)
                "repetitions:\n",
                row->tiers, (int)b->a->reps);
         limits(b);
-        if (b->prefill.n && b->prefill.values[0])
+        if (b->suite.prefill.n && b->suite.prefill.values[0])
             printf(
                 "The share of the int8 peak counts two operations for each weight and token, the "
                 "output layer's too,\nas if every token's logits were made: only the last one's "

@@ -12,13 +12,13 @@
 #include "cli/outputs.h"
 #include "cli/tokens.h"
 
+#include "bench/model/watched_load.h"
 #include "engine/tools.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { MAX_PROMPT_BYTES = 256 << 20, MAX_TEMPLATE_BYTES = 1 << 20 };
@@ -152,17 +152,6 @@ static void summarise(const struct cn_run *run, const struct cn_generation *g)
                cn_session_n_ctx(run->session));
 }
 
-/* For the baseline: a stretch in which this program does nothing. */
-static void idle(const struct arguments *a, struct cn_run *run, int64_t index)
-{
-    if (a->idle <= 0)
-        return;
-    struct timespec t = { (time_t)a->idle, (long)((a->idle - floor(a->idle)) * 1e9) };
-    cn_profiler_phase_begin(run->profiler, "idle", index);
-    nanosleep(&t, NULL);
-    cn_profiler_phase_end(run->profiler);
-}
-
 static int write_trace(const struct arguments *a, const struct cn_run *run)
 {
     struct cn_error err = { "" };
@@ -241,7 +230,7 @@ static int generate(struct arguments *a, struct cn_run *run)
             cn_generate(run->session, run->model, run->sampler, prompt, (int32_t)n, &o, &g, &err);
         fputc('\n', stdout);
         fflush(stdout);
-        idle(a, run, 1);
+        cn_idle_phase(run->profiler, a->idle, 1);
         if (run->chat && !cn_run_keep_answer(run, &g))
             cn_warn("no memory for what the answer took");
         code = finish_profile(a, run);
@@ -316,14 +305,17 @@ static enum cn_status open_all(const struct arguments *a, struct cn_run *run,
                                const struct cn_session_options *session,
                                const struct cn_sampler_options *sampler, struct cn_error *err)
 {
-    struct cn_model_options options = { .tiers = a->tiers, .vocab_only = a->print_prompt };
-    idle(a, run, 0);
-    cn_profiler_phase_begin(run->profiler, "load", 0);
-    enum cn_status status =
-        a->no_model ? CN_OK : cn_open_model(a->model, &options, a->ctx, &run->model, err);
-    if (status == CN_OK && !a->print_prompt)
-        status = cn_session_create(run->model, session, &run->session, err);
-    cn_profiler_phase_end(run->profiler);
+    const struct cn_watched_load load = {
+        .profiler = run->profiler,
+        .idle_s = a->idle,
+        .path = a->no_model ? NULL : a->model,
+        .model = {.tiers = a->tiers, .vocab_only = a->print_prompt},
+        .session = a->print_prompt ? NULL : session,
+    };
+    enum cn_status status = cn_watched_load(&load, &run->model, &run->session, err);
+    /* A failure is one line. */
+    if (status == CN_OK && run->model)
+        cn_warn_of_model(a->model, run->model, a->ctx);
     if (status == CN_OK && !a->print_prompt)
         status = cn_sampler_create(run->model, sampler, &run->sampler, err);
     return status;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/model/override.h"
 
+#include "engine/model/model.h"
+
 bool cn_model_override(struct cn_model *m, const char *name, const struct cn_format *format,
                        const void *data)
 {

@@ -6,7 +6,9 @@
 #ifndef CN_OVERRIDE_H
 #define CN_OVERRIDE_H
 
-#include "engine/model/model.h"
+#include "engine/carnot.h"
+
+struct cn_format;
 
 /* From now on tensor `name`, a matrix that `model` uses, has the format and the data (all its rows,
  * all its matrices; the caller keeps them alive while they are in use). A tied output changes with

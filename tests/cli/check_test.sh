@@ -44,6 +44,9 @@ include engine/text/chat.c bench/page/page.h
 include engine/text/chat.c cli/cli.h
 include profiler/new.c quant/quant.h
 include bench/page/page.c cli/cli.h
+include bench/model/explain.c engine/run/session.h
+include bench/model/explain.c engine/gguf/gguf.h
+include bench/quality/scoring.h engine/model/model.h
 include base/error.c engine/carnot.h
 include cli/main.c engine/gguf/gguf.h
 include cli/main.c quant/gemm.h
@@ -54,7 +57,9 @@ broken includes 'quant/formats.c: includes "engine/carnot.h"' 'engine/text/chat.
     'engine/text/chat.c: includes "cli/cli.h"' 'profiler/new.c: includes "quant/quant.h"' \
     'bench/page/page.c: includes "cli/cli.h"' 'base/error.c: includes "engine/carnot.h"' 'cli/main.c: includes "engine/gguf/gguf.h"' \
     'cli/main.c: includes "quant/gemm.h"' 'cli/main.c: "cli.h" is not a path from the root' \
-    'base/error.c: includes <sqlite3.h>' 'profiler/new.c: includes <cblas.h>'
+    'base/error.c: includes <sqlite3.h>' 'profiler/new.c: includes <cblas.h>' \
+    'bench/model/explain.c: includes "engine/run/session.h"' 'bench/quality/scoring.h: includes "engine/model/model.h"'
+! grep -q 'explain.c: includes "engine/gguf/gguf.h"' "$scratch/out" || fail "bench/ may include gguf.h"
 
 echo 'int  cn_ugly( void );' >>base/error.h
 broken format 'base/error.h:'

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "bench/model/explain.h"
 
-#include "bench/model/model_work.h"
+#include "engine/run/op_work.h"
 #include "tests/arch_fixture.h"
 
 #include <math.h>

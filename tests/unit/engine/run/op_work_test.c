@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "bench/model/model_work.h"
+#include "engine/run/op_work.h"
 
 #include "engine/run/session.h"
 #include "tests/arch_fixture.h"
