@@ -135,10 +135,10 @@ static void summarise(const struct cn_run *run, const struct cn_generation *g)
     struct cn_energy prefill, decode;
     cn_profiler_total(run->profiler, 0, "prefill", 0, SIZE_MAX, &prefill);
     cn_profiler_total(run->profiler, 0, "decode", 0, SIZE_MAX, &decode);
-    cn_run_print_energy(stderr, "prefill", &prefill, g->n_prompt);
+    cn_run_say_energy("prefill", &prefill, g->n_prompt);
     if (decoded) {
         cn_say(", ");
-        cn_run_print_energy(stderr, "decode", &decode, decoded);
+        cn_run_say_energy("decode", &decode, decoded);
     }
     const struct cn_meter_info *meter = cn_profiler_channel(run->profiler, 0);
     if (meter->ok)
@@ -230,6 +230,7 @@ static int generate(struct arguments *a, struct cn_run *run)
             cn_generate(run->session, run->model, run->sampler, prompt, (int32_t)n, &o, &g, &err);
         fputc('\n', stdout);
         fflush(stdout);
+        cn_result_lost(); /* while errno still says why */
         cn_idle_phase(run->profiler, a->idle, 1);
         if (run->chat && !cn_run_keep_answer(run, &g))
             cn_warn("no memory for what the answer took");

@@ -36,7 +36,6 @@ bool cn_run_keep_answer(struct cn_run *run, const struct cn_generation *g);
 /* The answers as lines of a trace, after the profiler was stopped. */
 void cn_run_print_answers(const struct cn_run *run, FILE *out);
 /* Prints "WHAT 0.1 J/token ±0.01 (net 0.09)" or why not, without a newline. */
-void cn_run_print_energy(FILE *out, const char *what, const struct cn_energy *energy,
-                         int64_t n_tokens);
+void cn_run_say_energy(const char *what, const struct cn_energy *energy, int64_t n_tokens);
 
 #endif

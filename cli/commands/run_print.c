@@ -23,19 +23,19 @@ bool cn_run_print(void *user, int32_t token, const char *text, size_t n)
     return cn_interrupted() || cn_result_lost();
 }
 
-void cn_run_print_energy(FILE *out, const char *what, const struct cn_energy *e, int64_t n_tokens)
+void cn_run_say_energy(const char *what, const struct cn_energy *e, int64_t n_tokens)
 {
     if (e->status == CN_ENERGY_MEASURED || e->status == CN_ENERGY_MODELLED) {
         double per = 1 / (double)n_tokens;
-        fprintf(out, "%s %.4g J/token", what, e->joules * per);
+        cn_say("%s %.4g J/token", what, e->joules * per);
         if (isfinite(e->uncertainty)) /* a model's is not known */
-            fprintf(out, " ±%.2g", e->uncertainty * per);
+            cn_say(" ±%.2g", e->uncertainty * per);
         if (isfinite(e->joules_net))
-            fprintf(out, " (net %.4g)", e->joules_net * per);
+            cn_say(" (net %.4g)", e->joules_net * per);
         if (e->status == CN_ENERGY_MODELLED)
-            fprintf(out, " modelled");
+            cn_say(" modelled");
     } else {
-        fprintf(out, "%s %s", what, cn_energy_status_name(e->status));
+        cn_say("%s %s", what, cn_energy_status_name(e->status));
     }
 }
 

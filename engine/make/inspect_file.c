@@ -224,8 +224,14 @@ enum cn_status cn_inspect_open(const char *path, struct cn_inspect **inspect, st
                                      : cn_fail(err, CN_ERR_MEMORY, "%s: out of memory", path);
     if (status == CN_OK) {
         gather(in);
-        if (strcmp(in->info.kind, "model") == 0 && in->gguf.n_tensors > 0 &&
-            try_open(in, &in->cannot_run) != CN_OK)
+        if (strcmp(in->info.kind, "model") == 0 && in->gguf.n_tensors > 0)
+            status = try_open(in, &in->cannot_run);
+        if (status == CN_ERR_IO || status == CN_ERR_MEMORY) { /* no fault of the file */
+            cn_fail(err, status, "%s", in->cannot_run.text);
+            cn_inspect_close(in);
+            return status;
+        }
+        if (status != CN_OK)
             in->info.cannot_run = in->cannot_run.text;
     } else if (status == CN_ERR_MEMORY || !open_dat(in)) {
         free(in->path);

@@ -34,13 +34,13 @@ seconds() {
 # ---- a set of files in place of another ---------------------------------------------------------------
 
 names="p-00001-of-00003.gguf p-00002-of-00003.gguf p-00003-of-00003.gguf"
-expect 0 "$CARNOT" quantize "$split" p Q8_0 --keep-split -t 1
+expect 0 "$CARNOT" quantize "$split" p Q8_0 --keep-split --force -t 1
 mkdir new old && mv p-* new/
 for name in $names; do
     echo "old $name" >"old/$name"
 done
 cp old/* .
-whole=$(seconds "$CARNOT" quantize "$split" p Q8_0 --keep-split -t 1)
+whole=$(seconds "$CARNOT" quantize "$split" p Q8_0 --keep-split --force -t 1)
 kill=0 kills=0 between=0
 look_at_set() {
     n_old=0 n_new=0
@@ -68,7 +68,7 @@ look_at_set() {
 while [ $kills -lt "$KILLS" ] && [ $kill -lt $((20 * KILLS)) ]; do
     kill=$((kill + 1))
     rm -f p-* && cp old/* .
-    killed "$whole" "$CARNOT" quantize "$split" p Q8_0 --keep-split -t 1
+    killed "$whole" "$CARNOT" quantize "$split" p Q8_0 --keep-split --force -t 1
     look_at_set
 done
 [ $kills = "$KILLS" ] || fail "killed only $kills times in $kill calls"
