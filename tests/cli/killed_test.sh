@@ -81,7 +81,7 @@ if command -v strace >/dev/null && strace -qq -o /dev/null true 2>/dev/null; the
             rm -f p-* && cp old/* .
             ran="killed at $call $n" code=0
             strace -f -qq -o /dev/null -e trace=$call -e inject=$call:signal=KILL:when=$n "$CARNOT" quantize "$split" p Q8_0 \
-                --keep-split -t 1 >/dev/null 2>&1 || code=$?
+                --keep-split --force -t 1 >/dev/null 2>&1 || code=$?
             look_at_set
         done
     done

@@ -2,8 +2,8 @@
  *
  * A model with one matrix changed in memory is the model of a file in which that matrix is so.
  */
-#include "engine/model/override.h"
 #include "engine/model/model.h"
+#include "engine/model/override.h"
 
 #include "engine/tools.h"
 #include "tests/arch_fixture.h"
