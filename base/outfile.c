@@ -259,8 +259,7 @@ enum cn_status cn_outfile_finish_new(struct cn_outfile *file, struct cn_error *e
     return status;
 }
 
-/* ---- several files at once --------------------------------------------------------------------
- */
+/* ---- several files at once ------------------------------------------------------------------- */
 
 /* One of a set while it gets its name. */
 struct change {
@@ -404,8 +403,7 @@ enum cn_status cn_outfile_probe(const char *path, struct cn_error *err)
     return CN_OK;
 }
 
-/* ---- files that are not to be written over -----------------------------------------------------
- */
+/* ---- files that are not to be written over --------------------------------------------------- */
 
 bool cn_same_file(const char *a, const char *b)
 {

@@ -41,8 +41,7 @@ struct cn_table {
     bool out_of_memory;
 };
 
-/* ---- filling -----------------------------------------------------------------------------------
- */
+/* ---- filling --------------------------------------------------------------------------------- */
 
 bool cn_table_format_parse(const char *name, enum cn_table_format *format)
 {
@@ -185,8 +184,7 @@ int64_t cn_table_n_rows(const struct cn_table *t)
     return (int64_t)t->n_rows;
 }
 
-/* ---- values as text ----------------------------------------------------------------------------
- */
+/* ---- values as text -------------------------------------------------------------------------- */
 
 static const struct cell *cell_at(const struct cn_table *t, size_t r, size_t c)
 {
@@ -233,8 +231,7 @@ static bool is_number(const struct cell *cell)
     return cell->kind == KIND_F64 || cell->kind == KIND_I64;
 }
 
-/* ---- UTF-8 -------------------------------------------------------------------------------------
- */
+/* ---- UTF-8 ----------------------------------------------------------------------------------- */
 
 /* Decodes the character at s (not at the end) and returns its length in bytes. A byte that starts
  * no valid sequence (overlong, surrogate, above U+10FFFF, cut short) is U+FFFD of length 1. */
@@ -297,8 +294,7 @@ static int char_width(uint32_t c)
     return 1;
 }
 
-/* ---- Markdown ----------------------------------------------------------------------------------
- */
+/* ---- Markdown -------------------------------------------------------------------------------- */
 
 /* Prints a cell's text so that it stays in its cell (to == NULL: only measures). Returns its width.
  */
@@ -418,8 +414,7 @@ static bool print_md(const struct cn_table *t, FILE *out)
     return true;
 }
 
-/* ---- csv ---------------------------------------------------------------------------------------
- */
+/* ---- csv ------------------------------------------------------------------------------------- */
 
 /* RFC 4180's quoting; lines end as they do on this system. A null is an empty field, an empty
  * string is "". */
@@ -454,8 +449,7 @@ static void print_csv(const struct cn_table *t, FILE *out)
     }
 }
 
-/* ---- json --------------------------------------------------------------------------------------
- */
+/* ---- json ------------------------------------------------------------------------------------ */
 
 static void json_string(const char *text, FILE *out)
 {
@@ -524,8 +518,7 @@ static void print_json(const struct cn_table *t, bool lines, FILE *out)
         fputs(t->n_rows ? "\n]\n" : "]\n", out);
 }
 
-/* ---- sql ---------------------------------------------------------------------------------------
- */
+/* ---- sql ------------------------------------------------------------------------------------- */
 
 static void sql_quoted(const char *text, char quote, FILE *out)
 {
@@ -596,8 +589,7 @@ static void print_sql(const struct cn_table *t, FILE *out)
     }
 }
 
-/* ---- html --------------------------------------------------------------------------------------
- */
+/* ---- html ------------------------------------------------------------------------------------ */
 
 /* A <table> of the columns that have a title. */
 static void print_html(const struct cn_table *t, FILE *out)

@@ -12,8 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- misspellings ------------------------------------------------------------------------------
- */
+/* ---- misspellings ---------------------------------------------------------------------------- */
 
 enum { LONGEST_NAME = 40 }; /* longer words get no suggestion */
 
@@ -70,8 +69,7 @@ const char *cn_nearest(const char *given, const char *const *candidates, size_t 
     return nearest;
 }
 
-/* ---- values ------------------------------------------------------------------------------------
- */
+/* ---- values ---------------------------------------------------------------------------------- */
 
 /* Whole numbers up to here are doubles; a bound beyond is that of int64_t. */
 static const double LARGEST_INT = 9e15;
@@ -172,8 +170,7 @@ static int set_value(const struct cn_option *o, const char *given, const char *t
     return -1;
 }
 
-/* ---- help --------------------------------------------------------------------------------------
- */
+/* ---- help ------------------------------------------------------------------------------------ */
 
 enum { LINE_WIDTH = 80, HELP_INDENT = 28 };
 
@@ -224,8 +221,7 @@ static void print_help(const struct cn_usage *usage, const struct cn_option *opt
     print_option("--help", NULL, NULL, "print this and exit");
 }
 
-/* ---- parsing -----------------------------------------------------------------------------------
- */
+/* ---- parsing --------------------------------------------------------------------------------- */
 
 /* The option spelt text[0..n). */
 static const struct cn_option *find(const struct cn_option *options, size_t n_options,

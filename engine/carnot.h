@@ -23,8 +23,7 @@
 extern "C" {
 #endif
 
-/* ---- model ------------------------------------------------------------------------------------
- */
+/* ---- model ----------------------------------------------------------------------------------- */
 
 struct cn_model;
 
@@ -58,8 +57,7 @@ CN_API enum cn_status cn_model_open(const char *path, const struct cn_model_opti
 CN_API void cn_model_close(struct cn_model *model);
 CN_API const struct cn_model_info *cn_model_get_info(const struct cn_model *model);
 
-/* ---- text <-> tokens ----------------------------------------------------------------------------
- */
+/* ---- text <-> tokens ------------------------------------------------------------------------- */
 
 enum {
     CN_TOKENIZE_BOS = 1,     /* add BOS/EOS as the model's file asks */
@@ -81,8 +79,7 @@ CN_API const char *cn_token_bytes(const struct cn_model *model, int32_t token, b
 /* Whether the token ends a generation (EOS, EOT and their like). */
 CN_API bool cn_token_is_end(const struct cn_model *model, int32_t token);
 
-/* ---- session ------------------------------------------------------------------------------------
- */
+/* ---- session --------------------------------------------------------------------------------- */
 
 struct cn_session;
 
@@ -167,8 +164,7 @@ CN_API enum cn_status cn_session_rewind(struct cn_session *session, int32_t posi
 CN_API size_t cn_session_kv_bytes(const struct cn_session *session);
 CN_API void cn_session_work(const struct cn_session *session, struct cn_work *work);
 
-/* ---- sampling -----------------------------------------------------------------------------------
- */
+/* ---- sampling -------------------------------------------------------------------------------- */
 
 struct cn_logit_bias {
     int32_t token;
@@ -201,8 +197,7 @@ CN_API int32_t cn_sampler_sample(struct cn_sampler *sampler, const float *logits
  * are ignored. */
 CN_API void cn_sampler_accept(struct cn_sampler *sampler, int32_t token);
 
-/* ---- whole texts and chats ----------------------------------------------------------------------
- */
+/* ---- whole texts and chats ------------------------------------------------------------------- */
 
 /* The text of tokens[n]: their bytes joined (control tokens only if `special`), less the one space
  * that tokenising puts in front of a text for some models. *text is malloc'ed with a NUL behind its

@@ -11,21 +11,18 @@
 #include "base/outfile.h"
 #include "engine/carnot.h"
 
-/* ---- files that are not to be written over ----------------------------------------------------
- */
+/* ---- files that are not to be written over --------------------------------------------------- */
 
 /* Refuses (CN_ERR_ARGUMENT) an `out` that is the file `in`, or a part of the split model that `in`
  * is the first file of. Either may be NULL or absent. */
 CN_API enum cn_status cn_outfile_spare(const char *out, const char *in, struct cn_error *err);
 
-/* ---- numbers ------------------------------------------------------------------------------------
- */
+/* ---- numbers --------------------------------------------------------------------------------- */
 
 /* Whether none of x[n] is an infinity or not a number. */
 CN_API bool cn_all_finite(const float *x, int64_t n);
 
-/* ---- quantize -----------------------------------------------------------------------------------
- */
+/* ---- quantize -------------------------------------------------------------------------------- */
 
 /* One tensor of the plan. Strings and arrays live as long as the call they are given in. */
 struct cn_quantize_tensor {
@@ -106,8 +103,7 @@ CN_API enum cn_status cn_quantize_file(const char *in, const char *out,
                                        const struct cn_quantize_options *options,
                                        struct cn_file_result *result, struct cn_error *err);
 
-/* ---- imatrix ------------------------------------------------------------------------------------
- */
+/* ---- imatrix --------------------------------------------------------------------------------- */
 
 struct cn_imatrix_options {
     const char *out;       /* file to write */
@@ -148,8 +144,7 @@ CN_API enum cn_status cn_imatrix_make(const struct cn_model *model, const int32_
                                       const struct cn_imatrix_options *options,
                                       struct cn_imatrix_result *result, struct cn_error *err);
 
-/* ---- synth --------------------------------------------------------------------------------------
- */
+/* ---- synth ----------------------------------------------------------------------------------- */
 
 struct cn_synth_options {
     const char *shape; /* "llama-3.2-1b" */

@@ -222,8 +222,7 @@ void cn_profiler_total(const struct cn_profiler *p, size_t channel, const char *
     *energy = e;
 }
 
-/* ---- the idle baseline -------------------------------------------------------------------------
- */
+/* ---- the idle baseline ----------------------------------------------------------------------- */
 
 bool cn_attribute_baseline(const struct cn_profiler *p, struct cn_watch *w)
 {

@@ -34,8 +34,7 @@ double cn_energy_model_joules(const struct cn_energy_model *m, const struct cn_m
     return joules;
 }
 
-/* ---- writing -----------------------------------------------------------------------------------
- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 static void number(FILE *f, const char *key, double value)
 {
@@ -102,8 +101,7 @@ int cn_energy_model_save(const struct cn_energy_model *m, const char *path,
     return cn_outfile_finish(file, &why) == CN_OK ? 0 : fail(err, "%s", why.text);
 }
 
-/* ---- reading -----------------------------------------------------------------------------------
- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 struct line {
     bool is_model, is_time;

@@ -43,8 +43,7 @@ static void note(struct cn_profiler *p, const char *text)
     snprintf(p->note + used, sizeof p->note - used, "%s%s", used ? "; " : "", text);
 }
 
-/* ---- life --------------------------------------------------------------------------------------
- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 static void close_watch(struct cn_watch *w)
 {
@@ -266,8 +265,7 @@ int cn_profiler_start(struct cn_profiler *p, struct cn_profiler_error *err)
     return 0;
 }
 
-/* ---- edges
- * --------------------------------------------------------------------------------------- */
+/* ---- edges ----------------------------------------------------------------------------------- */
 
 static bool per_token(const char *kind)
 {
@@ -355,8 +353,7 @@ void cn_profiler_work(struct cn_profiler *p, int64_t bytes, int64_t int8_ops, in
     p->work.unpacked += unpacked;
 }
 
-/* ---- the end
- * -------------------------------------------------------------------------------------- */
+/* ---- the end --------------------------------------------------------------------------------- */
 
 static int collect(struct cn_profiler *p, struct cn_watch *w, struct cn_profiler_error *err)
 {
@@ -422,8 +419,7 @@ int cn_profiler_stop(struct cn_profiler *p, struct cn_profiler_error *err)
     return result;
 }
 
-/* ---- answers
- * --------------------------------------------------------------------------------------- */
+/* ---- answers --------------------------------------------------------------------------------- */
 
 size_t cn_profiler_n_channels(const struct cn_profiler *p)
 {

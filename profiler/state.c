@@ -54,8 +54,7 @@ static size_t list(const char *root, const char *dir, char ***names)
     return n;
 }
 
-/* ---- frequency and throttling -----------------------------------------------------------------
- */
+/* ---- frequency and throttling ---------------------------------------------------------------- */
 
 struct mean {
     double sum, n;
@@ -130,8 +129,7 @@ static void read_cpus(const char *root, struct cn_system_state *s)
         s->throttle_flags = (int)(strtoul(text, NULL, 16) & 0xf);
 }
 
-/* ---- temperature ------------------------------------------------------------------------------
- */
+/* ---- temperature ----------------------------------------------------------------------------- */
 
 static bool names_cpu(const char *type)
 {
@@ -178,8 +176,7 @@ static void read_temperature(const char *root, struct cn_system_state *s)
     cn_sysfs_list_free(names, n);
 }
 
-/* ---- supply, screen, load ---------------------------------------------------------------------
- */
+/* ---- supply, screen, load -------------------------------------------------------------------- */
 
 static void read_supply(const char *root, struct cn_system_state *s)
 {
@@ -253,8 +250,7 @@ void cn_state_read(const char *root, struct cn_system_state *state)
     *state = s;
 }
 
-/* ---- judging ----------------------------------------------------------------------------------
- */
+/* ---- judging --------------------------------------------------------------------------------- */
 
 __attribute__((format(printf, 3, 4))) static void say(char *text, size_t n_bytes,
                                                       const char *format, ...)

@@ -29,8 +29,7 @@ __attribute__((format(printf, 2, 3))) static int fail(struct cn_profiler_error *
     return -1;
 }
 
-/* ---- writing
- * ------------------------------------------------------------------------------------- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 static void number(FILE *f, const char *key, double value)
 {
@@ -151,8 +150,7 @@ int cn_profiler_write_samples(const struct cn_profiler *p, size_t channel, const
     return finish(file, err);
 }
 
-/* ---- reading
- * ------------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 enum { LINE_BYTES = 65536 };
 
@@ -269,8 +267,7 @@ static int read_trace(struct cn_profiler *p, const char *path, struct cn_profile
     return result;
 }
 
-/* ---- joining
- * --------------------------------------------------------------------------------------- */
+/* ---- joining --------------------------------------------------------------------------------- */
 
 /* Finds how far the samples' clock is off, and shifts them. */
 static int search(const struct cn_profiler *p, struct cn_samples *samples, const char *path,

@@ -90,8 +90,7 @@ int cn_sampler_start(struct cn_sampler *s, struct cn_watch *watches, size_t n, d
 /* Ends it; nothing if it does not run. */
 void cn_sampler_stop(struct cn_sampler *s);
 
-/* ---- attribution.c: after the series are settled ------------------------------------------------
- */
+/* ---- attribution.c: after the series are settled --------------------------------------------- */
 
 /* Finds w->idle. False if memory is short. */
 bool cn_attribute_baseline(const struct cn_profiler *p, struct cn_watch *w);

@@ -80,8 +80,7 @@ static double core_watts(const struct process *p)
     return powers[0].watts;
 }
 
-/* ---- which processes ----------------------------------------------------------------------------
- */
+/* ---- which processes ------------------------------------------------------------------------- */
 
 /* Of one that has ended there are none any more: the last ones stay. */
 static void read_command(struct process *p)
@@ -149,8 +148,7 @@ static void look_for_new(void)
     now = !now;
 }
 
-/* ---- what they take -----------------------------------------------------------------------------
- */
+/* ---- what they take -------------------------------------------------------------------------- */
 
 static void forget(int i)
 {
@@ -212,8 +210,7 @@ static int simulate(pid_t command, double rest_w, int counter)
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-/* ---- its tree -----------------------------------------------------------------------------------
- */
+/* ---- its tree -------------------------------------------------------------------------------- */
 
 static int put_file(const char *root, const char *name, const char *text)
 {

@@ -235,8 +235,7 @@ static float max_without_last(int64_t n, const float *x)
     return good.ops.vec.max(n > 1 ? n - 1 : n, x);
 }
 
-/* ---- the list ---------------------------------------------------------------------------------
- */
+/* ---- the list -------------------------------------------------------------------------------- */
 
 static const struct {
     const char *what;

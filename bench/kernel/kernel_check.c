@@ -39,8 +39,7 @@ int cn_kernel_sets(const struct cn_format *format, uint32_t tiers, struct cn_ker
     return n;
 }
 
-/* ---- expected products ------------------------------------------------------------------------
- */
+/* ---- expected products ----------------------------------------------------------------------- */
 
 double cn_product_bound(const struct cn_format *format, int64_t n_cols, double magnitude)
 {
@@ -163,8 +162,7 @@ static void act_values(struct cn_checker *c, enum cn_act_kind kind, int64_t n, c
         a[i] = (double)d[i / 32] * q[i];
 }
 
-/* ---- gemv -------------------------------------------------------------------------------------
- */
+/* ---- gemv ------------------------------------------------------------------------------------ */
 
 /* Columns to try, in blocks, for blocks of 1, 32 and 256. 0 ends. */
 static const int *column_counts(const struct cn_format *f)
@@ -280,8 +278,7 @@ static void check_gemv(struct cn_checker *c, const struct cn_format *f, const st
     gemv_case(c, f, k, 0, n_cols, 0, CN_PATTERN_NOISE, CN_ACTS_NORMAL, CN_PLACE_END, result);
 }
 
-/* ---- unpack and dequantize --------------------------------------------------------------------
- */
+/* ---- unpack and dequantize ------------------------------------------------------------------- */
 
 struct unpack_call {
     const struct cn_kernels *k;
@@ -417,8 +414,7 @@ static void check_unpack(struct cn_checker *c, const struct cn_format *f,
                         return;
 }
 
-/* ---- gemm -------------------------------------------------------------------------------------
- */
+/* ---- gemm ------------------------------------------------------------------------------------ */
 
 static void call_gemm(void *arg)
 {

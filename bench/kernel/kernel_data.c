@@ -11,8 +11,7 @@ static void random_bytes(struct cn_rng *rng, uint8_t *p, size_t n)
         p[i] = (uint8_t)(cn_rng_next(rng) >> 56);
 }
 
-/* ---- blocks -----------------------------------------------------------------------------------
- */
+/* ---- blocks ---------------------------------------------------------------------------------- */
 
 enum { MAX_ELEMS = 256, MAX_BYTES = 4 * MAX_ELEMS, MAX_FIELDS = 16, TRIES = 4096 };
 
@@ -254,8 +253,7 @@ const char *cn_pattern_name(enum cn_pattern pattern)
     return names[pattern];
 }
 
-/* ---- activations ------------------------------------------------------------------------------
- */
+/* ---- activations ----------------------------------------------------------------------------- */
 
 const char *cn_act_pattern_name(enum cn_act_pattern pattern)
 {

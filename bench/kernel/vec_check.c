@@ -67,8 +67,7 @@ static void compare(struct vec_case *v, int64_t i, float got, double expected, d
                       (long long)i, (double)got, expected, bound);
 }
 
-/* ---- quantize_q8 ------------------------------------------------------------------------------
- */
+/* ---- quantize_q8 ----------------------------------------------------------------------------- */
 
 static void call_quantize(void *arg)
 {
@@ -142,8 +141,7 @@ static void check_quantize(struct vec_case *v)
         }
 }
 
-/* ---- dot, axpy and their halves ---------------------------------------------------------------
- */
+/* ---- dot, axpy and their halves -------------------------------------------------------------- */
 
 /* Numbers of very different size, some zero; one NaN in some of the cases. */
 static void fill_floats(struct vec_case *v, float *x, int64_t n, bool with_nan)
@@ -342,8 +340,7 @@ static void check_to_f16(struct vec_case *v)
     }
 }
 
-/* ---- norm and activation functions ------------------------------------------------------------
- */
+/* ---- norm and activation functions ----------------------------------------------------------- */
 
 /* The input of an elementwise slot that may write over it: y is a copy when the case says so. */
 static void prepare_in_place(struct vec_case *v)
@@ -575,8 +572,7 @@ static void check_softmax_tile(struct vec_case *v)
     }
 }
 
-/* ---- the slots --------------------------------------------------------------------------------
- */
+/* ---- the slots ------------------------------------------------------------------------------- */
 
 /* In the order of struct cn_vec. */
 static const struct {

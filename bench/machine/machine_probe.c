@@ -16,8 +16,7 @@
 
 enum { MIB = 1024 * 1024, MAX_CPUS = 4096 };
 
-/* ---- what it is -------------------------------------------------------------------------------
- */
+/* ---- what it is ------------------------------------------------------------------------------ */
 
 /* First line of a file, without blanks at its end; false if it cannot be read. */
 static bool read_line(const char *path, char *line, size_t n)
@@ -184,8 +183,7 @@ void cn_machine_describe(struct cn_machine_info *info)
         info->governor[0] = 0;
 }
 
-/* ---- what it can do ---------------------------------------------------------------------------
- */
+/* ---- what it can do -------------------------------------------------------------------------- */
 
 /* Bytes read in one step: small beside the buffer, large beside the cost of asking for the time. */
 enum { STEP_BYTES = MIB };

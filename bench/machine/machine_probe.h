@@ -16,8 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* ---- what it is -------------------------------------------------------------------------------
- */
+/* ---- what it is ------------------------------------------------------------------------------ */
 
 /* Unknown numbers are 0, unknown texts "". */
 struct cn_machine_info {
@@ -33,8 +32,7 @@ struct cn_machine_info {
 };
 void cn_machine_describe(struct cn_machine_info *info);
 
-/* ---- what it can do ---------------------------------------------------------------------------
- */
+/* ---- what it can do -------------------------------------------------------------------------- */
 
 /* NaN where a tier has no way to measure it. */
 struct cn_machine_rates {

@@ -14,8 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* ---- time -------------------------------------------------------------------------------------
- */
+/* ---- time ------------------------------------------------------------------------------------ */
 
 /* A counter of the calling thread's core cycles in user space; -1 if there is none (virtual
  * machines, perf_event_paranoid). */
@@ -88,8 +87,7 @@ struct cn_rate cn_rate_measure(struct cn_pool *pool, int n_threads, cn_step_fn *
     return sum;
 }
 
-/* ---- memory -----------------------------------------------------------------------------------
- */
+/* ---- memory ---------------------------------------------------------------------------------- */
 
 enum { HUGE_PAGE = 2 * 1024 * 1024 };
 

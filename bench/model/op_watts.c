@@ -201,8 +201,7 @@ void cn_op_mix_free(struct cn_op_mix *m)
     free(m);
 }
 
-/* ---- solving ----------------------------------------------------------------------------------
- */
+/* ---- solving --------------------------------------------------------------------------------- */
 
 /* Column of a part: op kinds with a mix of their own, then the rest. */
 static int column(const struct cn_op_mix *m, int part)

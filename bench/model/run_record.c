@@ -52,8 +52,7 @@ void cn_run_record_token(struct cn_run_record *r, int32_t token, const char *tex
         fprintf(r->ids_out, ftell(r->ids_out) > 0 ? " %d" : "%d", token);
 }
 
-/* ---- phases -----------------------------------------------------------------------------------
- */
+/* ---- phases ---------------------------------------------------------------------------------- */
 
 static const char *const kinds[] = { "load", "prefill", "decode", "sample", NULL };
 
@@ -108,8 +107,7 @@ static char *phases_json(const struct cn_profiler *p)
     return NULL;
 }
 
-/* ---- the row: filled twice, first making the columns, then setting their cells ------------------
- */
+/* ---- the row: filled twice, first making the columns, then setting their cells --------------- */
 
 struct row {
     struct cn_table *table;

@@ -214,8 +214,7 @@ void cn_tune_free(struct cn_tune *t)
     free(t);
 }
 
-/* ---- choosing ---------------------------------------------------------------------------------
- */
+/* ---- choosing -------------------------------------------------------------------------------- */
 
 static double goal_cost(enum cn_tune_goal goal, double seconds, double joules)
 {

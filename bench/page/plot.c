@@ -184,8 +184,7 @@ int cn_plot_count(const struct cn_plot *p)
     return n;
 }
 
-/* ---- the script --------------------------------------------------------------------------------
- */
+/* ---- the script ------------------------------------------------------------------------------ */
 
 /* The values that an axis has to show. Those of a logarithmic axis are kept as logarithms. */
 struct range {
@@ -505,9 +504,7 @@ static void put_script(const struct cn_plot *p, const char *id, const char *svg_
     put_series(p, &y, f);
 }
 
-/* ---- what gnuplot drew
- * ---------------------------------------------------------------------------
- */
+/* ---- what gnuplot drew ----------------------------------------------------------------------- */
 
 /* If the text at *at starts with `from`, writes `to` in its place. */
 static bool replace(const char **at, const char *from, const char *to, FILE *out)

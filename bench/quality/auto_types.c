@@ -84,8 +84,7 @@ static struct cn_quantize_options plain_options(const struct cn_auto_options *o)
     };
 }
 
-/* ---- matrices and their types -------------------------------------------------------------------
- */
+/* ---- matrices and their types ---------------------------------------------------------------- */
 
 static const struct cn_imatrix_entry *importance_of(const struct cn_auto_job *j,
                                                     const struct cn_auto_matrix *m)
@@ -125,8 +124,7 @@ static enum cn_status find_matrices(struct cn_auto_job *j, const struct listing 
     return CN_OK;
 }
 
-/* ---- budget -------------------------------------------------------------------------------------
- */
+/* ---- budget ---------------------------------------------------------------------------------- */
 
 static uint64_t padded(uint64_t bytes, uint64_t alignment)
 {
@@ -257,8 +255,7 @@ static enum cn_status choose(struct cn_auto_job *j, struct cn_auto_plan *plan, u
     return status;
 }
 
-/* ---- plan ---------------------------------------------------------------------------------------
- */
+/* ---- plan ------------------------------------------------------------------------------------ */
 
 static enum cn_status fill_plan(const struct cn_auto_job *j, struct cn_auto_plan *plan)
 {

@@ -97,8 +97,7 @@ static enum cn_status add_task(struct reader *r, struct cn_score_task task)
     return CN_OK;
 }
 
-/* ---- HellaSwag --------------------------------------------------------------------------------
- */
+/* ---- HellaSwag ------------------------------------------------------------------------------- */
 
 static enum cn_status read_hellaswag(struct reader *r, struct cn_score_text context)
 {
@@ -121,8 +120,7 @@ static enum cn_status read_hellaswag(struct reader *r, struct cn_score_text cont
     return add_task(r, task);
 }
 
-/* ---- JSONL ------------------------------------------------------------------------------------
- */
+/* ---- JSONL ----------------------------------------------------------------------------------- */
 
 static enum cn_status need(const struct reader *r, const struct cn_json_value *object,
                            const char *key, enum cn_json_type type,
@@ -188,8 +186,7 @@ static enum cn_status read_json(struct reader *r, struct cn_score_text line)
     return status;
 }
 
-/* ---- all --------------------------------------------------------------------------------------
- */
+/* ---- all ------------------------------------------------------------------------------------- */
 
 static enum cn_status read_all(struct reader *r, size_t max_tasks)
 {

@@ -47,8 +47,7 @@ void cn_wilson(int64_t n_right, int64_t n, double *lo, double *hi)
     *hi = n_right == n ? 1 : centre + half;
 }
 
-/* ---- tokens -----------------------------------------------------------------------------------
- */
+/* ---- tokens ---------------------------------------------------------------------------------- */
 
 /* prefix, prompt, and for an ending a space and it. */
 static enum cn_status tokenise(struct run *r, const struct cn_score_task *task,
@@ -113,8 +112,7 @@ static int32_t common(const int32_t *a, int32_t n_a, const int32_t *b, int32_t n
     return n;
 }
 
-/* ---- likelihoods ------------------------------------------------------------------------------
- */
+/* ---- likelihoods ----------------------------------------------------------------------------- */
 
 /* Appends tokens[n] to the session. */
 static enum cn_status append(struct run *r, const int32_t *tokens, int32_t n, enum cn_want want)
@@ -220,8 +218,7 @@ static enum cn_status choose(struct run *r, const struct cn_score_task *task,
     return CN_OK;
 }
 
-/* ---- generated answers ------------------------------------------------------------------------
- */
+/* ---- generated answers ----------------------------------------------------------------------- */
 
 static bool add_text(struct run *r, const char *p, size_t n)
 {
@@ -332,8 +329,7 @@ static enum cn_status generate(struct run *r, const struct cn_score_task *task,
     return CN_OK;
 }
 
-/* ---- all --------------------------------------------------------------------------------------
- */
+/* ---- all ------------------------------------------------------------------------------------- */
 
 static enum cn_status run_tasks(struct run *r, const struct cn_score_tasks *tasks,
                                 struct cn_score *s)

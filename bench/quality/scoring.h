@@ -13,8 +13,7 @@ enum cn_score_kind { CN_SCORE_HELLASWAG, CN_SCORE_CHOICE, CN_SCORE_GENERATE, CN_
 /* "hellaswag", "choice", "generate". */
 const char *cn_score_kind_name(enum cn_score_kind kind);
 
-/* ---- tasks ------------------------------------------------------------------------------------
- */
+/* ---- tasks ----------------------------------------------------------------------------------- */
 
 struct cn_score_text {
     const char *p; /* [n], no terminator */
@@ -48,8 +47,7 @@ enum cn_status cn_score_parse(enum cn_score_kind kind, const char *text, size_t 
                               struct cn_error *err);
 void cn_score_tasks_free(struct cn_score_tasks *tasks);
 
-/* ---- scoring ----------------------------------------------------------------------------------
- */
+/* ---- scoring --------------------------------------------------------------------------------- */
 
 /* What became of one task. Lives as long as the call it is given in. */
 struct cn_score_outcome {

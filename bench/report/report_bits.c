@@ -143,9 +143,7 @@ void cn_find_near_linear(struct cn_findings *j)
                   "No model was measured in four quantisations or more.");
 }
 
-/* ---- where quality breaks
- * ------------------------------------------------------------------------
- */
+/* ---- where quality breaks -------------------------------------------------------------------- */
 
 /* y = a + b exp(-c x), the smooth rival of a break, by least squares: a line in exp(-c x) for each
  * of many c. Its residual standard deviation (3 parameters) and R^2; false if out of memory. */

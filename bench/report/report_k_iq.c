@@ -232,8 +232,7 @@ void cn_find_k_against_iq(struct cn_findings *j)
             CN_COMPARE_MIN);
 }
 
-/* ---- format or kernel? --------------------------------------------------------------------------
- */
+/* ---- format or kernel? ----------------------------------------------------------------------- */
 
 /* Lists the settings that differ from `setting` in their tiers only, itself included. Returns
  * how many there are. */

@@ -173,8 +173,7 @@ bool cn_report_has(const struct cn_report *r, struct cn_metric m)
     return false;
 }
 
-/* ---- quality ------------------------------------------------------------------------------------
- */
+/* ---- quality --------------------------------------------------------------------------------- */
 
 static double quality_value(const struct cn_report_quality *q, enum cn_quality_kind kind,
                             double *lo, double *hi)

@@ -62,8 +62,7 @@ static int best_source(const struct cn_report *r)
     return best;
 }
 
-/* ---- comparing the two sides --------------------------------------------------------------------
- */
+/* ---- comparing the two sides ----------------------------------------------------------------- */
 
 static size_t pairs_of(const struct cn_report *r, const struct contrast *x, struct cn_metric m,
                        double *a, double *b)
@@ -96,8 +95,7 @@ static bool compare(const struct cn_report *r, const struct contrast *x, struct 
     return ok;
 }
 
-/* ---- which two ----------------------------------------------------------------------------------
- */
+/* ---- which two ------------------------------------------------------------------------------- */
 
 /* The setting in which a file was measured that decodes it fastest; -1: none. */
 static int fastest_setting(const struct cn_report *r, int file)
@@ -226,8 +224,7 @@ static bool pick_files(const struct cn_report *r, struct cn_metric m, struct con
     return true;
 }
 
-/* ---- the sentences ------------------------------------------------------------------------------
- */
+/* ---- the sentences --------------------------------------------------------------------------- */
 
 static double middle_memory(const struct cn_report *r, int file, int setting)
 {

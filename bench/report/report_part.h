@@ -128,8 +128,7 @@ struct cn_report {
 enum cn_status cn_report_load(struct cn_report *r, struct cn_error *err);
 void cn_report_empty(struct cn_report *r);
 
-/* ---- metrics ------------------------------------------------------------------------------------
- */
+/* ---- metrics --------------------------------------------------------------------------------- */
 
 enum cn_metric_kind {
     CN_METRIC_PREFILL_TPS,
@@ -185,8 +184,7 @@ bool cn_report_has(const struct cn_report *r, struct cn_metric m);
  * times other programs kept cores busy". what[n] is "" if none were. */
 int cn_report_disturbed(const struct cn_report *r, char *what, size_t n);
 
-/* ---- quality ------------------------------------------------------------------------------------
- */
+/* ---- quality --------------------------------------------------------------------------------- */
 
 enum cn_quality_kind { CN_QUALITY_PPL, CN_QUALITY_KLD, CN_QUALITY_ACCURACY };
 

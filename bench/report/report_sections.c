@@ -62,9 +62,7 @@ static const char *plot_title(const struct cn_report *r, int first, const char *
     return buf;
 }
 
-/* ---- what a plot of joules lacks
- * -----------------------------------------------------------------
- */
+/* ---- what a plot of joules lacks ------------------------------------------------------------- */
 
 struct lack {
     struct cn_say text;
@@ -232,9 +230,7 @@ bool cn_report_speed(struct cn_report *r)
     return ok;
 }
 
-/* ---- stacks: what a quantity is made of, one plot per setting
- * ------------------------------------
- */
+/* ---- stacks: what a quantity is made of, one plot per setting -------------------------------- */
 
 static double phase_joules(const struct cn_report *r, int run, int source, int part)
 {
@@ -405,9 +401,7 @@ bool cn_report_memory(struct cn_report *r)
     return ok;
 }
 
-/* ---- energy
- * --------------------------------------------------------------------------------------
- */
+/* ---- energy ---------------------------------------------------------------------------------- */
 
 /* Joules of a source by phase, for every group. */
 static bool energy_table(struct cn_report *r, int source)
@@ -536,9 +530,7 @@ bool cn_report_energy_chapter(struct cn_report *r)
     return ok;
 }
 
-/* ---- quality
- * -------------------------------------------------------------------------------------
- */
+/* ---- quality --------------------------------------------------------------------------------- */
 
 enum against { BITS, SIZE, READ_SIZE };
 

@@ -40,8 +40,7 @@ static enum cn_status no_memory(const struct work *w)
     return cn_fail(w->err, CN_ERR_MEMORY, "out of memory");
 }
 
-/* ---- the sets ----------------------------------------------------------------------------------
- */
+/* ---- the sets -------------------------------------------------------------------------------- */
 
 static enum cn_status add_level(struct work *w, const char *name, size_t n)
 {
@@ -104,8 +103,7 @@ static enum cn_status find_sets(struct work *w)
     return CN_OK;
 }
 
-/* ---- which columns do what ---------------------------------------------------------------------
- */
+/* ---- which columns do what ------------------------------------------------------------------- */
 
 struct overlap {
     size_t n_values;
@@ -243,8 +241,7 @@ static enum cn_status choose_columns(struct work *w)
     return CN_OK;
 }
 
-/* ---- pairs -------------------------------------------------------------------------------------
- */
+/* ---- pairs ----------------------------------------------------------------------------------- */
 
 /* Fills the groups, and row[] if each pair has one row of a set at most; says in *twice where not:
  * two rows, from 1. */
@@ -321,8 +318,7 @@ static enum cn_status pair_rows(struct work *w)
     return w->paired ? describe_pairs(w) : CN_OK;
 }
 
-/* ---- warnings ----------------------------------------------------------------------------------
- */
+/* ---- warnings -------------------------------------------------------------------------------- */
 
 __attribute__((format(printf, 2, 3))) static void warn(struct work *w, const char *format, ...)
 {
@@ -383,8 +379,7 @@ static void check_pairs(struct work *w)
             check_work(w, c);
 }
 
-/* ---- the tests ---------------------------------------------------------------------------------
- */
+/* ---- the tests ------------------------------------------------------------------------------- */
 
 /* The values of one metric of sets a and b in a group; *n_a == *n_b if paired. */
 static void gather(const struct work *w, size_t per, size_t metric, size_t a, size_t b, size_t *n_a,

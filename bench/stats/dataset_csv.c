@@ -111,8 +111,7 @@ static char find_separator(const char *text, const char *end)
     return tabs >= semicolons ? '\t' : ';';
 }
 
-/* ---- decimal commas ----------------------------------------------------------------------------
- */
+/* ---- decimal commas -------------------------------------------------------------------------- */
 
 /* "-10,5", "3", "1,5e3": digits with a comma at most, where a program of another language has a
  * point. NaN for anything else; *comma says whether there was one. */

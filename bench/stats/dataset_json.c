@@ -23,8 +23,7 @@ enum {
 /* The columns have to be known before the rows are there, so that all is visited twice. */
 enum pass { COLUMNS, CELLS };
 
-/* ---- one member of a result --------------------------------------------------------------------
- */
+/* ---- one member of a result ------------------------------------------------------------------ */
 
 static enum cn_status put(struct cn_dataset_build *b, enum pass pass, const char *name, size_t n,
                           const struct cn_json_value *v)
@@ -108,8 +107,7 @@ static enum cn_status put_value(struct cn_dataset_build *b, enum pass pass, cons
     return put(b, pass, name, n, v);
 }
 
-/* ---- repetitions -------------------------------------------------------------------------------
- */
+/* ---- repetitions ----------------------------------------------------------------------------- */
 
 /* Lists whose numbers are one repetition each (hyperfine): a row for each of them. */
 static const char *const series_names[MOST_SERIES] = { "times", "memory_usage_byte" };
@@ -190,8 +188,7 @@ static enum cn_status put_result(struct cn_dataset_build *b, enum pass pass,
     return CN_OK;
 }
 
-/* ---- documents ---------------------------------------------------------------------------------
- */
+/* ---- documents ------------------------------------------------------------------------------- */
 
 static bool is_list_of_objects(const struct cn_json_value *v)
 {

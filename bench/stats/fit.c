@@ -60,8 +60,7 @@ static double improvement(double before, double after, double n_more, double df)
     return cn_f_above(fmax(0, before - after) / n_more * df / after, n_more, df);
 }
 
-/* ---- one line ----------------------------------------------------------------------------------
- */
+/* ---- one line -------------------------------------------------------------------------------- */
 
 /* Residuals e[n] of the line through p[n], whose squares sum to rss: the t-test of a quadratic term
  * is the F-test of what x^2 explains beyond 1 and x. */
@@ -117,8 +116,7 @@ bool cn_line_fit(const double *x, const double *y, size_t n, struct cn_line *lin
     return ok;
 }
 
-/* ---- two lines that meet -----------------------------------------------------------------------
- */
+/* ---- two lines that meet --------------------------------------------------------------------- */
 
 struct bend {
     double at, value, before, after; /* slopes */

@@ -63,8 +63,7 @@ enum cn_status cn_columns_parse(const struct cn_dataset *d, const char *names,
     return CN_OK;
 }
 
-/* ---- groups ------------------------------------------------------------------------------------
- */
+/* ---- groups ---------------------------------------------------------------------------------- */
 
 enum { SEPARATOR = '\x1f' }; /* so that "a b", "c" and "a", "b c" differ */
 

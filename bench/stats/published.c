@@ -46,8 +46,7 @@ static enum cn_status no_memory(const struct work *w)
     return cn_fail(w->err, CN_ERR_MEMORY, "out of memory");
 }
 
-/* ---- numbers as they are written ---------------------------------------------------------------
- */
+/* ---- numbers as they are written ------------------------------------------------------------- */
 
 struct figure {
     double value, half; /* half a unit of the last digit: what rounding may have taken */
@@ -90,8 +89,7 @@ static bool within(struct figure f, double expected)
     return fabs(f.value - expected) <= f.half * (1 + 1e-6) + 1e-9 * fabs(expected);
 }
 
-/* ---- which column is which ---------------------------------------------------------------------
- */
+/* ---- which column is which ------------------------------------------------------------------- */
 
 /* One column by name; a name that is none fails. */
 static enum cn_status find_column(const struct work *w, const struct cn_dataset *d,
@@ -179,8 +177,7 @@ static enum cn_status read_product(struct work *w, const char *text, size_t n)
     }
 }
 
-/* ---- which row is which ------------------------------------------------------------------------
- */
+/* ---- which row is which ---------------------------------------------------------------------- */
 
 /* The name of a group has blanks where its parts meet; a published label may join them otherwise.
  */
@@ -233,8 +230,7 @@ static enum cn_status find_rows(struct work *w, const struct cn_columns *by)
     return CN_OK;
 }
 
-/* ---- the checks --------------------------------------------------------------------------------
- */
+/* ---- the checks ------------------------------------------------------------------------------ */
 
 static enum cn_status add_item(struct work *w, struct cn_published_figure item, bool agree)
 {

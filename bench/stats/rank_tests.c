@@ -12,8 +12,7 @@
  * has no visible error. */
 enum { AUTO_PAIRS = 50, MOST_PAIRS = 500, AUTO_SMALLER = 25, AUTO_BOTH = 50, MOST_BOTH = 200 };
 
-/* ---- ranks -------------------------------------------------------------------------------------
- */
+/* ---- ranks ----------------------------------------------------------------------------------- */
 
 struct ranked {
     double value;
@@ -135,8 +134,7 @@ static bool exact_choice(const double *ranks, size_t n, size_t m, double w,
     return true;
 }
 
-/* ---- two sets ----------------------------------------------------------------------------------
- */
+/* ---- two sets -------------------------------------------------------------------------------- */
 
 static double round_digits(double x, int digits)
 {
@@ -259,8 +257,7 @@ bool cn_mann_whitney(const double *a, size_t n_a, const double *b, size_t n_b,
     return ok;
 }
 
-/* ---- several sets ------------------------------------------------------------------------------
- */
+/* ---- several sets ---------------------------------------------------------------------------- */
 
 bool cn_friedman(const double *x, size_t n_blocks, size_t n_groups, double *mean_ranks,
                  struct cn_friedman *test)

@@ -91,8 +91,7 @@ void cn_summarise(double *x, size_t n, struct cn_summary *s)
         s->sd = sqrt(squares / (double)(n - 1));
 }
 
-/* ---- Shapiro and Wilk --------------------------------------------------------------------------
- */
+/* ---- Shapiro and Wilk ------------------------------------------------------------------------ */
 
 /* c[0] + c[1] x + c[2] x^2 + ... */
 static double polynomial(const double *c, int n, double x)
@@ -186,8 +185,7 @@ bool cn_shapiro(const double *x, size_t n, double *w, double *p)
     return true;
 }
 
-/* ---- Pareto ------------------------------------------------------------------------------------
- */
+/* ---- Pareto ---------------------------------------------------------------------------------- */
 
 static bool beats(const double *a, const double *b, size_t n_axes, const bool *higher)
 {

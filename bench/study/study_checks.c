@@ -110,8 +110,7 @@ enum cn_status cn_study_check(const struct cn_study *s, const struct cn_study_si
     return CN_OK;
 }
 
-/* ---- the meter ----------------------------------------------------------------------------------
- */
+/* ---- the meter ------------------------------------------------------------------------------- */
 
 static const char *text_of(const struct cn_json_value *row, const char *key)
 {

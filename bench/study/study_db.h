@@ -66,8 +66,7 @@ enum cn_status cn_study_db_rest(struct cn_study_db *db, struct cn_error *err);
 enum cn_status cn_study_db_copy(struct cn_study_db *db, const char *path, const char *name,
                                 struct cn_error *err);
 
-/* ---- reading ------------------------------------------------------------------------------------
- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 struct cn_study_rows; /* what a SELECT finds, one row at a time */
 
@@ -94,8 +93,7 @@ const char *cn_study_rows_text(struct cn_study_rows *rows, int c); /* NULL: NULL
 enum cn_status cn_study_number(struct cn_study_db *db, double *value, struct cn_error *err,
                                const char *sql, const char *types, ...);
 
-/* ---- writing ------------------------------------------------------------------------------------
- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 /* Runs one statement that gives no rows, parameters as above. */
 enum cn_status cn_study_exec(struct cn_study_db *db, struct cn_error *err, const char *sql,

@@ -72,8 +72,7 @@ enum cn_status cn_study_join(const struct cn_study_outcome *outcome, const char 
     return status == CN_OK ? cn_study_job_json(outcome, "energy.json", json, energy, err) : status;
 }
 
-/* ---- samples of a whole study -------------------------------------------------------------------
- */
+/* ---- samples of a whole study ---------------------------------------------------------------- */
 
 /* Those that have a trace. */
 static enum cn_status list_runs(const struct cn_study *s, const char *target, int64_t **runs,

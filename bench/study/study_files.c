@@ -52,8 +52,7 @@ static enum cn_status hash_source(const struct cn_study *s, const char *path, st
     return CN_OK;
 }
 
-/* ---- making -----------------------------------------------------------------------------------
- */
+/* ---- making ---------------------------------------------------------------------------------- */
 
 static void in_models(const struct cn_study *s, const char *name, char path[PATH_MAX])
 {
@@ -185,8 +184,7 @@ static enum cn_status quantize(const struct cn_study *s, const struct cn_study_s
     return must(s, host, "quantize", &args);
 }
 
-/* ---- describing -------------------------------------------------------------------------------
- */
+/* ---- describing ------------------------------------------------------------------------------ */
 
 /* {"Q4_K": {"tensors": ..., "elements": ..., "bytes": ...}, ...}; malloc'ed, NULL if out of
  * memory. */
@@ -288,8 +286,7 @@ static enum cn_status describe(const struct cn_study *s, const struct file *f,
     return status;
 }
 
-/* ---- one file, all files ------------------------------------------------------------------------
- */
+/* ---- one file, all files --------------------------------------------------------------------- */
 
 static enum cn_status make(const struct cn_study *s, const struct cn_study_site *host,
                            struct file *f, struct hashed *source)
@@ -392,8 +389,7 @@ static enum cn_status prepare_files(const struct cn_study *s, const struct cn_st
     return status;
 }
 
-/* ---- tokens -----------------------------------------------------------------------------------
- */
+/* ---- tokens ---------------------------------------------------------------------------------- */
 
 static char *as_text(const int32_t *tokens, size_t n)
 {

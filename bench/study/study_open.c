@@ -62,8 +62,7 @@ static enum cn_status read_plan_db(struct cn_study_db *db, struct text *t, struc
     return status;
 }
 
-/* ---- one process at a time: two would run the same run ------------------------------------------
- */
+/* ---- one process at a time: two would run the same run --------------------------------------- */
 
 /* Locks the file itself, whatever names and folders lead to it, until all copies of the descriptor
  * are closed: also those of workers. The place is beyond those that SQLite locks. */
@@ -139,8 +138,7 @@ static enum cn_status create(struct cn_study *s, const struct cn_study_plan_sour
     return status;
 }
 
-/* ---- plan and database ------------------------------------------------------------------------
- */
+/* ---- plan and database ----------------------------------------------------------------------- */
 
 /* Plan and database, which fit each other. only_look: changes nothing, and makes nothing. */
 static enum cn_status load(struct cn_study *s, struct text *t, bool there, bool only_look)

@@ -34,8 +34,7 @@ enum cn_status cn_study_count_left(struct cn_study *s, double *left);
 __attribute__((format(printf, 2, 3))) void cn_study_note(const struct cn_study *s,
                                                          const char *format, ...);
 
-/* ---- study_jobs.c: sites and their jobs ---------------------------------------------------------
- */
+/* ---- study_jobs.c: sites and their jobs ------------------------------------------------------ */
 
 /* A target in use. */
 struct cn_study_site {
@@ -84,8 +83,7 @@ enum cn_status cn_study_own_text(const struct cn_study *s, const struct cn_study
 enum cn_status cn_study_store(const struct cn_study *s, const char *table, const char *first,
                               int64_t rowid, const struct cn_json_value *object);
 
-/* ---- study_energy.c -----------------------------------------------------------------------------
- */
+/* ---- study_energy.c -------------------------------------------------------------------------- */
 
 /* The phases of a record, in place of those that the run had; within a transaction. */
 enum cn_status cn_study_store_phases(const struct cn_study *s, int64_t run,
@@ -98,8 +96,7 @@ enum cn_status cn_study_join(const struct cn_study_outcome *outcome, const char 
                              const struct cn_attribute_options *options, struct cn_json **json,
                              const struct cn_json_value **energy, struct cn_error *err);
 
-/* ---- the stages ---------------------------------------------------------------------------------
- */
+/* ---- the stages ------------------------------------------------------------------------------ */
 
 /* study_files.c: makes, hashes and describes the model files; tokenises the prompts. */
 enum cn_status cn_study_prepare(struct cn_study *s, const struct cn_study_site *host);

@@ -22,8 +22,7 @@ enum {
     MAX_SECONDS = 7 * 86400,
 };
 
-/* ---- lines ------------------------------------------------------------------------------------
- */
+/* ---- lines ----------------------------------------------------------------------------------- */
 
 static enum cn_status line_name(struct cn_plan_reader *p)
 {
@@ -498,8 +497,7 @@ static enum cn_status read_line(struct cn_plan_reader *p, char *text)
                    p->source->name, p->line, p->words[0]);
 }
 
-/* ---- the whole --------------------------------------------------------------------------------
- */
+/* ---- the whole ------------------------------------------------------------------------------- */
 
 /* What is not said. */
 static enum cn_status complete(struct cn_plan_reader *p)

@@ -15,8 +15,7 @@
 
 enum { MAX_TARGETS = 64 };
 
-/* ---- the targets --------------------------------------------------------------------------------
- */
+/* ---- the targets ----------------------------------------------------------------------------- */
 
 static _Noreturn void be_worker(struct cn_study *s, const char *target, pid_t parent)
 {

@@ -32,8 +32,7 @@ static const char *base_of(const struct cn_study_plan *plan, const char *label)
     return NULL;
 }
 
-/* ---- rows -------------------------------------------------------------------------------------
- */
+/* ---- rows ------------------------------------------------------------------------------------ */
 
 static enum cn_status put_study(struct cn_study_db *db, const struct cn_study_plan *plan,
                                 const struct cn_study_plan_source *source,
@@ -183,8 +182,7 @@ enum cn_status cn_study_table_create(struct cn_study_db *db, const struct cn_stu
     return status == CN_OK ? ended : status;
 }
 
-/* ---- is it this one? --------------------------------------------------------------------------
- */
+/* ---- is it this one? ------------------------------------------------------------------------- */
 
 static int first_difference(const char *a, const char *b, size_t n_b)
 {

@@ -52,8 +52,7 @@ static enum cn_status wait_for(const struct cn_study *s, double seconds)
     return CN_OK;
 }
 
-/* ---- what is next -----------------------------------------------------------------------------
- */
+/* ---- what is next ---------------------------------------------------------------------------- */
 
 #define IN_SHARD " (block - ?1) % ?2 = 0 "
 
@@ -124,8 +123,7 @@ static enum cn_status next_run(const struct worker *w, struct run *r, bool *foun
     return cn_study_rows_close(rows, w->s->err);
 }
 
-/* ---- the command ------------------------------------------------------------------------------
- */
+/* ---- the command ----------------------------------------------------------------------------- */
 
 /* The prompt's ids, cut or repeated to the cell's input length, in a file. */
 static enum cn_status put_ids(const struct cn_study *s, const struct run *r, const char *ids,
@@ -243,8 +241,7 @@ static char *command_text(const struct cn_study_args *a)
     return NULL;
 }
 
-/* ---- cool-down --------------------------------------------------------------------------------
- */
+/* ---- cool-down ------------------------------------------------------------------------------- */
 
 static double temperature(const struct worker *w)
 {
@@ -286,8 +283,7 @@ static enum cn_status cool_down(const struct worker *w, double *seconds, const c
     return CN_OK;
 }
 
-/* ---- one run ----------------------------------------------------------------------------------
- */
+/* ---- one run --------------------------------------------------------------------------------- */
 
 /* What came of it, in the transaction that makes the run done. `object` is the record; trace: NULL
  * if it is not kept. */
@@ -449,8 +445,7 @@ static enum cn_status do_run(struct worker *w, struct run *r)
     return status;
 }
 
-/* ---- all of them ------------------------------------------------------------------------------
- */
+/* ---- all of them ----------------------------------------------------------------------------- */
 
 /* One run of each file that is measured here; *runs is the caller's, also after a failure. */
 static enum cn_status list_warm_ups(const struct worker *w, struct run **runs, size_t *n)

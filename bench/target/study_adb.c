@@ -51,8 +51,7 @@ static void get(const struct cn_study_target_options *o, const char *path, const
     copy(o, "pull", path, into, c);
 }
 
-/* ---- is it there? -----------------------------------------------------------------------------
- */
+/* ---- is it there? ---------------------------------------------------------------------------- */
 
 /* Up to three words for adb itself, as `adb connect SERIAL`. */
 static enum cn_status ask(const struct cn_study_target_options *o, bool device, const char *verb,

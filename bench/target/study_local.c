@@ -67,8 +67,7 @@ static enum cn_status push(void *state, const char *file, const char *sha256, ch
     return CN_OK;
 }
 
-/* ---- jobs -------------------------------------------------------------------------------------
- */
+/* ---- jobs ------------------------------------------------------------------------------------ */
 
 static void send_to(const char *file, int fd)
 {

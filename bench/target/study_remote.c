@@ -44,9 +44,7 @@ enum cn_status cn_remote_wait(const struct cn_study_remote *r, double seconds, s
     return CN_OK;
 }
 
-/* ---- exchanges that outlast the connection
- * -------------------------------------------------------
- */
+/* ---- exchanges that outlast the connection --------------------------------------------------- */
 
 /* After something failed: CN_OK once the device is there. *waited: it was not at first. */
 static enum cn_status find_again(struct cn_study_remote *r, bool *waited, struct cn_error *err)
@@ -169,8 +167,7 @@ enum cn_status cn_remote_get(struct cn_study_remote *r, const char *path, const 
     return status;
 }
 
-/* ---- names ------------------------------------------------------------------------------------
- */
+/* ---- names ----------------------------------------------------------------------------------- */
 
 static bool is_plain(char c)
 {
@@ -215,8 +212,7 @@ static void plain_name(const char *path, char *name, size_t n_bytes)
         name[0] = '_';
 }
 
-/* ---- first contact ----------------------------------------------------------------------------
- */
+/* ---- first contact --------------------------------------------------------------------------- */
 
 /* Of this study alone: jobs of others are left in peace. */
 static void name_jobs(struct cn_study_remote *r)
@@ -314,8 +310,7 @@ void cn_remote_close(void *state)
     free(r);
 }
 
-/* ---- the program and other files ----------------------------------------------------------------
- */
+/* ---- the program and other files ------------------------------------------------------------- */
 
 /* The device's program: what --device-binary says, or the build for its machine beside this one. */
 static enum cn_status find_program(const struct cn_study_remote *r, char path[PATH_MAX],

@@ -56,9 +56,7 @@ enum cn_status cn_remote_look(void *state, struct cn_system_state *now, struct c
 uint64_t cn_remote_free_memory(void *state);
 void cn_remote_close(void *state);
 
-/* ---- study_remote.c for study_remote_jobs.c and study_remote_state.c
- * ------------------------------
- */
+/* ---- study_remote.c for study_remote_jobs.c and study_remote_state.c ------------------------- */
 
 struct cn_study_remote {
     const struct cn_study_link *link;

@@ -76,8 +76,7 @@ static void put_joules(struct cn_bench *b, double joules, const char *method,
     cn_table_str(t, "energy_reason", meter->ok ? reason : meter->reason);
 }
 
-/* ---- by time -----------------------------------------------------------------------------------
- */
+/* ---- by time --------------------------------------------------------------------------------- */
 
 static void put_share(struct cn_bench *b, const struct cn_bench_row *row, const char *by,
                       const char *part, int64_t ns, const struct cn_energy *e)
@@ -152,8 +151,7 @@ struct cn_table *cn_bench_split_table(struct cn_bench *b)
     return b->table;
 }
 
-/* ---- by experiment -----------------------------------------------------------------------------
- */
+/* ---- by experiment --------------------------------------------------------------------------- */
 
 struct cn_table *cn_bench_watts_table(struct cn_bench *b)
 {

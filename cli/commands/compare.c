@@ -49,8 +49,7 @@ struct arguments {
     enum cn_table_format format;
 };
 
-/* ---- reading -----------------------------------------------------------------------------------
- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 static struct cn_dataset *read_results(const char *path)
 {
@@ -89,8 +88,7 @@ static struct cn_dataset *read_all(const struct cn_string_list *files)
     return all;
 }
 
-/* ---- printing ----------------------------------------------------------------------------------
- */
+/* ---- printing -------------------------------------------------------------------------------- */
 
 /* Numbers of any size: few digits for people, all for programs. */
 static void put(struct cn_table *t, enum cn_table_format format, const char *key, int digits,

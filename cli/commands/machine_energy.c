@@ -33,8 +33,7 @@ static void progress(void *user, double done, double total)
     cn_progress(user ? user : "energy", done, total);
 }
 
-/* ---- the models of the sweep ------------------------------------------------------------------
- */
+/* ---- the models of the sweep ----------------------------------------------------------------- */
 
 struct made {
     char folder[512];
@@ -76,8 +75,7 @@ static void unmake(struct made *m)
     rmdir(m->folder);
 }
 
-/* ---- the table --------------------------------------------------------------------------------
- */
+/* ---- the table ------------------------------------------------------------------------------- */
 
 static struct cn_table *columns(bool sweep, const char *joules)
 {
@@ -177,8 +175,7 @@ static void print_model(const struct cn_energy_model *m)
     printf(".\n");
 }
 
-/* ---- the sweep --------------------------------------------------------------------------------
- */
+/* ---- the sweep ------------------------------------------------------------------------------- */
 
 static int report(const struct cn_machine_energy *a, struct cn_sweep *sweep,
                   const struct cn_profiler *profiler, const char *const *models)
@@ -272,8 +269,7 @@ int cn_machine_energy(const struct cn_machine_energy *a)
     return code;
 }
 
-/* ---- what was not run -------------------------------------------------------------------------
- */
+/* ---- what was not run ------------------------------------------------------------------------ */
 
 static void predict(struct cn_table *t, const struct cn_energy_model *m, const char *path,
                     const struct cn_model *model)

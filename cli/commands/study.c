@@ -29,8 +29,7 @@ static int failed(const struct cn_error *err)
     return cn_die("%s", err->text);
 }
 
-/* ---- run --------------------------------------------------------------------------------------
- */
+/* ---- run ------------------------------------------------------------------------------------- */
 
 static void progress(void *user, const char *what, double done, double total)
 {
@@ -110,8 +109,7 @@ static int run(const struct arguments *a)
     return code == CN_EXIT_OK ? tell_lack(&lack) : code;
 }
 
-/* ---- status and export --------------------------------------------------------------------------
- */
+/* ---- status and export ----------------------------------------------------------------------- */
 
 /* What a SELECT finds, as a table. titles: columns are shown to people under their names. */
 static int print_select(struct cn_study_db *db, const char *name, const char *sql,

@@ -137,8 +137,7 @@ struct cn_str cn_gguf_next_str(const uint8_t **cursor);
 int64_t cn_gguf_elem_i64(const struct cn_gguf_kv *kv, uint64_t i);
 double cn_gguf_elem_f64(const struct cn_gguf_kv *kv, uint64_t i);
 
-/* ---- writer: streams to PATH.tmp-PID, renamed on success ---------------------------------------
- */
+/* ---- writer: streams to PATH.tmp-PID, renamed on success ------------------------------------- */
 
 struct cn_gguf_writer;
 

@@ -15,8 +15,7 @@ enum {
     RENDER_BYTES = 128 << 20,
 };
 
-/* ---- compiling ---------------------------------------------------------------------------------
- */
+/* ---- compiling ------------------------------------------------------------------------------- */
 
 /* The source with LF for every line end, less one at its end. */
 static struct cn_str normalised(struct cn_jrun *run, struct cn_str source)
@@ -93,8 +92,7 @@ bool cn_jinja_mentions(const struct cn_jinja *jinja, const char *text)
     return memmem(jinja->source.p, jinja->source.n, text, strlen(text)) != NULL;
 }
 
-/* ---- rendering ---------------------------------------------------------------------------------
- */
+/* ---- rendering ------------------------------------------------------------------------------- */
 
 static void bind(struct cn_jrun *run, const struct cn_jinja_variable *variable)
 {

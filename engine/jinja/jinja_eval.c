@@ -6,8 +6,7 @@
 
 #include <string.h>
 
-/* ---- names -------------------------------------------------------------------------------------
- */
+/* ---- names ----------------------------------------------------------------------------------- */
 
 static struct cn_jval look_up(struct cn_jrun *run, const struct cn_jnode *node)
 {
@@ -29,8 +28,7 @@ static struct cn_jval look_up(struct cn_jrun *run, const struct cn_jnode *node)
     return (struct cn_jval){ .kind = CN_J_UNDEFINED, .missing = m };
 }
 
-/* ---- arguments ---------------------------------------------------------------------------------
- */
+/* ---- arguments ------------------------------------------------------------------------------- */
 
 /* Makes room in `args` for one more with or without a name. */
 struct growing {
@@ -93,8 +91,7 @@ static struct cn_jargs arguments(struct cn_jrun *run, const struct cn_jnode *nod
     return (struct cn_jargs){ g.values, g.n, g.names, g.named, g.n_named };
 }
 
-/* ---- kinds of nodes ----------------------------------------------------------------------------
- */
+/* ---- kinds of nodes -------------------------------------------------------------------------- */
 
 static struct cn_jval list_of(struct cn_jrun *run, const struct cn_jnode *node, enum cn_jkind kind)
 {

@@ -6,8 +6,7 @@
 
 #include <string.h>
 
-/* ---- scopes ------------------------------------------------------------------------------------
- */
+/* ---- scopes ---------------------------------------------------------------------------------- */
 
 struct cn_jscope *cn_j_push_scope(struct cn_jrun *run, struct cn_jscope *parent)
 {
@@ -78,8 +77,7 @@ static void assign(struct cn_jrun *run, const struct cn_jnode *target, struct cn
         assign(run, target->list[i], items->items[i]);
 }
 
-/* ---- loops -------------------------------------------------------------------------------------
- */
+/* ---- loops ----------------------------------------------------------------------------------- */
 
 /* The items for which the loop's condition holds. */
 static const struct cn_jlist *chosen(struct cn_jrun *run, const struct cn_jnode *node,
@@ -132,8 +130,7 @@ static enum cn_jflow exec_for(struct cn_jrun *run, const struct cn_jnode *node)
     return !finished_one && node->d ? cn_j_exec(run, node->d->list, node->d->n) : CN_JF_NORMAL;
 }
 
-/* ---- macros and blocks -------------------------------------------------------------------------
- */
+/* ---- macros and blocks ----------------------------------------------------------------------- */
 
 /* What the body writes, as a string. */
 static const struct cn_jstr *captured(struct cn_jrun *run, const struct cn_jnode *node)
@@ -264,8 +261,7 @@ static void exec_call_block(struct cn_jrun *run, const struct cn_jnode *node)
     cn_j_print(run->out, cn_j_eval(run, &call));
 }
 
-/* ---- statements --------------------------------------------------------------------------------
- */
+/* ---- statements ------------------------------------------------------------------------------ */
 
 /* The first branch whose condition holds: conditions and their bodies are the items of b, an else
  * is a body without. */

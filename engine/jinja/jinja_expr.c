@@ -59,8 +59,7 @@ static void append(struct cn_jparser *p, struct list *list, struct cn_jnode *own
     cn_j_adopt(p, owner, node);
 }
 
-/* ---- literals ----------------------------------------------------------------------------------
- */
+/* ---- literals -------------------------------------------------------------------------------- */
 
 static int hex(char c)
 {
@@ -199,8 +198,7 @@ static struct cn_jnode *number(struct cn_jparser *p)
     return node;
 }
 
-/* ---- primaries ---------------------------------------------------------------------------------
- */
+/* ---- primaries ------------------------------------------------------------------------------- */
 
 static struct cn_jnode *list_literal(struct cn_jparser *p)
 {
@@ -303,8 +301,7 @@ struct cn_jnode *cn_j_parse_primary(struct cn_jparser *p)
     return node;
 }
 
-/* ---- calls, filters, tests ---------------------------------------------------------------------
- */
+/* ---- calls, filters, tests ------------------------------------------------------------------- */
 
 /* Behind the opening bracket. */
 static void arguments(struct cn_jparser *p, struct cn_jnode *owner)
@@ -483,8 +480,7 @@ static struct cn_jnode *filters_and_tests(struct cn_jparser *p, struct cn_jnode 
     }
 }
 
-/* ---- operators ---------------------------------------------------------------------------------
- */
+/* ---- operators ------------------------------------------------------------------------------- */
 
 static struct cn_jnode *unary(struct cn_jparser *p, bool with_filters)
 {

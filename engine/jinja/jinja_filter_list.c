@@ -126,8 +126,7 @@ LIST_FILTER(reverse)
     return generator_of(run, list);
 }
 
-/* ---- sorting -----------------------------------------------------------------------------------
- */
+/* ---- sorting --------------------------------------------------------------------------------- */
 
 struct keyed {
     struct cn_jval key, item;
@@ -265,8 +264,7 @@ LIST_FILTER(sum)
     return sum;
 }
 
-/* ---- map, select -------------------------------------------------------------------------------
- */
+/* ---- map, select ----------------------------------------------------------------------------- */
 
 static struct cn_jval lazy(struct cn_jrun *run, struct cn_jval source, const struct cn_jargs *args,
                            void (*make)(struct cn_jrun *run, const struct cn_jgenerator *generator,

@@ -152,8 +152,7 @@ static void need_number(struct cn_jrun *run, struct cn_jval v)
         cn_j_fail(run, CN_ERR_FORMAT, "a format wants a number, found %s", cn_j_kind_name(v.kind));
 }
 
-/* ---- percent -----------------------------------------------------------------------------------
- */
+/* ---- percent --------------------------------------------------------------------------------- */
 
 struct source {
     struct cn_jval value; /* what stands behind the % */
@@ -276,8 +275,7 @@ const struct cn_jstr *cn_j_percent(struct cn_jrun *run, const struct cn_jstr *fo
     return cn_j_as_safe(run, cn_j_finish(&out), format->safe);
 }
 
-/* ---- braces ------------------------------------------------------------------------------------
- */
+/* ---- braces ---------------------------------------------------------------------------------- */
 
 /* "[[fill]align][sign][#][0][width][,][.precision][type]" */
 static void parse_spec(struct cn_jrun *run, const struct cn_jstr *s, struct spec *spec)

@@ -87,8 +87,7 @@ static struct cn_jval function_raise(struct cn_jrun *run, struct cn_jval self,
               (int)(text->n > 400 ? 400 : text->n), text->p);
 }
 
-/* ---- time --------------------------------------------------------------------------------------
- */
+/* ---- time ------------------------------------------------------------------------------------ */
 
 static const char *const months[] = { "January",   "February", "March",    "April",
                                       "May",       "June",     "July",     "August",
@@ -246,8 +245,7 @@ static struct cn_jval function_strftime_now(struct cn_jrun *run, struct cn_jval 
     return cn_j_string(cn_j_finish(&out));
 }
 
-/* ---- helpers of loops --------------------------------------------------------------------------
- */
+/* ---- helpers of loops ------------------------------------------------------------------------ */
 
 static struct cn_jval unsupported(struct cn_jrun *run, struct cn_jval self, const struct cn_jval *a,
                                   const struct cn_jargs *args)

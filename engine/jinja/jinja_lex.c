@@ -123,8 +123,7 @@ static void comment(struct lexer *x)
     end_tag(x, sign, true);
 }
 
-/* ---- within tags -------------------------------------------------------------------------------
- */
+/* ---- within tags ----------------------------------------------------------------------------- */
 
 static bool is_digit(char c)
 {
@@ -278,8 +277,7 @@ static void tag(struct lexer *x, const char *end, bool is_print)
     }
 }
 
-/* ---- raw ---------------------------------------------------------------------------------------
- */
+/* ---- raw ------------------------------------------------------------------------------------- */
 
 /* The length of "{%- name -%}" here, 0 if this is another tag; *close is the sign at its end. */
 static size_t named_tag(const struct lexer *x, const char *name, char *open, char *close)

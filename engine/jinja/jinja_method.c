@@ -11,8 +11,7 @@
 
 #define METHOD(name) static struct cn_jval method_##name CN_J_ARGUMENTS
 
-/* ---- strings -----------------------------------------------------------------------------------
- */
+/* ---- strings --------------------------------------------------------------------------------- */
 
 static struct cn_jval stripped(struct cn_jrun *run, struct cn_jval v, struct cn_jval chars,
                                int sides)
@@ -301,8 +300,7 @@ METHOD(isspace)
     return all_of(run, v, CLASS(SPACE));
 }
 
-/* ---- dicts, lists, loops -----------------------------------------------------------------------
- */
+/* ---- dicts, lists, loops --------------------------------------------------------------------- */
 
 METHOD(get)
 {

@@ -174,8 +174,7 @@ struct cn_jval cn_j_arithmetic(struct cn_jrun *run, int op, struct cn_jval a, st
     no_operator(run, name, a, b);
 }
 
-/* ---- slices ------------------------------------------------------------------------------------
- */
+/* ---- slices ---------------------------------------------------------------------------------- */
 
 /* A bound as Python clips it. */
 static int64_t bound(struct cn_jrun *run, struct cn_jval value, int64_t absent, int64_t n,

@@ -7,8 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- bodies ------------------------------------------------------------------------------------
- */
+/* ---- bodies ---------------------------------------------------------------------------------- */
 
 struct body {
     const struct cn_jnode **items;
@@ -88,8 +87,7 @@ static void body_to(struct cn_jparser *p, struct cn_jnode *owner, const char *en
     p->at++;
 }
 
-/* ---- tags --------------------------------------------------------------------------------------
- */
+/* ---- tags ------------------------------------------------------------------------------------ */
 
 static struct cn_jnode *target(struct cn_jparser *p, const char *stop);
 

@@ -12,8 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- numbers -----------------------------------------------------------------------------------
- */
+/* ---- numbers --------------------------------------------------------------------------------- */
 
 const char *cn_j_int_text(cn_jint integer, char out[CN_J_FLOAT_CHARS + 8])
 {
@@ -123,8 +122,7 @@ bool cn_j_parse_float(struct cn_jrun *run, const char *p, size_t n, double *real
     return end == copy + k && k > 0;
 }
 
-/* ---- printing ----------------------------------------------------------------------------------
- */
+/* ---- printing -------------------------------------------------------------------------------- */
 
 static bool is_printable(uint32_t cp)
 {
@@ -279,8 +277,7 @@ const struct cn_jstr *cn_j_text(struct cn_jrun *run, struct cn_jval value)
     return cn_j_finish(&text);
 }
 
-/* ---- JSON --------------------------------------------------------------------------------------
- */
+/* ---- JSON ------------------------------------------------------------------------------------ */
 
 struct json_style {
     bool ascii, sort, lines;

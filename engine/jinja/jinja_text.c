@@ -12,8 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- writing -----------------------------------------------------------------------------------
- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 static void reserve(struct cn_jtext *text, size_t n)
 {
@@ -122,8 +121,7 @@ const struct cn_jstr *cn_j_part(struct cn_jrun *run, const struct cn_jstr *str, 
     return part;
 }
 
-/* ---- characters --------------------------------------------------------------------------------
- */
+/* ---- characters ------------------------------------------------------------------------------ */
 
 uint32_t cn_j_char(const struct cn_jstr *str, size_t at, size_t *length)
 {
@@ -168,8 +166,7 @@ bool cn_j_same(const struct cn_jstr *str, const char *text)
     return str->n == strlen(text) && memcmp(str->p, text, str->n) == 0;
 }
 
-/* ---- searching and cutting ---------------------------------------------------------------------
- */
+/* ---- searching and cutting ------------------------------------------------------------------- */
 
 size_t cn_j_find(const struct cn_jstr *str, const struct cn_jstr *part, size_t from)
 {
@@ -315,8 +312,7 @@ const struct cn_jstr *cn_j_replace(struct cn_jrun *run, const struct cn_jstr *st
     return cn_j_finish(&text);
 }
 
-/* ---- case --------------------------------------------------------------------------------------
- */
+/* ---- case ------------------------------------------------------------------------------------ */
 
 static bool is_cased(uint32_t cp)
 {

@@ -103,8 +103,7 @@ _Noreturn void cn_j_fail_undefined(struct cn_jrun *run, struct cn_jval value)
     cn_j_fail(run, CN_ERR_FORMAT, "a %s has no '%.*s'", cn_j_kind_name(m->of), n, m->name.p);
 }
 
-/* ---- equality and order ------------------------------------------------------------------------
- */
+/* ---- equality and order ---------------------------------------------------------------------- */
 
 static bool same_bytes(const struct cn_jstr *a, const struct cn_jstr *b)
 {
@@ -246,8 +245,7 @@ bool cn_j_contains(struct cn_jrun *run, struct cn_jval item, struct cn_jval in)
     }
 }
 
-/* ---- lists -------------------------------------------------------------------------------------
- */
+/* ---- lists ----------------------------------------------------------------------------------- */
 
 struct cn_jlist *cn_j_list(struct cn_jrun *run, size_t capacity)
 {
@@ -349,8 +347,7 @@ size_t cn_j_length(struct cn_jrun *run, struct cn_jval v)
     }
 }
 
-/* ---- dicts -------------------------------------------------------------------------------------
- */
+/* ---- dicts ----------------------------------------------------------------------------------- */
 
 enum { INDEXED_FROM = 9 }; /* smaller dicts are searched one by one */
 

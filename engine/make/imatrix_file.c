@@ -21,8 +21,7 @@ static const char *show(const char *name, char shown[CN_SHOW_BYTES])
     return cn_str_show((struct cn_str){ name, strlen(name) }, shown, CN_SHOW_BYTES);
 }
 
-/* ---- the object -------------------------------------------------------------------------------
- */
+/* ---- the object ------------------------------------------------------------------------------ */
 
 static void free_entry(struct cn_imatrix_entry *e)
 {
@@ -158,8 +157,7 @@ void cn_imatrix_weights(const struct cn_imatrix_entry *e, int64_t n_cols, float 
     }
 }
 
-/* ---- merging ----------------------------------------------------------------------------------
- */
+/* ---- merging --------------------------------------------------------------------------------- */
 
 static void scale(struct cn_imatrix *im, double factor)
 {
@@ -251,8 +249,7 @@ enum cn_status cn_imatrix_merge(struct cn_imatrix *to, const struct cn_imatrix *
     return CN_OK;
 }
 
-/* ---- reading: common --------------------------------------------------------------------------
- */
+/* ---- reading: common ------------------------------------------------------------------------- */
 
 static int by_name(const void *a, const void *b)
 {
@@ -288,8 +285,7 @@ static bool take_floats(const uint8_t *from, int64_t n, double *to)
     return true;
 }
 
-/* ---- reading: .dat ----------------------------------------------------------------------------
- */
+/* ---- reading: .dat --------------------------------------------------------------------------- */
 
 struct cursor {
     const uint8_t *p;
@@ -372,8 +368,7 @@ static enum cn_status parse_dat(const void *bytes, size_t n_bytes, const char *f
     return sort_entries(im, file, err);
 }
 
-/* ---- reading: GGUF ----------------------------------------------------------------------------
- */
+/* ---- reading: GGUF --------------------------------------------------------------------------- */
 
 static const char sum2_suffix[] = ".in_sum2", count_suffix[] = ".counts";
 static const char text_key[] = "imatrix.text_sha256", model_key[] = "imatrix.model_sha256";
@@ -510,8 +505,7 @@ enum cn_status cn_imatrix_read(const char *path, struct cn_imatrix *im, struct c
     return status;
 }
 
-/* ---- writing ----------------------------------------------------------------------------------
- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 static enum cn_status write_datasets(struct cn_gguf_writer *w, const struct cn_imatrix *im,
                                      struct cn_error *err)

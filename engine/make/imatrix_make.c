@@ -39,8 +39,7 @@ struct collector {
     struct cn_error *err;
 };
 
-/* ---- collecting -------------------------------------------------------------------------------
- */
+/* ---- collecting ------------------------------------------------------------------------------ */
 
 static int by_address(const void *a, const void *b)
 {
@@ -129,8 +128,7 @@ static void observe(void *user, const struct cn_product *products, int n)
     }
 }
 
-/* ---- chunks -----------------------------------------------------------------------------------
- */
+/* ---- chunks ---------------------------------------------------------------------------------- */
 
 /* With nothing wanted the output matrix is not multiplied at all. */
 static enum cn_status eval_chunk(struct collector *c)
@@ -230,8 +228,7 @@ static enum cn_status run_chunks(struct collector *c, const int32_t *tokens, int
     return status;
 }
 
-/* ---- starting ---------------------------------------------------------------------------------
- */
+/* ---- starting -------------------------------------------------------------------------------- */
 
 /* Takes up what an earlier run left in `out`, if anything. */
 static enum cn_status take_up(struct collector *c, const char *text, const char *model)

@@ -73,8 +73,7 @@ struct job {
     struct cn_gguf_writer **writers; /* [n_files], NULL: not begun, or finished */
 };
 
-/* ---- types by name ----------------------------------------------------------------------------
- */
+/* ---- types by name --------------------------------------------------------------------------- */
 
 static enum cn_status parse_override(struct job *j, const char *text, struct override *v)
 {
@@ -118,8 +117,7 @@ static enum cn_status take_options(struct job *j)
     return CN_OK;
 }
 
-/* ---- plan -------------------------------------------------------------------------------------
- */
+/* ---- plan ------------------------------------------------------------------------------------ */
 
 /* ARCH.key as an integer; of an array (one value per layer) the first. */
 static enum cn_status model_fact(const struct job *j, const char *arch, const char *key,
@@ -417,8 +415,7 @@ static void fill_result(const struct job *j, struct cn_file_result *r)
     r->bpw = 8 * (double)r->tensor_bytes / (double)r->n_params;
 }
 
-/* ---- conversion -------------------------------------------------------------------------------
- */
+/* ---- conversion ------------------------------------------------------------------------------ */
 
 /* Rows first..first + n of a tensor, which the threads share. */
 struct piece {
@@ -571,8 +568,7 @@ static enum cn_status convert(struct job *j, struct cn_gguf_writer *w, const str
     return status;
 }
 
-/* ---- the new file -----------------------------------------------------------------------------
- */
+/* ---- the new file ---------------------------------------------------------------------------- */
 
 static void write_metadata(const struct job *j, struct cn_gguf_writer *w)
 {

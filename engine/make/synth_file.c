@@ -73,8 +73,7 @@ struct job {
     bool failed; /* out of memory while listing tensors */
 };
 
-/* ---- random numbers -----------------------------------------------------------------------------
- */
+/* ---- random numbers -------------------------------------------------------------------------- */
 
 /* A stream of its own for each purpose. */
 static struct cn_rng stream(uint64_t seed, uint64_t a, uint64_t b)
@@ -86,8 +85,7 @@ static struct cn_rng stream(uint64_t seed, uint64_t a, uint64_t b)
     return rng;
 }
 
-/* ---- tensors ------------------------------------------------------------------------------------
- */
+/* ---- tensors --------------------------------------------------------------------------------- */
 
 static enum fill fill_of(enum cn_slot slot, const char *name)
 {
@@ -172,8 +170,7 @@ static enum cn_status choose_types(struct job *j)
     return CN_OK;
 }
 
-/* ---- vocabulary ---------------------------------------------------------------------------------
- */
+/* ---- vocabulary ------------------------------------------------------------------------------ */
 
 /* The character that stands for a byte in byte-level BPE, as UTF-8; returns its length. */
 static int byte_text(int byte, char *text)
@@ -258,8 +255,7 @@ static enum cn_status write_vocab(const struct job *j, struct cn_gguf_writer *w)
     return CN_OK;
 }
 
-/* ---- metadata -----------------------------------------------------------------------------------
- */
+/* ---- metadata -------------------------------------------------------------------------------- */
 
 static void write_metadata(const struct job *j, struct cn_gguf_writer *w)
 {
@@ -274,8 +270,7 @@ static void write_metadata(const struct job *j, struct cn_gguf_writer *w)
         cn_gguf_writer_raw(w, &j->model.gguf.kv[i]);
 }
 
-/* ---- data ---------------------------------------------------------------------------------------
- */
+/* ---- data ------------------------------------------------------------------------------------ */
 
 static enum cn_status fill_pool(const struct job *j, struct pool *p)
 {
@@ -416,8 +411,7 @@ static enum cn_status write_file(struct job *j, const char *out)
     return CN_OK;
 }
 
-/* ---- entry --------------------------------------------------------------------------------------
- */
+/* ---- entry ----------------------------------------------------------------------------------- */
 
 const char *cn_synth_shape_name(int i)
 {

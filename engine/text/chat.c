@@ -118,8 +118,7 @@ const char *cn_chat_family_names(char *out, size_t n_out)
     return out;
 }
 
-/* ---- rendering ----------------------------------------------------------------------------------
- */
+/* ---- rendering ------------------------------------------------------------------------------- */
 
 struct builder {
     struct cn_chat_text out;

@@ -28,8 +28,7 @@ struct cn_chat {
     int32_t end; /* the token that the template writes behind an answer; -1: not known */
 };
 
-/* ---- special tokens ----------------------------------------------------------------------------
- */
+/* ---- special tokens -------------------------------------------------------------------------- */
 
 /* The names that templates know, and where a file has the id. */
 static const struct {
@@ -70,8 +69,7 @@ static void find_special(struct cn_chat *chat)
     }
 }
 
-/* ---- options -----------------------------------------------------------------------------------
- */
+/* ---- options --------------------------------------------------------------------------------- */
 
 /* Whether a variable is the text of a special token, which is the template's own word. */
 static bool names_token(const char *name)
@@ -156,8 +154,7 @@ static enum cn_status choose_template(struct cn_chat *chat, const struct cn_chat
     return cn_jinja_compile(text, &chat->jinja, err);
 }
 
-/* ---- messages as the template sees them --------------------------------------------------------
- */
+/* ---- messages as the template sees them ------------------------------------------------------ */
 
 /* All that one rendering gives to the template. */
 struct given {
@@ -286,8 +283,7 @@ static enum cn_status tokenise(const struct cn_chat *chat, const struct cn_chat_
     return CN_OK;
 }
 
-/* ---- what ends an answer -----------------------------------------------------------------------
- */
+/* ---- what ends an answer --------------------------------------------------------------------- */
 
 /* The token that stands right behind an answer in a conversation that goes on. A template that
  * refuses such a conversation leaves it to the file's keys. */
@@ -328,8 +324,7 @@ bool cn_chat_is_end(const struct cn_chat *chat, int32_t token)
            (chat->model && cn_tokenizer_is_end(chat->model->tokenizer, token));
 }
 
-/* ---- thinking ----------------------------------------------------------------------------------
- */
+/* ---- thinking -------------------------------------------------------------------------------- */
 
 struct cn_chat_thinking cn_chat_thinking_of(const struct cn_chat *chat)
 {
@@ -352,8 +347,7 @@ struct cn_chat_thinking cn_chat_thinking_of(const struct cn_chat *chat)
     return none;
 }
 
-/* ---- the whole ---------------------------------------------------------------------------------
- */
+/* ---- the whole ------------------------------------------------------------------------------- */
 
 static enum cn_status set_up(struct cn_chat *chat, const struct cn_chat_options *o,
                              struct cn_error *err)

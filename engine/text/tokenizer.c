@@ -12,8 +12,7 @@
 /* Offsets into a text are 32 bits, and SPM writes a space as three bytes. */
 enum { MAX_TEXT_BYTES = 1 << 30 };
 
-/* ---- loading: the vocabulary --------------------------------------------------------------------
- */
+/* ---- loading: the vocabulary ----------------------------------------------------------------- */
 
 static enum cn_status load_texts(struct cn_tokenizer *t, const struct cn_gguf *gguf,
                                  struct cn_error *err)
@@ -194,8 +193,7 @@ static enum cn_status load_bytes(struct cn_tokenizer *t, struct cn_error *err)
     return CN_OK;
 }
 
-/* ---- loading: the model -------------------------------------------------------------------------
- */
+/* ---- loading: the model ---------------------------------------------------------------------- */
 
 /* A name from the file, fit to be printed. */
 static const char *shown(struct cn_str name, char out[64])
@@ -337,8 +335,7 @@ void cn_tokenizer_free(struct cn_tokenizer *t)
     free(t);
 }
 
-/* ---- questions ----------------------------------------------------------------------------------
- */
+/* ---- questions ------------------------------------------------------------------------------- */
 
 int32_t cn_tokenizer_n_vocab(const struct cn_tokenizer *t)
 {
@@ -435,8 +432,7 @@ enum cn_status cn_tokenizer_decode(const struct cn_tokenizer *t, const int32_t *
     return CN_OK;
 }
 
-/* ---- encoding -----------------------------------------------------------------------------------
- */
+/* ---- encoding -------------------------------------------------------------------------------- */
 
 enum cn_status cn_tokenizer_encode(const struct cn_tokenizer *t, const char *text, size_t n,
                                    unsigned flags, int32_t **tokens, size_t *n_tokens,

@@ -66,8 +66,7 @@ enum cn_status cn_bpe_load(struct cn_tokenizer *t, const struct cn_gguf *gguf, s
     return CN_OK;
 }
 
-/* ---- encoding -----------------------------------------------------------------------------------
- */
+/* ---- encoding -------------------------------------------------------------------------------- */
 
 struct encoder {
     struct cn_joiner joiner;

@@ -97,8 +97,7 @@ static inline bool cn_token_is_special(uint8_t type)
     return type == CN_TOKEN_CONTROL || type == CN_TOKEN_UNKNOWN;
 }
 
-/* ---- results ------------------------------------------------------------------------------------
- */
+/* ---- results --------------------------------------------------------------------------------- */
 
 struct cn_token_list {
     int32_t *ids;
@@ -107,8 +106,7 @@ struct cn_token_list {
 };
 void cn_token_list_push(struct cn_token_list *list, int32_t id);
 
-/* ---- special tokens in text (tokenizer_special.c)
- * ------------------------------------------------- */
+/* ---- special tokens in text (tokenizer_special.c) -------------------------------------------- */
 
 /* A stretch of the text: a token, or raw text (token == CN_NO_ID). */
 struct cn_stretch {
@@ -126,8 +124,7 @@ enum cn_status cn_special_split(const struct cn_tokenizer *t, const char *text, 
                                 struct cn_stretch **stretches, size_t *n_stretches,
                                 struct cn_error *err);
 
-/* ---- merging (tokenizer_merge.c)
- * ------------------------------------------------------------------ */
+/* ---- merging (tokenizer_merge.c) ------------------------------------------------------------- */
 
 struct cn_symbol {
     uint32_t id;    /* the caller's; joined symbols get their product's */
@@ -164,8 +161,7 @@ void cn_merge_space_free(struct cn_merge_space *space);
  * be joined; symbols[*n].start is where the piece ends. O(n log n). False without memory. */
 bool cn_merge(const struct cn_joiner *joiner, struct cn_merge_space *space, size_t *n);
 
-/* ---- merges of BPE (tokenizer_rules.c)
- * ------------------------------------------------------------ */
+/* ---- merges of BPE (tokenizer_rules.c) ------------------------------------------------------- */
 
 /* Fills rules, extra and products from tokenizer.ggml.merges. */
 enum cn_status cn_rules_load(struct cn_tokenizer *t, const struct cn_gguf *gguf,
@@ -181,8 +177,7 @@ uint32_t cn_rules_add_symbol(struct cn_tokenizer *t, struct cn_str text);
 bool cn_rules_join(const struct cn_joiner *joiner, uint32_t left, uint32_t right, uint32_t from,
                    uint32_t to, uint32_t *rank, uint32_t *product);
 
-/* ---- the models, as struct cn_tokenizer_model explains
- * -------------------------------------------- */
+/* ---- the models, as struct cn_tokenizer_model explains --------------------------------------- */
 
 enum cn_status cn_bpe_load(struct cn_tokenizer *t, const struct cn_gguf *gguf,
                            struct cn_error *err);

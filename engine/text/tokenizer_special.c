@@ -82,8 +82,7 @@ enum cn_status cn_special_load(struct cn_tokenizer *t, struct cn_error *err)
     return CN_OK;
 }
 
-/* ---- which candidates occur ---------------------------------------------------------------------
- */
+/* ---- which candidates occur ------------------------------------------------------------------ */
 
 /* Of special[lo..hi), which share `depth` bytes and are longer, the first whose next byte is not
  * below `byte`. */
@@ -117,8 +116,7 @@ static void find_occurring(const struct cn_tokenizer *t, const char *text, size_
     }
 }
 
-/* ---- cutting ------------------------------------------------------------------------------------
- */
+/* ---- cutting --------------------------------------------------------------------------------- */
 
 struct stretches {
     struct cn_stretch *items;

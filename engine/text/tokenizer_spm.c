@@ -130,8 +130,7 @@ void cn_spm_load_bytes(struct cn_tokenizer *t)
     }
 }
 
-/* ---- encoding -----------------------------------------------------------------------------------
- */
+/* ---- encoding -------------------------------------------------------------------------------- */
 
 #define UNSEEN UINT32_MAX /* a symbol that no merge has made: a single character */
 

@@ -82,8 +82,7 @@ struct state {
     struct check check;
 };
 
-/* ---- finding
- * ------------------------------------------------------------------------------------- */
+/* ---- finding --------------------------------------------------------------------------------- */
 
 static void text_of(const char *dir, const char *file, char *text, size_t n_bytes)
 {
@@ -234,8 +233,7 @@ static struct state *open_all(const struct cn_meter_request *request, struct cn_
     return s;
 }
 
-/* ---- reading
- * ------------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 static enum cn_flow flow_of(struct battery *b)
 {
@@ -352,8 +350,7 @@ static bool flows_out(struct state *s, char *why, size_t n_bytes)
     return true;
 }
 
-/* ---- two gauges of one cell --------------------------------------------------------------------
- */
+/* ---- two gauges of one cell ------------------------------------------------------------------ */
 
 static bool near(double a, double b, double share)
 {
@@ -409,8 +406,7 @@ static void follow_twins(struct state *s)
         }
 }
 
-/* ---- what is left ------------------------------------------------------------------------------
- */
+/* ---- what is left ---------------------------------------------------------------------------- */
 
 /* What left the batteries since the last look, in uJ; NaN if that is not known. */
 static double left_since(struct state *s, bool first)
@@ -520,8 +516,7 @@ static enum cn_read read_power(void *opaque, unsigned source, struct cn_reading 
     return CN_READ_FAIL;
 }
 
-/* ---- probe
- * ----------------------------------------------------------------------------------------- */
+/* ---- probe ----------------------------------------------------------------------------------- */
 
 static void describe(struct state *s, struct cn_channel *channel)
 {

@@ -38,8 +38,7 @@ struct state {
     struct cn_signs signs;
 };
 
-/* ---- one answer --------------------------------------------------------------------------------
- */
+/* ---- one answer ------------------------------------------------------------------------------ */
 
 static bool ask(const char *path, struct cn_dumpsys *d, char *why, size_t n_bytes)
 {
@@ -97,8 +96,7 @@ static bool price(const struct cn_dumpsys *d, struct cn_signs *signs, int *curre
     return cn_power_plausible(d->current, *uw, "dumpsys battery", why, n_bytes);
 }
 
-/* ---- the meter ---------------------------------------------------------------------------------
- */
+/* ---- the meter ------------------------------------------------------------------------------- */
 
 static void probe(const struct cn_meter_request *request, struct cn_channel_list *channels)
 {

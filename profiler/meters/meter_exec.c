@@ -61,8 +61,7 @@ struct state {
     char odd[80]; /* the first line that was none */
 };
 
-/* ---- lines ------------------------------------------------------------------------------------
- */
+/* ---- lines ----------------------------------------------------------------------------------- */
 
 static const struct unit {
     const char *name;
@@ -219,8 +218,7 @@ static void *listen_to(void *arg)
     return NULL;
 }
 
-/* ---- life -------------------------------------------------------------------------------------
- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 static void probe(const struct cn_meter_request *request, struct cn_channel_list *channels)
 {
@@ -329,8 +327,7 @@ static void *open_state(const struct cn_meter_request *request, struct cn_channe
     return s;
 }
 
-/* ---- the end ----------------------------------------------------------------------------------
- */
+/* ---- the end --------------------------------------------------------------------------------- */
 
 static int by_size(const void *a, const void *b)
 {

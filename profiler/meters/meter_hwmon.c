@@ -49,8 +49,7 @@ struct sensors {
     int error; /* of the class directory; 0 or -errno */
 };
 
-/* ---- finding ----------------------------------------------------------------------------------
- */
+/* ---- finding --------------------------------------------------------------------------------- */
 
 static int text_of(const char *dir, const char *file, char *text, size_t n_bytes)
 {
@@ -295,8 +294,7 @@ static struct sensors scan(const char *root)
     return all;
 }
 
-/* ---- probe ------------------------------------------------------------------------------------
- */
+/* ---- probe ----------------------------------------------------------------------------------- */
 
 static void unreadable(struct cn_channel *c, const struct sensor *s, const char *file, int error)
 {
@@ -392,8 +390,7 @@ static void probe(const struct cn_meter_request *request, struct cn_channel_list
     free(all.items);
 }
 
-/* ---- reading ----------------------------------------------------------------------------------
- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 struct input {
     struct cn_sysfs_file file, other;

@@ -54,8 +54,7 @@ struct state {
     size_t n_sources;
 };
 
-/* ---- reading ----------------------------------------------------------------------------------
- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 /* One line; false if it is not of the form. *is_rail: it holds one (else the time). */
 static bool parse_line(char *line, struct rail *rail, bool *is_rail)
@@ -122,8 +121,7 @@ static const char *describe_error(int error)
     return error == -EINVAL ? "not lines of rails and their energy" : cn_sysfs_strerror(error);
 }
 
-/* ---- finding ----------------------------------------------------------------------------------
- */
+/* ---- finding --------------------------------------------------------------------------------- */
 
 static void close_state(void *opaque)
 {
@@ -223,8 +221,7 @@ static size_t choose(struct state *s, const char *which, char *text, size_t n_by
     return n;
 }
 
-/* ---- the meter --------------------------------------------------------------------------------
- */
+/* ---- the meter ------------------------------------------------------------------------------- */
 
 static void add(struct cn_channel_list *channels, struct state *s, const char *which,
                 const char *boundary)

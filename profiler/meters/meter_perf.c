@@ -77,8 +77,7 @@ static int text_of(const char *root, const char *file, char *text, size_t n_byte
                                                              : -ENAMETOOLONG;
 }
 
-/* ---- finding ----------------------------------------------------------------------------------
- */
+/* ---- finding --------------------------------------------------------------------------------- */
 
 /* "0", "0,18", "0-3". False if it is something else. */
 static bool parse_cpus(const char *text, struct found *f)
@@ -220,8 +219,7 @@ static bool find(const char *root, const struct event *event, struct found *f, b
     return true;
 }
 
-/* ---- opening ----------------------------------------------------------------------------------
- */
+/* ---- opening --------------------------------------------------------------------------------- */
 
 static int open_source(const char *root, const struct event *event, const struct found *f,
                        unsigned cpu, struct source *s)

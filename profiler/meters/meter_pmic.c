@@ -44,8 +44,7 @@ struct state {
     int64_t read_ns;
 };
 
-/* ---- one reading ------------------------------------------------------------------------------
- */
+/* ---- one reading ----------------------------------------------------------------------------- */
 
 /* "VDD_CORE_A current(7)=1.045A": whether the line is of this rail and quantity, 'A' or 'V'. */
 static bool is_line(const char *line, const char *rail, char quantity)
@@ -137,8 +136,7 @@ static bool read_watts(const char *path, double *watts, char *why, size_t n_byte
     return parse(text, watts, why, n_bytes);
 }
 
-/* ---- the meter --------------------------------------------------------------------------------
- */
+/* ---- the meter ------------------------------------------------------------------------------- */
 
 static struct cn_channel *add(struct cn_channel_list *channels, bool fitted)
 {

@@ -232,8 +232,7 @@ static const struct zone *lacking(const struct scan *s, enum kind kind,
     return NULL;
 }
 
-/* ---- probe -------------------------------------------------------------------------------------
- */
+/* ---- probe ----------------------------------------------------------------------------------- */
 
 static void unreadable(struct cn_channel *c, const struct zone *z, int error)
 {
@@ -353,8 +352,7 @@ static void probe(const struct cn_meter_request *request, struct cn_channel_list
     free(s.zones);
 }
 
-/* ---- reading
- * ------------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 struct counter {
     struct cn_sysfs_file file;

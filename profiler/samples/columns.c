@@ -184,8 +184,7 @@ const char *cn_role_name(enum cn_role role)
     return names[role];
 }
 
-/* ---- choosing ----------------------------------------------------------------------------------
- */
+/* ---- choosing -------------------------------------------------------------------------------- */
 
 static void list(char *const *names, size_t n, unsigned roles, char *text, size_t n_bytes)
 {

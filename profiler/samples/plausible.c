@@ -42,8 +42,7 @@ bool cn_power_plausible(double raw, double uw, const char *what, char *why, size
     return false;
 }
 
-/* ---- units of batteries ------------------------------------------------------------------------
- */
+/* ---- units of batteries ---------------------------------------------------------------------- */
 
 static double unit_of(double size, double least, double most)
 {
@@ -77,8 +76,7 @@ const char *cn_unit_name(double micro_per_unit, char quantity, char name[4])
     return name;
 }
 
-/* ---- what a battery's number is of -------------------------------------------------------------
- */
+/* ---- what a battery's number is of ----------------------------------------------------------- */
 
 enum cn_flow cn_flow_of(const char *status)
 {

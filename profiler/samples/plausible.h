@@ -43,8 +43,7 @@ enum { CN_LEAST_MICRO = 20000 /* uA or uW that a running system draws */ };
 /* "V", "mV", "uV" for 1000000, 1000, 1, with the letter of the quantity ('V', 'A', 'W') behind. */
 const char *cn_unit_name(double micro_per_unit, char quantity, char name[4]);
 
-/* ---- what a battery's number is of -------------------------------------------------------------
- */
+/* ---- what a battery's number is of ----------------------------------------------------------- */
 
 enum cn_flow { CN_FLOW_OUT, CN_FLOW_IN, CN_FLOW_STILL, CN_FLOW_NOT_SAID };
 

@@ -92,8 +92,7 @@ static int choose(struct cn_rows *r, struct table *t)
     return 0;
 }
 
-/* ---- cells -------------------------------------------------------------------------------------
- */
+/* ---- cells ----------------------------------------------------------------------------------- */
 
 static char *trimmed(char *s)
 {
@@ -169,8 +168,7 @@ static int csv_cell(struct cn_rows *r, const struct table *t, struct cn_cells *c
     return 0;
 }
 
-/* ---- lines -------------------------------------------------------------------------------------
- */
+/* ---- lines ----------------------------------------------------------------------------------- */
 
 /* Of a header the one that it has most of, since names may hold the others; of a line of numbers
  * any other than the comma, which stands for a point then. */
@@ -290,8 +288,7 @@ static int csv_line(struct cn_rows *r, struct table *t, char *line)
     return cn_rows_add(r, &c);
 }
 
-/* ---- JSON --------------------------------------------------------------------------------------
- */
+/* ---- JSON ------------------------------------------------------------------------------------ */
 
 struct json_row {
     struct cn_rows *rows;
@@ -362,8 +359,7 @@ static int json_line(struct cn_rows *r, struct table *t, char *line)
     return cn_rows_add(r, &j.cells);
 }
 
-/* ---- the form ----------------------------------------------------------------------------------
- */
+/* ---- the form -------------------------------------------------------------------------------- */
 
 static int read_line(struct cn_reader *reader, char *line)
 {

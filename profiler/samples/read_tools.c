@@ -19,8 +19,7 @@ static void has(struct cn_rows *r, enum cn_role role, double scale, bool phone)
     r->kind[role] = (struct cn_column_kind){ role, scale, false, phone };
 }
 
-/* ---- logcat: ... stats => ts_ms,current_uA,mV,percent,temperature in 0.1 C ---------------------
- */
+/* ---- logcat: ... stats => ts_ms,current_uA,mV,percent,temperature in 0.1 C ------------------- */
 
 static bool marks_logcat(const char *line)
 {
@@ -51,8 +50,7 @@ static int read_logcat(struct cn_reader *reader, char *line)
 
 const struct cn_form cn_form_logcat = { .marks = marks_logcat, .read = read_logcat };
 
-/* ---- dumpsys battery, each behind a line with the time -----------------------------------------
- */
+/* ---- dumpsys battery, each behind a line with the time --------------------------------------- */
 
 struct dumpsys {
     struct cn_dumpsys battery;
@@ -125,8 +123,7 @@ const struct cn_form cn_form_dumpsys = { .marks = marks_dumpsys,
                                          .read = read_dumpsys,
                                          .end = end_dumpsys };
 
-/* ---- tegrastats: 11-24-2025 16:16:39 RAM ... VDD_IN 4000mW/4940mW ------------------------------
- */
+/* ---- tegrastats: 11-24-2025 16:16:39 RAM ... VDD_IN 4000mW/4940mW ---------------------------- */
 
 static bool marks_tegrastats(const char *line)
 {
@@ -208,8 +205,7 @@ static int read_tegrastats(struct cn_reader *reader, char *line)
 
 const struct cn_form cn_form_tegrastats = { .marks = marks_tegrastats, .read = read_tegrastats };
 
-/* ---- powermetrics ------------------------------------------------------------------------------
- */
+/* ---- powermetrics ---------------------------------------------------------------------------- */
 
 /* *** Sampled system activity (Mon Nov 24 16:16:39 2025 +0000) (100.00ms elapsed) ***
  * CPU Power: 4000 mW
@@ -308,8 +304,7 @@ const struct cn_form cn_form_powermetrics = { .marks = marks_powermetrics,
                                               .read = read_powermetrics,
                                               .end = close_powermetrics };
 
-/* ---- perf stat -I ms [-x SEP]: time, joules of the interval, Joules, event ---------------------
- */
+/* ---- perf stat -I ms [-x SEP]: time, joules of the interval, Joules, event ------------------- */
 
 struct perf {
     char event[64]; /* the one that is read */

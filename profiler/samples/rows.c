@@ -37,8 +37,7 @@ void cn_rows_free(struct cn_rows *r)
     r->rows = NULL;
 }
 
-/* ---- cells -------------------------------------------------------------------------------------
- */
+/* ---- cells ----------------------------------------------------------------------------------- */
 
 struct cn_cells cn_no_cells(void)
 {
@@ -74,8 +73,7 @@ void cn_cells_put(struct cn_rows *r, struct cn_cells *c, enum cn_role role, doub
     c->of[role] = number * (scale > 0 ? scale : 1);
 }
 
-/* ---- rows of one stamp -------------------------------------------------------------------------
- */
+/* ---- rows of one stamp ----------------------------------------------------------------------- */
 
 static uint64_t hash(const char *text)
 {
@@ -164,8 +162,7 @@ int cn_rows_add(struct cn_rows *r, const struct cn_cells *c)
     return 0;
 }
 
-/* ---- units -------------------------------------------------------------------------------------
- */
+/* ---- units ----------------------------------------------------------------------------------- */
 
 __attribute__((format(printf, 2, 3))) static void note(struct cn_samples *samples,
                                                        const char *format, ...)
@@ -263,8 +260,7 @@ static int settle_current(struct cn_rows *r, struct cn_samples *samples)
     return 0;
 }
 
-/* ---- two ways to one thing ---------------------------------------------------------------------
- */
+/* ---- two ways to one thing ------------------------------------------------------------------- */
 
 /* Mean of power, and of current x voltage, over rows that have all three, in uW. */
 static void means(const struct cn_rows *r, double *power, double *product)
@@ -408,8 +404,7 @@ static int settle_energy(struct cn_rows *r, struct cn_samples *samples, bool *by
     return 0;
 }
 
-/* ---- signs -------------------------------------------------------------------------------------
- */
+/* ---- signs ----------------------------------------------------------------------------------- */
 
 /* The value of a row in uW or uJ, and a current whose sign is the battery's; NaN: missing. */
 static double value_of(const struct cn_rows *r, const struct cn_row *row, bool by_energy,
@@ -475,8 +470,7 @@ static int settle_sign(struct cn_rows *r, bool by_energy, double *values,
     return 0;
 }
 
-/* ---- the series --------------------------------------------------------------------------------
- */
+/* ---- the series ------------------------------------------------------------------------------ */
 
 static int64_t row_spacing(const struct cn_rows *r)
 {

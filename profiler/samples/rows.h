@@ -75,8 +75,7 @@ int cn_rows_add(struct cn_rows *r, const struct cn_cells *cells);
 int cn_rows_finish(struct cn_rows *r, struct cn_samples *samples);
 void cn_rows_free(struct cn_rows *r);
 
-/* ---- the readers: one line each, in order; 0 or -1 ---------------------------------------------
- */
+/* ---- the readers: one line each, in order; 0 or -1 ------------------------------------------- */
 
 /* What one file is read with. */
 struct cn_reader {

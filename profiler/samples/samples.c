@@ -114,8 +114,7 @@ void cn_samples_free(struct cn_samples *samples)
     cn_series_free(&samples->series);
 }
 
-/* ---- joining
- * ------------------------------------------------------------------------------------------ */
+/* ---- joining --------------------------------------------------------------------------------- */
 
 void cn_samples_shift(struct cn_samples *samples, int64_t shift_ns)
 {

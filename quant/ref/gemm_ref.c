@@ -65,9 +65,7 @@ static void gemm_tile_f32_ref(const struct cn_panel_data *p, int64_t row_group,
     }
 }
 
-/* ---- precision fast: what it means
- * ---------------------------------------------------------------
- */
+/* ---- precision fast: what it means ----------------------------------------------------------- */
 
 static void gemm_pack_fast_ref(const struct cn_act_panel *p, int64_t group, int n, const float *x,
                                int64_t x_stride)

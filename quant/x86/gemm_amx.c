@@ -264,8 +264,7 @@ static const struct cn_gemm_blocked exact = { .act = CN_ACT_BF16,
                                               .convert = gemm_convert_exact_amx,
                                               .multiply = gemm_multiply_exact_amx };
 
-/* ---- what takes no tiles ----------------------------------------------------------------------
- */
+/* ---- what takes no tiles --------------------------------------------------------------------- */
 
 static void gemm_tile_amx(const struct cn_panel_data *p, int64_t row_group,
                           const struct cn_act_panel *x, int64_t token_group, int n_tokens,

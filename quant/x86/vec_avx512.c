@@ -183,8 +183,7 @@ static void vec_softmax_tile_avx512(int64_t n_groups, float *p, float *max, floa
     }
 }
 
-/* ---- attention: rows of f16, several vectors of floats
- * ------------------------------------------- */
+/* ---- attention: rows of f16, several vectors of floats --------------------------------------- */
 
 /* Lane j of the result is the sum of the lanes of v[j]. */
 ALWAYS __m512 sums_of_sixteen(const __m512 *v)

@@ -75,8 +75,7 @@ static _Noreturn void die(const char *what)
     exit(1);
 }
 
-/* ---- messages ---------------------------------------------------------------------------------
- */
+/* ---- messages -------------------------------------------------------------------------------- */
 
 static bool read_all(int fd, void *to, size_t n)
 {
@@ -160,8 +159,7 @@ static void flush_stream(struct stream *s)
     }
 }
 
-/* ---- shell (version 2): packets of kind, length, data -------------------------------------------
- */
+/* ---- shell (version 2): packets of kind, length, data ---------------------------------------- */
 
 enum { SHELL_STDOUT = 1, SHELL_EXIT = 3 };
 
@@ -235,8 +233,7 @@ static void read_command(struct stream *s)
     s->closing = true;
 }
 
-/* ---- sync: requests of id, length, path ---------------------------------------------------------
- */
+/* ---- sync: requests of id, length, path ------------------------------------------------------ */
 
 static void put_u32(struct stream *s, uint32_t v)
 {
@@ -397,8 +394,7 @@ static void sync_input(struct stream *s, const char *data, size_t n)
     }
 }
 
-/* ---- the connection ---------------------------------------------------------------------------
- */
+/* ---- the connection -------------------------------------------------------------------------- */
 
 static void ask_for_key(void)
 {

@@ -27,8 +27,7 @@
 
 enum { MS = 1000000, MAX_SWITCHES = 20000, MAX_LATE = 20000, MAX_ZONES = 5 };
 
-/* ---- the simulator ------------------------------------------------------------------------------
- */
+/* ---- the simulator --------------------------------------------------------------------------- */
 
 struct simulator {
     struct tree tree;
@@ -227,8 +226,7 @@ static bool too_late(struct simulator *s, const struct starved *since)
     return true;
 }
 
-/* ---- the profiler against it -------------------------------------------------------------------
- */
+/* ---- the profiler against it ----------------------------------------------------------------- */
 
 static struct cn_profiler *profile(const struct simulator *s, const char *meter)
 {

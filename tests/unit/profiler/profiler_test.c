@@ -227,8 +227,7 @@ static void test_file_is_replayed(void **state)
     tree_remove(&t);
 }
 
-/* ---- a battery that somebody writes -------------------------------------------------------------
- */
+/* ---- a battery that somebody writes ---------------------------------------------------------- */
 
 struct gauge {
     struct tree tree;
@@ -402,8 +401,7 @@ static void test_battery_that_charges_by_force(void **state)
     tree_remove(&t);
 }
 
-/* ---- a phone's session
- * ---------------------------------------------------------------------------- */
+/* ---- a phone's session ----------------------------------------------------------------------- */
 
 /* Watts of the made-up phone at a time of its run. */
 static double phone_watts(double s)

@@ -11,8 +11,7 @@
 
 static struct cn_model *model;
 
-/* ---- files ------------------------------------------------------------------------------------
- */
+/* ---- files ----------------------------------------------------------------------------------- */
 
 static struct cn_score_tasks parse(enum cn_score_kind kind, const char *text, size_t max_tasks)
 {
@@ -126,8 +125,7 @@ static void test_wilson(void **state)
     assert_true(fabs(lo - 0.2553) < 5e-5 && fabs(hi - 0.3662) < 5e-5);
 }
 
-/* ---- likelihoods ------------------------------------------------------------------------------
- */
+/* ---- likelihoods ----------------------------------------------------------------------------- */
 
 static int32_t *tokens_of(const struct cn_model *m, const char *text, size_t *n)
 {
@@ -285,8 +283,7 @@ static void test_sliding_window(void **state)
     cn_model_close(sliding);
 }
 
-/* ---- generated answers ------------------------------------------------------------------------
- */
+/* ---- generated answers ----------------------------------------------------------------------- */
 
 /* The greedy continuation of n tokens, from an empty cache. */
 static void plain_greedy(const char *prompt, int n, char *out, size_t room)

@@ -353,8 +353,7 @@ static void refused(void **state)
     cn_dataset_free(d);
 }
 
-/* ---- the phone study ---------------------------------------------------------------------------
- */
+/* ---- the phone study ------------------------------------------------------------------------- */
 
 static struct cn_dataset *read_shared(const char *name)
 {

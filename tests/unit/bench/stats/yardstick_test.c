@@ -100,8 +100,7 @@ static void test_data(void **state)
     check_sums(importance, COLS, 6722.78967588, 30861.1842175);
 }
 
-/* ---- the yardstick ----------------------------------------------------------------------------
- */
+/* ---- the yardstick --------------------------------------------------------------------------- */
 
 /* clang-format off */
 /* Per data set: rms and wrms without weights, rms and wrms with weights. 0: needs weights. */

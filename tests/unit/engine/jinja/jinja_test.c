@@ -9,8 +9,7 @@
 
 #include <cmocka.h>
 
-/* ---- helpers -----------------------------------------------------------------------------------
- */
+/* ---- helpers --------------------------------------------------------------------------------- */
 
 static const struct tm some_sunday = { .tm_year = 126,
                                        .tm_mon = 10,
@@ -85,8 +84,7 @@ static void refuses(const char *source, const char *json, const char *want)
         fail_msg("%s: the error \"%s\" names no line", source, err.text);
 }
 
-/* ---- the language ------------------------------------------------------------------------------
- */
+/* ---- the language ---------------------------------------------------------------------------- */
 
 static void test_basics(void **state)
 {
@@ -158,8 +156,7 @@ static void test_limits(void **state)
     gives(many, "{}", "x"); /* elifs do not nest */
 }
 
-/* ---- where text comes from ---------------------------------------------------------------------
- */
+/* ---- where text comes from ------------------------------------------------------------------- */
 
 /* The result with what is not markup in square brackets. */
 static void marks(const char *source, const char *json, const char *want)
@@ -244,8 +241,7 @@ static void test_roles(void **state)
     cn_json_free(doc);
 }
 
-/* ---- vectors -----------------------------------------------------------------------------------
- */
+/* ---- vectors --------------------------------------------------------------------------------- */
 
 static char *read_all(const char *path, size_t *n)
 {
@@ -408,8 +404,7 @@ static void test_cases(void **state)
     assert_true(n > 4000);
 }
 
-/* ---- injection ---------------------------------------------------------------------------------
- */
+/* ---- injection ------------------------------------------------------------------------------- */
 
 /* All words in <> or [] of the template, between two that mark the ends. */
 static size_t marks_of(const char *source, size_t n, char *out, size_t n_out)

@@ -491,8 +491,7 @@ static void test_nothing_half_done(void **state)
     assert_int_equal(cn_quantize_file(link_path, out, &q, NULL, &err), CN_ERR_IO);
 }
 
-/* ---- split models -----------------------------------------------------------------------------
- */
+/* ---- split models ---------------------------------------------------------------------------- */
 
 enum { N_PARTS = 4 };
 

@@ -246,8 +246,7 @@ static void test_marks_in_messages(void **state)
     cn_gguf_close(&gguf);
 }
 
-/* ---- reading messages
- * ----------------------------------------------------------------------------- */
+/* ---- reading messages ------------------------------------------------------------------------ */
 
 static void test_parse(void **state)
 {
@@ -294,8 +293,7 @@ static void test_parse(void **state)
     }
 }
 
-/* ---- the reference's conversations
- * ---------------------------------------------------------------- */
+/* ---- the reference's conversations ----------------------------------------------------------- */
 
 static char *read_file(const char *path, size_t *n)
 {

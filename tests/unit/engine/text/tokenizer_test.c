@@ -74,8 +74,7 @@ static void check_round_trip(const struct cn_tokenizer *t, const char *text, siz
     free(back);
 }
 
-/* ---- the default model
- * ---------------------------------------------------------------------------- */
+/* ---- the default model ----------------------------------------------------------------------- */
 
 /* Made with a textbook BPE (strings, a linear search for the lowest rank) on the pieces of the
  * published expression in another language's regular expression engine. */
@@ -189,8 +188,7 @@ static void test_round_trips(void **state)
     close_vocab(&v);
 }
 
-/* ---- small vocabularies
- * --------------------------------------------------------------------------- */
+/* ---- small vocabularies ---------------------------------------------------------------------- */
 
 struct bytes {
     uint8_t p[1 << 20];
@@ -641,8 +639,7 @@ static void test_chars(void **state)
     check_refused(&file, CN_ERR_FORMAT, "tokenizer.ggml.model is gemma4");
 }
 
-/* ---- what is refused
- * ------------------------------------------------------------------------------ */
+/* ---- what is refused ------------------------------------------------------------------------- */
 
 static void test_refused(void **state)
 {
