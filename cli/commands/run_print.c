@@ -56,7 +56,7 @@ bool cn_run_keep_answer(struct cn_run *run, const struct cn_generation *g)
 static void print_joules(const struct cn_run *run, FILE *out, const char *name, size_t from,
                          size_t to)
 {
-    struct cn_energy e = { .joules = NAN, .status = CN_ENERGY_UNRESOLVED };
+    struct cn_energy e = { .joules = (double)NAN, .status = CN_ENERGY_UNRESOLVED };
     if (to > from)
         cn_profiler_total(run->profiler, 0, NULL, from, to - from, &e);
     fprintf(out, ",\"%s_joules\":", name);

@@ -50,5 +50,5 @@ static void bf16_quantize_ref(int64_t n_cols, const float *x, const float *weigh
 const struct cn_reference cn_bf16_ref = {
     .dequantize = bf16_dequantize_ref,
     .quantize = bf16_quantize_ref,
-    .kernels = {bf16_gemv_ref, bf16_unpack_ref, { .sub = 0 }},
+    .kernels = {.gemv = bf16_gemv_ref, .unpack = bf16_unpack_ref, .panel = { .sub = 0 }},
 };

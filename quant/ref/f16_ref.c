@@ -50,5 +50,5 @@ static void f16_quantize_ref(int64_t n_cols, const float *x, const float *weight
 const struct cn_reference cn_f16_ref = {
     .dequantize = f16_dequantize_ref,
     .quantize = f16_quantize_ref,
-    .kernels = {f16_gemv_ref, f16_unpack_ref, { .sub = 0 }},
+    .kernels = {.gemv = f16_gemv_ref, .unpack = f16_unpack_ref, .panel = { .sub = 0 }},
 };

@@ -49,5 +49,5 @@ static void f32_quantize_ref(int64_t n_cols, const float *x, const float *weight
 const struct cn_reference cn_f32_ref = {
     .dequantize = f32_dequantize_ref,
     .quantize = f32_quantize_ref,
-    .kernels = {f32_gemv_ref, f32_unpack_ref, { .sub = 0 }},
+    .kernels = {.gemv = f32_gemv_ref, .unpack = f32_unpack_ref, .panel = { .sub = 0 }},
 };

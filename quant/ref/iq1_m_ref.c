@@ -86,6 +86,7 @@ static void iq1_m_quantize_ref(int64_t n_cols, const float *x, const float *weig
 const struct cn_reference cn_iq1_m_ref = {
     .dequantize = iq1_m_dequantize_ref,
     .quantize = iq1_m_quantize_ref,
-    .kernels = {iq1_m_gemv_ref,
-                iq1_m_unpack_ref, { .code_max = 18, .offset = OFFSET, .sub = GROUP }},
+    .kernels = {.gemv = iq1_m_gemv_ref,
+                .unpack = iq1_m_unpack_ref,
+                .panel = { .code_max = 18, .offset = OFFSET, .sub = GROUP }},
 };

@@ -73,6 +73,7 @@ const struct cn_reference cn_iq1_s_ref = {
     .dequantize = iq1_s_dequantize_ref,
     .quantize = iq1_s_quantize_ref,
     .needs_weights = true,
-    .kernels = {iq1_s_gemv_ref,
-                iq1_s_unpack_ref, { .code_max = 18, .offset = OFFSET, .sub = GROUP }},
+    .kernels = {.gemv = iq1_s_gemv_ref,
+                .unpack = iq1_s_unpack_ref,
+                .panel = { .code_max = 18, .offset = OFFSET, .sub = GROUP }},
 };

@@ -76,6 +76,7 @@ static void iq2_s_quantize_ref(int64_t n_cols, const float *x, const float *weig
 const struct cn_reference cn_iq2_s_ref = {
     .dequantize = iq2_s_dequantize_ref,
     .quantize = iq2_s_quantize_ref,
-    .kernels = {iq2_s_gemv_ref,
-                iq2_s_unpack_ref, { .code_max = 86, .offset = OFFSET, .sub = GROUP }},
+    .kernels = {.gemv = iq2_s_gemv_ref,
+                .unpack = iq2_s_unpack_ref,
+                .panel = { .code_max = 86, .offset = OFFSET, .sub = GROUP }},
 };

@@ -75,6 +75,7 @@ const struct cn_reference cn_iq2_xs_ref = {
     .dequantize = iq2_xs_dequantize_ref,
     .quantize = iq2_xs_quantize_ref,
     .needs_weights = true,
-    .kernels = {iq2_xs_gemv_ref,
-                iq2_xs_unpack_ref, { .code_max = 86, .offset = OFFSET, .sub = GROUP }},
+    .kernels = {.gemv = iq2_xs_gemv_ref,
+                .unpack = iq2_xs_unpack_ref,
+                .panel = { .code_max = 86, .offset = OFFSET, .sub = GROUP }},
 };

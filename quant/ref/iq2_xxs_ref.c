@@ -79,6 +79,7 @@ const struct cn_reference cn_iq2_xxs_ref = {
     .dequantize = iq2_xxs_dequantize_ref,
     .quantize = iq2_xxs_quantize_ref,
     .needs_weights = true,
-    .kernels = {iq2_xxs_gemv_ref,
-                iq2_xxs_unpack_ref, { .code_max = 86, .offset = OFFSET, .sub = GROUP }},
+    .kernels = {.gemv = iq2_xxs_gemv_ref,
+                .unpack = iq2_xxs_unpack_ref,
+                .panel = { .code_max = 86, .offset = OFFSET, .sub = GROUP }},
 };

@@ -76,6 +76,7 @@ static void iq3_s_quantize_ref(int64_t n_cols, const float *x, const float *weig
 const struct cn_reference cn_iq3_s_ref = {
     .dequantize = iq3_s_dequantize_ref,
     .quantize = iq3_s_quantize_ref,
-    .kernels = {iq3_s_gemv_ref,
-                iq3_s_unpack_ref, { .code_max = 30, .offset = OFFSET, .sub = GROUP }},
+    .kernels = {.gemv = iq3_s_gemv_ref,
+                .unpack = iq3_s_unpack_ref,
+                .panel = { .code_max = 30, .offset = OFFSET, .sub = GROUP }},
 };

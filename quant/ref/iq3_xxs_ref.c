@@ -78,6 +78,7 @@ static void iq3_xxs_quantize_ref(int64_t n_cols, const float *x, const float *we
 const struct cn_reference cn_iq3_xxs_ref = {
     .dequantize = iq3_xxs_dequantize_ref,
     .quantize = iq3_xxs_quantize_ref,
-    .kernels = {iq3_xxs_gemv_ref,
-                iq3_xxs_unpack_ref, { .code_max = 62, .offset = OFFSET, .sub = GROUP }},
+    .kernels = {.gemv = iq3_xxs_gemv_ref,
+                .unpack = iq3_xxs_unpack_ref,
+                .panel = { .code_max = 62, .offset = OFFSET, .sub = GROUP }},
 };

@@ -58,6 +58,7 @@ static void iq4_nl_quantize_ref(int64_t n_cols, const float *x, const float *wei
 const struct cn_reference cn_iq4_nl_ref = {
     .dequantize = iq4_nl_dequantize_ref,
     .quantize = iq4_nl_quantize_ref,
-    .kernels = {iq4_nl_gemv_ref,
-                iq4_nl_unpack_ref, { .code_max = 240, .offset = OFFSET, .sub = BLOCK }},
+    .kernels = {.gemv = iq4_nl_gemv_ref,
+                .unpack = iq4_nl_unpack_ref,
+                .panel = { .code_max = 240, .offset = OFFSET, .sub = BLOCK }},
 };

@@ -76,6 +76,7 @@ static void iq4_xs_quantize_ref(int64_t n_cols, const float *x, const float *wei
 const struct cn_reference cn_iq4_xs_ref = {
     .dequantize = iq4_xs_dequantize_ref,
     .quantize = iq4_xs_quantize_ref,
-    .kernels = {iq4_xs_gemv_ref,
-                iq4_xs_unpack_ref, { .code_max = 240, .offset = OFFSET, .sub = GROUP }},
+    .kernels = {.gemv = iq4_xs_gemv_ref,
+                .unpack = iq4_xs_unpack_ref,
+                .panel = { .code_max = 240, .offset = OFFSET, .sub = GROUP }},
 };

@@ -99,6 +99,7 @@ const struct cn_reference cn_mxfp4_ref = {
     .dequantize = mxfp4_dequantize_ref,
     .quantize = mxfp4_quantize_ref,
     .mark_bad_scales = mxfp4_mark_bad_scales_ref,
-    .kernels = {mxfp4_gemv_ref,
-                mxfp4_unpack_ref, { .code_max = 24, .offset = OFFSET, .sub = BLOCK }},
+    .kernels = {.gemv = mxfp4_gemv_ref,
+                .unpack = mxfp4_unpack_ref,
+                .panel = { .code_max = 24, .offset = OFFSET, .sub = BLOCK }},
 };

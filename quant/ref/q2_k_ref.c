@@ -71,6 +71,7 @@ static void q2_k_quantize_ref(int64_t n_cols, const float *x, const float *weigh
 const struct cn_reference cn_q2_k_ref = {
     .dequantize = q2_k_dequantize_ref,
     .quantize = q2_k_quantize_ref,
-    .kernels = {q2_k_gemv_ref,
-                q2_k_unpack_ref, { .code_max = LEVELS, .sub = GROUP, .has_min = true }},
+    .kernels = {.gemv = q2_k_gemv_ref,
+                .unpack = q2_k_unpack_ref,
+                .panel = { .code_max = LEVELS, .sub = GROUP, .has_min = true }},
 };

@@ -84,6 +84,7 @@ static void q3_k_quantize_ref(int64_t n_cols, const float *x, const float *weigh
 const struct cn_reference cn_q3_k_ref = {
     .dequantize = q3_k_dequantize_ref,
     .quantize = q3_k_quantize_ref,
-    .kernels = {q3_k_gemv_ref,
-                q3_k_unpack_ref, { .code_max = 7, .offset = OFFSET, .sub = GROUP }},
+    .kernels = {.gemv = q3_k_gemv_ref,
+                .unpack = q3_k_unpack_ref,
+                .panel = { .code_max = 7, .offset = OFFSET, .sub = GROUP }},
 };

@@ -52,6 +52,7 @@ static void q4_0_quantize_ref(int64_t n_cols, const float *x, const float *weigh
 const struct cn_reference cn_q4_0_ref = {
     .dequantize = q4_0_dequantize_ref,
     .quantize = q4_0_quantize_ref,
-    .kernels = {q4_0_gemv_ref,
-                q4_0_unpack_ref, { .code_max = 15, .offset = OFFSET, .sub = BLOCK }},
+    .kernels = {.gemv = q4_0_gemv_ref,
+                .unpack = q4_0_unpack_ref,
+                .panel = { .code_max = 15, .offset = OFFSET, .sub = BLOCK }},
 };

@@ -52,6 +52,7 @@ static void q4_1_quantize_ref(int64_t n_cols, const float *x, const float *weigh
 const struct cn_reference cn_q4_1_ref = {
     .dequantize = q4_1_dequantize_ref,
     .quantize = q4_1_quantize_ref,
-    .kernels = {q4_1_gemv_ref,
-                q4_1_unpack_ref, { .code_max = LEVELS, .sub = BLOCK, .has_min = true }},
+    .kernels = {.gemv = q4_1_gemv_ref,
+                .unpack = q4_1_unpack_ref,
+                .panel = { .code_max = LEVELS, .sub = BLOCK, .has_min = true }},
 };

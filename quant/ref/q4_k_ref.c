@@ -74,6 +74,7 @@ static void q4_k_quantize_ref(int64_t n_cols, const float *x, const float *weigh
 const struct cn_reference cn_q4_k_ref = {
     .dequantize = q4_k_dequantize_ref,
     .quantize = q4_k_quantize_ref,
-    .kernels = {q4_k_gemv_ref,
-                q4_k_unpack_ref, { .code_max = LEVELS, .sub = GROUP, .has_min = true }},
+    .kernels = {.gemv = q4_k_gemv_ref,
+                .unpack = q4_k_unpack_ref,
+                .panel = { .code_max = LEVELS, .sub = GROUP, .has_min = true }},
 };

@@ -65,6 +65,7 @@ static void q5_0_quantize_ref(int64_t n_cols, const float *x, const float *weigh
 const struct cn_reference cn_q5_0_ref = {
     .dequantize = q5_0_dequantize_ref,
     .quantize = q5_0_quantize_ref,
-    .kernels = {q5_0_gemv_ref,
-                q5_0_unpack_ref, { .code_max = 31, .offset = OFFSET, .sub = BLOCK }},
+    .kernels = {.gemv = q5_0_gemv_ref,
+                .unpack = q5_0_unpack_ref,
+                .panel = { .code_max = 31, .offset = OFFSET, .sub = BLOCK }},
 };

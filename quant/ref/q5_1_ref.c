@@ -65,6 +65,7 @@ static void q5_1_quantize_ref(int64_t n_cols, const float *x, const float *weigh
 const struct cn_reference cn_q5_1_ref = {
     .dequantize = q5_1_dequantize_ref,
     .quantize = q5_1_quantize_ref,
-    .kernels = {q5_1_gemv_ref,
-                q5_1_unpack_ref, { .code_max = LEVELS, .sub = BLOCK, .has_min = true }},
+    .kernels = {.gemv = q5_1_gemv_ref,
+                .unpack = q5_1_unpack_ref,
+                .panel = { .code_max = LEVELS, .sub = BLOCK, .has_min = true }},
 };

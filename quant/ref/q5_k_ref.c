@@ -78,6 +78,7 @@ static void q5_k_quantize_ref(int64_t n_cols, const float *x, const float *weigh
 const struct cn_reference cn_q5_k_ref = {
     .dequantize = q5_k_dequantize_ref,
     .quantize = q5_k_quantize_ref,
-    .kernels = {q5_k_gemv_ref,
-                q5_k_unpack_ref, { .code_max = LEVELS, .sub = GROUP, .has_min = true }},
+    .kernels = {.gemv = q5_k_gemv_ref,
+                .unpack = q5_k_unpack_ref,
+                .panel = { .code_max = LEVELS, .sub = GROUP, .has_min = true }},
 };

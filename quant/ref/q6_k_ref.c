@@ -77,6 +77,7 @@ static void q6_k_quantize_ref(int64_t n_cols, const float *x, const float *weigh
 const struct cn_reference cn_q6_k_ref = {
     .dequantize = q6_k_dequantize_ref,
     .quantize = q6_k_quantize_ref,
-    .kernels = {q6_k_gemv_ref,
-                q6_k_unpack_ref, { .code_max = 63, .offset = OFFSET, .sub = GROUP }},
+    .kernels = {.gemv = q6_k_gemv_ref,
+                .unpack = q6_k_unpack_ref,
+                .panel = { .code_max = 63, .offset = OFFSET, .sub = GROUP }},
 };

@@ -47,6 +47,7 @@ static void q8_0_quantize_ref(int64_t n_cols, const float *x, const float *weigh
 const struct cn_reference cn_q8_0_ref = {
     .dequantize = q8_0_dequantize_ref,
     .quantize = q8_0_quantize_ref,
-    .kernels = {q8_0_gemv_ref,
-                q8_0_unpack_ref, { .code_max = 255, .offset = OFFSET, .sub = BLOCK }},
+    .kernels = {.gemv = q8_0_gemv_ref,
+                .unpack = q8_0_unpack_ref,
+                .panel = { .code_max = 255, .offset = OFFSET, .sub = BLOCK }},
 };

@@ -54,6 +54,7 @@ static void q8_k_quantize_ref(int64_t n_cols, const float *x, const float *weigh
 const struct cn_reference cn_q8_k_ref = {
     .dequantize = q8_k_dequantize_ref,
     .quantize = q8_k_quantize_ref,
-    .kernels = {q8_k_gemv_ref,
-                q8_k_unpack_ref, { .code_max = 255, .offset = OFFSET, .sub = SUB }},
+    .kernels = {.gemv = q8_k_gemv_ref,
+                .unpack = q8_k_unpack_ref,
+                .panel = { .code_max = 255, .offset = OFFSET, .sub = SUB }},
 };

@@ -77,5 +77,7 @@ static void tq1_0_quantize_ref(int64_t n_cols, const float *x, const float *weig
 const struct cn_reference cn_tq1_0_ref = {
     .dequantize = tq1_0_dequantize_ref,
     .quantize = tq1_0_quantize_ref,
-    .kernels = {tq1_0_gemv_ref, tq1_0_unpack_ref, { .code_max = 2, .offset = 1, .sub = SUB }},
+    .kernels = {.gemv = tq1_0_gemv_ref,
+                .unpack = tq1_0_unpack_ref,
+                .panel = { .code_max = 2, .offset = 1, .sub = SUB }},
 };

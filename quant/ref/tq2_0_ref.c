@@ -61,5 +61,7 @@ static void tq2_0_quantize_ref(int64_t n_cols, const float *x, const float *weig
 const struct cn_reference cn_tq2_0_ref = {
     .dequantize = tq2_0_dequantize_ref,
     .quantize = tq2_0_quantize_ref,
-    .kernels = {tq2_0_gemv_ref, tq2_0_unpack_ref, { .code_max = 3, .offset = 1, .sub = SUB }},
+    .kernels = {.gemv = tq2_0_gemv_ref,
+                .unpack = tq2_0_unpack_ref,
+                .panel = { .code_max = 3, .offset = 1, .sub = SUB }},
 };
