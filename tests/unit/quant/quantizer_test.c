@@ -303,13 +303,13 @@ static double best_multiple(int n, const float *x, const struct cn_levels *level
                             int n_groups)
 {
     float w[256];
-    double least = INFINITY;
+    double least = (double)INFINITY;
     for (int i = 0; i < 256; i++)
         w[i] = 1;
     for (int k = 1; k <= 12; k++) {
         double sum = 0;
         for (int g = 0; g < n_groups; g++) {
-            double best = INFINITY;
+            double best = (double)INFINITY;
             for (int l = -(top > 1 ? top : 0); l <= top; l++)
                 best = fmin(best, error_of(n, x + g * n, w, levels, 0x1p-24 * k * l, 0));
             sum += best;

@@ -323,7 +323,7 @@ static void check_definition(const struct cn_json_value *jinja, const struct cn_
                                        .n_arguments = 1 };
     struct cn_chat *chat;
     struct cn_error err;
-    char *text;
+    char *text = NULL;
     size_t n_text;
     if (cn_chat_create(NULL, &o, &chat, &err) != CN_OK ||
         cn_chat_text(chat, messages, n, prompt, &text, &n_text, &err) != CN_OK)

@@ -14,7 +14,7 @@
 #include "tests/sysfs_tree.h"
 
 /* A dumpsys that says: these chargers, this status, current and voltage. */
-static void say(const struct tree *t, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static void say(const struct tree *t, const char *format, ...)
 {
     char text[500], path[1024];
     va_list args;
