@@ -252,7 +252,7 @@ warmup 0
 file prose F16 $prose
 threads 1
 ids p 5 9 3 7
-output 900
+output 3000
 idle 0
 limits none
 traces keep
