@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/layout.h"
+
 enum { ALIGN = alignof(max_align_t), FIRST_BLOCK = 16 << 10, LARGEST_BLOCK = 1 << 20 };
 
 struct cn_arena_block {
@@ -14,16 +16,11 @@ struct cn_arena_block {
     alignas(max_align_t) char data[];
 };
 
-static size_t rounded(size_t n)
-{
-    return (n + ALIGN - 1) / ALIGN * ALIGN;
-}
-
 void *cn_arena_alloc(struct cn_arena *arena, size_t n)
 {
     if (n > SIZE_MAX / 2)
         return NULL;
-    n = rounded(n ? n : 1);
+    n = cn_round_up(n ? n : 1, ALIGN);
     if (!arena->blocks || n > arena->blocks->size - arena->used) {
         size_t size = arena->total < FIRST_BLOCK ? FIRST_BLOCK : arena->total;
         size = size > LARGEST_BLOCK ? LARGEST_BLOCK : size;
@@ -46,11 +43,11 @@ void *cn_arena_alloc(struct cn_arena *arena, size_t n)
 
 void *cn_arena_grow(struct cn_arena *arena, void *p, size_t n_old, size_t n_new)
 {
-    size_t old = rounded(n_old ? n_old : 1);
+    size_t old = cn_round_up(n_old ? n_old : 1, ALIGN);
     char *start = p;
     if (p && arena->blocks && start + old == arena->blocks->data + arena->used &&
         n_new <= SIZE_MAX / 2) {
-        size_t more = rounded(n_new ? n_new : 1) - old;
+        size_t more = cn_round_up(n_new ? n_new : 1, ALIGN) - old;
         if (more <= arena->blocks->size - arena->used) {
             arena->used += more;
             return p;
