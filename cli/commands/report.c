@@ -74,14 +74,20 @@ static int of_study(const char *db, const char *out)
     return CN_EXIT_OK;
 }
 
+/* Refuses a page that would replace what it is made of, under any name. */
+static int spare(const struct cn_string_list *files, const char *out)
+{
+    for (size_t i = 0; i < files->n; i++)
+        if (strcmp(files->items[i], out) == 0 || cn_same_file(files->items[i], out))
+            return cn_usage_error("%s: the page would replace what it is made of", out);
+    return -1;
+}
+
 static int execute(const struct cn_string_list *files, const char *head, const char *out)
 {
     size_t n_tables = 0;
-    for (size_t i = 0; i < files->n; i++) {
+    for (size_t i = 0; i < files->n; i++)
         n_tables += is_table(files->items[i]);
-        if (strcmp(files->items[i], out) == 0 || cn_same_file(files->items[i], out))
-            return cn_usage_error("%s: the page would replace what it is made of", out);
-    }
     if (n_tables && n_tables == files->n)
         return of_tables(files, head, out);
     if (files->n > 1 || n_tables)
@@ -101,6 +107,8 @@ int cn_cmd_report(int argc, char **argv)
     };
     int code = cn_options_parse(argc, argv, &usage, options, sizeof options / sizeof *options,
                                 &files, 0, MAX_TABLES);
+    if (code < 0)
+        code = spare(&files, out);
     if (code < 0)
         code = cn_output_check(out, CN_FILE_PAGE, NULL, 0);
     if (code < 0)
