@@ -219,6 +219,24 @@ static size_t value_length(const char *text)
     return n;
 }
 
+/* The one column called name before its unit, as in "PACKAGE_ENERGY (J)"; n if there is none, or
+ * several. */
+static size_t without_unit(char *const *names, size_t n, const char *name)
+{
+    size_t len = strlen(name), found = n;
+    for (size_t i = 0; i < n; i++) {
+        const char *rest = names[i] + strnlen(names[i], len);
+        rest += strspn(rest, " ");
+        if (strncasecmp(names[i], name, len) != 0 || (*rest != '(' && *rest != '['))
+            continue;
+        if (found < n)
+            return n;
+        found = i;
+    }
+    return found;
+}
+
+/* The column of that name: to the letter, else in other case, else without its unit; n if none. */
 static size_t index_of(char *const *names, size_t n, const char *name)
 {
     size_t i = 0;
@@ -228,7 +246,7 @@ static size_t index_of(char *const *names, size_t n, const char *name)
         return i;
     for (i = 0; i < n && strcasecmp(names[i], name) != 0;)
         i++;
-    return i;
+    return i < n ? i : without_unit(names, n, name);
 }
 
 /* One "role=NAME[:UNIT]". */

@@ -70,6 +70,7 @@ joules ppk2 --volts 4 --offset-ms 999000
 told ppk2 "--volts V" --offset-ms 999000
 form energibridge 'Delta,Time,DRAM_ENERGY (J),PACKAGE_ENERGY (J),USED_MEMORY' '100,<E>,0,<C>,1'
 joules energibridge --column "energy=PACKAGE_ENERGY (J)"
+joules energibridge --column energy=PACKAGE_ENERGY
 told energibridge "DRAM_ENERGY (J), PACKAGE_ENERGY (J); --column energy=NAME"
 form codecarbon 'timestamp,run_id,emissions,cpu_power,ram_power,energy_consumed' '2025-11-24T<D>.<F>Z,x,0.1,1,1,<Q>'
 joules codecarbon
