@@ -92,18 +92,18 @@ geteuid EPERM
 cases='
 run        1 same t.jsonl,r.json run -m ../m.gguf -p abc -n 6 -c 32 --temp 0 --ignore-eos --ids --meter none -t 2 --trace t.jsonl --record r.json
 bench     12 other b.csv bench -m ../m.gguf -p 8 -n 2 -r 1 -t 1 --meter none --explain --save b.csv
-quantize   1 same q.gguf quantize ../f16.gguf q.gguf Q8_0 --imatrix ../m.imatrix -t 2
-split      1 same p-00001-of-00003.gguf,p-00002-of-00003.gguf,p-00003-of-00003.gguf quantize ../tiny-00001-of-00003.gguf p Q8_0 --keep-split -t 2
-auto       2 same q.gguf quantize ../f16.gguf q.gguf auto --bpw 9 --sensitivity error -t 1
-imatrix    1 same o.imatrix imatrix -m ../f16.gguf -f ../text -o o.imatrix -c 32 --chunks 3 -t 1
-perplexity 1 same o.base perplexity -m ../f16.gguf -f ../text -c 32 --chunks 2 --save-base o.base -t 1 -o json
+quantize   1 same q.gguf quantize ../f16.gguf q.gguf Q8_0 --imatrix ../m.imatrix -t 2 --force
+split      1 same p-00001-of-00003.gguf,p-00002-of-00003.gguf,p-00003-of-00003.gguf quantize ../tiny-00001-of-00003.gguf p Q8_0 --keep-split -t 2 --force
+auto       2 same q.gguf quantize ../f16.gguf q.gguf auto --bpw 9 --sensitivity error -t 1 --force
+imatrix    1 same o.imatrix imatrix -m ../f16.gguf -f ../text -o o.imatrix -c 32 --chunks 3 -t 1 --force
+perplexity 1 same o.base perplexity -m ../f16.gguf -f ../text -c 32 --chunks 2 --save-base o.base -t 1 -o json --force
 divergence 1 same - perplexity -m ../f16.gguf -f ../text -c 32 --chunks 2 --base ../m.base -t 1 -o json
 score      2 same - score -m ../f16.gguf --task hellaswag -f ../tasks -t 1 -o json
-logits     1 same o.f32 logits -m ../m.gguf --tokens 1,2,3 --out o.f32 -t 1
+logits     1 same o.f32 logits -m ../m.gguf --tokens 1,2,3 --out o.f32 -t 1 --force
 tokenize   1 same - tokenize -m ../m.gguf -f ../text --lines
 inspect    1 same - inspect ../f16.gguf --tensors -o json
 synth      1 same - synth --shape llama-3.2-1b --layers 1 --type Q2_K --seed 1 --dry-run s.gguf
-dequantize 1 same o.f32 dequantize --type q8_0 ../blocks o.f32
+dequantize 1 same o.f32 dequantize --type q8_0 ../blocks o.f32 --force
 kernels    4 same k.csv kernels --format q4_0 --check --job dequantize --tier ref --save k.csv
 machine    1 other - machine --seconds 0 -o json
 meters     1 other - meters -o json
@@ -114,7 +114,7 @@ study      2 study s.db study run ../tiny.plan --db s.db --work w
 export     1 same - study export ../done.db -o csv
 status     1 same - study status ../done.db
 merge      1 merge all.db study merge all.db ../shard1.db ../shard2.db
-report     3 page r.html report ../done.db -o r.html
+report     3 page r.html report ../done.db -o r.html --force
 '
 
 die() {
@@ -438,8 +438,8 @@ refer() { # case
 inputs
 for name; do
     own=$(row_of "$name" | awk '{ print $2 }')
-    # shellcheck disable=SC2086
-    refer "$name" | awk -v step="${step:-$own}" 'NR % step == 0 || step == 1' >>"$top/list"
+    (refer "$name") >"$top/calls" || exit 2
+    awk -v step="${step:-$own}" 'NR % step == 0 || step == 1' "$top/calls" >>"$top/list"
 done
 INJECT_CARNOT=$CARNOT INJECT_TOP=$top INJECT_KEEP=$keep
 export INJECT_CARNOT INJECT_TOP INJECT_KEEP

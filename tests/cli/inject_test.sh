@@ -14,6 +14,11 @@ grep -q '^SKIPPED' "$scratch/out" && { cat "$scratch/out"; exit 77; }
 out_has " 0 violations"
 tail -n 1 "$scratch/out"
 
+# Each case runs without a fault.
+code=0 ran="scripts/inject.sh -s 1000000"
+scripts/inject.sh "$CARNOT" -s 1000000 >"$scratch/out" 2>"$scratch/err" || code=$?
+[ $code = 0 ] || fail "a case that does not run"
+
 # It judges: what ends in another way than it should is told.
 cat >"$scratch/careless" <<END
 #!/bin/sh
