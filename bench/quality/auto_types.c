@@ -80,6 +80,7 @@ static struct cn_quantize_options plain_options(const struct cn_auto_options *o)
         .output_type = o->output_type,
         .embedding_type = o->embedding_type,
         .keep_split = o->keep_split,
+        .force = o->force,
         .n_threads = o->n_threads,
     };
 }

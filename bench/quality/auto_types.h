@@ -37,7 +37,7 @@ struct cn_auto_options {
     const char *const *tensor_types; /* what is asked for by these stays as it is */
     size_t n_tensor_types;
     const char *output_type, *embedding_type;
-    bool keep_split;
+    bool keep_split, force;
     int n_threads;
     void *user;
     /* Either may be NULL. what: "errors", "text", "probing". */

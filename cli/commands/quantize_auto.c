@@ -136,6 +136,7 @@ int cn_quantize_auto_plan(const char *in, const char *out, const struct cn_quant
         .output_type = o->output_type,
         .embedding_type = o->embedding_type,
         .keep_split = o->keep_split,
+        .force = o->force,
         .n_threads = o->n_threads,
         .progress = show_progress,
         .cancel = interrupted,
