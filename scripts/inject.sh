@@ -443,7 +443,7 @@ for name; do
 done
 INJECT_CARNOT=$CARNOT INJECT_TOP=$top INJECT_KEEP=$keep
 export INJECT_CARNOT INJECT_TOP INJECT_KEEP
-nice -n 19 xargs -P "$jobs" -L 1 sh "$self" --one <"$top/list" >"$top/verdicts"
+nice -n 19 xargs -r -P "$jobs" -L 1 sh "$self" --one <"$top/list" >"$top/verdicts"
 grep '^VIOLATION' "$top/verdicts"
 for name; do
     awk -v name="$name" '$1 == name' "$top/list" | wc -l | xargs printf '%-10s %6d injections\n' "$name"
