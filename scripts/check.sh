@@ -155,7 +155,7 @@ check_formats_table() {
     done
     # Each id and each printed name once, and once each file type.
     # shellcheck disable=SC2016
-    rows quant/formats.def | awk -F '[(,][[:space:]]*' '
+    rows quant/formats.def | sed 's/LOCAL(\([0-9]*\))/LOCAL \1/' | awk -F '[(,][[:space:]]*' '
         { at[$4]++; named[$3]++; if (at[$4] == 2) print "quant/formats.def: two rows have the GGUF type " $4
           if (named[$3] == 2) print "quant/formats.def: two rows are called " $3 }'
     # shellcheck disable=SC2016
@@ -167,7 +167,7 @@ check_formats_table() {
     # "q4_k avx2" for each AVX2(...) of a row; the argument must be the row's own id.
     named=$(rows quant/formats.def | while IFS= read -r row; do
         id=$(printf '%s\n' "$row" | sed 's/^CN_[A-Z]*[[:space:]]*([[:space:]]*\([A-Za-z0-9_]*\).*/\1/')
-        printf '%s\n' "${row#CN_*(}" | grep -oE '[A-Z0-9]+\([a-z0-9_]*\)' | while IFS= read -r t; do
+        printf '%s\n' "${row#CN_*(}" | grep -oE '[A-Z0-9]+\([a-z_][a-z0-9_]*\)' | while IFS= read -r t; do
             arg=${t#*(}
             echo "${arg%)} $(echo "${t%%(*}" | tr '[:upper:]' '[:lower:]') $id"
         done

@@ -75,6 +75,8 @@ out_has "clang-format is missing"
 cat >>quant/formats.def <<'ROW'
 CN_FORMAT(q9_z, Q9_Z, 12, 32, 18, 0, Q8, AVX2(q9_z) /* a comment */
                                 NEON(q9_y) AVX9(q9_z))
+CN_FORMAT(q8_0, Q8_L, LOCAL(7), 32, 18, 0, Q8, )
+CN_FORMAT(q8_0, Q8_M, LOCAL(7), 32, 18, 0, Q8, )
 ROW
 touch quant/x86/q9_y_avx2.c quant/arm/q9_z_i8mm.c quant/arm/helper.c quant/ref/q9_y_ref.c
 echo 'CN_ARCH(nosuch_row)' >>engine/model/archs.def
@@ -84,7 +86,7 @@ touch profiler/meters/meter_nosuch_file.c
 printf 'CN_COMMAND(zzz, "last")\nCN_COMMAND(aaa, "first")\n' >>cli/commands.def
 echo 'int cn_cmd_nosuch(int argc, char **argv)' >>cli/readfile.c
 echo 'CN_FILE_TYPE(Q9_Z, 15, Q9_Z)' >>quant/file_types.def
-broken tables 'two rows have the GGUF type 12' 'two rows have the file type 15' 'row q9_z has no quant/ref/q9_z.h' 'row q9_z has no quant/ref/q9_z_ref.c' \
+broken tables 'two rows have the GGUF type 12' 'two rows have the GGUF type LOCAL 7' 'two rows have the file type 15' 'row q9_z has no quant/ref/q9_z.h' 'row q9_z has no quant/ref/q9_z_ref.c' \
     'row q9_z has no quant/x86/q9_z_avx2.c' "row q9_z names the kernels of 'q9_y'" \
     'row q9_z names the unknown tier avx9' 'quant/x86/q9_y_avx2.c: not named in quant/formats.def' \
     'quant/arm/q9_z_i8mm.c: not named in quant/formats.def' \
