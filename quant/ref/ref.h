@@ -72,27 +72,30 @@ static inline void cn_ref_gemv(cn_unpack_fn *unpack, const struct cn_panel *pane
 /* dequantize and unpack of a format whose weights are <id>_scale_at_ref(block, e / GROUP) *
  * <id>_level_at_ref(block, e), e < BLOCK. Its levels are multiples of `step`, and codes count in
  * steps. */
-#define CN_REF_LEVELS(id, step)                                                          \
-    static void id##_dequantize_ref(int64_t n_cols, const void *blocks, float *x)        \
-    {                                                                                    \
-        const struct cn_block_##id *b = blocks;                                          \
-        for (int64_t i = 0; i < n_cols / BLOCK; i++, b++, x += BLOCK)                    \
-            for (int e = 0; e < BLOCK; e++)                                              \
-                x[e] = id##_scale_at_ref(b, e / GROUP) * (float)id##_level_at_ref(b, e); \
-    }                                                                                    \
-                                                                                         \
-    static void id##_unpack_ref(int64_t n_cols, const void *row, uint8_t *codes,         \
-                                size_t chunk_stride, float *scale, float *min)           \
-    {                                                                                    \
-        const struct cn_block_##id *b = row;                                             \
-        (void)min;                                                                       \
-        for (int64_t i = 0; i < n_cols; i += BLOCK, b++) {                               \
-            for (int g = 0; g < BLOCK / GROUP; g++)                                      \
-                *scale++ = (step)*id##_scale_at_ref(b, g);                               \
-            for (int e = 0; e < BLOCK; e++)                                              \
-                cn_ref_put_code(codes, chunk_stride, i + e,                              \
-                                id##_level_at_ref(b, e) / (step) + OFFSET);              \
-        }                                                                                \
+#define CN_REF_LEVELS(id, step) CN_REF_LEVELS_HEADED(id, step, 0)
+/* The same for rows with a header, whose number is multiplied with the scale first. */
+#define CN_REF_LEVELS_HEADED(id, step, header)                                               \
+    static void id##_dequantize_ref(int64_t n_cols, const void *row, float *x)               \
+    {                                                                                        \
+        const struct cn_block_##id *b = (const void *)((const uint8_t *)row + (header));     \
+        const float d = cn_row_scale(header, row);                                           \
+        for (int64_t i = 0; i < n_cols / BLOCK; i++, b++, x += BLOCK)                        \
+            for (int e = 0; e < BLOCK; e++)                                                  \
+                x[e] = d * id##_scale_at_ref(b, e / GROUP) * (float)id##_level_at_ref(b, e); \
+    }                                                                                        \
+                                                                                             \
+    static void id##_unpack_ref(int64_t n_cols, const void *blocks, uint8_t *codes,          \
+                                size_t chunk_stride, float *scale, float *min)               \
+    {                                                                                        \
+        const struct cn_block_##id *b = blocks;                                              \
+        (void)min;                                                                           \
+        for (int64_t i = 0; i < n_cols; i += BLOCK, b++) {                                   \
+            for (int g = 0; g < BLOCK / GROUP; g++)                                          \
+                *scale++ = (step)*id##_scale_at_ref(b, g);                                   \
+            for (int e = 0; e < BLOCK; e++)                                                  \
+                cn_ref_put_code(codes, chunk_stride, i + e,                                  \
+                                id##_level_at_ref(b, e) / (step) + OFFSET);                  \
+        }                                                                                    \
     }
 
 /* Column c of a float panel. */

@@ -14,6 +14,9 @@
 
 #include <cmocka.h>
 
+/* The columns of a row of vectors; only formats whose rows have a header mind. */
+enum { COLS = 1024 };
+
 static void *read_vectors(const char *name, const char *what, size_t *n_bytes)
 {
     char path[256];
@@ -47,9 +50,14 @@ static struct vectors load(const struct cn_format *format)
     v.n = (int64_t)(f32_bytes / sizeof(float));
     v.got = malloc(f32_bytes);
     assert_non_null(v.got);
-    assert_int_equal(v.n % format->block_elems, 0);
-    assert_int_equal(cn_row_bytes(format, v.n), blocks_bytes);
+    assert_int_equal(v.n % COLS, 0);
+    assert_int_equal((size_t)(v.n / COLS) * cn_row_bytes(format, COLS), blocks_bytes);
     return v;
+}
+
+static const uint8_t *row_of(const struct vectors *v, int64_t r)
+{
+    return v->blocks + (size_t)r * cn_row_bytes(v->format, COLS);
 }
 
 static void release(struct vectors *v)
@@ -76,10 +84,13 @@ static void test_bits(void **state)
     (void)state;
     for (int type = 0; type < CN_N_TYPES; type++) {
         struct vectors v = load(&cn_formats[type]);
-        v.format->ref->dequantize(v.n, v.blocks, v.got);
+        const struct cn_kernels kernels = cn_kernels_for(v.format, 0);
+        for (int64_t r = 0; r < v.n / COLS; r++)
+            v.format->ref->dequantize(COLS, row_of(&v, r), v.got + r * COLS);
         check_bits(&v, "dequantize");
         memset(v.got, 0xff, (size_t)v.n * sizeof(float));
-        cn_dequantize_with(&v.format->ref->kernels, v.format, v.n, v.blocks, v.got);
+        for (int64_t r = 0; r < v.n / COLS; r++)
+            cn_dequantize_with(&kernels, v.format, COLS, row_of(&v, r), v.got + r * COLS);
         check_bits(&v, "unpack");
         release(&v);
     }
@@ -97,8 +108,8 @@ static void test_chunks(void **state)
         size_t used = k->panel.sub ? N : N * sizeof(float);
         float scale[N / 16], min[N / 16];
         memset(wide, 0xaa, sizeof wide);
-        k->unpack(N, v.blocks, narrow, CN_CHUNK, scale, min);
-        k->unpack(N, v.blocks, wide, STRIDE, scale, min);
+        k->unpack(N, v.blocks + v.format->header_bytes, narrow, CN_CHUNK, scale, min);
+        k->unpack(N, v.blocks + v.format->header_bytes, wide, STRIDE, scale, min);
         for (size_t i = 0; i < sizeof wide; i++) {
             size_t chunk = i / STRIDE, at = chunk * CN_CHUNK + i % STRIDE;
             bool mine = i % STRIDE < CN_CHUNK && at < used;
@@ -114,7 +125,7 @@ static void test_chunks(void **state)
 /* Products of two rows with the values above in double; the bound is of float sums. */
 static void test_gemv(void **state)
 {
-    enum { N = 512, ROWS = 2 };
+    enum { N = COLS, ROWS = 2 };
     static float x[N];
     static int8_t q[N];
     static float d[N / 32], sum32[N / 32];
@@ -135,8 +146,7 @@ static void test_gemv(void **state)
         size_t row_bytes = cn_row_bytes(v.format, N);
         for (int64_t first = 0; first + ROWS * N <= v.n; first += ROWS * N) {
             float y[ROWS];
-            v.format->ref->kernels.gemv(ROWS, N, v.blocks + cn_row_bytes(v.format, first),
-                                        row_bytes, &act, y);
+            v.format->ref->kernels.gemv(ROWS, N, row_of(&v, first / N), row_bytes, &act, y);
             for (int r = 0; r < ROWS; r++) {
                 /* Minima cancel against codes, so the bound counts both: the largest code product
                  * of a group is at most the spread of its values. */

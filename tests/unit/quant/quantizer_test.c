@@ -230,7 +230,10 @@ static const struct {
     const char *format;
     double rms;
 } smallest[] = {
-    {"f16",      1.6e-4},
+    {"iq6_k",    1.8e-4},
+    { "f16",     1.6e-4},
+    { "iq5_k",   6e-5  },
+    { "iq4_k",   4.5e-5},
     { "q8_0",    3.3e-5},
     { "q8_1",    3.3e-5},
     { "iq4_nl",  3.6e-5},
@@ -253,6 +256,8 @@ static const struct {
     { "iq1_s",   1e-7  },
     { "tq1_0",   1e-7  },
     { "tq2_0",   1e-7  },
+    { "iq4_ks",  1e-7  },
+    { "iq5_ks",  1e-7  },
     { "bf16",    1e-7  },
     { "q8_k",    1e-7  },
     { "mxfp4",   1e-7  },
