@@ -100,6 +100,11 @@ enum cn_op { /* spans */
              CN_OP_OUTPUT,
              CN_OP_ABSORB,  /* latent attention: queries into the space of the cache's rows */
              CN_OP_STREAMS, /* inputs and streams beside the residual one */
+             /* Of layers that keep a state. What is projected into a mixer is CN_OP_QKV and what
+              * out of it CN_OP_ATTN_OUT, whichever mixer it is. */
+             CN_OP_CONV,  /* short convolution */
+             CN_OP_DELTA, /* gated delta net */
+             CN_OP_SSM,   /* selective state space */
              CN_N_OPS
 };
 CN_API const char *cn_op_name(enum cn_op op);
@@ -119,7 +124,8 @@ struct cn_callbacks {
 
 /* What a session has done, from its creation on. */
 struct cn_work {
-    int64_t bytes; /* of weights and of the KV cache read, once for each pass through the model */
+    int64_t bytes;     /* of weights, the KV cache and states read, once for each pass through the
+                        * model */
     int64_t int8_ops;  /* 2 x multiply-adds of 8-bit integers: with weights of quantised formats */
     int64_t float_ops; /* the same with weights of float formats; attention is in neither */
     int64_t unpacked;  /* weights turned into 8-bit integers: all quantised formats but those that

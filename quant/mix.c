@@ -73,8 +73,10 @@ static bool is_quantised(const struct cn_mix_tensor *t)
     if (t->n_dims < 2 || len < suffix_len || strcmp(t->name + len - suffix_len, suffix) != 0)
         return false;
     /* Small ones, on which much depends. */
-    static const char *const kept[] = { "_norm.weight", "ffn_gate_inp.weight", "altup", "laurel",
-                                        "per_layer_model_proj" };
+    static const char *const kept[] = {
+        "_norm.weight",         "ffn_gate_inp.weight", "altup",      "laurel",
+        "per_layer_model_proj", "shortconv.conv",      "ssm_conv1d",
+    };
     for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
         if (has(t->name, kept[i]))
             return false;

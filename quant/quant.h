@@ -186,6 +186,24 @@ uint16_t cn_f32_to_bf16(float x);
 
 /* ---- vector operations of a tier ------------------------------------------------------------ */
 
+/* A short causal convolution, each channel on its own, over n_tokens tokens:
+ *     x[t][c] <- out( bias[c] + sum over j of taps[j][c] * u[t - n_taps + 1 + j][c] )
+ * u[t][c] = x[t][c], times gate_in[t][c] where there is one; before the first token u is what the
+ * state holds, which then gets the last n_taps - 1 of u. out: silu where asked for, then times
+ * gate_out[t][c] where there is one. */
+enum { CN_MAX_TAPS = 8 };
+struct cn_conv {
+    int64_t n_channels, n_tokens, n_taps; /* n_taps 1 to CN_MAX_TAPS */
+    const float *taps;                    /* [n_taps], rows `stride` floats apart */
+    float *state;                         /* [n_taps - 1], the same; the oldest first */
+    int64_t stride;
+    const float *bias; /* [n_channels]; NULL: none */
+    float *x;          /* [n_tokens], rows x_stride floats apart, like gate_in and gate_out */
+    const float *gate_in, *gate_out; /* NULL: none */
+    int64_t x_stride;
+    bool silu;
+};
+
 /* Everything the forward pass does besides matrix products. All pointers are unaligned and do not
  * overlap unless said; n >= 0 and need not be a multiple of anything unless said. */
 struct cn_vec {
@@ -218,6 +236,7 @@ struct cn_vec {
      * factor[16]: what the row's earlier exponentials are to be multiplied with (1: no change). A
      * row whose scores are all -infinity gives zeros. */
     void (*softmax_tile)(int64_t n_groups, float *p, float *max, float *sum, float *factor);
+    void (*conv)(const struct cn_conv *c);
 };
 
 /* ---- panel GEMM (prefill) ------------------------------------------------------------------- */

@@ -3,75 +3,18 @@
  * The vector operations of a tier. Each slot has one function here that fills the inputs, calls it
  * and compares with double arithmetic or, where bits are promised, with the reference.
  */
-#include "bench/kernel/checker.h"
+#include "bench/kernel/state_check.h"
+#include "bench/kernel/vec_case.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-/* eps of one rounding. */
-#define EPS 0x1p-24
-/* What exp, silu and gelu may be off by, relative: 16 roundings. Exponentials of tiers are
- * polynomials with a relative error below 2^-22; argument reduction and the quotient add to it. */
-#define EXP_BOUND (16 * EPS)
-/* Results below the smallest normal float may be flushed to zero. */
-#define FLUSH 0x1p-126
-
-struct vec_case {
-    const struct cn_vec *vec;
-    const struct cn_vec *ref;
-    struct cn_checker *c;
-    struct cn_check *result;
-    int64_t n, n_vecs, n_rows, stride;
-    enum cn_place place;
-    unsigned turn;
-    const char *where;
-    /* Arguments and results of the call, as the slot has them. */
-    float *a, *b, *y;
-    uint16_t *h;
-    int8_t *q;
-    float *d, *sum32;
-    int16_t *sum16;
-    float scalar, sum;
-    bool in_place;
-};
-
-static float *floats(struct vec_case *v, enum cn_buffer buffer, int64_t n)
-{
-    return cn_check_take(v->c, buffer, (size_t)n * sizeof(float), v->place);
-}
-
-/* Calls the slot. False after a crash, a stray write or if there is no memory: nothing to
- * compare. */
-static bool call(struct vec_case *v, void (*fn)(void *))
-{
-    if (v->c->out_of_memory) {
-        v->result->no_memory = true;
-        return false;
-    }
-    v->result->n_cases++;
-    int sig = cn_crash_catch(fn, v);
-    if (sig)
-        cn_check_fail(v->result, "%s: %s", v->where, cn_signal_name(sig));
-    return !sig && cn_check_intact(v->c, v->result, v->where);
-}
-
-static void compare(struct vec_case *v, int64_t i, float got, double expected, double bound,
-                    double magnitude)
-{
-    bool good = isnan(expected)
-                    ? isnan(got)
-                    : cn_check_within(v->result, fabs((double)got - expected), bound, magnitude);
-    if (!good)
-        cn_check_fail(v->result, "%s: element %lld is %.9g, expected %.9g +- %.2g", v->where,
-                      (long long)i, (double)got, expected, bound);
-}
-
 /* ---- quantize_q8 ----------------------------------------------------------------------------- */
 
 static void call_quantize(void *arg)
 {
-    struct vec_case *v = arg;
+    struct cn_vec_case *v = arg;
     v->vec->quantize_q8(v->n, v->a, v->q, v->d, v->sum32, v->sum16);
 }
 
@@ -105,7 +48,7 @@ static void fill_group(struct cn_rng *rng, int kind, float *x)
         x[at] = size;
 }
 
-static void check_quantize(struct vec_case *v)
+static void check_quantize(struct cn_vec_case *v)
 {
     enum { N_KINDS = 11, MAX_N = 1024 };
     static int8_t q[MAX_N];
@@ -113,14 +56,14 @@ static void check_quantize(struct vec_case *v)
     static int16_t sum16[MAX_N / 16];
     v->n = v->n * 32 > MAX_N ? MAX_N : v->n * 32;
     const size_t n = (size_t)v->n;
-    v->a = floats(v, CN_BUF_X, v->n);
+    v->a = cn_case_floats(v, CN_BUF_X, v->n);
     v->q = cn_check_take(v->c, CN_BUF_Q, n, v->place);
-    v->d = floats(v, CN_BUF_D, v->n / 32);
-    v->sum32 = floats(v, CN_BUF_SUM32, v->n / 32);
+    v->d = cn_case_floats(v, CN_BUF_D, v->n / 32);
+    v->sum32 = cn_case_floats(v, CN_BUF_SUM32, v->n / 32);
     v->sum16 = cn_check_take(v->c, CN_BUF_SUM16, n / 16 * sizeof(int16_t), v->place);
     for (int64_t g = 0; !v->c->out_of_memory && g < v->n / 32; g++)
         fill_group(&v->c->rng, (int)((v->turn + (unsigned)g) % N_KINDS), v->a + 32 * g);
-    if (!call(v, call_quantize))
+    if (!cn_case_call(v, call_quantize))
         return;
     v->ref->quantize_q8(v->n, v->a, q, d, sum32, sum16);
     for (int64_t i = 0; i < v->n; i++)
@@ -143,17 +86,7 @@ static void check_quantize(struct vec_case *v)
 
 /* ---- dot, axpy and their halves -------------------------------------------------------------- */
 
-/* Numbers of very different size, some zero; one NaN in some of the cases. */
-static void fill_floats(struct vec_case *v, float *x, int64_t n, bool with_nan)
-{
-    struct cn_rng *rng = &v->c->rng;
-    for (int64_t i = 0; i < n; i++)
-        x[i] = cn_rng_int(rng, 16) ? cn_rng_normal_f32(rng) * (cn_rng_int(rng, 16) ? 1 : 1000) : 0;
-    if (with_nan && n > 0 && v->turn % 7 == 3)
-        x[cn_rng_int(rng, (int)n)] = NAN;
-}
-
-static void fill_halves(struct vec_case *v, uint16_t *h, int64_t n)
+static void fill_halves(struct cn_vec_case *v, uint16_t *h, int64_t n)
 {
     for (int64_t i = 0; i < n; i++) {
         uint32_t r = (uint32_t)(cn_rng_next(&v->c->rng) >> 32);
@@ -164,87 +97,88 @@ static void fill_halves(struct vec_case *v, uint16_t *h, int64_t n)
 
 static void call_dot(void *arg)
 {
-    struct vec_case *v = arg;
+    struct cn_vec_case *v = arg;
     v->sum = v->h ? v->vec->dot_f16(v->n, v->a, v->h) : v->vec->dot(v->n, v->a, v->b);
 }
 
-static void check_any_dot(struct vec_case *v, bool half)
+static void check_any_dot(struct cn_vec_case *v, bool half)
 {
     double sum = 0, magnitude = 0;
-    v->a = floats(v, CN_BUF_X, v->n);
+    v->a = cn_case_floats(v, CN_BUF_X, v->n);
     if (half)
         v->h = cn_check_take(v->c, CN_BUF_W, (size_t)v->n * sizeof *v->h, v->place);
     else
-        v->b = floats(v, CN_BUF_W, v->n);
+        v->b = cn_case_floats(v, CN_BUF_W, v->n);
     if (!v->c->out_of_memory) {
-        fill_floats(v, v->a, v->n, true);
+        cn_case_fill(v, v->a, v->n, true);
         if (half)
             fill_halves(v, v->h, v->n);
         else
-            fill_floats(v, v->b, v->n, false);
+            cn_case_fill(v, v->b, v->n, false);
     }
-    if (!call(v, call_dot))
+    if (!cn_case_call(v, call_dot))
         return;
     for (int64_t i = 0; i < v->n; i++) {
         double p = (double)v->a[i] * (double)(half ? cn_f16_to_f32(v->h[i]) : v->b[i]);
         sum += p;
         magnitude += fabs(p);
     }
-    compare(v, 0, v->sum, sum, ((double)v->n + 8) * EPS * magnitude, magnitude);
+    cn_case_compare(v, 0, v->sum, sum, ((double)v->n + 8) * CN_EPS * magnitude, magnitude);
 }
 
-static void check_dot(struct vec_case *v)
+static void check_dot(struct cn_vec_case *v)
 {
     check_any_dot(v, false);
 }
 
-static void check_dot_f16(struct vec_case *v)
+static void check_dot_f16(struct cn_vec_case *v)
 {
     check_any_dot(v, true);
 }
 
 static void call_axpy(void *arg)
 {
-    struct vec_case *v = arg;
+    struct cn_vec_case *v = arg;
     if (v->h)
         v->vec->axpy_f16(v->n, v->scalar, v->h, v->y);
     else
         v->vec->axpy(v->n, v->scalar, v->a, v->y);
 }
 
-static void check_any_axpy(struct vec_case *v, bool half)
+static void check_any_axpy(struct cn_vec_case *v, bool half)
 {
     enum { MAX_N = 1024 };
     static float before[MAX_N];
-    v->y = floats(v, CN_BUF_OUT, v->n);
+    v->y = cn_case_floats(v, CN_BUF_OUT, v->n);
     if (half)
         v->h = cn_check_take(v->c, CN_BUF_W, (size_t)v->n * sizeof *v->h, v->place);
     else
-        v->a = floats(v, CN_BUF_X, v->n);
+        v->a = cn_case_floats(v, CN_BUF_X, v->n);
     v->scalar = cn_rng_normal_f32(&v->c->rng);
     if (!v->c->out_of_memory) {
-        fill_floats(v, v->y, v->n, false);
+        cn_case_fill(v, v->y, v->n, false);
         memcpy(before, v->y, (size_t)v->n * sizeof *before);
         if (half)
             fill_halves(v, v->h, v->n);
         else
-            fill_floats(v, v->a, v->n, true);
+            cn_case_fill(v, v->a, v->n, true);
     }
-    if (!call(v, call_axpy))
+    if (!cn_case_call(v, call_axpy))
         return;
     for (int64_t i = 0; i < v->n; i++) {
         double p = (double)v->scalar * (double)(half ? cn_f16_to_f32(v->h[i]) : v->a[i]);
         double magnitude = fabs(p) + fabs((double)before[i]);
-        compare(v, i, v->y[i], (double)before[i] + p, 2 * EPS * magnitude + 0x1p-149, magnitude);
+        cn_case_compare(v, i, v->y[i], (double)before[i] + p, 2 * CN_EPS * magnitude + 0x1p-149,
+                        magnitude);
     }
 }
 
-static void check_axpy(struct vec_case *v)
+static void check_axpy(struct cn_vec_case *v)
 {
     check_any_axpy(v, false);
 }
 
-static void check_axpy_f16(struct vec_case *v)
+static void check_axpy_f16(struct cn_vec_case *v)
 {
     check_any_axpy(v, true);
 }
@@ -252,17 +186,17 @@ static void check_axpy_f16(struct vec_case *v)
 /* Rows of halves: their products with vectors, their weighted sums. */
 static void call_dots_f16(void *arg)
 {
-    struct vec_case *v = arg;
+    struct cn_vec_case *v = arg;
     v->vec->dots_f16(v->n_vecs, v->n_rows, v->n, v->a, v->h, v->stride, v->y, v->n_rows);
 }
 
 static void call_sums_f16(void *arg)
 {
-    struct vec_case *v = arg;
+    struct cn_vec_case *v = arg;
     v->vec->sums_f16(v->n_vecs, v->n_rows, v->n, v->a, v->n_rows, v->h, v->stride, v->y);
 }
 
-static void check_rows_f16(struct vec_case *v, bool dots)
+static void check_rows_f16(struct cn_vec_case *v, bool dots)
 {
     enum { MAX_ROWS = 21, MAX_VECS = 6, MAX_CELLS = 8 * 1024 };
     static float before[MAX_CELLS];
@@ -271,16 +205,16 @@ static void check_rows_f16(struct vec_case *v, bool dots)
     v->stride = v->n + cn_rng_int(&v->c->rng, 3);
     const int64_t inner = dots ? v->n : v->n_rows, outer = dots ? v->n_rows : v->n;
     const int64_t n_h = (v->n_rows - 1) * v->stride + v->n;
-    v->a = floats(v, CN_BUF_X, v->n_vecs * inner);
-    v->y = floats(v, CN_BUF_OUT, v->n_vecs * outer);
+    v->a = cn_case_floats(v, CN_BUF_X, v->n_vecs * inner);
+    v->y = cn_case_floats(v, CN_BUF_OUT, v->n_vecs * outer);
     v->h = cn_check_take(v->c, CN_BUF_W, (size_t)n_h * sizeof *v->h, v->place);
     if (!v->c->out_of_memory) {
-        fill_floats(v, v->a, v->n_vecs * inner, true);
-        fill_floats(v, v->y, v->n_vecs * outer, false);
+        cn_case_fill(v, v->a, v->n_vecs * inner, true);
+        cn_case_fill(v, v->y, v->n_vecs * outer, false);
         memcpy(before, v->y, (size_t)(v->n_vecs * outer) * sizeof *before);
         fill_halves(v, v->h, n_h);
     }
-    if (!call(v, dots ? call_dots_f16 : call_sums_f16))
+    if (!cn_case_call(v, dots ? call_dots_f16 : call_sums_f16))
         return;
     for (int64_t k = 0; k < v->n_vecs * outer; k++) {
         double sum = dots ? 0 : (double)before[k], magnitude = fabs(sum);
@@ -292,29 +226,30 @@ static void check_rows_f16(struct vec_case *v, bool dots)
             sum += p;
             magnitude += fabs(p);
         }
-        compare(v, k, v->y[k], sum, ((double)inner + 8) * EPS * magnitude + 0x1p-149, magnitude);
+        cn_case_compare(v, k, v->y[k], sum, ((double)inner + 8) * CN_EPS * magnitude + 0x1p-149,
+                        magnitude);
     }
 }
 
-static void check_dots_f16(struct vec_case *v)
+static void check_dots_f16(struct cn_vec_case *v)
 {
     check_rows_f16(v, true);
 }
 
-static void check_sums_f16(struct vec_case *v)
+static void check_sums_f16(struct cn_vec_case *v)
 {
     check_rows_f16(v, false);
 }
 
 static void call_to_f16(void *arg)
 {
-    struct vec_case *v = arg;
+    struct cn_vec_case *v = arg;
     v->vec->to_f16(v->n, v->a, v->h);
 }
 
-static void check_to_f16(struct vec_case *v)
+static void check_to_f16(struct cn_vec_case *v)
 {
-    v->a = floats(v, CN_BUF_X, v->n);
+    v->a = cn_case_floats(v, CN_BUF_X, v->n);
     v->h = cn_check_take(v->c, CN_BUF_OUT, (size_t)v->n * sizeof *v->h, v->place);
     for (int64_t i = 0; !v->c->out_of_memory && i < v->n; i++) {
         uint32_t r = (uint32_t)(cn_rng_next(&v->c->rng) >> 32);
@@ -328,7 +263,7 @@ static void check_to_f16(struct vec_case *v)
         }
         v->a[i] = x;
     }
-    if (!call(v, call_to_f16))
+    if (!cn_case_call(v, call_to_f16))
         return;
     for (int64_t i = 0; i < v->n; i++) {
         uint16_t expected = cn_f32_to_f16(v->a[i]);
@@ -343,37 +278,37 @@ static void check_to_f16(struct vec_case *v)
 /* ---- norm and activation functions ----------------------------------------------------------- */
 
 /* The input of an elementwise slot that may write over it: y is a copy when the case says so. */
-static void prepare_in_place(struct vec_case *v)
+static void prepare_in_place(struct cn_vec_case *v)
 {
-    v->y = floats(v, CN_BUF_OUT, v->n);
+    v->y = cn_case_floats(v, CN_BUF_OUT, v->n);
     v->in_place = v->turn % 2;
     if (v->in_place && !v->c->out_of_memory)
         memcpy(v->y, v->a, (size_t)v->n * sizeof *v->y);
 }
 
-static const float *input(const struct vec_case *v)
+static const float *input(const struct cn_vec_case *v)
 {
     return v->in_place ? v->y : v->a;
 }
 
 static void call_rms_norm(void *arg)
 {
-    struct vec_case *v = arg;
+    struct cn_vec_case *v = arg;
     v->vec->rms_norm(v->n, input(v), v->b, v->scalar, v->y);
 }
 
-static void check_rms_norm(struct vec_case *v)
+static void check_rms_norm(struct cn_vec_case *v)
 {
     double sum = 0;
-    v->a = floats(v, CN_BUF_X, v->n);
-    v->b = floats(v, CN_BUF_W, v->n);
+    v->a = cn_case_floats(v, CN_BUF_X, v->n);
+    v->b = cn_case_floats(v, CN_BUF_W, v->n);
     v->scalar = v->turn % 5 == 4 ? 1e-6f : 1e-5f;
     if (!v->c->out_of_memory) {
-        fill_floats(v, v->a, v->n, true);
-        fill_floats(v, v->b, v->n, false);
+        cn_case_fill(v, v->a, v->n, true);
+        cn_case_fill(v, v->b, v->n, false);
     }
     prepare_in_place(v);
-    if (!call(v, call_rms_norm))
+    if (!cn_case_call(v, call_rms_norm))
         return;
     for (int64_t i = 0; i < v->n; i++)
         sum += (double)v->a[i] * (double)v->a[i];
@@ -381,12 +316,12 @@ static void check_rms_norm(struct vec_case *v)
     double scale = 1 / sqrt(sum / (double)v->n + (double)v->scalar);
     for (int64_t i = 0; i < v->n; i++) {
         double y = (double)v->a[i] * scale * (double)v->b[i];
-        compare(v, i, v->y[i], y, 6 * EPS * fabs(y) + FLUSH, fabs(y));
+        cn_case_compare(v, i, v->y[i], y, 6 * CN_EPS * fabs(y) + CN_FLUSH, fabs(y));
     }
 }
 
 /* From far below where exp underflows to far above where it overflows. */
-static void fill_arguments(struct vec_case *v, float *x, int64_t n)
+static void fill_arguments(struct cn_vec_case *v, float *x, int64_t n)
 {
     for (int64_t i = 0; i < n; i++) {
         float r = cn_rng_normal_f32(&v->c->rng);
@@ -403,68 +338,69 @@ static void fill_arguments(struct vec_case *v, float *x, int64_t n)
 
 static void call_silu(void *arg)
 {
-    struct vec_case *v = arg;
+    struct cn_vec_case *v = arg;
     v->vec->silu_mul(v->n, input(v), v->b, v->y);
 }
 
-static void check_silu_mul(struct vec_case *v)
+static void check_silu_mul(struct cn_vec_case *v)
 {
-    v->a = floats(v, CN_BUF_X, v->n);
-    v->b = floats(v, CN_BUF_W, v->n);
+    v->a = cn_case_floats(v, CN_BUF_X, v->n);
+    v->b = cn_case_floats(v, CN_BUF_W, v->n);
     if (!v->c->out_of_memory) {
         fill_arguments(v, v->a, v->n);
-        fill_floats(v, v->b, v->n, false);
+        cn_case_fill(v, v->b, v->n, false);
     }
     prepare_in_place(v);
-    if (!call(v, call_silu))
+    if (!cn_case_call(v, call_silu))
         return;
     for (int64_t i = 0; i < v->n; i++) {
         double x = (double)v->a[i], u = (double)v->b[i], y = x / (1 + exp(-x)) * u;
         /* Where e^-x overflows, a float quotient is 0 and the true one below |x| * 2^-127. */
-        compare(v, i, v->y[i], y, EXP_BOUND * fabs(y) + FLUSH * (1 + fabs(x * u)), fabs(y));
+        cn_case_compare(v, i, v->y[i], y, CN_EXP_BOUND * fabs(y) + CN_FLUSH * (1 + fabs(x * u)),
+                        fabs(y));
     }
 }
 
 static void call_gelu(void *arg)
 {
-    struct vec_case *v = arg;
+    struct cn_vec_case *v = arg;
     v->vec->gelu_mul(v->n, input(v), v->b, v->y);
 }
 
-static void check_gelu_mul(struct vec_case *v)
+static void check_gelu_mul(struct cn_vec_case *v)
 {
     bool with_up = v->turn % 3 != 2;
-    v->a = floats(v, CN_BUF_X, v->n);
-    v->b = with_up ? floats(v, CN_BUF_W, v->n) : NULL;
+    v->a = cn_case_floats(v, CN_BUF_X, v->n);
+    v->b = with_up ? cn_case_floats(v, CN_BUF_W, v->n) : NULL;
     if (!v->c->out_of_memory) {
         fill_arguments(v, v->a, v->n);
         if (with_up)
-            fill_floats(v, v->b, v->n, false);
+            cn_case_fill(v, v->b, v->n, false);
     }
     prepare_in_place(v);
-    if (!call(v, call_gelu))
+    if (!cn_case_call(v, call_gelu))
         return;
     for (int64_t i = 0; i < v->n; i++) {
         double x = (double)v->a[i], u = with_up ? (double)v->b[i] : 1;
         double z = 0.79788456080286535588 * x * (1 + 0.044715 * x * x);
         double y = 0.5 * x * (1 + tanh(z)) * u;
         /* 1 + tanh cancels for x < 0: the error scales with |x|, not with the result. */
-        compare(v, i, v->y[i], y, EXP_BOUND * fabs(x * u) + FLUSH, fabs(x * u));
+        cn_case_compare(v, i, v->y[i], y, CN_EXP_BOUND * fabs(x * u) + CN_FLUSH, fabs(x * u));
     }
 }
 
 static void call_exp_sum(void *arg)
 {
-    struct vec_case *v = arg;
+    struct cn_vec_case *v = arg;
     v->sum = v->vec->exp_sum(v->n, v->scalar, v->y);
 }
 
-static void check_exp_sum(struct vec_case *v)
+static void check_exp_sum(struct cn_vec_case *v)
 {
     enum { MAX_N = 1024 };
     static float before[MAX_N];
     double sum = 0;
-    v->y = floats(v, CN_BUF_OUT, v->n);
+    v->y = cn_case_floats(v, CN_BUF_OUT, v->n);
     v->scalar = 20 * cn_rng_normal_f32(&v->c->rng);
     if (!v->c->out_of_memory) {
         fill_arguments(v, v->y, v->n);
@@ -475,35 +411,35 @@ static void check_exp_sum(struct vec_case *v)
         }
         memcpy(before, v->y, (size_t)v->n * sizeof *before);
     }
-    if (!call(v, call_exp_sum))
+    if (!cn_case_call(v, call_exp_sum))
         return;
     for (int64_t i = 0; i < v->n; i++) {
         double e = exp((double)(before[i] - v->scalar));
-        compare(v, i, v->y[i], e, EXP_BOUND * e + FLUSH, e);
+        cn_case_compare(v, i, v->y[i], e, CN_EXP_BOUND * e + CN_FLUSH, e);
         if (isinf(before[i]) && v->y[i] != 0)
             cn_check_fail(v->result, "%s: exp(-inf) is %g", v->where, (double)v->y[i]);
         sum += (double)v->y[i];
     }
-    compare(v, v->n, v->sum, sum, ((double)v->n + 8) * EPS * sum + FLUSH, sum);
+    cn_case_compare(v, v->n, v->sum, sum, ((double)v->n + 8) * CN_EPS * sum + CN_FLUSH, sum);
 }
 
 static void call_max(void *arg)
 {
-    struct vec_case *v = arg;
+    struct cn_vec_case *v = arg;
     v->sum = v->vec->max(v->n, v->a);
 }
 
-static void check_max(struct vec_case *v)
+static void check_max(struct cn_vec_case *v)
 {
     if (v->n == 0)
         return;
-    v->a = floats(v, CN_BUF_X, v->n);
+    v->a = cn_case_floats(v, CN_BUF_X, v->n);
     if (!v->c->out_of_memory) {
-        fill_floats(v, v->a, v->n, false);
+        cn_case_fill(v, v->a, v->n, false);
         for (int64_t i = 0; i < v->n && v->turn % 2; i++)
             v->a[i] = -fabsf(v->a[i]) - (i % 3 ? 1 : INFINITY);
     }
-    if (!call(v, call_max))
+    if (!cn_case_call(v, call_max))
         return;
     float top = v->a[0];
     for (int64_t i = 1; i < v->n; i++)
@@ -514,21 +450,21 @@ static void check_max(struct vec_case *v)
 
 static void call_softmax(void *arg)
 {
-    struct vec_case *v = arg;
+    struct cn_vec_case *v = arg;
     v->vec->softmax_tile(v->n_rows, v->y, v->a, v->b, v->d);
 }
 
 /* 16 rows; some scores, some whole rows and some running maxima are -infinity. */
-static void check_softmax_tile(struct vec_case *v)
+static void check_softmax_tile(struct cn_vec_case *v)
 {
     enum { N = 16, MAX_GROUPS = 5 };
     static float scores[MAX_GROUPS * N * N];
     float max[N], sum[N];
     v->n_rows = 1 + cn_rng_int(&v->c->rng, MAX_GROUPS);
     const int64_t cells = v->n_rows * N * N;
-    v->y = floats(v, CN_BUF_OUT, cells);
-    v->a = floats(v, CN_BUF_X, N);
-    v->b = floats(v, CN_BUF_W, N);
+    v->y = cn_case_floats(v, CN_BUF_OUT, cells);
+    v->a = cn_case_floats(v, CN_BUF_X, N);
+    v->b = cn_case_floats(v, CN_BUF_W, N);
     float factor[N];
     v->d = factor;
     if (!v->c->out_of_memory)
@@ -542,7 +478,7 @@ static void check_softmax_tile(struct vec_case *v)
                 v->y[at] = scores[at] = hidden ? -INFINITY : 8 * cn_rng_normal_f32(&v->c->rng);
             }
         }
-    if (!call(v, call_softmax))
+    if (!cn_case_call(v, call_softmax))
         return;
     for (int row = 0; row < N; row++) {
         double top = (double)max[row], total;
@@ -552,23 +488,24 @@ static void check_softmax_tile(struct vec_case *v)
         total = (double)sum[row] * f;
         /* Infinities cannot be subtracted: a row that has seen no key stays at one. */
         if (isinf(top))
-            compare(v, row, v->a[row] == -INFINITY ? 0 : 1, 0, 0, 1);
+            cn_case_compare(v, row, v->a[row] == -INFINITY ? 0 : 1, 0, 0, 1);
         else
-            compare(v, row, v->a[row], top, 0, 1);
+            cn_case_compare(v, row, v->a[row], top, 0, 1);
         if (f > 0)
-            compare(v, row, factor[row], f,
-                    (0x1p-20 + 4 * EPS * (fabs((double)max[row]) + fabs(top))) * f + 0x1p-126, 1);
+            cn_case_compare(
+                v, row, factor[row], f,
+                (0x1p-20 + 4 * CN_EPS * (fabs((double)max[row]) + fabs(top))) * f + 0x1p-126, 1);
         else
-            compare(v, row, factor[row], 0, 0, 1);
+            cn_case_compare(v, row, factor[row], 0, 0, 1);
         for (int64_t i = 0; i < v->n_rows * N; i++) {
             int64_t at = (i / N * N + row) * N + i % N;
             double e = isinf(top) ? 0 : exp((double)scores[at] - top);
             total += e;
             /* The argument is rounded before it is raised. */
-            double slack = (0x1p-20 + 4 * EPS * (fabs((double)scores[at]) + fabs(top))) * e;
-            compare(v, at, v->y[at], e, e > 0 ? slack + 0x1p-126 : 0, 1);
+            double slack = (0x1p-20 + 4 * CN_EPS * (fabs((double)scores[at]) + fabs(top))) * e;
+            cn_case_compare(v, at, v->y[at], e, e > 0 ? slack + 0x1p-126 : 0, 1);
         }
-        compare(v, row, v->b[row], total, 0x1p-17 * total + 0x1p-120, 1);
+        cn_case_compare(v, row, v->b[row], total, 0x1p-17 * total + 0x1p-120, 1);
     }
 }
 
@@ -577,7 +514,7 @@ static void check_softmax_tile(struct vec_case *v)
 /* In the order of struct cn_vec. */
 static const struct {
     const char *name;
-    void (*check)(struct vec_case *v);
+    void (*check)(struct cn_vec_case *v);
 } slots[] = {
     {"quantize_q8",   check_quantize    },
     { "dot",          check_dot         },
@@ -593,6 +530,7 @@ static const struct {
     { "exp_sum",      check_exp_sum     },
     { "max",          check_max         },
     { "softmax_tile", check_softmax_tile},
+    { "conv",         cn_check_conv     },
 };
 _Static_assert(sizeof slots / sizeof *slots == CN_N_VEC_SLOTS, "a check for every slot");
 
@@ -613,14 +551,14 @@ void cn_check_vec(struct cn_checker *c, const struct cn_vec *vec, int slot, stru
         for (unsigned turn = 0; turn < ROUNDS; turn++)
             for (int place = 0; place < CN_N_PLACES; place++) {
                 char where[80];
-                struct vec_case v = { .vec = vec,
-                                      .ref = c->ref,
-                                      .c = c,
-                                      .result = result,
-                                      .n = sizes[s],
-                                      .place = (enum cn_place)place,
-                                      .turn = turn + (unsigned)s,
-                                      .where = where };
+                struct cn_vec_case v = { .vec = vec,
+                                         .ref = c->ref,
+                                         .c = c,
+                                         .result = result,
+                                         .n = sizes[s],
+                                         .place = (enum cn_place)place,
+                                         .turn = turn + (unsigned)s,
+                                         .where = where };
                 snprintf(where, sizeof where, "n %d%s, case %u, buffers at the %s", sizes[s],
                          slot == 0 ? " groups" : "", v.turn,
                          place == CN_PLACE_END ? "end" : "start");

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "base/error.h"
+#include "base/layout.h"
 #include "engine/gguf/gguf.h"
 #include "engine/gguf/gguf_check.h"
 #include "engine/make/imatrix_file.h"
@@ -114,9 +115,13 @@ static int64_t known_state_bytes(const struct cn_gguf *g, struct cn_str name, in
         return -1;
     const struct cn_mixer_sizes sizes = { &m, CN_KV_F16, n_ctx, n_ctx < N_BATCH ? n_ctx : N_BATCH };
     int64_t sum = 0;
-    for (int64_t i = 0; i < m.hp.n_layer; i++)
-        if (__builtin_add_overflow(sum, cn_mixer_of(&m, i)->state_bytes(&sizes, i), &sum))
-            sum = -1, i = m.hp.n_layer;
+    for (int64_t i = 0; i < m.hp.n_layer && sum >= 0; i++) {
+        const struct cn_mixer *mixer;
+        for (int k = 0; sum >= 0 && (mixer = cn_mixer_of(&m, i, k)); k++)
+            if (__builtin_add_overflow(sum, cn_round_up(mixer->state_bytes(&sizes, i), CN_ALIGN),
+                                       &sum))
+                sum = -1;
+    }
     free(m.hp.layers);
     return sum;
 }

@@ -13,7 +13,7 @@
 
 /* How a layer mixes tokens: a row in engine/run/mixer/mixers.def. */
 enum cn_mixer_id {
-#define CN_MIXER(name, NAME) CN_MIXER_##NAME,
+#define CN_MIXER(name, NAME, slots) CN_MIXER_##NAME,
 #include "engine/run/mixer/mixers.def"
 #undef CN_MIXER
     CN_N_MIXERS
@@ -24,6 +24,7 @@ enum cn_mixer_id {
 enum cn_slot {
     CN_SLOT_TOKEN_EMBD,
     CN_SLOT_OUTPUT_NORM,
+    CN_SLOT_EMBD_NORM, /* the output norm, under token_embd_norm */
     CN_SLOT_OUTPUT_NORM_B,
     CN_SLOT_OUTPUT,
     CN_SLOT_OUTPUT_B,
@@ -62,6 +63,10 @@ enum cn_slot {
     CN_SLOT_K_UP,
     CN_SLOT_V_UP,
     CN_SLOT_KV_UP,
+    /* short convolution */
+    CN_SLOT_CONV_IN,
+    CN_SLOT_CONV,
+    CN_SLOT_CONV_OUT,
     /* feed-forward */
     CN_SLOT_FFN_NORM,
     CN_SLOT_FFN_NORM_B,
@@ -131,6 +136,15 @@ _Static_assert(CN_N_SLOTS <= 128, "a set of slots has 128 bits");
      CN_BIT(DOWN_EXPS_B) | CN_BIT(POST_DENSE_NORM) | CN_BIT(PRE_EXPERTS_NORM) |            \
      CN_BIT(POST_EXPERTS_NORM))
 #define CN_SLOTS_LONGROPE (CN_BIT(ROPE_LONG) | CN_BIT(ROPE_SHORT))
+
+/* What belongs to a mixer: layers without it have none of these. */
+#define CN_SLOTS_OF_ATTENTION                                                                  \
+    (CN_SLOTS_SPLIT_QKV | CN_SLOTS_QKV_BIAS | CN_SLOTS_QK_NORM | CN_BIT(QKV) | CN_BIT(QKV_B) | \
+     CN_BIT(ATTN_OUT_B) | CN_BIT(SINKS) | CN_BIT(ATTN_SUB_NORM))
+#define CN_SLOTS_OF_LATENT                                                               \
+    (CN_BIT(Q) | CN_BIT(Q_DOWN) | CN_BIT(Q_DOWN_NORM) | CN_BIT(Q_UP) | CN_BIT(KV_DOWN) | \
+     CN_BIT(KV_DOWN_NORM) | CN_BIT(K_UP) | CN_BIT(V_UP) | CN_BIT(KV_UP) | CN_BIT(ATTN_OUT))
+#define CN_SLOTS_OF_CONV (CN_BIT(CONV_IN) | CN_BIT(CONV) | CN_BIT(CONV_OUT))
 
 /* A set of layers, by number. */
 struct cn_layer_rule {
@@ -215,6 +229,11 @@ struct cn_arch {
     cn_slots required, optional, dense_ffn, experts;
 
     enum cn_mixer_id mixer; /* of its layers */
+    /* That of layers that keep a state instead of rows by position, which are those of a rule or
+     * else those without KV heads; or beside the other one, in all layers. 0: there are none. */
+    enum cn_mixer_id state_mixer;
+    struct cn_layer_rule state_layers;
+    bool state_beside;
     enum cn_activation activation;
     enum cn_qk_norm qk_norm;
     enum cn_shared_width shared_width;

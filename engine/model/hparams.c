@@ -30,9 +30,9 @@ static const char *key(struct keys *k, const char *suffix)
 
 /* An integer that may be an array with one entry per layer. */
 static enum cn_status get_of_layer(struct keys *k, const char *suffix, int64_t layer,
-                                   int64_t n_layer, int64_t max, int64_t *value)
+                                   int64_t n_layer, int64_t min, int64_t max, int64_t *value)
 {
-    return cn_gguf_get_layer_i64(k->gguf, key(k, suffix), layer, n_layer, 1, max, value, k->err);
+    return cn_gguf_get_layer_i64(k->gguf, key(k, suffix), layer, n_layer, min, max, value, k->err);
 }
 
 /* A float that, if the key is there, must be finite and within [min, max]. */
@@ -253,25 +253,63 @@ static enum cn_status in_rule(struct keys *k, const struct cn_layer_rule *rule, 
     return CN_OK;
 }
 
-static enum cn_status read_heads(struct keys *k, struct cn_hparams *hp, int64_t i,
-                                 struct cn_layer_hparams *l)
+/* What only layers with attention of some kind have. */
+static bool has_heads(const struct cn_layer_hparams *l)
 {
-    l->n_head = l->n_head_kv = 0;
-    CN_TRY(get_of_layer(k, "attention.head_count", i, hp->n_layer, 1 << 16, &l->n_head));
-    CN_RETURN_IF(l->n_head == 0, CN_ERR_FORMAT, k->err, "key %s is missing", k->name);
+    for (int i = 0; i < l->n_mixers; i++)
+        if (l->mixers[i] == CN_MIXER_ATTENTION || l->mixers[i] == CN_MIXER_LATENT)
+            return true;
+    return false;
+}
+
+/* The mixers of layer i, by the rule of the architecture or by its number of KV heads. */
+static enum cn_status choose_mixers(struct keys *k, const struct cn_arch *arch, int64_t i,
+                                    int64_t n_layer, struct cn_layer_hparams *l)
+{
+    bool state = arch->state_mixer && l->n_head_kv == 0;
+    if (arch->state_layers.which != CN_LAYERS_NONE)
+        CN_TRY(in_rule(k, &arch->state_layers, i, n_layer, &state));
+    l->n_mixers = 1;
+    l->mixers[0] = state ? arch->state_mixer : arch->mixer;
+    if (arch->state_beside)
+        l->mixers[l->n_mixers++] = arch->state_mixer;
+    return CN_OK;
+}
+
+static enum cn_status read_heads(struct keys *k, const struct cn_arch *arch, struct cn_hparams *hp,
+                                 int64_t i, struct cn_layer_hparams *l)
+{
+    const int least = arch->state_mixer ? 0 : 1;
+    const char *const heads = "attention.head_count", *const heads_kv = "attention.head_count_kv";
+    l->n_head = 0;
+    CN_TRY(get_of_layer(k, heads, i, hp->n_layer, least, 1 << 16, &l->n_head));
     l->n_head_kv = l->n_head;
-    CN_TRY(get_of_layer(k, "attention.head_count_kv", i, hp->n_layer, 1 << 16, &l->n_head_kv));
-    CN_RETURN_IF(l->n_head % l->n_head_kv, CN_ERR_FORMAT, k->err,
-                 "%s: a divisor of the %lld heads expected, %lld found", k->name,
+    CN_TRY(get_of_layer(k, heads_kv, i, hp->n_layer, least, 1 << 16, &l->n_head_kv));
+    CN_TRY(choose_mixers(k, arch, i, hp->n_layer, l));
+    if (!has_heads(l)) {
+        l->n_head = l->n_head_kv = 0;
+        return CN_OK;
+    }
+    CN_RETURN_IF(l->n_head == 0, CN_ERR_FORMAT, k->err, "key %s is missing", key(k, heads));
+    CN_RETURN_IF(l->n_head_kv == 0 || l->n_head % l->n_head_kv, CN_ERR_FORMAT, k->err,
+                 "%s: a divisor of the %lld heads expected, %lld found", key(k, heads_kv),
                  (long long)l->n_head, (long long)l->n_head_kv);
     return CN_OK;
 }
 
 /* Sizes of heads and of what of them rotates, for global layers and for sliding ones. */
 static enum cn_status read_head_sizes(struct keys *k, const struct cn_arch *arch,
-                                      const struct cn_layer_hparams *first, struct cn_hparams *hp,
-                                      int64_t d_k[CN_N_ROPES], int64_t d_v[CN_N_ROPES])
+                                      struct cn_hparams *hp, int64_t d_k[CN_N_ROPES],
+                                      int64_t d_v[CN_N_ROPES])
 {
+    const struct cn_layer_hparams *first = hp->layers, *const end = hp->layers + hp->n_layer;
+    while (first < end && !has_heads(first))
+        first++;
+    if (first == end) {
+        memset(d_k, 0, CN_N_ROPES * sizeof *d_k);
+        memset(d_v, 0, CN_N_ROPES * sizeof *d_v);
+        return CN_OK;
+    }
     const bool latent = arch->mixer == CN_MIXER_LATENT;
     const char *length = "attention.key_length";
     if (latent && cn_gguf_find(k->gguf, key(k, "attention.key_length_mla")))
@@ -376,14 +414,16 @@ static enum cn_status read_layer(struct keys *k, const struct cn_arch *arch, str
         without.period = (int32_t)hp->n_layer;
     CN_TRY(in_rule(k, &without, i, hp->n_layer, &unrotated));
     unrotated |= arch->rotate_sliding_only && hp->window > 0 && !sliding;
-    l->mixer = arch->mixer;
-    l->window = sliding ? hp->window : 0;
-    l->chunked = arch->chunked;
-    l->d_k = d_k[sliding];
-    l->d_v = d_v[sliding];
-    l->n_rot = hp->n_rope[sliding];
-    l->rope = unrotated ? -1 : sliding ? CN_ROPE_SLIDING : CN_ROPE_GLOBAL;
+    l->rope = -1;
     l->kv_layer = i;
+    if (has_heads(l)) {
+        l->window = sliding ? hp->window : 0;
+        l->chunked = arch->chunked;
+        l->d_k = d_k[sliding];
+        l->d_v = d_v[sliding];
+        l->n_rot = hp->n_rope[sliding];
+        l->rope = unrotated ? -1 : sliding ? CN_ROPE_SLIDING : CN_ROPE_GLOBAL;
+    }
     if (arch->expert_layers.which != CN_LAYERS_NONE)
         CN_TRY(in_rule(k, &arch->expert_layers, i, hp->n_layer, &experts));
     int64_t leading = 0;
@@ -398,6 +438,20 @@ static enum cn_status read_layer(struct keys *k, const struct cn_arch *arch, str
     hp->d_v = larger(hp->d_v, l->d_v);
     hp->n_rot = larger(hp->n_rot, l->n_rot);
     hp->n_ff = larger(hp->n_ff, l->n_ff);
+    return CN_OK;
+}
+
+static bool keeps_state(const struct cn_arch *arch, enum cn_mixer_id mixer)
+{
+    return arch->mixer == mixer || arch->state_mixer == mixer;
+}
+
+/* Sizes of what layers keep instead of rows by position. */
+static enum cn_status read_states(struct keys *k, const struct cn_arch *arch, struct cn_hparams *hp)
+{
+    if (keeps_state(arch, CN_MIXER_CONV))
+        CN_TRY(cn_gguf_need_i64(k->gguf, key(k, "shortconv.l_cache"), 1, CN_MAX_TAPS,
+                                &hp->conv_taps, k->err));
     return CN_OK;
 }
 
@@ -432,11 +486,12 @@ static enum cn_status read_all(struct keys *k, const struct cn_arch *arch, struc
         hp->n_ctx_train = 2048;
     for (int64_t i = 0; i < hp->n_layer; i++) {
         struct cn_layer_hparams *l = &hp->layers[i];
-        CN_TRY(get_of_layer(k, "feed_forward_length", i, hp->n_layer, MAX_DIM, &l->n_ff));
+        CN_TRY(get_of_layer(k, "feed_forward_length", i, hp->n_layer, 1, MAX_DIM, &l->n_ff));
         CN_RETURN_IF(l->n_ff == 0, CN_ERR_FORMAT, k->err, "key %s is missing", k->name);
-        CN_TRY(read_heads(k, hp, i, l));
+        CN_TRY(read_heads(k, arch, hp, i, l));
     }
-    CN_TRY(read_head_sizes(k, arch, &hp->layers[0], hp, d_k, d_v));
+    CN_TRY(read_head_sizes(k, arch, hp, d_k, d_v));
+    CN_TRY(read_states(k, arch, hp));
     const char *eps =
         arch->layer_norm ? "attention.layer_norm_epsilon" : "attention.layer_norm_rms_epsilon";
     CN_TRY(cn_gguf_need_f32(gguf, key(k, eps), &hp->norm_eps, k->err));

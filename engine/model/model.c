@@ -36,7 +36,7 @@ static enum cn_status find(const struct cn_model *m, enum cn_slot slot, int64_t 
                  (long long)t->ne[3]);
     CN_RETURN_IF(!t->format, CN_ERR_FORMAT, err, "tensor %s: weights expected, type %u found", name,
                  t->gguf_type);
-    CN_RETURN_IF(cn_slot_infos[slot].kind == CN_FLOATS && t->format->act != CN_ACT_F32,
+    CN_RETURN_IF(cn_slot_infos[slot].kind != CN_MATRIX && t->format->act != CN_ACT_F32,
                  CN_ERR_UNSUPPORTED, err, "tensor %s: f32, f16 or bf16 expected, %s found", name,
                  t->format->name);
     return CN_OK;
@@ -55,6 +55,21 @@ static const float *take_floats(struct arena *arena, const struct cn_gguf_tensor
     if (x)
         t->format->ref->dequantize(t->n_elems, t->data, x);
     return x;
+}
+
+/* [cols, rows] to [rows, cols]. */
+static struct cn_taps take_taps(struct arena *arena, const struct cn_gguf_tensor *t)
+{
+    const int64_t n_taps = t->ne[0], n = t->ne[1];
+    float row[CN_MAX_TAPS], *x = arena->base ? arena->base + arena->used : NULL;
+    arena->used += (size_t)t->n_elems;
+    for (int64_t c = 0; x && c < n; c++) {
+        t->format->ref->dequantize(
+            n_taps, (const uint8_t *)t->data + (size_t)c * cn_row_bytes(t->format, n_taps), row);
+        for (int64_t j = 0; j < n_taps; j++)
+            x[j * n + c] = row[j];
+    }
+    return (struct cn_taps){ x };
 }
 
 /* A matrix NAME.weight may come with factors NAME.scale: one, or one per matrix. */
@@ -94,6 +109,11 @@ static enum cn_status bind(struct cn_model *m, enum cn_slot slot, int64_t layer,
     if (cn_slot_infos[slot].kind == CN_FLOATS) {
         const float *x = take_floats(arena, t);
         memcpy(field, &x, sizeof x);
+        return CN_OK;
+    }
+    if (cn_slot_infos[slot].kind == CN_TAPS) {
+        const struct cn_taps taps = take_taps(arena, t);
+        memcpy(field, &taps, sizeof taps);
         return CN_OK;
     }
     struct cn_weight w = { .format = t->format,

@@ -22,13 +22,22 @@ struct cn_weight {
     int64_t n_scales;
 };
 
+/* Taps of a short convolution, [n_taps, n_channels]: the oldest token's first. In the file the taps
+ * of a channel adjoin. */
+struct cn_taps {
+    const float *w; /* NULL: the model does not have them */
+};
+
 enum cn_rope_scaling { CN_ROPE_NONE, CN_ROPE_LINEAR, CN_ROPE_YARN };
 
 /* The two tables of rotations: of global layers, and of sliding ones. */
 enum { CN_ROPE_GLOBAL, CN_ROPE_SLIDING, CN_N_ROPES };
 
+enum { CN_LAYER_MIXERS = 2 }; /* side by side at the most */
+
 struct cn_layer_hparams {
-    enum cn_mixer_id mixer;
+    enum cn_mixer_id mixers[CN_LAYER_MIXERS]; /* [n_mixers] whose results are added up */
+    int n_mixers;
     int64_t n_head, n_head_kv, d_k, d_v, n_rot, n_ff;
     int64_t window; /* positions that a token sees, itself included; 0: all before it */
     bool chunked;   /* the window begins at a multiple of its size */
@@ -44,6 +53,7 @@ struct cn_hparams {
     int64_t n_vocab, n_embd, n_layer, n_head, n_head_kv, d_k, d_v, n_rot, n_ff, n_ctx_train;
     int64_t n_rope[CN_N_ROPES]; /* rotated components of each table */
     int64_t kv_lora, q_lora;    /* latent attention; 0: no compression */
+    int64_t conv_taps;          /* of short convolutions; 0: there are none */
     int64_t n_expert, n_expert_used, n_ff_expert, n_ff_shared; /* n_expert 0: dense */
     int64_t n_expert_groups, n_expert_groups_used;             /* 1 and 1: no groups */
     enum cn_gating gating;
@@ -68,6 +78,8 @@ struct cn_layer {
     const float *ffn_norm, *ffn_norm_b, *gate_b, *up_b, *down_b, *ffn_sub_norm, *post_ffn_norm;
     struct cn_weight q, k, v, qkv, attn_out, gate, up, down;
     struct cn_weight q_down, q_up, kv_down, k_up, v_up, kv_up;
+    struct cn_weight conv_in, conv_out;
+    struct cn_taps conv;
     struct cn_weight router, gate_exps, up_exps, down_exps, gate_up_exps;
     struct cn_weight gate_shared, up_shared, down_shared;
     const float *router_b, *router_scale, *select_b;    /* [n_expert], [n_embd], [n_expert] */

@@ -38,6 +38,8 @@ enum dim {
     STREAMS_1, /* n_streams - 1 */
     STREAMS_2, /* n_streams^2 */
     LAUREL,
+    CONV_TAPS,
+    CONV_IN, /* 3 * n_embd */
 };
 
 static int64_t dim_of(const struct cn_arch *arch, const struct cn_hparams *hp,
@@ -111,13 +113,18 @@ static int64_t dim_of(const struct cn_arch *arch, const struct cn_hparams *hp,
         return hp->n_streams * hp->n_streams;
     case LAUREL:
         return hp->n_laurel;
+    case CONV_TAPS:
+        return hp->conv_taps;
+    case CONV_IN:
+        return 3 * hp->n_embd;
     }
     return 1;
 }
 
 /* Which kind a slot is, its field's type says. */
 #define KIND(of, field) \
-    _Generic(((struct of *)0)->field, struct cn_weight : CN_MATRIX, const float * : CN_FLOATS)
+    _Generic(((struct of *)0)->field, struct cn_weight : CN_MATRIX, \
+             struct cn_taps : CN_TAPS, const float * : CN_FLOATS)
 #define MODEL(name, field, ...)                                    \
     name, KIND(cn_model, field), offsetof(struct cn_model, field), \
     {                                                              \
@@ -134,6 +141,7 @@ static int64_t dim_of(const struct cn_arch *arch, const struct cn_hparams *hp,
 #define SLOTS(ROW)                                                                                      \
     ROW(TOKEN_EMBD,         MODEL("token_embd.weight", token_embd, EMBD, VOCAB))                        \
     ROW(OUTPUT_NORM,        MODEL("output_norm.weight", output_norm, EMBD))                             \
+    ROW(EMBD_NORM,          MODEL("token_embd_norm.weight", output_norm, EMBD))                         \
     ROW(OUTPUT_NORM_B,      MODEL("output_norm.bias", output_norm_b, EMBD))                             \
     ROW(OUTPUT,             MODEL("output.weight", output, EMBD, VOCAB))                                \
     ROW(OUTPUT_B,           MODEL("output.bias", output_b, VOCAB))                                      \
@@ -170,6 +178,9 @@ static int64_t dim_of(const struct cn_arch *arch, const struct cn_hparams *hp,
     ROW(K_UP,               LAYER("attn_k_b.weight", k_up, NOPE, KV_LORA, HEADS))                       \
     ROW(V_UP,               LAYER("attn_v_b.weight", v_up, KV_LORA, D_V, HEADS))                        \
     ROW(KV_UP,              LAYER("attn_kv_b.weight", kv_up, KV_LORA, KV_HEADS))                        \
+    ROW(CONV_IN,            LAYER("shortconv.in_proj.weight", conv_in, EMBD, CONV_IN))                  \
+    ROW(CONV,               LAYER("shortconv.conv.weight", conv, CONV_TAPS, EMBD))                      \
+    ROW(CONV_OUT,           LAYER("shortconv.out_proj.weight", conv_out, EMBD, EMBD))                   \
     ROW(FFN_NORM,           LAYER("ffn_norm.weight", ffn_norm, EMBD))                                   \
     ROW(FFN_NORM_B,         LAYER("ffn_norm.bias", ffn_norm_b, EMBD))                                   \
     ROW(SECOND_NORM,        LAYER("post_attention_norm.weight", ffn_norm, EMBD))                        \
@@ -235,6 +246,22 @@ void cn_slot_shape(const struct cn_arch *arch, const struct cn_hparams *hp, enum
         ne[i] = dim_of(arch, hp, l, (enum dim)cn_slot_infos[slot].dims[i]);
 }
 
+/* What only layers with other mixers have. */
+static cn_slots slots_of_other_mixers(const struct cn_layer_hparams *l)
+{
+#define CN_MIXER(name, NAME, slots) [CN_MIXER_##NAME] = slots,
+    static const cn_slots of[CN_N_MIXERS] = {
+#include "engine/run/mixer/mixers.def"
+    };
+#undef CN_MIXER
+    cn_slots all = 0, own = 0;
+    for (int i = 0; i < CN_N_MIXERS; i++)
+        all |= of[i];
+    for (int i = 0; i < l->n_mixers; i++)
+        own |= of[l->mixers[i]];
+    return all & ~own;
+}
+
 void cn_slots_of(const struct cn_arch *arch, const struct cn_hparams *hp, int64_t layer,
                  cn_slots *required, cn_slots *allowed)
 {
@@ -255,6 +282,9 @@ void cn_slots_of(const struct cn_arch *arch, const struct cn_hparams *hp, int64_
         return;
     }
     const struct cn_layer_hparams *l = &hp->layers[layer];
+    const cn_slots foreign = slots_of_other_mixers(l);
+    need &= ~foreign;
+    may &= ~foreign;
     if (l->experts)
         need |= arch->experts & ~(hp->n_ff_shared == 0 ? CN_SLOTS_SHARED_FFN : 0);
     if (!l->experts || arch->experts_beside_dense)

@@ -13,6 +13,7 @@
 enum cn_slot_kind {
     CN_MATRIX, /* weights that are multiplied with: a struct cn_weight */
     CN_FLOATS, /* norms, biases, coefficients: float, f16 or bf16 in the file; a const float * */
+    CN_TAPS,   /* the same, transposed: a struct cn_taps */
 };
 
 struct cn_slot_info {

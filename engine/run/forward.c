@@ -93,6 +93,33 @@ static void add_branch(struct tokens_job *job, const float *bias, const float *w
     for_tokens(residual, job, n);
 }
 
+/* t += side, of a layer with two mixers. */
+static void add_side(void *context, int token, int thread)
+{
+    const struct tokens_job *job = context;
+    const struct cn_session *s = job->s;
+    const int64_t n = s->model->hp.n_embd, at = token * n;
+    (void)thread;
+    s->model->ops.vec.axpy(n, 1, s->side + at, s->t + at);
+}
+
+/* t = what the mixers of the layer make of job->in together. */
+static void mixer_branch(struct cn_session *s, struct tokens_job *job, int64_t n)
+{
+    const struct cn_mixer *mixer;
+    for (int i = 0; (mixer = cn_mixer_of(s->model, job->layer_index, i)); i++) {
+        if (i > 0) {
+            float *const first = s->t;
+            s->t = s->side;
+            s->side = first;
+        }
+        mixer->run(s, job->layer_index, job->in, n);
+        if (i > 0)
+            for_tokens(add_side, job, n);
+    }
+    add_branch(job, job->layer->attn_out_b, job->layer->post_attn_norm, n);
+}
+
 /* Gates below mean + sparsity * deviation become 0, the others lose as much. */
 static void sparsify(const struct cn_layer_hparams *hp, float *gate)
 {
@@ -251,8 +278,7 @@ bool cn_forward(struct cn_session *s, const int32_t *tokens, int64_t n, int64_t 
             }
         }
         cn_laurel_begin(s, i, n);
-        cn_mixer_of(m, i)->run(s, i, job.in, n);
-        add_branch(&job, layer->attn_out_b, layer->post_attn_norm, n);
+        mixer_branch(s, &job, n);
         cn_laurel_add(s, i, n);
 
         if (layer->ffn_norm) {

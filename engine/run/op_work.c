@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { OP_WEIGHTS = 8 };
+enum { OP_WEIGHTS = 12 };
 
 /* The matrices that an op of a layer (-1: outside the layers) multiplies with. Returns their
  * number.
@@ -27,7 +27,7 @@ static int weights_of(const struct cn_model *m, enum cn_op op, int layer,
         break;
     case CN_OP_QKV:
         if (l)
-            WEIGHTS(&l->q, &l->k, &l->v, &l->qkv, &l->q_down, &l->q_up, &l->kv_down);
+            WEIGHTS(&l->q, &l->k, &l->v, &l->qkv, &l->q_down, &l->q_up, &l->kv_down, &l->conv_in);
         break;
     case CN_OP_ABSORB:
         if (l)
@@ -35,7 +35,7 @@ static int weights_of(const struct cn_model *m, enum cn_op op, int layer,
         break;
     case CN_OP_ATTN_OUT:
         if (l)
-            WEIGHTS(&l->attn_out, &l->v_up);
+            WEIGHTS(&l->attn_out, &l->v_up, &l->conv_out);
         break;
     case CN_OP_FFN_UP:
         if (l)
@@ -138,7 +138,7 @@ void cn_model_attention_work(const struct cn_model *m, int layer,
                              const struct cn_attention_span *span, double *bytes, double *ops)
 {
     const struct cn_layer_hparams *l = &m->hp.layers[layer];
-    const bool latent = l->mixer == CN_MIXER_LATENT;
+    const bool latent = l->mixers[0] == CN_MIXER_LATENT;
     const int64_t d_v = latent ? m->hp.kv_lora : l->d_v;
     const int64_t d_k = latent ? m->hp.kv_lora + l->n_rot : l->d_k;
     const double seen = positions(l, span) / span->n_tokens;

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/layout.h"
 #include "engine/run/attend.h"
+#include "engine/run/mixer/layer_state.h"
 #include "engine/run/mixer/mixer.h"
 #include "engine/run/steps.h"
 #include "engine/run/streams.h"
@@ -77,12 +78,17 @@ static void carve_states(struct cn_session *s, struct cn_layout *c)
     const struct cn_mixer_sizes sizes = sizes_of(s);
     const int64_t n_layer = s->model->hp.n_layer;
     s->kv = cn_layout_take(c, n_layer, sizeof *s->kv);
+    s->states = cn_layout_take(c, n_layer, sizeof *s->states);
+    if (c->base)
+        memset(s->states, 0, (size_t)n_layer * sizeof *s->states);
     size_t before = c->used;
     for (int64_t i = 0; i < n_layer; i++) {
-        const struct cn_mixer *mixer = cn_mixer_of(s->model, i);
-        void *memory = cn_layout_take(c, (int64_t)mixer->state_bytes(&sizes, i), 1);
-        if (c->base)
-            mixer->place(s, i, memory);
+        const struct cn_mixer *mixer;
+        for (int k = 0; (mixer = cn_mixer_of(s->model, i, k)); k++) {
+            void *memory = cn_layout_take(c, (int64_t)mixer->state_bytes(&sizes, i), 1);
+            if (c->base)
+                mixer->place(s, i, memory);
+        }
     }
     s->kv_bytes = c->used - before;
 }
@@ -95,10 +101,12 @@ static void carve_inputs(struct cn_session *s, struct cn_layout *c, const struct
     int64_t n = m->hp.n_expert;
     int64_t widest = n > 0 ? max64(m->hp.n_embd, m->hp.n_ff_expert) : 0;
     for (int64_t i = 0; i < m->hp.n_layer; i++) {
-        const struct cn_mixer *mixer = cn_mixer_of(m, i);
-        int64_t cols = 0, count = mixer->n_inputs ? mixer->n_inputs(m, i, &cols) : 0;
-        n = max64(n, count);
-        widest = max64(widest, cols);
+        const struct cn_mixer *mixer;
+        for (int k = 0; (mixer = cn_mixer_of(m, i, k)); k++) {
+            int64_t cols = 0, count = mixer->n_inputs ? mixer->n_inputs(m, i, &cols) : 0;
+            n = max64(n, count);
+            widest = max64(widest, cols);
+        }
     }
     s->n_inputs = n;
     s->inputs = cn_layout_take(c, n, sizeof *s->inputs);
@@ -120,9 +128,11 @@ static void carve_scratch(struct cn_session *s, struct cn_layout *c, const struc
     const int64_t row = max64(wants->widest, m->hp.n_per_layer * m->hp.n_layer);
     size_t pass = 0, thread = (size_t)row * sizeof(float);
     for (int64_t i = 0; i < m->hp.n_layer; i++) {
-        const struct cn_mixer *mixer = cn_mixer_of(m, i);
-        pass = max_size(pass, mixer->scratch_bytes(&sizes, i));
-        thread = max_size(thread, mixer->thread_scratch_bytes(m, i));
+        const struct cn_mixer *mixer;
+        for (int k = 0; (mixer = cn_mixer_of(m, i, k)); k++) {
+            pass = max_size(pass, mixer->scratch_bytes(&sizes, i));
+            thread = max_size(thread, mixer->thread_scratch_bytes(m, i));
+        }
     }
     for (int kind = 0; kind < CN_N_ACT_KINDS; kind++)
         thread = max_size(thread, cn_gemm_scratch_bytes(kind, wants->widest));
@@ -154,7 +164,7 @@ static void carve_all(struct cn_session *s, struct cn_layout *c)
     s->x = cn_layout_take(c, n * hp->n_embd, sizeof(float));
     s->h = cn_layout_take(c, n * hp->n_embd, sizeof(float));
     s->t = cn_layout_take(c, n * hp->n_embd, sizeof(float));
-    if (m->arch->experts_beside_dense)
+    if (m->arch->experts_beside_dense || m->arch->state_beside)
         s->side = cn_layout_take(c, n * hp->n_embd, sizeof(float));
     s->gate = cn_layout_take(c, n * ff, sizeof(float));
     s->up = cn_layout_take(c, n * ff, sizeof(float));
@@ -187,11 +197,13 @@ static enum cn_status check_options(const struct cn_model *m, const struct cn_se
     CN_RETURN_IF(o->fast && !cn_gemm_has_fast(m->ops.gemm), CN_ERR_UNSUPPORTED, err,
                  "precision fast is not supported with the tiers %s", m->tiers);
     for (int64_t i = 0; o->kv == CN_KV_Q8_0 && i < m->hp.n_layer; i++) {
-        const struct cn_mixer *mixer = cn_mixer_of(m, i);
-        CN_RETURN_IF(mixer->fits_blocks && !mixer->fits_blocks(m, i, 32), CN_ERR_UNSUPPORTED, err,
-                     "a q8_0 KV cache needs rows that are multiples of 32, here heads of %lld and "
-                     "%lld in layer %lld",
-                     (long long)m->hp.layers[i].d_k, (long long)m->hp.layers[i].d_v, (long long)i);
+        const struct cn_mixer *mixer;
+        for (int k = 0; (mixer = cn_mixer_of(m, i, k)); k++)
+            CN_RETURN_IF(
+                mixer->fits_blocks && !mixer->fits_blocks(m, i, 32), CN_ERR_UNSUPPORTED, err,
+                "a q8_0 KV cache needs rows that are multiples of 32, here heads of %lld "
+                "and %lld in layer %lld",
+                (long long)m->hp.layers[i].d_k, (long long)m->hp.layers[i].d_v, (long long)i);
     }
     return CN_OK;
 }
@@ -268,6 +280,13 @@ enum cn_status cn_session_eval(struct cn_session *s, const int32_t *tokens, int3
         CN_RETURN_IF(tokens[i] < 0 || tokens[i] >= s->model->hp.n_vocab, CN_ERR_ARGUMENT, err,
                      "token %d of the input: 0 to %lld expected, %d found", i,
                      (long long)s->model->hp.n_vocab - 1, tokens[i]);
+    CN_RETURN_IF(s->has_states && s->position > 0 && s->state_position != s->position,
+                 CN_ERR_ARGUMENT, err,
+                 "an evaluation was cancelled, and the layers' states lie behind position %d: "
+                 "rewind to 0 first",
+                 s->position);
+    if (s->position == 0)
+        cn_states_clear(s);
     s->n_threads = n > 1 ? s->options.n_threads_prefill : s->options.n_threads;
     for (int32_t done = 0; done < n;) {
         int32_t now = n - done < s->n_batch ? n - done : (int32_t)s->n_batch;
@@ -276,9 +295,11 @@ enum cn_status cn_session_eval(struct cn_session *s, const int32_t *tokens, int3
         if (s->position + now > s->n_written)
             s->n_written = s->position + now;
         int64_t wanted = want == CN_WANT_ALL ? now : want == CN_WANT_LAST && last ? 1 : 0;
+        s->state_position = -1;
         CN_RETURN_IF(!cn_forward(s, tokens + done, now, wanted, want == CN_WANT_ALL ? done : 0),
                      CN_ERR_CANCELLED, err, "cancelled");
         s->position += now;
+        s->state_position = s->position;
         done += now;
     }
     s->n_logits_valid = want == CN_WANT_ALL ? n : want == CN_WANT_LAST ? 1 : 0;
@@ -304,6 +325,9 @@ enum cn_status cn_session_rewind(struct cn_session *s, int32_t position, struct 
 {
     CN_RETURN_IF(position < 0 || position > s->position, CN_ERR_ARGUMENT, err,
                  "rewind: 0 to %d expected, %d given", s->position, position);
+    CN_RETURN_IF(s->has_states && position > 0 && position != s->state_position, CN_ERR_UNSUPPORTED,
+                 err, "rewind from %d to %d: the layers' states cannot be cut back", s->position,
+                 position);
     /* A layer with a window has overwritten what lies further back than its spare rows. */
     for (int64_t i = 0; position > 0 && i < s->model->hp.n_layer; i++) {
         const struct cn_layer_hparams *l = &s->model->hp.layers[i];
@@ -337,6 +361,7 @@ const char *cn_op_name(enum cn_op op)
         [CN_OP_ROPE] = "rope",     [CN_OP_ATTENTION] = "attention", [CN_OP_ATTN_OUT] = "attn_out",
         [CN_OP_FFN_UP] = "ffn_up", [CN_OP_FFN_DOWN] = "ffn_down",   [CN_OP_ROUTER] = "router",
         [CN_OP_OUTPUT] = "output", [CN_OP_ABSORB] = "absorb",       [CN_OP_STREAMS] = "streams",
+        [CN_OP_CONV] = "conv",     [CN_OP_DELTA] = "delta",         [CN_OP_SSM] = "ssm",
     };
     return (unsigned)op < CN_N_OPS ? names[op] : NULL;
 }

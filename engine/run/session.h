@@ -39,6 +39,12 @@ struct cn_kv {
     size_t k_row_bytes, v_row_bytes;
 };
 
+/* What a layer keeps instead of rows by position: mixer/layer_state.h. No bytes: it keeps none. */
+struct cn_state {
+    float *values;
+    size_t bytes;
+};
+
 struct cn_session {
     const struct cn_model *model;
     struct cn_session_options options;
@@ -52,8 +58,11 @@ struct cn_session {
     int32_t n_ctx, position;
     int32_t n_written; /* positions stored since the last start from 0: what a ring has lost */
     int64_t n_batch, n_logits, n_logits_valid;
-    struct cn_kv *kv; /* [n_layer] */
-    size_t kv_bytes;
+    struct cn_kv *kv;        /* [n_layer] */
+    struct cn_state *states; /* [n_layer] */
+    bool has_states;
+    int32_t state_position; /* where the states stand; -1: between two, a pass was cancelled */
+    size_t kv_bytes;        /* of both */
     /* Inverse frequencies of the rotations (NULL: no layer rotates so) and the factor of sine and
      * cosine. */
     float *rope_freq[CN_N_ROPES], rope_magnitude[CN_N_ROPES];

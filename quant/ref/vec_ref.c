@@ -146,6 +146,28 @@ static void vec_softmax_tile_ref(int64_t n_groups, float *p, float *max, float *
     }
 }
 
+static void vec_conv_ref(const struct cn_conv *c)
+{
+    const int64_t last = c->n_taps - 1;
+    for (int64_t t = 0; t < c->n_tokens; t++) {
+        float *x = c->x + t * c->x_stride;
+        for (int64_t i = 0; i < c->n_channels; i++) {
+            float *state = c->state + i;
+            const float *tap = c->taps + i;
+            const float u = c->gate_in ? c->gate_in[t * c->x_stride + i] * x[i] : x[i];
+            float sum = c->bias ? c->bias[i] : 0;
+            for (int64_t j = 0; j < last; j++) {
+                sum += tap[j * c->stride] * state[j * c->stride];
+                state[j * c->stride] = j + 1 < last ? state[(j + 1) * c->stride] : u;
+            }
+            sum += tap[last * c->stride] * u;
+            if (c->silu)
+                sum = sum / (1 + expf(-sum));
+            x[i] = c->gate_out ? sum * c->gate_out[t * c->x_stride + i] : sum;
+        }
+    }
+}
+
 const struct cn_vec cn_vec_ref = {
     .quantize_q8 = vec_quantize_q8_ref,
     .dot = vec_dot_ref,
@@ -161,4 +183,5 @@ const struct cn_vec cn_vec_ref = {
     .exp_sum = vec_exp_sum_ref,
     .max = vec_max_ref,
     .softmax_tile = vec_softmax_tile_ref,
+    .conv = vec_conv_ref,
 };

@@ -18,7 +18,8 @@ struct cn_mixer {
     const char *name;
     /* Bytes that a layer keeps from token to token: rows by position, or a state. 0: nothing. */
     size_t (*state_bytes)(const struct cn_mixer_sizes *sizes, int64_t layer);
-    /* Takes them into use: writes s->kv[layer]. memory is aligned to 64 bytes. */
+    /* Takes them into use: writes s->kv[layer], or s->states[layer]. memory is aligned to 64 bytes.
+     */
     void (*place)(struct cn_session *s, int64_t layer, void *memory);
     /* Whether its rows may be cut into blocks of so many numbers. */
     bool (*fits_blocks)(const struct cn_model *model, int64_t layer, int64_t elems);
@@ -31,14 +32,15 @@ struct cn_mixer {
     /* s->t = the n tokens x [n, n_embd] at s->position.. mixed with those before them, without the
      * bias of the output. */
     void (*run)(struct cn_session *s, int64_t layer, const float *x, int64_t n);
-    /* Bytes of a copy of a layer's state, taking one and going back to it. NULL: the layer keeps
-     * rows by position, and a rewind just forgets some. */
+    /* Bytes of a copy of a layer's state, taking one and going back to it (layer_state.h). NULL:
+     * the layer keeps rows by position, and a rewind just forgets some. */
     size_t (*saved_bytes)(const struct cn_session *s, int64_t layer);
     void (*save)(const struct cn_session *s, int64_t layer, void *copy);
     void (*restore)(struct cn_session *s, int64_t layer, const void *copy);
 };
 
-/* The mixer of a layer of the model. */
-const struct cn_mixer *cn_mixer_of(const struct cn_model *model, int64_t layer);
+/* Mixer i of a layer of the model; NULL behind its last, which i = CN_LAYER_MIXERS is at the most.
+ */
+const struct cn_mixer *cn_mixer_of(const struct cn_model *model, int64_t layer, int i);
 
 #endif

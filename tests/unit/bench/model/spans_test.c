@@ -22,7 +22,7 @@ static void where_the_time_goes(void **state)
     int64_t all = 0;
     for (int op = 0; op < CN_N_OPS; op++) {
         bool inside = op != CN_OP_EMBED && op != CN_OP_OUTPUT && op != CN_OP_ROUTER &&
-                      op != CN_OP_ABSORB && op != CN_OP_STREAMS;
+                      op < CN_OP_ABSORB; /* what only some architectures do */
         bool outside = op == CN_OP_EMBED || op == CN_OP_OUTPUT;
         for (int layer = -1; layer < n_layers; layer++) {
             const struct cn_span_time *t = cn_spans_at(&spans, (enum cn_op)op, layer);

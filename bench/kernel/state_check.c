@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+#include "bench/kernel/state_check.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- conv ------------------------------------------------------------------------------------ */
+
+enum { CONV_TOKENS = 6, CONV_PAD = 3, CONV_MOST = 1024 + CONV_PAD };
+
+struct conv_case {
+    struct cn_vec_case *v;
+    struct cn_conv conv;
+    /* The state and the rows before the call. */
+    float state[CN_MAX_TAPS * CONV_MOST], x[CONV_TOKENS * CONV_MOST];
+};
+
+static void call_conv(void *arg)
+{
+    struct cn_vec_case *v = arg;
+    v->vec->conv(v->conv);
+}
+
+/* A random one of the forms that there are, the buffers flush against the end or the start. */
+static void fill_conv(struct cn_vec_case *v, struct conv_case *k)
+{
+    struct cn_rng *rng = &v->c->rng;
+    const int64_t n = v->n, taps = 1 + cn_rng_int(rng, CN_MAX_TAPS);
+    const int64_t tokens = 1 + cn_rng_int(rng, CONV_TOKENS);
+    const int64_t stride = n + cn_rng_int(rng, CONV_PAD), x_stride = n + cn_rng_int(rng, CONV_PAD);
+    const int64_t cells = (tokens - 1) * x_stride + n;
+    const unsigned form = (unsigned)cn_rng_int(rng, 16);
+    float *const w = cn_case_floats(v, CN_BUF_W, (taps - 1) * stride + n);
+    float *const bias = cn_case_floats(v, CN_BUF_D, n);
+    float *const in = cn_case_floats(v, CN_BUF_SUM32, cells);
+    float *const out = cn_case_floats(v, CN_BUF_SCRATCH, cells);
+    k->conv = (struct cn_conv){ .n_channels = n,
+                                .n_tokens = tokens,
+                                .n_taps = taps,
+                                .taps = w,
+                                .state = cn_case_floats(v, CN_BUF_X, (taps - 1) * stride),
+                                .stride = stride,
+                                .bias = form & 1 ? bias : NULL,
+                                .x = cn_case_floats(v, CN_BUF_OUT, cells),
+                                .gate_in = form & 2 ? in : NULL,
+                                .gate_out = form & 4 ? out : NULL,
+                                .x_stride = x_stride,
+                                .silu = form & 8 };
+    if (v->c->out_of_memory)
+        return;
+    cn_case_fill(v, w, (taps - 1) * stride + n, false);
+    cn_case_fill(v, bias, n, false);
+    cn_case_fill(v, in, cells, false);
+    cn_case_fill(v, out, cells, false);
+    cn_case_fill(v, k->conv.state, (taps - 1) * stride, false);
+    cn_case_fill(v, k->conv.x, cells, true);
+    memcpy(k->state, k->conv.state, (size_t)((taps - 1) * stride) * sizeof *k->state);
+    memcpy(k->x, k->conv.x, (size_t)cells * sizeof *k->x);
+}
+
+/* The input of a token; those before the first are in the state. */
+static float conv_input(const struct conv_case *k, int64_t token, int64_t channel)
+{
+    const struct cn_conv *c = &k->conv;
+    const int64_t at = token * c->x_stride + channel;
+    if (token < 0)
+        return k->state[(c->n_taps - 1 + token) * c->stride + channel];
+    return c->gate_in ? c->gate_in[at] * k->x[at] : k->x[at];
+}
+
+static void compare_conv(struct cn_vec_case *v, const struct conv_case *k)
+{
+    const struct cn_conv *c = &k->conv;
+    for (int64_t i = 0; i < c->n_tokens * c->n_channels; i++) {
+        const int64_t t = i / c->n_channels, channel = i % c->n_channels;
+        const int64_t at = t * c->x_stride + channel;
+        double sum = c->bias ? (double)c->bias[channel] : 0, magnitude = fabs(sum), slack = 0;
+        for (int64_t j = 0; j < c->n_taps; j++) {
+            const double p = (double)c->taps[j * c->stride + channel] *
+                             (double)conv_input(k, t - c->n_taps + 1 + j, channel);
+            sum += p;
+            magnitude += fabs(p);
+        }
+        double y = sum;
+        if (c->silu) {
+            y = sum / (1 + exp(-sum));
+            slack = CN_EXP_BOUND * fabs(y) + CN_FLUSH * (1 + fabs(sum));
+        }
+        const double gate = c->gate_out ? (double)c->gate_out[at] : 1;
+        /* The derivative of silu is below 1.1. */
+        const double bound = (double)(c->n_taps + 3) * CN_EPS * 1.1 * magnitude + slack;
+        cn_case_compare(v, at, c->x[at], y * gate, bound * fabs(gate) + CN_FLUSH,
+                        magnitude * fabs(gate));
+    }
+    for (int64_t i = 0; i < (c->n_taps - 1) * c->n_channels; i++) {
+        const int64_t j = i / c->n_channels, channel = i % c->n_channels;
+        const float u = conv_input(k, c->n_tokens - c->n_taps + 1 + j, channel);
+        if (!cn_same_float(c->state[j * c->stride + channel], u))
+            cn_check_fail(v->result, "%s: the state of channel %lld is %a, expected %a", v->where,
+                          (long long)channel, (double)c->state[j * c->stride + channel], (double)u);
+    }
+}
+
+void cn_check_conv(struct cn_vec_case *v)
+{
+    struct conv_case *k = malloc(sizeof *k);
+    if (!k) {
+        v->result->no_memory = true;
+        return;
+    }
+    fill_conv(v, k);
+    v->conv = &k->conv;
+    if (cn_case_call(v, call_conv))
+        compare_conv(v, k);
+    free(k);
+}

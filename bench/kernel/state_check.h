@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Checks of the vector operations that carry a state from token to token.
+ */
+#ifndef CN_STATE_CHECK_H
+#define CN_STATE_CHECK_H
+
+#include "bench/kernel/vec_case.h"
+
+void cn_check_conv(struct cn_vec_case *v);
+
+#endif

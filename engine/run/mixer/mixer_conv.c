@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Gated short convolution (LFM2, arXiv 2511.23404): three projections b, c and u of a token; c
+ * times the causal convolution of b times u over a few tokens; an output projection.
+ */
+#include "engine/run/mixer/layer_state.h"
+#include "engine/run/mixer/mixer.h"
+#include "engine/run/mixer/short_conv.h"
+
+extern const struct cn_mixer cn_mixer_conv;
+
+static size_t bytes_of_state(const struct cn_model *m)
+{
+    return (size_t)cn_short_conv_state(m->hp.conv_taps, m->hp.n_embd) * sizeof(float);
+}
+
+static size_t state_bytes(const struct cn_mixer_sizes *s, int64_t layer)
+{
+    (void)layer;
+    return bytes_of_state(s->model);
+}
+
+static void place(struct cn_session *s, int64_t layer, void *memory)
+{
+    cn_state_place(s, layer, memory, bytes_of_state(s->model));
+}
+
+static size_t scratch_bytes(const struct cn_mixer_sizes *s, int64_t layer)
+{
+    (void)layer;
+    return (size_t)(3 * s->n_batch * s->model->hp.n_embd) * sizeof(float);
+}
+
+static size_t thread_scratch_bytes(const struct cn_model *m, int64_t layer)
+{
+    (void)m;
+    (void)layer;
+    return 0;
+}
+
+static void run(struct cn_session *s, int64_t index, const float *x, int64_t n)
+{
+    const struct cn_model *m = s->model;
+    const struct cn_layer *layer = &m->layers[index];
+    const int64_t d = m->hp.n_embd;
+    float *b = s->mixer_scratch, *c = b + d, *u = c + d; /* side by side in rows of 3 d */
+
+    CN_SPAN (s, CN_OP_QKV, index, &layer->conv_in) {
+        cn_input_set(&s->input, x, d, n, d);
+        struct cn_product in = { &layer->conv_in, 0, &s->input, b, 3 * d };
+        cn_products_run(s, &in, 1);
+    }
+
+    CN_SPAN (s, CN_OP_CONV, index, NULL) {
+        const struct cn_conv conv = {
+            .n_channels = d,
+            .n_tokens = n,
+            .n_taps = m->hp.conv_taps,
+            .taps = layer->conv.w,
+            .state = s->states[index].values,
+            .stride = d,
+            .x = u,
+            .gate_in = b,
+            .gate_out = c,
+            .x_stride = 3 * d,
+        };
+        cn_short_conv(s, &conv);
+        s->work.bytes += (int64_t)s->states[index].bytes;
+    }
+
+    CN_SPAN (s, CN_OP_ATTN_OUT, index, &layer->conv_out) {
+        cn_input_set(&s->input, u, 3 * d, n, d);
+        struct cn_product out = { &layer->conv_out, 0, &s->input, s->t, d };
+        cn_products_run(s, &out, 1);
+    }
+}
+
+const struct cn_mixer cn_mixer_conv = {
+    .name = "conv",
+    .state_bytes = state_bytes,
+    .place = place,
+    .scratch_bytes = scratch_bytes,
+    .thread_scratch_bytes = thread_scratch_bytes,
+    .run = run,
+    .saved_bytes = cn_state_saved_bytes,
+    .save = cn_state_save,
+    .restore = cn_state_restore,
+};

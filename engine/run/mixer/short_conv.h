@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The short causal convolution that several mixers begin with.
+ */
+#ifndef CN_SHORT_CONV_H
+#define CN_SHORT_CONV_H
+
+#include "engine/run/session.h"
+
+/* Runs a convolution (struct cn_conv in quant.h) on the session's threads, which share the
+ * channels. */
+void cn_short_conv(struct cn_session *s, const struct cn_conv *conv);
+
+/* Floats of its state. */
+static inline int64_t cn_short_conv_state(int64_t n_taps, int64_t n_channels)
+{
+    return (n_taps - 1) * n_channels;
+}
+
+#endif
