@@ -237,6 +237,12 @@ struct cn_vec {
      * row whose scores are all -infinity gives zeros. */
     void (*softmax_tile)(int64_t n_groups, float *p, float *max, float *sum, float *factor);
     void (*conv)(const struct cn_conv *c);
+    /* A step of a selective state space, for 16 * n_groups values of a head, whose state is
+     * state[group][n][16]:
+     *     state[g][i][j] <- decay * state[g][i][j] + b[i] * x[16 g + j]
+     *     y[16 g + j] = sum over i of c[i] * state[g][i][j] */
+    void (*ssm_step)(int64_t n_groups, int64_t n, float decay, const float *x, const float *b,
+                     const float *c, float *state, float *y);
 };
 
 /* ---- panel GEMM (prefill) ------------------------------------------------------------------- */

@@ -115,3 +115,50 @@ void cn_check_conv(struct cn_vec_case *v)
         compare_conv(v, k);
     free(k);
 }
+
+/* ---- ssm_step -------------------------------------------------------------------------------- */
+
+enum { SSM_GROUPS = 5, SSM_VALUES = 16, SSM_ROWS = 260 };
+
+static void call_ssm_step(void *arg)
+{
+    struct cn_vec_case *v = arg;
+    v->vec->ssm_step(v->n_vecs, v->n, v->scalar, v->a, v->b, v->d, v->sum32, v->y);
+}
+
+void cn_check_ssm_step(struct cn_vec_case *v)
+{
+    static float before[SSM_GROUPS * SSM_ROWS * SSM_VALUES];
+    v->n_vecs = 1 + cn_rng_int(&v->c->rng, SSM_GROUPS);
+    v->n = v->n > SSM_ROWS ? SSM_ROWS : v->n;
+    v->scalar = v->turn % 4 == 1 ? 0 : cn_rng_uniform_f32(&v->c->rng);
+    const int64_t values = v->n_vecs * SSM_VALUES, cells = values * v->n;
+    v->a = cn_case_floats(v, CN_BUF_X, values);
+    v->b = cn_case_floats(v, CN_BUF_W, v->n);
+    v->d = cn_case_floats(v, CN_BUF_D, v->n);
+    v->sum32 = cn_case_floats(v, CN_BUF_SUM32, cells);
+    v->y = cn_case_floats(v, CN_BUF_OUT, values);
+    if (!v->c->out_of_memory) {
+        cn_case_fill(v, v->a, values, true);
+        cn_case_fill(v, v->b, v->n, false);
+        cn_case_fill(v, v->d, v->n, false);
+        cn_case_fill(v, v->sum32, cells, false);
+        memcpy(before, v->sum32, (size_t)cells * sizeof *before);
+    }
+    if (!cn_case_call(v, call_ssm_step))
+        return;
+    for (int64_t k = 0; k < values; k++) {
+        double sum = 0, magnitude = 0;
+        for (int64_t i = 0; i < v->n; i++) {
+            const int64_t at = (k / SSM_VALUES * v->n + i) * SSM_VALUES + k % SSM_VALUES;
+            const double faded = (double)v->scalar * (double)before[at];
+            const double added = (double)v->b[i] * (double)v->a[k];
+            const double size = fabs(faded) + fabs(added), c = (double)v->d[i];
+            cn_case_compare(v, at, v->sum32[at], faded + added, 3 * CN_EPS * size + 0x1p-149, size);
+            sum += c * (faded + added);
+            magnitude += fabs(c) * size;
+        }
+        cn_case_compare(v, k, v->y[k], sum, ((double)v->n + 8) * CN_EPS * magnitude + 0x1p-149,
+                        magnitude);
+    }
+}

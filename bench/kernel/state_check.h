@@ -8,5 +8,6 @@
 #include "bench/kernel/vec_case.h"
 
 void cn_check_conv(struct cn_vec_case *v);
+void cn_check_ssm_step(struct cn_vec_case *v);
 
 #endif

@@ -531,6 +531,7 @@ static const struct {
     { "max",          check_max         },
     { "softmax_tile", check_softmax_tile},
     { "conv",         cn_check_conv     },
+    { "ssm_step",     cn_check_ssm_step },
 };
 _Static_assert(sizeof slots / sizeof *slots == CN_N_VEC_SLOTS, "a check for every slot");
 

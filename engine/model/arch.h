@@ -67,10 +67,20 @@ enum cn_slot {
     CN_SLOT_CONV_IN,
     CN_SLOT_CONV,
     CN_SLOT_CONV_OUT,
+    /* selective state space */
+    CN_SLOT_SSM_IN,
+    CN_SLOT_SSM_CONV,
+    CN_SLOT_SSM_CONV_B,
+    CN_SLOT_SSM_DT_B,
+    CN_SLOT_SSM_A,
+    CN_SLOT_SSM_D,
+    CN_SLOT_SSM_NORM,
+    CN_SLOT_SSM_OUT,
     /* feed-forward */
     CN_SLOT_FFN_NORM,
     CN_SLOT_FFN_NORM_B,
-    CN_SLOT_SECOND_NORM, /* the norm before the feed-forward part, under post_attention_norm */
+    CN_SLOT_SECOND_NORM, /* the norm before the feed-forward part, under post_attention_norm, */
+    CN_SLOT_BARE_NORM,   /* and under ffn_norm alone */
     CN_SLOT_GATE,
     CN_SLOT_UP,
     CN_SLOT_DOWN,
@@ -98,6 +108,8 @@ enum cn_slot {
     CN_SLOT_POST_DENSE_NORM, /* where experts stand beside a dense part */
     CN_SLOT_PRE_EXPERTS_NORM,
     CN_SLOT_POST_EXPERTS_NORM,
+    CN_SLOT_EXPERTS_DOWN, /* into a narrower space for the experts, */
+    CN_SLOT_EXPERTS_UP,   /* and out of it */
     /* streams and inputs beside the residual one */
     CN_SLOT_INPUT_GATE,
     CN_SLOT_INPUT_PROJ,
@@ -134,7 +146,7 @@ _Static_assert(CN_N_SLOTS <= 128, "a set of slots has 128 bits");
     (CN_SLOTS_EXPERTS | CN_SLOTS_SHARED_EXPERT | CN_BIT(ROUTER_B) | CN_BIT(ROUTER_SCALE) | \
      CN_BIT(SELECT_B) | CN_BIT(GATE_UP_EXPS) | CN_BIT(GATE_EXPS_B) | CN_BIT(UP_EXPS_B) |   \
      CN_BIT(DOWN_EXPS_B) | CN_BIT(POST_DENSE_NORM) | CN_BIT(PRE_EXPERTS_NORM) |            \
-     CN_BIT(POST_EXPERTS_NORM))
+     CN_BIT(POST_EXPERTS_NORM) | CN_BIT(EXPERTS_DOWN) | CN_BIT(EXPERTS_UP))
 #define CN_SLOTS_LONGROPE (CN_BIT(ROPE_LONG) | CN_BIT(ROPE_SHORT))
 
 /* What belongs to a mixer: layers without it have none of these. */
@@ -145,6 +157,10 @@ _Static_assert(CN_N_SLOTS <= 128, "a set of slots has 128 bits");
     (CN_BIT(Q) | CN_BIT(Q_DOWN) | CN_BIT(Q_DOWN_NORM) | CN_BIT(Q_UP) | CN_BIT(KV_DOWN) | \
      CN_BIT(KV_DOWN_NORM) | CN_BIT(K_UP) | CN_BIT(V_UP) | CN_BIT(KV_UP) | CN_BIT(ATTN_OUT))
 #define CN_SLOTS_OF_CONV (CN_BIT(CONV_IN) | CN_BIT(CONV) | CN_BIT(CONV_OUT))
+#define CN_SLOTS_SSM                                                                        \
+    (CN_BIT(SSM_IN) | CN_BIT(SSM_CONV) | CN_BIT(SSM_DT_B) | CN_BIT(SSM_A) | CN_BIT(SSM_D) | \
+     CN_BIT(SSM_NORM) | CN_BIT(SSM_OUT))
+#define CN_SLOTS_OF_SSM (CN_SLOTS_SSM | CN_BIT(SSM_CONV_B))
 
 /* A set of layers, by number. */
 struct cn_layer_rule {
@@ -163,6 +179,7 @@ struct cn_layer_rule {
 enum cn_activation {
     CN_SILU,
     CN_GELU,           /* tanh form */
+    CN_RELU_SQUARED,   /* of the gate alone: max(0, x)^2 */
     CN_SWIGLU_CLAMPED, /* of gate g and up u: g' sigmoid(1.702 g') (u' + 1), g' = min(g, 7), u'
                           within 7 */
 };
@@ -234,6 +251,7 @@ struct cn_arch {
     enum cn_mixer_id state_mixer;
     struct cn_layer_rule state_layers;
     bool state_beside;
+    bool one_branch; /* a layer is an FFN where its feed_forward_length is not 0, else a mixer */
     enum cn_activation activation;
     enum cn_qk_norm qk_norm;
     enum cn_shared_width shared_width;
@@ -272,6 +290,7 @@ struct cn_arch {
     float sliding_rope_base;        /* rope base of sliding layers; 0: as the others */
     bool sliding_rope_unscaled;     /* position scaling applies to the global layers only */
     struct cn_layer_rule unrotated; /* layers without positions */
+    const char *rotation_key;       /* of bool: false in the file: no layer rotates; NULL: none */
     bool rotate_sliding_only;       /* where there is a window, only layers with one rotate */
     /* Queries grow with the position p by 1 + scale * ln(1 + floor((p + offset) / length)). */
     struct {

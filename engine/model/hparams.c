@@ -162,6 +162,7 @@ static enum cn_status read_experts(struct keys *k, const struct cn_arch *arch,
                                    struct cn_hparams *hp)
 {
     hp->expert_scale = 1;
+    hp->n_expert_embd = hp->n_embd;
     CN_TRY(cn_gguf_get_i64(k->gguf, key(k, "expert_count"), 0, 4096, &hp->n_expert, k->err));
     CN_TRY(
         cn_gguf_get_i64(k->gguf, key(k, "expert_used_count"), 0, 4096, &hp->n_expert_used, k->err));
@@ -173,6 +174,12 @@ static enum cn_status read_experts(struct keys *k, const struct cn_arch *arch,
     hp->n_ff_expert = hp->layers[0].n_ff;
     CN_TRY(cn_gguf_get_i64(k->gguf, key(k, "expert_feed_forward_length"), 1, MAX_DIM,
                            &hp->n_ff_expert, k->err));
+    CN_RETURN_IF(hp->n_ff_expert == 0, CN_ERR_FORMAT, k->err, "key %s is missing", k->name);
+    int64_t narrow = 0;
+    if (arch->experts & CN_BIT(EXPERTS_DOWN))
+        CN_TRY(cn_gguf_get_i64(k->gguf, key(k, "moe_latent_size"), 0, MAX_DIM, &narrow, k->err));
+    if (narrow > 0)
+        hp->n_expert_embd = narrow;
     int64_t count = 1;
     if (arch->shared_width == CN_SHARED_AS_EXPERT)
         CN_TRY(cn_gguf_get_i64(k->gguf, key(k, "expert_shared_count"), 0, 4096, &count, k->err));
@@ -266,12 +273,12 @@ static bool has_heads(const struct cn_layer_hparams *l)
 static enum cn_status choose_mixers(struct keys *k, const struct cn_arch *arch, int64_t i,
                                     int64_t n_layer, struct cn_layer_hparams *l)
 {
-    bool state = arch->state_mixer && l->n_head_kv == 0;
+    bool state = arch->state_mixer && !arch->state_beside && l->n_head_kv == 0;
     if (arch->state_layers.which != CN_LAYERS_NONE)
         CN_TRY(in_rule(k, &arch->state_layers, i, n_layer, &state));
-    l->n_mixers = 1;
+    l->n_mixers = arch->one_branch && l->n_ff > 0 ? 0 : 1;
     l->mixers[0] = state ? arch->state_mixer : arch->mixer;
-    if (arch->state_beside)
+    if (arch->state_beside && l->n_mixers > 0)
         l->mixers[l->n_mixers++] = arch->state_mixer;
     return CN_OK;
 }
@@ -279,7 +286,7 @@ static enum cn_status choose_mixers(struct keys *k, const struct cn_arch *arch, 
 static enum cn_status read_heads(struct keys *k, const struct cn_arch *arch, struct cn_hparams *hp,
                                  int64_t i, struct cn_layer_hparams *l)
 {
-    const int least = arch->state_mixer ? 0 : 1;
+    const int least = arch->state_mixer || arch->mixer == CN_MIXER_SSM ? 0 : 1;
     const char *const heads = "attention.head_count", *const heads_kv = "attention.head_count_kv";
     l->n_head = 0;
     CN_TRY(get_of_layer(k, heads, i, hp->n_layer, least, 1 << 16, &l->n_head));
@@ -414,6 +421,10 @@ static enum cn_status read_layer(struct keys *k, const struct cn_arch *arch, str
         without.period = (int32_t)hp->n_layer;
     CN_TRY(in_rule(k, &without, i, hp->n_layer, &unrotated));
     unrotated |= arch->rotate_sliding_only && hp->window > 0 && !sliding;
+    bool rotates = true;
+    if (arch->rotation_key)
+        CN_TRY(cn_gguf_get_bool(k->gguf, key(k, arch->rotation_key), &rotates, k->err));
+    unrotated |= !rotates;
     l->rope = -1;
     l->kv_layer = i;
     if (has_heads(l)) {
@@ -429,7 +440,7 @@ static enum cn_status read_layer(struct keys *k, const struct cn_arch *arch, str
     int64_t leading = 0;
     CN_TRY(cn_gguf_get_i64(k->gguf, key(k, "leading_dense_block_count"), 0, MAX_LAYERS, &leading,
                            k->err));
-    l->experts = hp->n_expert > 0 && experts && i >= leading;
+    l->experts = hp->n_expert > 0 && experts && i >= leading && l->n_ff > 0;
     if (i < arch->sparsity.n_layers)
         l->sparsity = arch->sparsity.multiplier;
     hp->n_head = larger(hp->n_head, l->n_head);
@@ -446,12 +457,38 @@ static bool keeps_state(const struct cn_arch *arch, enum cn_mixer_id mixer)
     return arch->mixer == mixer || arch->state_mixer == mixer;
 }
 
+static enum cn_status need_size(struct keys *k, const char *suffix, int64_t max, int64_t *value)
+{
+    return cn_gguf_need_i64(k->gguf, key(k, suffix), 1, max, value, k->err);
+}
+
+static enum cn_status need_taps(struct keys *k, const char *suffix, int64_t *n_taps)
+{
+    CN_TRY(need_size(k, suffix, MAX_DIM, n_taps));
+    CN_RETURN_IF(*n_taps > CN_MAX_TAPS, CN_ERR_UNSUPPORTED, k->err,
+                 "%s: up to %d taps are supported, %lld found", k->name, CN_MAX_TAPS,
+                 (long long)*n_taps);
+    return CN_OK;
+}
+
 /* Sizes of what layers keep instead of rows by position. */
 static enum cn_status read_states(struct keys *k, const struct cn_arch *arch, struct cn_hparams *hp)
 {
     if (keeps_state(arch, CN_MIXER_CONV))
-        CN_TRY(cn_gguf_need_i64(k->gguf, key(k, "shortconv.l_cache"), 1, CN_MAX_TAPS,
-                                &hp->conv_taps, k->err));
+        CN_TRY(need_taps(k, "shortconv.l_cache", &hp->conv_taps));
+    if (!keeps_state(arch, CN_MIXER_SSM))
+        return CN_OK;
+    CN_TRY(need_taps(k, "ssm.conv_kernel", &hp->conv_taps));
+    CN_TRY(need_size(k, "ssm.inner_size", MAX_DIM, &hp->ssm_inner));
+    CN_TRY(need_size(k, "ssm.state_size", 1 << 16, &hp->ssm_state));
+    CN_TRY(need_size(k, "ssm.time_step_rank", 1 << 16, &hp->ssm_heads));
+    CN_TRY(need_size(k, "ssm.group_count", 1 << 16, &hp->ssm_groups));
+    CN_RETURN_IF(hp->ssm_inner % hp->ssm_heads, CN_ERR_FORMAT, k->err,
+                 "%s: a divisor of ssm.inner_size %lld expected, %lld found",
+                 key(k, "ssm.time_step_rank"), (long long)hp->ssm_inner, (long long)hp->ssm_heads);
+    CN_RETURN_IF(hp->ssm_heads % hp->ssm_groups, CN_ERR_FORMAT, k->err,
+                 "%s: a divisor of the %lld heads expected, %lld found", key(k, "ssm.group_count"),
+                 (long long)hp->ssm_heads, (long long)hp->ssm_groups);
     return CN_OK;
 }
 
@@ -486,8 +523,11 @@ static enum cn_status read_all(struct keys *k, const struct cn_arch *arch, struc
         hp->n_ctx_train = 2048;
     for (int64_t i = 0; i < hp->n_layer; i++) {
         struct cn_layer_hparams *l = &hp->layers[i];
-        CN_TRY(get_of_layer(k, "feed_forward_length", i, hp->n_layer, 1, MAX_DIM, &l->n_ff));
-        CN_RETURN_IF(l->n_ff == 0, CN_ERR_FORMAT, k->err, "key %s is missing", k->name);
+        const bool may_lack_ffn = arch->one_branch || arch->dense_ffn == 0;
+        CN_TRY(get_of_layer(k, "feed_forward_length", i, hp->n_layer, !may_lack_ffn, MAX_DIM,
+                            &l->n_ff));
+        CN_RETURN_IF(l->n_ff == 0 && !may_lack_ffn, CN_ERR_FORMAT, k->err, "key %s is missing",
+                     k->name);
         CN_TRY(read_heads(k, arch, hp, i, l));
     }
     CN_TRY(read_head_sizes(k, arch, hp, d_k, d_v));

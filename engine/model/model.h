@@ -54,8 +54,12 @@ struct cn_hparams {
     int64_t n_rope[CN_N_ROPES]; /* rotated components of each table */
     int64_t kv_lora, q_lora;    /* latent attention; 0: no compression */
     int64_t conv_taps;          /* of short convolutions; 0: there are none */
+    /* Mixers with a state by head: values of all heads, rows of a head's state, heads, and groups
+     * of heads that share what is not theirs alone. */
+    int64_t ssm_inner, ssm_state, ssm_heads, ssm_groups;
     int64_t n_expert, n_expert_used, n_ff_expert, n_ff_shared; /* n_expert 0: dense */
     int64_t n_expert_groups, n_expert_groups_used;             /* 1 and 1: no groups */
+    int64_t n_expert_embd; /* what experts read and write: n_embd, or a narrower space */
     enum cn_gating gating;
     bool normalise_experts, qk_norm_weightless;
     int64_t n_per_layer, n_streams, n_laurel; /* inputs per layer, AltUp, LAuReL; 0: none */
@@ -78,10 +82,11 @@ struct cn_layer {
     const float *ffn_norm, *ffn_norm_b, *gate_b, *up_b, *down_b, *ffn_sub_norm, *post_ffn_norm;
     struct cn_weight q, k, v, qkv, attn_out, gate, up, down;
     struct cn_weight q_down, q_up, kv_down, k_up, v_up, kv_up;
-    struct cn_weight conv_in, conv_out;
-    struct cn_taps conv;
+    struct cn_weight conv_in, conv_out, ssm_in, ssm_out;
+    struct cn_taps conv, ssm_conv;
+    const float *ssm_conv_b, *ssm_dt_b, *ssm_a, *ssm_d, *ssm_norm;
     struct cn_weight router, gate_exps, up_exps, down_exps, gate_up_exps;
-    struct cn_weight gate_shared, up_shared, down_shared;
+    struct cn_weight gate_shared, up_shared, down_shared, experts_down, experts_up;
     const float *router_b, *router_scale, *select_b;    /* [n_expert], [n_embd], [n_expert] */
     const float *gate_exps_b, *up_exps_b, *down_exps_b; /* [n_expert, rows] */
     const float *shared_router;                         /* [n_embd] */

@@ -39,7 +39,14 @@ enum dim {
     STREAMS_2, /* n_streams^2 */
     LAUREL,
     CONV_TAPS,
-    CONV_IN, /* 3 * n_embd */
+    CONV_IN,      /* 3 * n_embd */
+    SSM_IN,       /* inner values twice, channels of the convolution without them, heads */
+    SSM_CHANNELS, /* inner values and what groups of heads share */
+    SSM_INNER,
+    SSM_HEADS,
+    SSM_GROUPS,
+    SSM_GROUP, /* inner values of a group */
+    EXPERT_EMBD,
 };
 
 static int64_t dim_of(const struct cn_arch *arch, const struct cn_hparams *hp,
@@ -117,6 +124,20 @@ static int64_t dim_of(const struct cn_arch *arch, const struct cn_hparams *hp,
         return hp->conv_taps;
     case CONV_IN:
         return 3 * hp->n_embd;
+    case SSM_IN:
+        return 2 * hp->ssm_inner + 2 * hp->ssm_groups * hp->ssm_state + hp->ssm_heads;
+    case SSM_CHANNELS:
+        return hp->ssm_inner + 2 * hp->ssm_groups * hp->ssm_state;
+    case SSM_INNER:
+        return hp->ssm_inner;
+    case SSM_HEADS:
+        return hp->ssm_heads;
+    case SSM_GROUPS:
+        return hp->ssm_groups;
+    case SSM_GROUP:
+        return hp->ssm_inner / hp->ssm_groups;
+    case EXPERT_EMBD:
+        return hp->n_expert_embd;
     }
     return 1;
 }
@@ -181,9 +202,18 @@ static int64_t dim_of(const struct cn_arch *arch, const struct cn_hparams *hp,
     ROW(CONV_IN,            LAYER("shortconv.in_proj.weight", conv_in, EMBD, CONV_IN))                  \
     ROW(CONV,               LAYER("shortconv.conv.weight", conv, CONV_TAPS, EMBD))                      \
     ROW(CONV_OUT,           LAYER("shortconv.out_proj.weight", conv_out, EMBD, EMBD))                   \
+    ROW(SSM_IN,             LAYER("ssm_in.weight", ssm_in, EMBD, SSM_IN))                               \
+    ROW(SSM_CONV,           LAYER("ssm_conv1d.weight", ssm_conv, CONV_TAPS, SSM_CHANNELS))              \
+    ROW(SSM_CONV_B,         LAYER("ssm_conv1d.bias", ssm_conv_b, SSM_CHANNELS))                         \
+    ROW(SSM_DT_B,           LAYER("ssm_dt.bias", ssm_dt_b, SSM_HEADS))                                  \
+    ROW(SSM_A,              LAYER("ssm_a", ssm_a, ONE, SSM_HEADS))                                      \
+    ROW(SSM_D,              LAYER("ssm_d", ssm_d, ONE, SSM_HEADS))                                      \
+    ROW(SSM_NORM,           LAYER("ssm_norm.weight", ssm_norm, SSM_GROUP, SSM_GROUPS))                  \
+    ROW(SSM_OUT,            LAYER("ssm_out.weight", ssm_out, SSM_INNER, EMBD))                          \
     ROW(FFN_NORM,           LAYER("ffn_norm.weight", ffn_norm, EMBD))                                   \
     ROW(FFN_NORM_B,         LAYER("ffn_norm.bias", ffn_norm_b, EMBD))                                   \
     ROW(SECOND_NORM,        LAYER("post_attention_norm.weight", ffn_norm, EMBD))                        \
+    ROW(BARE_NORM,          LAYER("ffn_norm", ffn_norm, EMBD))                                          \
     ROW(GATE,               LAYER("ffn_gate.weight", gate, EMBD, FF))                                   \
     ROW(UP,                 LAYER("ffn_up.weight", up, EMBD, UP))                                       \
     ROW(DOWN,               LAYER("ffn_down.weight", down, FF, EMBD))                                   \
@@ -196,9 +226,9 @@ static int64_t dim_of(const struct cn_arch *arch, const struct cn_hparams *hp,
     ROW(ROUTER_B,           LAYER("ffn_gate_inp.bias", router_b, EXPERTS))                              \
     ROW(ROUTER_SCALE,       LAYER("ffn_gate_inp.scale", router_scale, EMBD))                            \
     ROW(SELECT_B,           LAYER("exp_probs_b.bias", select_b, EXPERTS))                               \
-    ROW(GATE_EXPS,          LAYER("ffn_gate_exps.weight", gate_exps, EMBD, FF_EXPERT, EXPERTS))         \
-    ROW(UP_EXPS,            LAYER("ffn_up_exps.weight", up_exps, EMBD, FF_EXPERT, EXPERTS))             \
-    ROW(DOWN_EXPS,          LAYER("ffn_down_exps.weight", down_exps, FF_EXPERT, EMBD, EXPERTS))         \
+    ROW(GATE_EXPS,          LAYER("ffn_gate_exps.weight", gate_exps, EXPERT_EMBD, FF_EXPERT, EXPERTS))  \
+    ROW(UP_EXPS,            LAYER("ffn_up_exps.weight", up_exps, EXPERT_EMBD, FF_EXPERT, EXPERTS))      \
+    ROW(DOWN_EXPS,          LAYER("ffn_down_exps.weight", down_exps, FF_EXPERT, EXPERT_EMBD, EXPERTS))  \
     ROW(GATE_UP_EXPS,       LAYER("ffn_gate_up_exps.weight", gate_up_exps, EMBD, FF_EXPERT_2, EXPERTS)) \
     ROW(GATE_EXPS_B,        LAYER("ffn_gate_exps.bias", gate_exps_b, FF_EXPERT, EXPERTS))               \
     ROW(UP_EXPS_B,          LAYER("ffn_up_exps.bias", up_exps_b, FF_EXPERT, EXPERTS))                   \
@@ -210,6 +240,8 @@ static int64_t dim_of(const struct cn_arch *arch, const struct cn_hparams *hp,
     ROW(POST_DENSE_NORM,    LAYER("post_ffw_norm_1.weight", post_dense_norm, EMBD))                     \
     ROW(PRE_EXPERTS_NORM,   LAYER("pre_ffw_norm_2.weight", pre_experts_norm, EMBD))                     \
     ROW(POST_EXPERTS_NORM,  LAYER("post_ffw_norm_2.weight", post_experts_norm, EMBD))                   \
+    ROW(EXPERTS_DOWN,       LAYER("ffn_latent_down.weight", experts_down, EMBD, EXPERT_EMBD))           \
+    ROW(EXPERTS_UP,         LAYER("ffn_latent_up.weight", experts_up, EXPERT_EMBD, EMBD))               \
     ROW(INPUT_GATE,         LAYER("inp_gate.weight", input_gate, EMBD, PER_LAYER))                      \
     ROW(INPUT_PROJ,         LAYER("proj.weight", input_proj, PER_LAYER, EMBD))                          \
     ROW(INPUT_NORM,         LAYER("post_norm.weight", input_norm, EMBD))                                \
@@ -287,8 +319,14 @@ void cn_slots_of(const struct cn_arch *arch, const struct cn_hparams *hp, int64_
     may &= ~foreign;
     if (l->experts)
         need |= arch->experts & ~(hp->n_ff_shared == 0 ? CN_SLOTS_SHARED_FFN : 0);
-    if (!l->experts || arch->experts_beside_dense)
+    else if (l->n_ff == 0) /* a layer without a feed-forward part */
+        may &= ~(CN_SLOTS_GATED_FFN | CN_SLOTS_FFN_BIAS);
+    if (l->n_ff > 0 && (!l->experts || arch->experts_beside_dense))
         need |= arch->dense_ffn;
+    if (hp->n_expert_embd == hp->n_embd) {
+        need &= ~(CN_BIT(EXPERTS_DOWN) | CN_BIT(EXPERTS_UP));
+        may &= ~(CN_BIT(EXPERTS_DOWN) | CN_BIT(EXPERTS_UP));
+    }
     /* What the choice of experts brings along, other layers do not have. */
     if (!l->experts)
         may &= ~CN_SLOTS_OF_EXPERTS;

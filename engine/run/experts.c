@@ -141,7 +141,7 @@ static void gather_chunk(void *context, int slot, int thread)
 {
     const struct job *job = context;
     const struct cn_session *s = job->s;
-    const int64_t d = s->model->hp.n_embd;
+    const int64_t d = s->model->hp.n_expert_embd;
     const float *x = job->x + s->slot_token[slot] * d;
     float *to = s->expert_x + slot * d;
     (void)thread;
@@ -154,7 +154,8 @@ static void gather_chunk(void *context, int slot, int thread)
         to[i] = weight * x[i];
 }
 
-/* Gate and up of an expert's slot: side by side in two buffers, or one after the other in one. */
+/* Gate and up of an expert's slot: side by side in two buffers, or one after the other in one; or
+ * there is no gate. */
 static void activate_slot(void *context, int slot, int thread)
 {
     const struct job *job = context;
@@ -162,40 +163,45 @@ static void activate_slot(void *context, int slot, int thread)
     const struct cn_layer *layer = job->layer;
     const int64_t n = job->n_ff, e = s->chosen[s->slot_choice[slot]];
     const bool fused = layer->gate_up_exps.format != NULL;
+    const bool gated = fused || layer->gate_exps.format;
     float *y = s->gate + slot * n, *up = s->up + slot * (fused ? 2 * n : n);
-    float *gate_in = fused ? up : y;
+    float *gate_in = fused || !gated ? up : y;
     (void)thread;
     if (fused)
         up += n;
     cn_add(n, layer->gate_exps_b ? layer->gate_exps_b + e * n : NULL, gate_in);
     cn_add(n, layer->up_exps_b ? layer->up_exps_b + e * n : NULL, up);
-    cn_activate(s->model, n, gate_in, up, y);
+    cn_activate(s->model, n, gate_in, gated ? up : NULL, y);
 }
 
 static void activate_shared(void *context, int token, int thread)
 {
     const struct job *job = context;
-    float *y = job->s->gate + token * job->n_ff;
+    const int64_t at = token * job->n_ff;
+    float *gate = job->s->gate + at, *up = job->s->up + at;
+    const bool gated = job->layer->gate_shared.format;
     (void)thread;
-    cn_activate(job->s->model, job->n_ff, y, job->s->up + token * job->n_ff, y);
+    cn_activate(job->s->model, job->n_ff, gated ? gate : up, gated ? up : NULL, gate);
 }
 
-/* s->t = the chosen experts' outputs, weighted, in the order of choice. */
+/* The chosen experts' outputs, weighted, in the order of choice: to s->t, or to where their own
+ * space is. */
 static void combine_chunk(void *context, int token, int thread)
 {
     const struct job *job = context;
     const struct cn_session *s = job->s;
     const struct cn_hparams *hp = &s->model->hp;
+    const int64_t d = hp->n_expert_embd;
     const float *bias = job->layer->down_exps_b;
-    float *t = s->t + token * hp->n_embd;
+    float *t = (s->narrow ? s->narrow : s->t) + token * d;
     (void)thread;
-    memset(t, 0, (size_t)hp->n_embd * sizeof *t);
+    memset(t, 0, (size_t)d * sizeof *t);
     for (int64_t j = 0; j < hp->n_expert_used; j++) {
         int64_t i = token * hp->n_expert_used + j;
-        float *y = s->expert_y + s->token_slot[i] * hp->n_embd;
-        cn_add(hp->n_embd, bias ? bias + s->chosen[i] * hp->n_embd : NULL, y);
-        s->model->ops.vec.axpy(hp->n_embd,
-                               s->model->arch->weigh_expert_inputs ? 1 : s->chosen_weight[i], y, t);
+        float *y = s->expert_y + s->token_slot[i] * d;
+        cn_add(d, bias ? bias + s->chosen[i] * d : NULL, y);
+        s->model->ops.vec.axpy(d, s->model->arch->weigh_expert_inputs ? 1 : s->chosen_weight[i], y,
+                               t);
     }
 }
 
@@ -223,11 +229,11 @@ static void shared_expert(struct cn_session *s, const struct cn_layer *layer, co
     const struct cn_hparams *hp = &s->model->hp;
     const struct cn_vec *vec = &s->model->ops.vec;
     struct cn_product up[] = {
-        {&layer->gate_shared, 0, &s->input, s->gate, hp->n_ff_shared},
-        { &layer->up_shared,  0, &s->input, s->up,   hp->n_ff_shared},
+        {&layer->up_shared,    0, &s->input, s->up,   hp->n_ff_shared},
+        { &layer->gate_shared, 0, &s->input, s->gate, hp->n_ff_shared},
     };
     cn_input_set(&s->input, x, hp->n_embd, n, hp->n_embd);
-    cn_products_run(s, up, 2);
+    cn_products_run(s, up, layer->gate_shared.format ? 2 : 1);
     struct job job = { s, layer, x, hp->n_ff_shared };
     cn_pool_run(s->pool, s->n_threads, activate_shared, &job, (int)n);
     cn_input_set(&s->input, s->gate, hp->n_ff_shared, n, hp->n_ff_shared);
@@ -241,6 +247,15 @@ static void shared_expert(struct cn_session *s, const struct cn_layer *layer, co
         }
         vec->axpy(hp->n_embd, share, s->expert_y + t * hp->n_embd, s->t + t * hp->n_embd);
     }
+}
+
+/* A product of n rows of x with a matrix that belongs to no expert. */
+static void plain_product(struct cn_session *s, const struct cn_weight *w, const float *x,
+                          int64_t n, float *y)
+{
+    cn_input_set(&s->input, x, w->cols, n, w->cols);
+    struct cn_product p = { w, 0, &s->input, y, w->rows };
+    cn_products_run(s, &p, 1);
 }
 
 void cn_experts(struct cn_session *s, const struct cn_layer *layer, int64_t layer_index,
@@ -260,13 +275,17 @@ void cn_experts(struct cn_session *s, const struct cn_layer *layer, int64_t laye
     }
 
     CN_SPAN (s, CN_OP_FFN_UP, layer_index, fused ? &layer->gate_up_exps : &layer->up_exps) {
+        if (s->narrow) {
+            plain_product(s, &layer->experts_down, x, n, s->narrow);
+            job.x = s->narrow;
+        }
         cn_pool_run(s->pool, s->n_threads, gather_chunk, &job, (int)slots);
-        const struct cn_weight *const both[] = { &layer->gate_up_exps };
-        const struct cn_weight *const gate_up[] = { &layer->gate_exps, &layer->up_exps };
-        float *const gate_up_y[] = { s->gate, s->up };
+        const struct cn_weight *const up_gate[] = { fused ? &layer->gate_up_exps : &layer->up_exps,
+                                                    &layer->gate_exps };
+        float *const up_gate_y[] = { s->up, s->gate };
         cn_products_run(s, s->products,
-                        expert_products(s, fused ? both : gate_up, fused ? 1 : 2, s->expert_x,
-                                        hp->n_embd, fused ? gate_up_y + 1 : gate_up_y));
+                        expert_products(s, up_gate, layer->gate_exps.format ? 2 : 1, s->expert_x,
+                                        hp->n_expert_embd, up_gate_y));
         cn_pool_run(s->pool, s->n_threads, activate_slot, &job, (int)slots);
     }
 
@@ -275,6 +294,8 @@ void cn_experts(struct cn_session *s, const struct cn_layer *layer, int64_t laye
         float *const down_y[] = { s->expert_y };
         cn_products_run(s, s->products, expert_products(s, down, 1, s->gate, ff, down_y));
         cn_pool_run(s->pool, s->n_threads, combine_chunk, &job, (int)n);
+        if (s->narrow)
+            plain_product(s, &layer->experts_up, s->narrow, n, s->t);
         if (layer->up_shared.format)
             shared_expert(s, layer, x, n);
     }

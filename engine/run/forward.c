@@ -107,6 +107,8 @@ static void add_side(void *context, int token, int thread)
 static void mixer_branch(struct cn_session *s, struct tokens_job *job, int64_t n)
 {
     const struct cn_mixer *mixer;
+    if (job->layer->hp->n_mixers == 0)
+        return;
     for (int i = 0; (mixer = cn_mixer_of(s->model, job->layer_index, i)); i++) {
         if (i > 0) {
             float *const first = s->t;
@@ -211,6 +213,8 @@ static void ffn_branch(struct cn_session *s, struct tokens_job *job, int64_t n)
 {
     const struct cn_layer *layer = job->layer;
     const bool dense = layer->up.format, experts = layer->router.format;
+    if (!dense && !experts)
+        return;
     if (dense)
         dense_ffn(s, job, n);
     if (dense && experts)

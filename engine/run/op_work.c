@@ -27,7 +27,8 @@ static int weights_of(const struct cn_model *m, enum cn_op op, int layer,
         break;
     case CN_OP_QKV:
         if (l)
-            WEIGHTS(&l->q, &l->k, &l->v, &l->qkv, &l->q_down, &l->q_up, &l->kv_down, &l->conv_in);
+            WEIGHTS(&l->q, &l->k, &l->v, &l->qkv, &l->q_down, &l->q_up, &l->kv_down, &l->conv_in,
+                    &l->ssm_in);
         break;
     case CN_OP_ABSORB:
         if (l)
@@ -35,16 +36,16 @@ static int weights_of(const struct cn_model *m, enum cn_op op, int layer,
         break;
     case CN_OP_ATTN_OUT:
         if (l)
-            WEIGHTS(&l->attn_out, &l->v_up, &l->conv_out);
+            WEIGHTS(&l->attn_out, &l->v_up, &l->conv_out, &l->ssm_out);
         break;
     case CN_OP_FFN_UP:
         if (l)
             WEIGHTS(&l->gate, &l->up, &l->gate_exps, &l->up_exps, &l->gate_up_exps, &l->gate_shared,
-                    &l->up_shared);
+                    &l->up_shared, &l->experts_down);
         break;
     case CN_OP_FFN_DOWN:
         if (l)
-            WEIGHTS(&l->down, &l->down_exps, &l->down_shared);
+            WEIGHTS(&l->down, &l->down_exps, &l->down_shared, &l->experts_up);
         break;
     case CN_OP_ROUTER:
         if (l)

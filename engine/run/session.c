@@ -63,8 +63,11 @@ static void carve_experts(struct cn_session *s, struct cn_layout *c)
     s->slot_token = cn_layout_take(c, slots, sizeof(int32_t));
     s->slot_choice = cn_layout_take(c, slots, sizeof(int32_t));
     s->token_slot = cn_layout_take(c, slots, sizeof(int32_t));
-    s->expert_x = cn_layout_take(c, slots * hp->n_embd, sizeof(float));
-    s->expert_y = cn_layout_take(c, max64(slots, s->n_batch) * hp->n_embd, sizeof(float));
+    s->expert_x = cn_layout_take(c, slots * hp->n_expert_embd, sizeof(float));
+    s->expert_y =
+        cn_layout_take(c, max64(slots * hp->n_expert_embd, s->n_batch * hp->n_embd), sizeof(float));
+    if (hp->n_expert_embd != hp->n_embd)
+        s->narrow = cn_layout_take(c, s->n_batch * hp->n_expert_embd, sizeof(float));
 }
 
 static struct cn_mixer_sizes sizes_of(const struct cn_session *s)
@@ -99,7 +102,7 @@ static void carve_inputs(struct cn_session *s, struct cn_layout *c, const struct
 {
     const struct cn_model *m = s->model;
     int64_t n = m->hp.n_expert;
-    int64_t widest = n > 0 ? max64(m->hp.n_embd, m->hp.n_ff_expert) : 0;
+    int64_t widest = n > 0 ? max64(m->hp.n_expert_embd, m->hp.n_ff_expert) : 0;
     for (int64_t i = 0; i < m->hp.n_layer; i++) {
         const struct cn_mixer *mixer;
         for (int k = 0; (mixer = cn_mixer_of(m, i, k)); k++) {

@@ -82,14 +82,15 @@ struct cn_session {
      * [n_streams - 1][n_batch, n_embd], their predictions, and a side branch */
     float *layer_inputs, *streams, *predicted, *laurel;
     /* experts */
-    float *router, *select;      /* [n_batch, n_expert]: what the router says, and its ranking */
-    int32_t *chosen;             /* [n_batch, n_expert_used] */
-    float *chosen_weight;        /* the same */
-    int32_t *expert_first;       /* [n_expert + 1]: slots of an expert's tokens */
-    int32_t *slot_token;         /* [n_batch * n_expert_used]: token in each slot */
-    int32_t *slot_choice;        /* the same: which of its token's choices it is */
-    int32_t *token_slot;         /* [n_batch, n_expert_used]: slot of each choice */
-    float *expert_x, *expert_y;  /* [slots, n_embd] */
+    float *router, *select;     /* [n_batch, n_expert]: what the router says, and its ranking */
+    int32_t *chosen;            /* [n_batch, n_expert_used] */
+    float *chosen_weight;       /* the same */
+    int32_t *expert_first;      /* [n_expert + 1]: slots of an expert's tokens */
+    int32_t *slot_token;        /* [n_batch * n_expert_used]: token in each slot */
+    int32_t *slot_choice;       /* the same: which of its token's choices it is */
+    int32_t *token_slot;        /* [n_batch, n_expert_used]: slot of each choice */
+    float *expert_x, *expert_y; /* [slots, n_expert_embd]; y has room for [n_batch, n_embd] too */
+    float *narrow; /* [n_batch, n_expert_embd]; NULL: experts read and write what is n_embd wide */
     struct cn_product *products; /* [2 * n_inputs + 4] */
     uint8_t *thread_scratch;     /* [threads][thread_scratch_bytes] */
     size_t thread_scratch_bytes;

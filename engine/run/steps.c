@@ -32,6 +32,12 @@ void cn_activate(const struct cn_model *m, int64_t n, const float *gate, const f
     case CN_GELU:
         m->ops.vec.gelu_mul(n, gate, up, y);
         break;
+    case CN_RELU_SQUARED:
+        for (int64_t i = 0; i < n; i++) {
+            const float g = fmaxf(gate[i], 0);
+            y[i] = up ? g * g * up[i] : g * g;
+        }
+        break;
     case CN_SWIGLU_CLAMPED:
         for (int64_t i = 0; i < n; i++) {
             const float g = fminf(gate[i], limit), u = fmaxf(fminf(up[i], limit), -limit);

@@ -168,6 +168,21 @@ static void vec_conv_ref(const struct cn_conv *c)
     }
 }
 
+static void vec_ssm_step_ref(int64_t n_groups, int64_t n, float decay, const float *x,
+                             const float *b, const float *c, float *state, float *y)
+{
+    enum { N = 16 };
+    for (int64_t g = 0; g < n_groups; g++, x += N, y += N) {
+        for (int j = 0; j < N; j++)
+            y[j] = 0;
+        for (int64_t i = 0; i < n; i++, state += N)
+            for (int j = 0; j < N; j++) {
+                state[j] = decay * state[j] + b[i] * x[j];
+                y[j] += c[i] * state[j];
+            }
+    }
+}
+
 const struct cn_vec cn_vec_ref = {
     .quantize_q8 = vec_quantize_q8_ref,
     .dot = vec_dot_ref,
@@ -184,4 +199,5 @@ const struct cn_vec cn_vec_ref = {
     .max = vec_max_ref,
     .softmax_tile = vec_softmax_tile_ref,
     .conv = vec_conv_ref,
+    .ssm_step = vec_ssm_step_ref,
 };

@@ -12,7 +12,7 @@ enum { N = 40, SPLIT = 23 };
 static int32_t tokens[N];
 
 /* One of each kind of state. */
-static const char *const models[] = { "lfm2.gguf" };
+static const char *const models[] = { "lfm2.gguf", "mamba2.gguf", "falcon-h1-norm.gguf" };
 
 static void eval(struct cn_session *s, int32_t first, int32_t n)
 {
