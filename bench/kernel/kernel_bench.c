@@ -148,8 +148,7 @@ static bool set_format(struct cn_kernel_bench *b, const struct cn_format *format
     for (size_t r = 0; r < n_rows; r++) {
         uint8_t *row = b->weights + r * row_bytes;
         if (r < distinct)
-            cn_blocks_fill(blocks, CN_PATTERN_NOISE, &rng, CN_BENCH_COLS / format->block_elems,
-                           row);
+            cn_row_fill(blocks, CN_PATTERN_NOISE, &rng, CN_BENCH_COLS, row);
         else
             memcpy(row, b->weights + r % distinct * row_bytes, row_bytes);
     }

@@ -174,6 +174,12 @@ static const int *column_counts(const struct cn_format *f)
     return f->block_elems == 1 ? ones : f->block_elems <= 64 ? small : large;
 }
 
+/* Some n columns, at least: whole blocks. */
+static int64_t some_columns(const struct cn_format *f, int64_t n)
+{
+    return (n + f->block_elems - 1) / f->block_elems * f->block_elems;
+}
+
 struct gemv_call {
     const struct cn_kernels *k;
     int64_t n_rows, n_cols;
@@ -224,7 +230,7 @@ static bool gemv_case(struct cn_checker *c, const struct cn_format *f, const str
     cn_acts_fill(acts, &c->rng, n_cols, x);
     act_values(c, f->act, n_cols, x, &act, a);
     for (int64_t r = 0; r < n_rows; r++)
-        cn_blocks_fill(c->blocks, pattern, &c->rng, n / f->block_elems, w + (size_t)r * row_bytes);
+        cn_row_fill(c->blocks, pattern, &c->rng, n_cols, w + (size_t)r * row_bytes);
     struct gemv_call call = { k, n_rows, n_cols, w, row_bytes, act, y };
     result->n_cases++;
     int sig = cn_crash_catch(call_gemv, &call);
@@ -269,7 +275,7 @@ static void check_gemv(struct cn_checker *c, const struct cn_format *f, const st
                                (enum cn_place)place, result))
                     return;
     /* Every activation against the codes that make the largest sums; then no rows at all. */
-    int64_t n_cols = f->block_elems == 256 ? 512 : 32 * 5;
+    int64_t n_cols = f->block_elems == 256 ? 512 : some_columns(f, 32 * 5);
     for (int acts = 0; acts < CN_N_ACTS; acts++)
         for (int i = 0; i < 4; i++)
             if (!gemv_case(c, f, k, 5, n_cols, 0, i % 2 ? CN_PATTERN_EXTREME : CN_PATTERN_NOISE,
@@ -361,7 +367,7 @@ static bool unpack_case(struct cn_checker *c, const struct cn_format *f, const s
         result->no_memory = true;
         goto done;
     }
-    cn_blocks_fill(c->blocks, pattern, &c->rng, n / f->block_elems, row);
+    cn_row_fill(c->blocks, pattern, &c->rng, n_cols, row);
     result->n_cases++;
     int sig = cn_crash_catch(call_unpack, &call);
     if (sig) {
@@ -528,8 +534,8 @@ static bool gemm_case(struct cn_checker *c, const struct cn_format *f, const str
              cn_act_pattern_name(acts), place == CN_PLACE_END ? "end" : "start");
     for (int64_t t = 0; t < n_tokens; t++)
         cn_acts_fill(t % 4 ? CN_ACTS_NORMAL : acts, &c->rng, n_cols, x + t * n_cols);
-    cn_blocks_fill(c->blocks, pattern, &c->rng, (size_t)n_rows * (size_t)n_cols / f->block_elems,
-                   w);
+    for (int64_t r = 0; r < n_rows; r++)
+        cn_row_fill(c->blocks, pattern, &c->rng, n_cols, w + (size_t)r * row_bytes);
     /* What a scratch held before is of no importance: NaN, then. */
     memset(call.scratch, c->turn % 2 ? 0xff : 0x7f, scratch_bytes);
     result->n_cases++;
@@ -572,11 +578,12 @@ static void check_gemm(struct cn_checker *c, const struct cn_format *f, const st
     for (int p = 0; p < CN_N_PATTERNS; p++)
         for (int i = 0; i < 2; i++, c->turn++)
             if (!gemm_case(c, f, k, ops, fast, i ? 19 : 16, i ? 21 : 16,
-                           f->block_elems == 256 || fast ? 256 : 32 * 3, (enum cn_pattern)p,
-                           (enum cn_place)i, result))
+                           f->block_elems == 256 || fast ? 256 : some_columns(f, 32 * 3),
+                           (enum cn_pattern)p, (enum cn_place)i, result))
                 return;
     /* More columns than are unpacked at a time. */
-    gemm_case(c, f, k, ops, fast, 18, 17, CN_GEMM_COLS + (f->block_elems == 256 || fast ? 256 : 96),
+    gemm_case(c, f, k, ops, fast, 18, 17,
+              CN_GEMM_COLS + (f->block_elems == 256 || fast ? 256 : some_columns(f, 96)),
               CN_PATTERN_RANDOM, CN_PLACE_END, result);
 }
 

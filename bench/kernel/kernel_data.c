@@ -13,7 +13,7 @@ static void random_bytes(struct cn_rng *rng, uint8_t *p, size_t n)
 
 /* ---- blocks ---------------------------------------------------------------------------------- */
 
-enum { MAX_ELEMS = 256, MAX_BYTES = 4 * MAX_ELEMS, MAX_FIELDS = 16, TRIES = 4096 };
+enum { MAX_ELEMS = 256, MAX_BYTES = 4 * MAX_ELEMS, MAX_FIELDS = 16, TRIES = 4096, HEADER = 4 };
 
 /* A byte of the block that turns elements into NaN or infinity. */
 enum field_kind {
@@ -32,11 +32,24 @@ struct cn_blocks {
     uint8_t *pool[CN_N_PATTERNS];
 };
 
-/* The largest magnitude in a block; NaN or infinity if it holds one. */
+/* What a header says: a number that it can hold. */
+static void put_header(const struct cn_format *f, float scale, void *row)
+{
+    const uint16_t half = cn_f32_to_f16(scale);
+    if (f->header_bytes == sizeof half)
+        memcpy(row, &half, sizeof half);
+    else if (f->header_bytes == sizeof scale)
+        memcpy(row, &scale, sizeof scale);
+}
+
+/* The largest magnitude in a block, of a row with scale 1; NaN or infinity if it holds one. */
 static float block_top(const struct cn_format *f, const uint8_t *block)
 {
     float w[MAX_ELEMS], top = 0;
-    f->ref->dequantize(f->block_elems, block, w);
+    uint8_t row[HEADER + MAX_BYTES];
+    put_header(f, 1, row);
+    memcpy(row + f->header_bytes, block, f->block_bytes);
+    f->ref->dequantize(f->block_elems, row, w);
     for (uint32_t i = 0; i < f->block_elems; i++) {
         if (!isfinite(w[i]))
             return NAN;
@@ -127,6 +140,10 @@ static void choose_by_size(const struct cn_format *f, enum cn_pattern pattern, s
     for (int i = 0; i < 64; i++) {
         uint8_t candidate[MAX_BYTES];
         random_finite(f, rng, candidate);
+        /* Small scales have few bits set, wherever they lie. */
+        for (int thin = pattern == CN_PATTERN_HUGE ? 0 : i % 4; thin > 0; thin--)
+            for (uint32_t k = 0; k < f->block_bytes; k++)
+                candidate[k] &= (uint8_t)(cn_rng_next(rng) >> 56);
         float top = block_top(f, candidate);
         if (i == 0 || (pattern == CN_PATTERN_HUGE ? top > best : top < best)) {
             best = top;
@@ -171,6 +188,7 @@ static void make_block(const struct cn_blocks *b, enum cn_pattern pattern, struc
 {
     const struct cn_format *f = b->format;
     float w[MAX_ELEMS], weights[MAX_ELEMS];
+    uint8_t row[HEADER + MAX_BYTES];
     switch (pattern) {
     case CN_PATTERN_ZEROS:
         memset(block, 0, f->block_bytes);
@@ -186,7 +204,8 @@ static void make_block(const struct cn_blocks *b, enum cn_pattern pattern, struc
             w[i] = 0.02f * cn_rng_normal_f32(rng) * (cn_rng_int(rng, 64) ? 1 : 8);
             weights[i] = expf(cn_rng_normal_f32(rng));
         }
-        f->ref->quantize(f->block_elems, w, f->ref->needs_weights ? weights : NULL, block);
+        f->ref->quantize(f->block_elems, w, f->ref->needs_weights ? weights : NULL, row);
+        memcpy(block, row + f->header_bytes, f->block_bytes);
         return;
     default:
         break;
@@ -242,6 +261,37 @@ void cn_blocks_fill(const struct cn_blocks *b, enum cn_pattern pattern, struct c
     for (size_t i = 0; i < n_blocks; i++)
         memcpy((uint8_t *)out + i * bytes,
                b->pool[pattern] + (size_t)cn_rng_int(rng, (int)b->n_pool) * bytes, bytes);
+}
+
+/* A header's number as a scale of the pattern would be. */
+static float header_scale(const struct cn_format *f, enum cn_pattern pattern, struct cn_rng *rng)
+{
+    const float sign = cn_rng_int(rng, 2) ? 1.0f : -1.0f, u = cn_rng_uniform_f32(rng);
+    const bool half = f->header_bytes == sizeof(uint16_t);
+    switch (pattern) {
+    case CN_PATTERN_ZEROS:
+        return 0;
+    case CN_PATTERN_ONES:
+        return NAN;
+    case CN_PATTERN_NEG_ZERO:
+        return -0.0f;
+    case CN_PATTERN_DENORMAL:
+        return sign * u * (half ? 0x1p-15f : 0x1p-127f);
+    case CN_PATTERN_HUGE:
+        return sign * (half ? 32768 + 32736 * u : 0x1p100f * u);
+    default:
+        return sign * (0x1p-7f + u);
+    }
+}
+
+void cn_row_fill(const struct cn_blocks *b, enum cn_pattern pattern, struct cn_rng *rng,
+                 int64_t n_cols, void *row)
+{
+    const struct cn_format *f = b->format;
+    if (f->header_bytes > 0)
+        put_header(f, header_scale(f, pattern, rng), row);
+    cn_blocks_fill(b, pattern, rng, (size_t)n_cols / f->block_elems,
+                   (uint8_t *)row + f->header_bytes);
 }
 
 const char *cn_pattern_name(enum cn_pattern pattern)

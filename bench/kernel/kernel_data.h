@@ -37,6 +37,9 @@ void cn_blocks_free(struct cn_blocks *b);
 /* Writes n_blocks blocks of the pattern, drawn at random. */
 void cn_blocks_fill(const struct cn_blocks *b, enum cn_pattern pattern, struct cn_rng *rng,
                     size_t n_blocks, void *out);
+/* The same of a row of n_cols columns, with a header where the format has one. */
+void cn_row_fill(const struct cn_blocks *b, enum cn_pattern pattern, struct cn_rng *rng,
+                 int64_t n_cols, void *row);
 
 enum cn_act_pattern {
     CN_ACTS_NORMAL,

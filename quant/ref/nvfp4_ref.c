@@ -4,8 +4,9 @@
  *
  *   | 4 bytes: scales of 16 | 32 bytes: 64 x 4-bit code |        w = level[code] * half(scale)
  *
- * Levels are those of MXFP4, twice the E2M1 value; half() is half the unsigned E4M3 value of a scale
- * byte. 0x7f, NaN there, is 0; bit 7, which no sound file has set, is ignored, but 0xff is 240.
+ * Levels are those of MXFP4, twice the E2M1 value; half() is half the unsigned E4M3 value of a
+ * scale byte. 0x7f, NaN there, is 0; bit 7, which no sound file has set, is ignored, but 0xff is
+ * 240.
  *
  * A tensor may have a second scale, a tensor of its own beside it (NAME.scale): the product with it
  * is the weight, and it is not here.

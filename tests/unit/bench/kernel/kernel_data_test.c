@@ -21,12 +21,12 @@ static float top_of(const struct cn_blocks *blocks, const struct cn_format *f, e
 {
     struct cn_rng rng = { 5 };
     float top = 0, w[MAX_ELEMS];
-    uint8_t *block = malloc(f->block_bytes);
-    assert_non_null(block);
+    uint8_t *row = malloc(cn_row_bytes(f, f->block_elems));
+    assert_non_null(row);
     *least = INFINITY;
     for (int i = 0; i < N_BLOCKS; i++) {
-        cn_blocks_fill(blocks, p, &rng, 1, block);
-        f->ref->dequantize(f->block_elems, block, w);
+        cn_row_fill(blocks, p, &rng, f->block_elems, row);
+        f->ref->dequantize(f->block_elems, row, w);
         for (uint32_t e = 0; e < f->block_elems; e++) {
             if (!isfinite(w[e]))
                 top = NAN;
@@ -35,7 +35,7 @@ static float top_of(const struct cn_blocks *blocks, const struct cn_format *f, e
                 *least = fminf(*least, fabsf(w[e]));
         }
     }
-    free(block);
+    free(row);
     return top;
 }
 

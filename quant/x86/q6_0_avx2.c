@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Q6_0 for AVX2.
+ *
+ *   | d f16 | 8 bytes: bits 4 and 5 | 16 bytes: low 4 bits |        w = d * (code - 32)
+ *
+ * Blocks g and g + 4 of eight share a vector, one in each half: the low nibbles are 16 columns of
+ * both, the high nibbles the other 16, and their products add up in 16 bits. The high bits of a
+ * half are eight bytes twice, the second time shifted by a nibble. Scales are made eight at a time;
+ * the offset meets the sums of the activations, lane = block.
+ *
+ * Serves every x86 CPU with AVX2. Error: float rounding, two terms a block.
+ */
+#include "quant/x86/gemv_steps_avx2.h"
+
+#include "quant/ref/q6_0.h"
+
+extern const struct cn_kernels cn_q6_0_avx2;
+
+enum { OFFSET = 32 };
+
+/* Bits 0 and 1 of each byte: the high bits of the first 16 columns of two blocks, 2 and 3: of the
+ * last. */
+ALWAYS __m256i high_bits(const struct cn_block_q6_0 *b, const struct cn_block_q6_0 *b2)
+{
+    const __m128i lo = _mm_set1_epi64x((long long)load64(b->hi)),
+                  hi = _mm_set1_epi64x((long long)load64(b2->hi));
+    return _mm256_srlv_epi64(_mm256_setr_m128i(lo, hi), _mm256_setr_epi64x(0, 4, 0, 4));
+}
+
+ALWAYS __m256i first_codes(__m256i v, __m256i high)
+{
+    return _mm256_or_si256(_mm256_and_si256(v, _mm256_set1_epi8(15)),
+                           _mm256_slli_epi16(_mm256_and_si256(high, _mm256_set1_epi8(3)), 4));
+}
+
+ALWAYS __m256i last_codes(__m256i v, __m256i high)
+{
+    return _mm256_or_si256(_mm256_and_si256(_mm256_srli_epi16(v, 4), _mm256_set1_epi8(15)),
+                           _mm256_slli_epi16(_mm256_and_si256(high, _mm256_set1_epi8(12)), 2));
+}
+
+/* Codes times activations of the blocks b and b2 (columns q and q2): a block in each half. */
+ALWAYS __m256i dot_pair(const struct cn_block_q6_0 *b, const struct cn_block_q6_0 *b2,
+                        const int8_t *q, const int8_t *q2)
+{
+    const __m256i v = load_pair(b->q, b2->q), high = high_bits(b, b2);
+    return dot_two(first_codes(v, high), last_codes(v, high), load_pair(q, q2),
+                   load_pair(q + 16, q2 + 16));
+}
+
+/* Eight blocks; see gemv_by_steps. */
+ALWAYS __m256 step(const uint8_t *bytes, const int8_t *q, const float *d, const float *sum32,
+                   __m256 total)
+{
+    const struct cn_block_q6_0 *b = (const void *)bytes;
+    const __m256 scales = _mm256_cvtph_ps(words_at(bytes, sizeof *b));
+    const __m256 scale = _mm256_mul_ps(scales, _mm256_loadu_ps(d));
+    __m256 acc[2] = { total, _mm256_setzero_ps() };
+    acc[1] = _mm256_mul_ps(_mm256_mul_ps(scales, _mm256_set1_ps(-OFFSET)), _mm256_loadu_ps(sum32));
+    UNROLL for (int g = 0; g < 4; g++)
+    {
+        __m256i dot = dot_pair(b + g, b + g + 4, q + 32 * g, q + 32 * g + 128);
+        acc[g % 2] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot), lane_broadcast(scale, g), acc[g % 2]);
+    }
+    return _mm256_add_ps(acc[0], acc[1]);
+}
+
+static void q6_0_gemv_avx2(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
+                           const struct cn_act *x, float *y)
+{
+    gemv_by_steps(step, sizeof(struct cn_block_q6_0), n_rows, n_cols, w, row_bytes, x, y);
+}
+
+static void q6_0_unpack_avx2(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk_stride,
+                             float *scale, float *min)
+{
+    const struct cn_block_q6_0 *b = row;
+    (void)min;
+    for (int64_t c = 0; c < n_cols; c += 32, b++) {
+        const __m256i v = load_twice(b->q), high = high_bits(b, b);
+        *scale++ = half_at(&b->d);
+        put_codes(codes, chunk_stride, c,
+                  _mm256_blend_epi32(first_codes(v, high), last_codes(v, high), 0xf0));
+    }
+}
+
+const struct cn_kernels cn_q6_0_avx2 = {
+    .gemv = q6_0_gemv_avx2,
+    .unpack = q6_0_unpack_avx2,
+    .panel = {.code_max = 63, .offset = OFFSET, .sub = 32},
+};
