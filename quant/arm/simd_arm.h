@@ -133,6 +133,7 @@ struct arm_format {
     float32x4x2_t (*scales)(const uint8_t *step);         /* sub == 32: of the eight groups */
     float32x4x2_t (*mins)(const uint8_t *step);           /* likewise, if has_min */
     struct arm_scales16 (*scales16)(const uint8_t *step); /* sub == 16 */
+    float32x4x4_t (*floats16)(const uint8_t *step);       /* sub == 16, where scales are floats */
 };
 
 /* Sums of products of codes and activations, one lane a group. */
@@ -184,6 +185,26 @@ ALWAYS float32x4x2_t step32(const struct arm_format *f, const struct arm_dots *d
     return total;
 }
 
+/* Where scales of 16 are floats. */
+ALWAYS float32x4x2_t step_floats16(const struct arm_format *f, const struct arm_dots *dots,
+                                   const uint8_t *b, struct arm_act x, float32x4x2_t total)
+{
+    const float32x4x4_t scale = f->floats16(b);
+    UNROLL for (int k = 0; k < 4; k++)
+    {
+        int8x16_t c[4];
+        UNROLL for (int i = 0; i < 4; i++) c[i] = f->codes(b, 4 * k + i);
+        int32x4_t dot = dots->of16(c, x.q + 64 * k, f->largest);
+        if (f->offset)
+            dot = vmlsl_n_s16(dot, vld1_s16(x.sum16 + 4 * k), (int16_t)f->offset);
+        const float32x2_t d = vld1_f32(x.d + 2 * k);
+        const float32x4_t twice = vcombine_f32(vdup_lane_f32(d, 0), vdup_lane_f32(d, 1));
+        total.val[k / 2] =
+            vfmaq_f32(total.val[k / 2], vcvtq_f32_s32(dot), vmulq_f32(scale.val[k], twice));
+    }
+    return total;
+}
+
 ALWAYS float32x4x2_t step16(const struct arm_format *f, const struct arm_dots *dots,
                             const uint8_t *b, struct arm_act x, float32x4x2_t total)
 {
@@ -214,6 +235,14 @@ ALWAYS float32x4x2_t step16(const struct arm_format *f, const struct arm_dots *d
         }
     }
     return total;
+}
+
+ALWAYS float32x4x2_t one_step(const struct arm_format *f, const struct arm_dots *dots,
+                              const uint8_t *b, struct arm_act x, float32x4x2_t total)
+{
+    return f->sub == 32  ? step32(f, dots, b, x, total)
+           : f->floats16 ? step_floats16(f, dots, b, x, total)
+                         : step16(f, dots, b, x, total);
 }
 
 /* y = W x. Blocks of zeros make up for what the last step of a row lacks: they lie in a copy, so
@@ -248,7 +277,7 @@ ALWAYS void arm_gemv(const struct arm_format *f, const struct arm_dots *dots, in
         struct arm_act a = { x->q, x->d, x->sum32, x->sum16 };
         for (int64_t c = 0; c < whole; c += ARM_STEP, b += step_bytes) {
             prefetch(b, step_bytes);
-            total = f->sub == 32 ? step32(f, dots, b, a, total) : step16(f, dots, b, a, total);
+            total = one_step(f, dots, b, a, total);
             a.q += ARM_STEP;
             a.d += ARM_STEP / 32;
             a.sum32 += ARM_STEP / 32;
@@ -256,8 +285,8 @@ ALWAYS void arm_gemv(const struct arm_format *f, const struct arm_dots *dots, in
         }
         if (rest) {
             a = (struct arm_act){ q, d, sum32, sum16 };
-            memcpy(blocks, b, rest / 32 * (size_t)f->block_bytes);
-            total = step32(f, dots, blocks, a, total);
+            memcpy(blocks, b, rest / (size_t)f->block_elems * (size_t)f->block_bytes);
+            total = one_step(f, dots, blocks, a, total);
         }
         y[r] = vaddvq_f32(vaddq_f32(total.val[0], total.val[1]));
     }
@@ -309,6 +338,27 @@ ALWAYS void put_floats(float *to, float32x4x2_t v)
     vst1q_f32(to + 4, v.val[1]);
 }
 
+/* The scales, and minima, of a step. */
+ALWAYS void put_scales(const struct arm_format *f, const uint8_t *b, float *scale, float *min)
+{
+    if (f->sub == 32) {
+        put_floats(scale, f->scales(b));
+        if (f->has_min)
+            put_floats(min, f->mins(b));
+    } else if (f->floats16) {
+        const float32x4x4_t v = f->floats16(b);
+        UNROLL for (int k = 0; k < 4; k++) vst1q_f32(scale + 4 * k, v.val[k]);
+    } else {
+        const struct arm_scales16 s = f->scales16(b);
+        put_floats(scale, times(floats_of_i8(vget_low_s8(s.scale)), s.d));
+        put_floats(scale + 8, times(floats_of_i8(vget_high_s8(s.scale)), s.d));
+        if (f->has_min) {
+            put_floats(min, times(floats_of_u8(vget_low_u8(s.min)), s.dmin));
+            put_floats(min + 8, times(floats_of_u8(vget_high_u8(s.min)), s.dmin));
+        }
+    }
+}
+
 ALWAYS void arm_unpack(const struct arm_format *f, int64_t n_cols, const void *row, uint8_t *codes,
                        size_t chunk_stride, float *scale, float *min)
 {
@@ -319,38 +369,21 @@ ALWAYS void arm_unpack(const struct arm_format *f, int64_t n_cols, const void *r
         UNROLL for (int i = 0; i < 16; i++)
             put_codes(f, codes + (size_t)(i / 4) * chunk_stride + i % 4 * 16, b, i);
         codes += 4 * chunk_stride;
-        if (f->sub == 32) {
-            put_floats(scale + c / 32, f->scales(b));
-            if (f->has_min)
-                put_floats(min + c / 32, f->mins(b));
-            continue;
-        }
-        const struct arm_scales16 s = f->scales16(b);
-        put_floats(scale + c / 16, times(floats_of_i8(vget_low_s8(s.scale)), s.d));
-        put_floats(scale + c / 16 + 8, times(floats_of_i8(vget_high_s8(s.scale)), s.d));
-        if (f->has_min) {
-            put_floats(min + c / 16, times(floats_of_u8(vget_low_u8(s.min)), s.dmin));
-            put_floats(min + c / 16 + 8, times(floats_of_u8(vget_high_u8(s.min)), s.dmin));
-        }
+        put_scales(f, b, scale + c / f->sub, min + c / f->sub);
     }
     if (f->block_elems == ARM_STEP || c == n_cols)
         return;
-    /* Fewer than eight blocks of 32. */
-    const size_t n = (size_t)(n_cols - c) / 32;
+    /* Fewer blocks than a step has. */
+    const size_t n = (size_t)(n_cols - c), n_scales = n / (size_t)f->sub;
     uint8_t blocks[8 * 40] = { 0 };
-    float v[8];
-    memcpy(blocks, b, n * (size_t)f->block_bytes);
-    for (size_t i = 0; i < n; i++) {
-        uint8_t *to = codes + i / 2 * chunk_stride + i % 2 * 32;
-        put_codes(f, to, b + i * (size_t)f->block_bytes, 0);
-        put_codes(f, to + 16, b + i * (size_t)f->block_bytes, 1);
-    }
-    put_floats(v, f->scales(blocks));
-    memcpy(scale + c / 32, v, n * sizeof *v);
-    if (f->has_min) {
-        put_floats(v, f->mins(blocks));
-        memcpy(min + c / 32, v, n * sizeof *v);
-    }
+    float v[16], m[16];
+    memcpy(blocks, b, n / (size_t)f->block_elems * (size_t)f->block_bytes);
+    UNROLL for (int i = 0; i < 16; i++) if ((size_t)i < n / 16)
+        put_codes(f, codes + (size_t)(i / 4) * chunk_stride + i % 4 * 16, blocks, i);
+    put_scales(f, blocks, v, m);
+    memcpy(scale + c / f->sub, v, n_scales * sizeof *v);
+    if (f->has_min)
+        memcpy(min + c / f->sub, m, n_scales * sizeof *v);
 }
 
 /* A float format's panel: chunks of 16 floats. */

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Q6_0 for Armv8.2 with dot products. Block, idea: q6_0_arm.h; products: simd_dotprod.h. The
+ * unpacker is neon's.
+ *
+ * Serves Cortex-A55 and A75 and later, Neoverse. Error: float rounding, once a group of 32 columns;
+ * integer parts are exact.
+ */
+#include "quant/arm/q6_0_arm.h"
+#include "quant/arm/simd_dotprod.h"
+
+extern const struct cn_kernels cn_q6_0_dotprod;
+
+ARM_GEMV(q6_0, dotprod)
+
+const struct cn_kernels cn_q6_0_dotprod = { .gemv = q6_0_gemv_dotprod };
