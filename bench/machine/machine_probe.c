@@ -8,6 +8,7 @@
 #include "quant/peak.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -231,11 +232,11 @@ struct cn_machine_probe *cn_machine_probe_create(size_t n_bytes, int n_threads)
         n_bytes = most;
     const size_t unit = (size_t)n_threads * STEP_BYTES * 2;
     p->n_bytes = cn_round_up(n_bytes, unit);
-    p->memory = cn_big_alloc(p->n_bytes);
-    p->pool = cn_pool_create(n_threads, false);
-    p->readers = aligned_alloc(64, (size_t)n_threads * sizeof *p->readers);
-    if (!p->memory || !p->pool || !p->readers) {
+    if (!(p->memory = cn_big_alloc(p->n_bytes)) || !(p->pool = cn_pool_create(n_threads, false)) ||
+        !(p->readers = aligned_alloc(64, (size_t)n_threads * sizeof *p->readers))) {
+        const int reason = errno; /* of the first that failed */
         cn_machine_probe_free(p);
+        errno = reason;
         return NULL;
     }
     /* Pages are there only once they have been written. */
