@@ -124,10 +124,11 @@ struct cn_callbacks {
 
 /* What a session has done, from its creation on. */
 struct cn_work {
-    int64_t bytes;     /* of weights, the KV cache and states read, once for each pass through the
-                        * model */
+    int64_t bytes;     /* of weights and the KV cache read, of states read and written, once for
+                        * each pass through the model */
     int64_t int8_ops;  /* 2 x multiply-adds of 8-bit integers: with weights of quantised formats */
-    int64_t float_ops; /* the same with weights of float formats; attention is in neither */
+    int64_t float_ops; /* the same with weights of float formats, and with states; attention is in
+                        * neither */
     int64_t unpacked;  /* weights turned into 8-bit integers: all quantised formats but those that
                         * hold such; once a token in decode, once a pass in prefill */
 };

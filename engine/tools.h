@@ -236,6 +236,8 @@ CN_API bool cn_inspect_get_type(const struct cn_inspect *inspect, int64_t i,
  * layer for architectures that are built in (windows, shared and compressed rows, states), else as
  * kv_bytes_per_token says. -1: cannot be told. */
 CN_API int64_t cn_inspect_kv_bytes(const struct cn_inspect *inspect, int64_t n_ctx);
+/* What of that are states, which do not depend on the context; 0: none, or it cannot be told. */
+CN_API int64_t cn_inspect_state_bytes(const struct cn_inspect *inspect);
 CN_API bool cn_inspect_get_tensor(const struct cn_inspect *inspect, int64_t i,
                                   struct cn_inspect_tensor *row);
 CN_API bool cn_inspect_get_key(const struct cn_inspect *inspect, int64_t i,

@@ -243,6 +243,11 @@ struct cn_vec {
      *     y[16 g + j] = sum over i of c[i] * state[g][i][j] */
     void (*ssm_step)(int64_t n_groups, int64_t n, float decay, const float *x, const float *b,
                      const float *c, float *state, float *y);
+    /* A token through the state S of a head of a gated delta net (arXiv 2412.06464), n_values rows
+     * (a multiple of 16) of n_keys columns: S *= decay; e = beta * (v - S k); S += e k^T; out = S
+     * q. state is S by groups of 16 rows, transposed: [n_values / 16][n_keys][16]. */
+    void (*delta_step)(int64_t n_keys, int64_t n_values, float decay, float beta, const float *q,
+                       const float *k, const float *v, float *state, float *out);
 };
 
 /* ---- panel GEMM (prefill) ------------------------------------------------------------------- */

@@ -235,6 +235,17 @@ static float max_without_last(int64_t n, const float *x)
     return good.ops.vec.max(n > 1 ? n - 1 : n, x);
 }
 
+static void delta_step_keeps_last_key(int64_t n_keys, int64_t n_values, float decay, float beta,
+                                      const float *q, const float *k, const float *v, float *state,
+                                      float *out)
+{
+    float *last = state + (n_keys - 1) * 16;
+    const float before = n_keys > 0 ? last[3] : 0;
+    good.ops.vec.delta_step(n_keys, n_values, decay, beta, q, k, v, state, out);
+    if (n_keys > 0)
+        last[3] = before;
+}
+
 /* ---- the list -------------------------------------------------------------------------------- */
 
 static const struct {
@@ -290,11 +301,12 @@ static const struct {
     const char *what, *slot;
     struct cn_vec vec;
 } vec_faults[] = {
-    {"quantize_q8: half away from zero", "quantize_q8", { .quantize_q8 = quantize_half_away }},
-    { "dot: reads one float too many",   "dot",         { .dot = dot_reads_behind }          },
-    { "exp_sum: error of 10^-5",         "exp_sum",     { .exp_sum = exp_sum_rough }         },
-    { "to_f16: truncates",               "to_f16",      { .to_f16 = to_f16_truncates }       },
-    { "max: leaves out the last",        "max",         { .max = max_without_last }          },
+    {"quantize_q8: half away from zero", "quantize_q8", { .quantize_q8 = quantize_half_away }      },
+    { "dot: reads one float too many",   "dot",         { .dot = dot_reads_behind }                },
+    { "exp_sum: error of 10^-5",         "exp_sum",     { .exp_sum = exp_sum_rough }               },
+    { "to_f16: truncates",               "to_f16",      { .to_f16 = to_f16_truncates }             },
+    { "max: leaves out the last",        "max",         { .max = max_without_last }                },
+    { "delta_step: one number stays",    "delta_step",  { .delta_step = delta_step_keeps_last_key }},
 };
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))

@@ -162,3 +162,63 @@ void cn_check_ssm_step(struct cn_vec_case *v)
                         magnitude);
     }
 }
+
+/* ---- delta_step ------------------------------------------------------------------------------ */
+
+static void call_delta_step(void *arg)
+{
+    struct cn_vec_case *v = arg;
+    v->vec->delta_step(v->n, v->n_rows, v->scalar, v->sum, v->a, v->a + v->n, v->b, v->d, v->y);
+}
+
+/* Row i of the state is to be what it was, decayed and corrected; and its product with q. */
+static void compare_delta_row(struct cn_vec_case *v, int64_t i, const float *before)
+{
+    enum { N = 16 };
+    const int64_t n = v->n, at = i / N * n * N + i % N;
+    const float *q = v->a, *k = q + n;
+    const double decay = (double)v->scalar, beta = (double)v->sum;
+    double seen = 0, size = fabs((double)v->b[i]), out = 0, out_size = 0, kq = 0;
+    for (int64_t j = 0; j < n; j++) {
+        const double p = decay * (double)before[at + j * N] * (double)k[j];
+        seen += p;
+        size += fabs(p);
+        kq += fabs((double)k[j] * (double)q[j]);
+    }
+    const double e = beta * ((double)v->b[i] - seen);
+    const double e_error = ((double)n + 12) * CN_EPS * fabs(beta) * size;
+    for (int64_t j = 0; j < n; j++) {
+        const double old = decay * (double)before[at + j * N], add = e * (double)k[j];
+        const double mass = fabs(old) + fabs(add);
+        cn_case_compare(v, at + j * N, v->d[at + j * N], old + add,
+                        3 * CN_EPS * mass + e_error * fabs((double)k[j]) + CN_FLUSH, mass);
+        out += (old + add) * (double)q[j];
+        out_size += mass * fabs((double)q[j]);
+    }
+    cn_case_compare(v, i, v->y[i], out,
+                    ((double)n + 12) * CN_EPS * out_size + 2 * e_error * kq + CN_FLUSH, out_size);
+}
+
+void cn_check_delta_step(struct cn_vec_case *v)
+{
+    enum { N = 16, MAX_GROUPS = 6, MAX_N = 1024 };
+    static float before[MAX_GROUPS * N * MAX_N];
+    v->n_rows = N * (1 + cn_rng_int(&v->c->rng, MAX_GROUPS));
+    const int64_t cells = v->n_rows * v->n;
+    v->a = cn_case_floats(v, CN_BUF_X, 2 * v->n);
+    v->b = cn_case_floats(v, CN_BUF_W, v->n_rows);
+    v->y = cn_case_floats(v, CN_BUF_OUT, v->n_rows);
+    v->d = cn_case_floats(v, CN_BUF_D, cells);
+    v->scalar = cn_rng_uniform_f32(&v->c->rng); /* decay and beta */
+    v->sum = cn_rng_uniform_f32(&v->c->rng);
+    if (!v->c->out_of_memory) {
+        cn_case_fill(v, v->a, 2 * v->n, true);
+        cn_case_fill(v, v->b, v->n_rows, false);
+        cn_case_fill(v, v->d, cells, false);
+        memcpy(before, v->d, (size_t)cells * sizeof *before);
+    }
+    if (!cn_case_call(v, call_delta_step))
+        return;
+    for (int64_t i = 0; i < v->n_rows; i++)
+        compare_delta_row(v, i, before);
+}

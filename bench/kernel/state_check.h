@@ -9,5 +9,6 @@
 
 void cn_check_conv(struct cn_vec_case *v);
 void cn_check_ssm_step(struct cn_vec_case *v);
+void cn_check_delta_step(struct cn_vec_case *v);
 
 #endif

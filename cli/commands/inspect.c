@@ -188,15 +188,18 @@ static const char *size_text(double bytes, char *buf, size_t n)
 static void line_memory(struct cn_table *t, const struct cn_inspect *in, int64_t n_ctx)
 {
     const struct cn_inspect_info *info = cn_inspect_get_info(in);
-    char item[64], value[160], weights[32], kv[32], sum[32];
-    double kv_bytes = (double)cn_inspect_kv_bytes(in, n_ctx);
+    char item[64], value[200], weights[32], kv[32], sum[32], states[32], more[48] = "";
+    const double kv_bytes = (double)cn_inspect_kv_bytes(in, n_ctx);
+    const double state_bytes = (double)cn_inspect_state_bytes(in);
     if (kv_bytes < 0)
         return;
+    if (state_bytes > 0)
+        snprintf(more, sizeof more, " + states %s", size_text(state_bytes, states, sizeof states));
     snprintf(item, sizeof item, "memory at context %" PRId64, n_ctx);
-    snprintf(value, sizeof value, "%s (weights %s + f16 KV cache %s)",
+    snprintf(value, sizeof value, "%s (weights %s + f16 KV cache %s%s)",
              size_text((double)info->tensor_bytes + kv_bytes, sum, sizeof sum),
              size_text((double)info->tensor_bytes, weights, sizeof weights),
-             size_text(kv_bytes, kv, sizeof kv));
+             size_text(kv_bytes - state_bytes, kv, sizeof kv), more);
     line(t, item, value);
 }
 
@@ -345,20 +348,35 @@ static struct cn_table *object_table(const struct cn_inspect *in, const struct o
                                      const char *file, const char *problem)
 {
     static const char *const keys[] = {
-        "file",          "kind",
-        "architecture",  "name",
-        "file_type",     "file_type_id",
-        "bpw",           "n_params",
-        "tensor_bytes",  "file_bytes",
-        "n_parts",       "n_tensors",
-        "tensor_types",  "types",
-        "n_keys",        "gguf_version",
-        "tokenizer",     "n_vocab",
-        "n_layer",       "n_embd",
-        "n_ctx_train",   "kv_bytes_per_token",
-        "kv_bytes_4096", "kv_bytes_ctx_train",
-        "checked",       "ok",
-        "problem",       "cannot_run",
+        "file",
+        "kind",
+        "architecture",
+        "name",
+        "file_type",
+        "file_type_id",
+        "bpw",
+        "n_params",
+        "tensor_bytes",
+        "file_bytes",
+        "n_parts",
+        "n_tensors",
+        "tensor_types",
+        "types",
+        "n_keys",
+        "gguf_version",
+        "tokenizer",
+        "n_vocab",
+        "n_layer",
+        "n_embd",
+        "n_ctx_train",
+        "kv_bytes_per_token",
+        "kv_bytes_4096",
+        "kv_bytes_ctx_train",
+        "state_bytes",
+        "checked",
+        "ok",
+        "problem",
+        "cannot_run",
     };
     const struct cn_inspect_info *info = cn_inspect_get_info(in);
     struct cn_table *t = cn_table_create("inspect");
@@ -397,6 +415,7 @@ static struct cn_table *object_table(const struct cn_inspect *in, const struct o
     set_known(t, "kv_bytes_per_token", info->kv_bytes_per_token);
     set_kv_bytes(t, "kv_bytes_4096", in, SHORT_CONTEXT);
     set_kv_bytes(t, "kv_bytes_ctx_train", in, info->n_ctx_train);
+    cn_table_i64(t, "state_bytes", cn_inspect_state_bytes(in));
     cn_table_bool(t, "checked", o->check);
     cn_table_bool(t, "ok", !problem);
     cn_table_str(t, "problem", problem);

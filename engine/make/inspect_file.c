@@ -104,8 +104,10 @@ static int64_t kv_bytes_per_token(const struct cn_gguf *g, struct cn_str arch, i
     return sum;
 }
 
-/* What a session of context n_ctx would keep from token to token, by kind of layer. */
-static int64_t known_state_bytes(const struct cn_gguf *g, struct cn_str name, int64_t n_ctx)
+/* What a session of context n_ctx would keep from token to token, by kind of layer; or only what
+ * of it are states. */
+static int64_t known_state_bytes(const struct cn_gguf *g, struct cn_str name, int64_t n_ctx,
+                                 bool states_only)
 {
     enum { N_BATCH = 512 }; /* a session's default: what a ring holds beside its window */
     struct cn_model m = { .arch = cn_arch_by_name(name.p, name.n) };
@@ -118,7 +120,8 @@ static int64_t known_state_bytes(const struct cn_gguf *g, struct cn_str name, in
     for (int64_t i = 0; i < m.hp.n_layer && sum >= 0; i++) {
         const struct cn_mixer *mixer;
         for (int k = 0; sum >= 0 && (mixer = cn_mixer_of(&m, i, k)); k++)
-            if (__builtin_add_overflow(sum, cn_round_up(mixer->state_bytes(&sizes, i), CN_ALIGN),
+            if ((mixer->saved_bytes || !states_only) &&
+                __builtin_add_overflow(sum, cn_round_up(mixer->state_bytes(&sizes, i), CN_ALIGN),
                                        &sum))
                 sum = -1;
     }
@@ -267,7 +270,7 @@ int64_t cn_inspect_kv_bytes(const struct cn_inspect *inspect, int64_t n_ctx)
     const struct cn_gguf *g = &inspect->gguf;
     struct cn_str arch = { "", 0 };
     cn_gguf_get_str(g, "general.architecture", &arch, NULL);
-    const int64_t known = known_state_bytes(g, arch, n_ctx);
+    const int64_t known = known_state_bytes(g, arch, n_ctx, false);
     int64_t bytes;
     if (known >= 0)
         return known;
@@ -275,6 +278,14 @@ int64_t cn_inspect_kv_bytes(const struct cn_inspect *inspect, int64_t n_ctx)
         __builtin_mul_overflow(inspect->info.kv_bytes_per_token, n_ctx, &bytes))
         return -1;
     return bytes;
+}
+
+int64_t cn_inspect_state_bytes(const struct cn_inspect *inspect)
+{
+    struct cn_str arch = { "", 0 };
+    cn_gguf_get_str(&inspect->gguf, "general.architecture", &arch, NULL);
+    const int64_t known = known_state_bytes(&inspect->gguf, arch, 1, true);
+    return known < 0 ? 0 : known;
 }
 
 bool cn_inspect_get_type(const struct cn_inspect *inspect, int64_t i, struct cn_inspect_type *row)

@@ -37,6 +37,7 @@ enum fill {
     FILL_MATRIX, /* gaussian, by row length */
     FILL_ONES,   /* norms */
     FILL_SMALL,  /* biases */
+    FILL_DECAY,  /* factors of what states lose, below 0 */
     FILL_ROPE,   /* frequency factors: see struct cn_synth_shape */
     FILL_LONG,   /* frequency factors of longrope */
 };
@@ -95,6 +96,8 @@ static enum fill fill_of(enum cn_slot slot, const char *name)
         return FILL_ROPE;
     if (slot == CN_SLOT_ROPE_LONG)
         return FILL_LONG;
+    if (slot == CN_SLOT_SSM_A)
+        return FILL_DECAY;
     if (slot == CN_SLOT_ROPE_SHORT)
         return FILL_ONES;
     return strstr(name, "norm.weight") || strstr(name, "scale") || strstr(name, "norm_1") ||
@@ -140,9 +143,11 @@ static enum cn_status list_tensors(struct job *j)
 static enum cn_status choose_types(struct job *j)
 {
     const struct cn_hparams *hp = &j->model.hp;
+    /* As the keys say it: of layers that differ the first, unless that has no heads at all. */
+    const bool heads = hp->layers[0].n_head > 0;
     struct cn_mix_model model = { .n_layer = j->n_layer,
-                                  .n_head = hp->layers[0].n_head,
-                                  .n_head_kv = hp->layers[0].n_head_kv,
+                                  .n_head = heads ? hp->layers[0].n_head : hp->n_head,
+                                  .n_head_kv = heads ? hp->layers[0].n_head_kv : hp->n_head_kv,
                                   .n_expert = hp->n_expert };
     model.few_value_heads = cn_arch_has_few_value_heads(j->arch, &model);
     model.has_imatrix = strncmp(j->file_type->name, "IQ", 2) == 0;
@@ -366,6 +371,8 @@ static void write_vector(struct job *j, struct cn_gguf_writer *w, const struct t
         float x = 1;
         if (t->fill == FILL_SMALL)
             x = (float)((double)0.02f * cn_rng_normal(&rng));
+        else if (t->fill == FILL_DECAY)
+            x = -(float)(i + 1) / (float)n;
         else if (t->fill == FILL_ROPE)
             x = rope_factor(j, i);
         else if (t->fill == FILL_LONG) /* the true ones were searched; these rise as they do */

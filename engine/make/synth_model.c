@@ -112,16 +112,22 @@ static void element(const char *list, size_t n_list, int32_t i, char value[VALUE
         }
 }
 
-/* "[a,b]": one for each of n_layer layers. */
+/* "[a,b]": one for each of n_layer layers; "{a,b}": just these. */
 static void put_array(struct buffer *b, const char *value, size_t n, int32_t n_layer)
 {
     char x[VALUE_BYTES];
+    int32_t count = n_layer;
+    if (value[0] == '{') {
+        count = 1;
+        for (size_t i = 0; i < n; i++)
+            count += value[i] == ',';
+    }
     element(value + 1, n - 2, 0, x);
     const enum cn_gguf_type type = type_of(x) == CN_GGUF_U32 ? CN_GGUF_I32 : type_of(x);
     put_u32(b, CN_GGUF_ARRAY);
     put_u32(b, type);
-    put_u64(b, (uint64_t)n_layer);
-    for (int32_t i = 0; i < n_layer; i++) {
+    put_u64(b, (uint64_t)count);
+    for (int32_t i = 0; i < count; i++) {
         element(value + 1, n - 2, i, x);
         put_value(b, type == CN_GGUF_I32 ? CN_GGUF_U32 : type, x);
     }
@@ -163,7 +169,7 @@ static uint64_t put_keys(struct buffer *b, const struct cn_arch *arch,
         snprintf(text, sizeof text, "%.*s", (int)n, value);
         if (n_key == sizeof shared - 1 && memcmp(p, shared, n_key) == 0)
             snprintf(text, sizeof text, "%d", cut_shared(shape, n_layer, strtol(text, NULL, 10)));
-        if (value[0] == '[') {
+        if (value[0] == '[' || value[0] == '{') {
             put_array(b, value, n, n_layer);
         } else {
             put_u32(b, type_of(text));

@@ -76,6 +76,12 @@ enum cn_slot {
     CN_SLOT_SSM_D,
     CN_SLOT_SSM_NORM,
     CN_SLOT_SSM_OUT,
+    /* gated delta net, beside some of these */
+    CN_SLOT_DELTA_IN, /* queries, keys and values, under attn_qkv */
+    CN_SLOT_DELTA_GATE,
+    CN_SLOT_DELTA_BETA,
+    CN_SLOT_DELTA_ALPHA,
+    CN_SLOT_DELTA_BA, /* beta and alpha together */
     /* feed-forward */
     CN_SLOT_FFN_NORM,
     CN_SLOT_FFN_NORM_B,
@@ -161,6 +167,11 @@ _Static_assert(CN_N_SLOTS <= 128, "a set of slots has 128 bits");
     (CN_BIT(SSM_IN) | CN_BIT(SSM_CONV) | CN_BIT(SSM_DT_B) | CN_BIT(SSM_A) | CN_BIT(SSM_D) | \
      CN_BIT(SSM_NORM) | CN_BIT(SSM_OUT))
 #define CN_SLOTS_OF_SSM (CN_SLOTS_SSM | CN_BIT(SSM_CONV_B))
+#define CN_SLOTS_DELTA                                                                             \
+    (CN_BIT(DELTA_IN) | CN_BIT(DELTA_GATE) | CN_BIT(SSM_CONV) | CN_BIT(SSM_DT_B) | CN_BIT(SSM_A) | \
+     CN_BIT(SSM_NORM) | CN_BIT(SSM_OUT))
+#define CN_SLOTS_OF_DELTA \
+    (CN_SLOTS_DELTA | CN_BIT(DELTA_BETA) | CN_BIT(DELTA_ALPHA) | CN_BIT(DELTA_BA))
 
 /* A set of layers, by number. */
 struct cn_layer_rule {
@@ -172,8 +183,8 @@ struct cn_layer_rule {
     } which;
     int32_t period;
     /* A key that may say it instead: an array of bool, one per layer, or a number that replaces the
-     * period. NULL: none. */
-    const char *key;
+     * period. NULL: none. Where it is absent, a second one may give the period. */
+    const char *key, *period_key;
 };
 
 enum cn_activation {
@@ -224,8 +235,8 @@ struct cn_synth_shape {
     int32_t n_layer, n_vocab;
     /* The architecture's keys, "key=value key=value": integers; floats, which have a '.' or an
      * exponent; words; and [a,b,..] for an array with one entry per layer, where 5*a,b stands for a
-     * five times and the whole repeats until all layers have one. Numbers and hyperparameters as
-     * published with the models (their config.json). */
+     * five times and the whole repeats until all layers have one, or {a,b,..} for just these.
+     * Numbers and hyperparameters as published with the models (their config.json). */
     const char *keys;
     /* The optional slots that the model has. */
     cn_slots has;
@@ -259,6 +270,9 @@ struct cn_arch {
 
     bool layer_norm;            /* LayerNorm instead of RMS norm */
     bool parallel;              /* x + Attn(norm x) + FFN(norm x) in layers without an ffn_norm */
+    bool rope_sections;         /* rope.dimension_sections: which positions a pair goes by */
+    bool output_gate;           /* each head of queries brings a gate of what attention gives */
+    bool neighbours_share_keys; /* delta net: heads of values side by side, not n_group apart */
     bool rope_neox;             /* pairs (i, i + n/2) instead of (2i, 2i + 1) */
     bool fused_gate_up;         /* ffn_up holds gate rows, then up rows */
     bool qk_norm_after_rope;    /* not before it */

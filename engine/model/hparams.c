@@ -71,9 +71,36 @@ static enum cn_status read_yarn(struct keys *k, const struct cn_arch *arch, stru
     return CN_OK;
 }
 
+/* Pairs of components may go by one of three counters each: time, height, width. In a text all
+ * three are the position; a pair beyond its section would go by a fourth, which images have. */
+static enum cn_status read_sections(struct keys *k, const struct cn_arch *arch,
+                                    const struct cn_hparams *hp)
+{
+    enum { N_SECTIONS = 3 };
+    if (!arch->rope_sections)
+        return CN_OK;
+    const struct cn_gguf_kv *kv = cn_gguf_find(k->gguf, key(k, "rope.dimension_sections"));
+    CN_RETURN_IF(!kv, CN_ERR_FORMAT, k->err, "key %s is missing", k->name);
+    CN_RETURN_IF(kv->type != CN_GGUF_ARRAY || kv->n < N_SECTIONS ||
+                     (kv->elem_type != CN_GGUF_I32 && kv->elem_type != CN_GGUF_U32),
+                 CN_ERR_FORMAT, k->err, "%s: array of at least %d integers expected", k->name,
+                 N_SECTIONS);
+    for (int64_t i = 0; i < hp->n_rope[CN_ROPE_GLOBAL] / 2; i++)
+        CN_RETURN_IF(
+            i >= N_SECTIONS * cn_gguf_elem_i64(kv, (uint64_t)(i % N_SECTIONS)), CN_ERR_UNSUPPORTED,
+            k->err,
+            "%s: pair %lld of %lld lies in none of the sections %lld, %lld, %lld: it would "
+            "go by positions of images, which are not supported",
+            k->name, (long long)i, (long long)(hp->n_rope[CN_ROPE_GLOBAL] / 2),
+            (long long)cn_gguf_elem_i64(kv, 0), (long long)cn_gguf_elem_i64(kv, 1),
+            (long long)cn_gguf_elem_i64(kv, 2));
+    return CN_OK;
+}
+
 static enum cn_status read_rope(struct keys *k, const struct cn_arch *arch, struct cn_hparams *hp)
 {
     hp->rope_base = 10000;
+    CN_TRY(read_sections(k, arch, hp));
     CN_TRY(get_float(k, "rope.freq_base", 1e-3f, 1e12f, &hp->rope_base));
     float alpha = 0; /* of an NTK scaling that is not in the base yet */
     CN_TRY(get_float(k, "rope.scaling.alpha", 0, 1e6f, &alpha));
@@ -252,8 +279,9 @@ static enum cn_status in_rule(struct keys *k, const struct cn_layer_rule *rule, 
         *in = cn_gguf_elem_i64(kv, (uint64_t)i) != 0;
         return CN_OK;
     }
-    if (kv)
-        CN_TRY(cn_gguf_get_i64(k->gguf, k->name, 0, MAX_LAYERS, &period, k->err));
+    const char *const period_key = kv ? rule->key : rule->period_key;
+    if (period_key)
+        CN_TRY(cn_gguf_get_i64(k->gguf, key(k, period_key), 0, MAX_LAYERS, &period, k->err));
     const bool at_period = period < 2 || (i + 1) % period == 0;
     *in = rule->which == CN_LAYERS_ALL || (rule->which == CN_LAYERS_EVERY && at_period) ||
           (rule->which == CN_LAYERS_BUT_EVERY && !at_period);
@@ -350,6 +378,10 @@ static enum cn_status read_head_sizes(struct keys *k, const struct cn_arch *arch
         CN_TRY(cn_gguf_get_i64(k->gguf, key(k, "attention.q_lora_rank"), 0, 1 << 20, &hp->q_lora,
                                k->err));
     }
+    CN_RETURN_IF(
+        arch->output_gate && (d_k[0] != d_v[0] || d_k[1] != d_v[1]), CN_ERR_FORMAT, k->err,
+        "%s: the size of keys %lld expected, since gates come with the queries, %lld found",
+        key(k, "attention.value_length"), (long long)d_k[0], (long long)d_v[0]);
     static const char *const names[] = { "rope.dimension_count", "rope.dimension_count_swa" };
     hp->n_rope[0] = d_k[0];
     for (int i = 0; i < CN_N_ROPES; i++) {
@@ -471,11 +503,35 @@ static enum cn_status need_taps(struct keys *k, const char *suffix, int64_t *n_t
     return CN_OK;
 }
 
+/* Heads of a gated delta net. */
+static enum cn_status read_delta(struct keys *k, struct cn_hparams *hp)
+{
+    enum { MAX_HEADS = 1 << 16, MAX_SIZE = 1 << 10, GROUP = 16 };
+    CN_TRY(need_taps(k, "ssm.conv_kernel", &hp->conv_taps));
+    CN_TRY(need_size(k, "ssm.time_step_rank", MAX_HEADS, &hp->ssm_heads));
+    CN_TRY(need_size(k, "ssm.group_count", MAX_HEADS, &hp->ssm_groups));
+    CN_RETURN_IF(hp->ssm_heads % hp->ssm_groups, CN_ERR_FORMAT, k->err,
+                 "%s: a divisor of the %lld heads expected, %lld found", k->name,
+                 (long long)hp->ssm_heads, (long long)hp->ssm_groups);
+    CN_TRY(need_size(k, "ssm.state_size", MAX_SIZE, &hp->ssm_state));
+    CN_RETURN_IF(hp->ssm_state % GROUP, CN_ERR_UNSUPPORTED, k->err,
+                 "%s: a multiple of %d expected, %lld found", k->name, GROUP,
+                 (long long)hp->ssm_state);
+    CN_TRY(need_size(k, "ssm.inner_size", MAX_HEADS * MAX_SIZE, &hp->ssm_inner));
+    CN_RETURN_IF(hp->ssm_inner != hp->ssm_heads * hp->ssm_state, CN_ERR_FORMAT, k->err,
+                 "%s: %lld expected, for %lld heads of %lld, %lld found", k->name,
+                 (long long)(hp->ssm_heads * hp->ssm_state), (long long)hp->ssm_heads,
+                 (long long)hp->ssm_state, (long long)hp->ssm_inner);
+    return CN_OK;
+}
+
 /* Sizes of what layers keep instead of rows by position. */
 static enum cn_status read_states(struct keys *k, const struct cn_arch *arch, struct cn_hparams *hp)
 {
     if (keeps_state(arch, CN_MIXER_CONV))
         CN_TRY(need_taps(k, "shortconv.l_cache", &hp->conv_taps));
+    if (keeps_state(arch, CN_MIXER_DELTA))
+        return read_delta(k, hp);
     if (!keeps_state(arch, CN_MIXER_SSM))
         return CN_OK;
     CN_TRY(need_taps(k, "ssm.conv_kernel", &hp->conv_taps));

@@ -199,7 +199,8 @@ struct cn_weight *cn_model_weight(struct cn_model *m, const char *name)
             continue;
         char *base = layer < 0 ? (char *)m : (char *)&m->layers[layer];
         struct cn_weight *w = (struct cn_weight *)(void *)(base + info->field);
-        return w->format ? w : NULL;
+        if (w->format) /* several slots may have the name, in layers of different kinds */
+            return w;
     }
     return NULL;
 }

@@ -83,6 +83,7 @@ struct cn_layer {
     struct cn_weight q, k, v, qkv, attn_out, gate, up, down;
     struct cn_weight q_down, q_up, kv_down, k_up, v_up, kv_up;
     struct cn_weight conv_in, conv_out, ssm_in, ssm_out;
+    struct cn_weight delta_in, delta_gate, delta_beta, delta_alpha, delta_ba;
     struct cn_taps conv, ssm_conv;
     const float *ssm_conv_b, *ssm_dt_b, *ssm_a, *ssm_d, *ssm_norm;
     struct cn_weight router, gate_exps, up_exps, down_exps, gate_up_exps;

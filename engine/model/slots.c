@@ -8,7 +8,7 @@ enum dim {
     ONE,
     EMBD,
     VOCAB,
-    Q,    /* n_head * d_k, twice that with an output gate */
+    Q,    /* n_head * d_k, with an output gate n_head * d_v more */
     K,    /* n_head_kv * d_k */
     V,    /* n_head_kv * d_v */
     QKV,  /* the three together */
@@ -45,9 +45,18 @@ enum dim {
     SSM_INNER,
     SSM_HEADS,
     SSM_GROUPS,
-    SSM_GROUP, /* inner values of a group */
+    SSM_GROUP, /* inner values of a group; the heads of a delta net share one norm */
+    SSM_HEADS_2,
+    SSM_A, /* 1 and a row for each head; a delta net has one row */
+    SSM_A_ROWS,
     EXPERT_EMBD,
 };
+
+/* Delta nets and selective state spaces share slots, whose shapes differ a little. */
+static bool is_delta(const struct cn_layer_hparams *l)
+{
+    return l->n_mixers > 0 && l->mixers[0] == CN_MIXER_DELTA;
+}
 
 static int64_t dim_of(const struct cn_arch *arch, const struct cn_hparams *hp,
                       const struct cn_layer_hparams *l, enum dim dim)
@@ -62,6 +71,7 @@ static int64_t dim_of(const struct cn_arch *arch, const struct cn_hparams *hp,
     case VOCAB:
         return hp->n_vocab;
     case Q:
+        return l->n_head * (l->d_k + (arch->output_gate ? l->d_v : 0));
     case Q_HEADS:
         return l->n_head * l->d_k;
     case K:
@@ -132,10 +142,16 @@ static int64_t dim_of(const struct cn_arch *arch, const struct cn_hparams *hp,
         return hp->ssm_inner;
     case SSM_HEADS:
         return hp->ssm_heads;
+    case SSM_HEADS_2:
+        return 2 * hp->ssm_heads;
+    case SSM_A:
+        return is_delta(l) ? hp->ssm_heads : 1;
+    case SSM_A_ROWS:
+        return is_delta(l) ? 1 : hp->ssm_heads;
     case SSM_GROUPS:
-        return hp->ssm_groups;
+        return is_delta(l) ? 1 : hp->ssm_groups;
     case SSM_GROUP:
-        return hp->ssm_inner / hp->ssm_groups;
+        return is_delta(l) ? hp->ssm_state : hp->ssm_inner / hp->ssm_groups;
     case EXPERT_EMBD:
         return hp->n_expert_embd;
     }
@@ -206,10 +222,15 @@ static int64_t dim_of(const struct cn_arch *arch, const struct cn_hparams *hp,
     ROW(SSM_CONV,           LAYER("ssm_conv1d.weight", ssm_conv, CONV_TAPS, SSM_CHANNELS))              \
     ROW(SSM_CONV_B,         LAYER("ssm_conv1d.bias", ssm_conv_b, SSM_CHANNELS))                         \
     ROW(SSM_DT_B,           LAYER("ssm_dt.bias", ssm_dt_b, SSM_HEADS))                                  \
-    ROW(SSM_A,              LAYER("ssm_a", ssm_a, ONE, SSM_HEADS))                                      \
+    ROW(SSM_A,              LAYER("ssm_a", ssm_a, SSM_A, SSM_A_ROWS))                                   \
     ROW(SSM_D,              LAYER("ssm_d", ssm_d, ONE, SSM_HEADS))                                      \
     ROW(SSM_NORM,           LAYER("ssm_norm.weight", ssm_norm, SSM_GROUP, SSM_GROUPS))                  \
     ROW(SSM_OUT,            LAYER("ssm_out.weight", ssm_out, SSM_INNER, EMBD))                          \
+    ROW(DELTA_IN,           LAYER("attn_qkv.weight", delta_in, EMBD, SSM_CHANNELS))                     \
+    ROW(DELTA_GATE,         LAYER("attn_gate.weight", delta_gate, EMBD, SSM_INNER))                     \
+    ROW(DELTA_BETA,         LAYER("ssm_beta.weight", delta_beta, EMBD, SSM_HEADS))                      \
+    ROW(DELTA_ALPHA,        LAYER("ssm_alpha.weight", delta_alpha, EMBD, SSM_HEADS))                    \
+    ROW(DELTA_BA,           LAYER("ssm_ba.weight", delta_ba, EMBD, SSM_HEADS_2))                        \
     ROW(FFN_NORM,           LAYER("ffn_norm.weight", ffn_norm, EMBD))                                   \
     ROW(FFN_NORM_B,         LAYER("ffn_norm.bias", ffn_norm_b, EMBD))                                   \
     ROW(SECOND_NORM,        LAYER("post_attention_norm.weight", ffn_norm, EMBD))                        \

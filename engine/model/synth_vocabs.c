@@ -17,5 +17,6 @@ cn_vocab_deepseek = { "deepseek-llm", 100000, 100001, true, { { 100000, "<BOS>" 
 cn_vocab_glm = { "glm4", 154822, 154820, false, { { 154820, "<|endoftext|>" }, { 154822, "[gMASK]" }, { 154824, "<sop>" }, { 154827, "<|user|>" } } },
 cn_vocab_exaone = { "exaone4", 1, 361, false, { { 0, "[PAD]" }, { 1, "[BOS]" }, { 361, "[|endofturn|]" } } },
 cn_vocab_hunyuan = { "hunyuan", 120000, 120020, false, { { 120000, "<BOS>" }, { 120020, "<EOS>" } } },
-cn_vocab_cohere = { "command-r", 5, 255001, true, { { 0, "<PAD>" }, { 5, "<BOS_TOKEN>" }, { 255001, "<|END_OF_TURN_TOKEN|>" } } };
+cn_vocab_cohere = { "command-r", 5, 255001, true, { { 0, "<PAD>" }, { 5, "<BOS_TOKEN>" }, { 255001, "<|END_OF_TURN_TOKEN|>" } } },
+cn_vocab_qwen35 = { "qwen35", 248044, 248046, false, { { 248044, "<|endoftext|>" }, { 248045, "<|im_start|>" }, { 248046, "<|im_end|>" } } };
 /* clang-format on */

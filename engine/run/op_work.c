@@ -2,12 +2,13 @@
 #include "engine/run/op_work.h"
 
 #include "engine/run/attend.h"
+#include "engine/run/mixer/mixer.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { OP_WEIGHTS = 12 };
+enum { OP_WEIGHTS = 16 };
 
 /* The matrices that an op of a layer (-1: outside the layers) multiplies with. Returns their
  * number.
@@ -28,7 +29,8 @@ static int weights_of(const struct cn_model *m, enum cn_op op, int layer,
     case CN_OP_QKV:
         if (l)
             WEIGHTS(&l->q, &l->k, &l->v, &l->qkv, &l->q_down, &l->q_up, &l->kv_down, &l->conv_in,
-                    &l->ssm_in);
+                    &l->ssm_in, &l->delta_in, &l->delta_gate, &l->delta_beta, &l->delta_alpha,
+                    &l->delta_ba);
         break;
     case CN_OP_ABSORB:
         if (l)
@@ -88,6 +90,10 @@ void cn_model_op_work(const struct cn_model *m, enum cn_op op, int layer, int32_
         else
             cn_work_add(work, w, (double)w->n_mats, op == CN_OP_OUTPUT ? 1 : n);
     }
+    const struct cn_mixer *mixer;
+    for (int i = 0; layer >= 0 && (mixer = cn_mixer_of(m, layer, i)); i++)
+        if (mixer->work)
+            mixer->work(m, layer, op, n_tokens, work);
 }
 
 void cn_model_pass_work(const struct cn_model *m, int32_t n_tokens, struct cn_work *work)

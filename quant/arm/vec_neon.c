@@ -274,6 +274,45 @@ static float vec_max_neon(int64_t n, const float *x)
     return top;
 }
 
+/* 16 rows of S. Both products are taken of the state before: S q is then what of it stays plus e
+ * times k.q; and the second time it is in a core's own cache. */
+ALWAYS void delta_group(int64_t n_keys, float decay, float beta, float kq, const float *q,
+                        const float *k, const float *v, float *state, float *out)
+{
+    float32x4_t sk[4], sq[4];
+    UNROLL for (int j = 0; j < 4; j++) sk[j] = sq[j] = vdupq_n_f32(0);
+    for (int64_t i = 0; i < n_keys; i++) {
+        UNROLL for (int j = 0; j < 4; j++)
+        {
+            const float32x4_t s = vld1q_f32(state + i * 16 + 4 * j);
+            sk[j] = vfmaq_n_f32(sk[j], s, k[i]);
+            sq[j] = vfmaq_n_f32(sq[j], s, q[i]);
+        }
+    }
+    UNROLL for (int j = 0; j < 4; j++)
+    {
+        const float32x4_t left = vsubq_f32(vld1q_f32(v + 4 * j), vmulq_n_f32(sk[j], decay));
+        sk[j] = vmulq_n_f32(left, beta);
+        vst1q_f32(out + 4 * j, vfmaq_n_f32(vmulq_n_f32(sq[j], decay), sk[j], kq));
+    }
+    for (int64_t i = 0; i < n_keys; i++) {
+        UNROLL for (int j = 0; j < 4; j++)
+        {
+            float *s = state + i * 16 + 4 * j;
+            vst1q_f32(s, vfmaq_n_f32(vmulq_n_f32(vld1q_f32(s), decay), sk[j], k[i]));
+        }
+    }
+}
+
+static void vec_delta_step_neon(int64_t n_keys, int64_t n_values, float decay, float beta,
+                                const float *q, const float *k, const float *v, float *state,
+                                float *out)
+{
+    const float kq = vec_dot_neon(n_keys, k, q);
+    for (int64_t i = 0; i < n_values; i += 16)
+        delta_group(n_keys, decay, beta, kq, q, k, v + i, state + i * n_keys, out + i);
+}
+
 const struct cn_vec cn_vec_neon = {
     .quantize_q8 = vec_quantize_q8_neon,
     .dot = vec_dot_neon,
@@ -288,4 +327,5 @@ const struct cn_vec cn_vec_neon = {
     .gelu_mul = vec_gelu_mul_neon,
     .exp_sum = vec_exp_sum_neon,
     .max = vec_max_neon,
+    .delta_step = vec_delta_step_neon,
 };

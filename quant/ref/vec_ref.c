@@ -183,6 +183,25 @@ static void vec_ssm_step_ref(int64_t n_groups, int64_t n, float decay, const flo
     }
 }
 
+static void vec_delta_step_ref(int64_t n_keys, int64_t n_values, float decay, float beta,
+                               const float *q, const float *k, const float *v, float *state,
+                               float *out)
+{
+    enum { N = 16 };
+    for (int64_t i = 0; i < n_values; i++) {
+        float *s = state + (i / N * n_keys) * N + i % N; /* row i of S, 16 floats apart */
+        float seen = 0;
+        for (int64_t j = 0; j < n_keys; j++)
+            seen += s[j * N] * k[j];
+        const float e = beta * (v[i] - decay * seen);
+        out[i] = 0;
+        for (int64_t j = 0; j < n_keys; j++) {
+            s[j * N] = decay * s[j * N] + e * k[j];
+            out[i] += s[j * N] * q[j];
+        }
+    }
+}
+
 const struct cn_vec cn_vec_ref = {
     .quantize_q8 = vec_quantize_q8_ref,
     .dot = vec_dot_ref,
@@ -200,4 +219,5 @@ const struct cn_vec cn_vec_ref = {
     .softmax_tile = vec_softmax_tile_ref,
     .conv = vec_conv_ref,
     .ssm_step = vec_ssm_step_ref,
+    .delta_step = vec_delta_step_ref,
 };

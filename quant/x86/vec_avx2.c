@@ -429,6 +429,52 @@ static void vec_softmax_tile_avx2(int64_t n_groups, float *p, float *max, float 
     }
 }
 
+/* n vectors of eight rows of S, n <= 4, 16 rows being n_keys * 16 floats. Both products are taken
+ * of the state before: S q is then what of it stays plus e times k.q; and the second time it is in
+ * a core's own cache. */
+ALWAYS void delta_block(const int n, int64_t n_keys, float decay, float beta, float kq,
+                        const float *q, const float *k, const float *v, float *state, float *out)
+{
+    const int64_t group = n_keys * 16;
+    __m256 sk[4], sq[4];
+    UNROLL for (int j = 0; j < n; j++) sk[j] = sq[j] = _mm256_setzero_ps();
+    for (int64_t i = 0; i < n_keys; i++) {
+        const __m256 ki = _mm256_broadcast_ss(k + i), qi = _mm256_broadcast_ss(q + i);
+        UNROLL for (int j = 0; j < n; j++)
+        {
+            const __m256 s = _mm256_loadu_ps(state + j / 2 * group + i * 16 + j % 2 * 8);
+            sk[j] = _mm256_fmadd_ps(s, ki, sk[j]);
+            sq[j] = _mm256_fmadd_ps(s, qi, sq[j]);
+        }
+    }
+    const __m256 a = _mm256_set1_ps(decay), b = _mm256_set1_ps(beta), c = _mm256_set1_ps(kq);
+    UNROLL for (int j = 0; j < n; j++)
+    {
+        sk[j] = _mm256_mul_ps(b, _mm256_fnmadd_ps(a, sk[j], _mm256_loadu_ps(v + 8 * j)));
+        _mm256_storeu_ps(out + 8 * j, _mm256_fmadd_ps(sk[j], c, _mm256_mul_ps(a, sq[j])));
+    }
+    for (int64_t i = 0; i < n_keys; i++) {
+        const __m256 ki = _mm256_broadcast_ss(k + i);
+        UNROLL for (int j = 0; j < n; j++)
+        {
+            float *s = state + j / 2 * group + i * 16 + j % 2 * 8;
+            _mm256_storeu_ps(s, _mm256_fmadd_ps(sk[j], ki, _mm256_mul_ps(a, _mm256_loadu_ps(s))));
+        }
+    }
+}
+
+static void vec_delta_step_avx2(int64_t n_keys, int64_t n_values, float decay, float beta,
+                                const float *q, const float *k, const float *v, float *state,
+                                float *out)
+{
+    const float kq = vec_dot_avx2(n_keys, k, q);
+    int64_t i = 0;
+    for (; i + 32 <= n_values; i += 32)
+        delta_block(4, n_keys, decay, beta, kq, q, k, v + i, state + i * n_keys, out + i);
+    if (i < n_values)
+        delta_block(2, n_keys, decay, beta, kq, q, k, v + i, state + i * n_keys, out + i);
+}
+
 const struct cn_vec cn_vec_avx2 = {
     .quantize_q8 = vec_quantize_q8_avx2,
     .dot = vec_dot_avx2,
@@ -444,4 +490,5 @@ const struct cn_vec cn_vec_avx2 = {
     .exp_sum = vec_exp_sum_avx2,
     .max = vec_max_avx2,
     .softmax_tile = vec_softmax_tile_avx2,
+    .delta_step = vec_delta_step_avx2,
 };

@@ -329,6 +329,57 @@ static void vec_sums_f16_avx512(int64_t n_vecs, int64_t n_rows, int64_t n, const
         sums_of(1, n_rows, n, w + v * w_stride, w_stride, rows, stride, y + v * n);
 }
 
+/* n groups of 16 rows of S, n <= 4. Both products are taken of the state before: S q is then what
+ * of it stays plus e times k.q; and the second time it is in a core's own cache. */
+ALWAYS void delta_block(const int n, int64_t n_keys, float decay, float beta, float kq,
+                        const float *q, const float *k, const float *v, float *state, float *out)
+{
+    const int64_t group = n_keys * 16;
+    __m512 sk[4], sq[4];
+    UNROLL for (int j = 0; j < n; j++) sk[j] = sq[j] = _mm512_setzero_ps();
+    for (int64_t i = 0; i < n_keys; i++) {
+        const __m512 ki = _mm512_set1_ps(k[i]), qi = _mm512_set1_ps(q[i]);
+        UNROLL for (int j = 0; j < n; j++)
+        {
+            const __m512 s = _mm512_loadu_ps(state + j * group + i * 16);
+            sk[j] = _mm512_fmadd_ps(s, ki, sk[j]);
+            sq[j] = _mm512_fmadd_ps(s, qi, sq[j]);
+        }
+    }
+    const __m512 a = _mm512_set1_ps(decay), b = _mm512_set1_ps(beta), c = _mm512_set1_ps(kq);
+    UNROLL for (int j = 0; j < n; j++)
+    {
+        sk[j] = _mm512_mul_ps(b, _mm512_fnmadd_ps(a, sk[j], _mm512_loadu_ps(v + 16 * j)));
+        _mm512_storeu_ps(out + 16 * j, _mm512_fmadd_ps(sk[j], c, _mm512_mul_ps(a, sq[j])));
+    }
+    for (int64_t i = 0; i < n_keys; i++) {
+        const __m512 ki = _mm512_set1_ps(k[i]);
+        UNROLL for (int j = 0; j < n; j++)
+        {
+            float *s = state + j * group + i * 16;
+            _mm512_storeu_ps(s, _mm512_fmadd_ps(sk[j], ki, _mm512_mul_ps(a, _mm512_loadu_ps(s))));
+        }
+    }
+}
+
+static void vec_delta_step_avx512(int64_t n_keys, int64_t n_values, float decay, float beta,
+                                  const float *q, const float *k, const float *v, float *state,
+                                  float *out)
+{
+    __m512 sum = _mm512_setzero_ps();
+    for (int64_t j = 0; j < n_keys; j += 16) {
+        const __mmask16 m = n_keys - j < 16 ? last_lanes(n_keys - j) : (__mmask16)-1;
+        sum =
+            _mm512_fmadd_ps(_mm512_maskz_loadu_ps(m, k + j), _mm512_maskz_loadu_ps(m, q + j), sum);
+    }
+    const float kq = _mm512_reduce_add_ps(sum);
+    int64_t i = 0;
+    for (; i + 64 <= n_values; i += 64)
+        delta_block(4, n_keys, decay, beta, kq, q, k, v + i, state + i * n_keys, out + i);
+    for (; i < n_values; i += 16)
+        delta_block(1, n_keys, decay, beta, kq, q, k, v + i, state + i * n_keys, out + i);
+}
+
 const struct cn_vec cn_vec_avx512 = {
     .quantize_q8 = vec_quantize_q8_avx512,
     .silu_mul = vec_silu_mul_avx512,
@@ -337,4 +388,5 @@ const struct cn_vec cn_vec_avx512 = {
     .softmax_tile = vec_softmax_tile_avx512,
     .dots_f16 = vec_dots_f16_avx512,
     .sums_f16 = vec_sums_f16_avx512,
+    .delta_step = vec_delta_step_avx512,
 };

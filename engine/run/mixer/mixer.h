@@ -32,6 +32,10 @@ struct cn_mixer {
     /* s->t = the n tokens x [n, n_embd] at s->position.. mixed with those before them, without the
      * bias of the output. */
     void (*run)(struct cn_session *s, int64_t layer, const float *x, int64_t n);
+    /* Adds what an op does with the state of a layer in a pass of n tokens; `run` adds that to the
+     * session's work. NULL: nothing. */
+    void (*work)(const struct cn_model *model, int64_t layer, enum cn_op op, int64_t n,
+                 struct cn_work *work);
     /* Bytes of a copy of a layer's state, taking one and going back to it (layer_state.h). NULL:
      * the layer keeps rows by position, and a rewind just forgets some. */
     size_t (*saved_bytes)(const struct cn_session *s, int64_t layer);

@@ -8,20 +8,25 @@
 #include "engine/run/mixer/mixer.h"
 #include "engine/run/steps.h"
 
+#include <string.h>
+
 extern const struct cn_mixer cn_mixer_attention;
 
-/* Floats of a token: queries, keys and values side by side; and what comes of them. */
+/* Floats of a token: queries, keys and values side by side, in front of them room for the gates
+ * that come with the queries; and what comes of them. */
 struct widths {
-    int64_t q, k, v, stride, out;
+    int64_t gate, q, k, v, stride, out;
 };
 
-static struct widths widths_of(const struct cn_layer_hparams *hp)
+static struct widths widths_of(const struct cn_model *m, int64_t layer)
 {
+    const struct cn_layer_hparams *hp = &m->hp.layers[layer];
     struct widths w = { .q = hp->n_head * hp->d_k,
                         .k = hp->n_head_kv * hp->d_k,
                         .v = hp->n_head_kv * hp->d_v,
                         .out = hp->n_head * hp->d_v };
-    w.stride = w.q + w.k + w.v;
+    w.gate = m->arch->output_gate ? w.out : 0;
+    w.stride = w.gate + w.q + w.k + w.v;
     return w;
 }
 
@@ -75,8 +80,8 @@ static bool fits_blocks(const struct cn_model *m, int64_t layer, int64_t elems)
 
 static size_t scratch_bytes(const struct cn_mixer_sizes *s, int64_t layer)
 {
-    const struct widths w = widths_of(&s->model->hp.layers[layer]);
-    return (size_t)(s->n_batch * (w.stride + w.out)) * sizeof(float);
+    const struct widths w = widths_of(s->model, layer);
+    return (size_t)(s->n_batch * (w.stride + w.out + w.gate)) * sizeof(float);
 }
 
 static size_t thread_scratch_bytes(const struct cn_model *m, int64_t layer)
@@ -90,7 +95,7 @@ struct job {
     const struct cn_layer *layer;
     int64_t layer_index;
     struct widths w;
-    float *qkv, *out; /* [n][w.stride], [n][w.out] */
+    float *qkv, *out, *gate; /* [n] of w.stride, w.out and w.gate */
 };
 
 /* Norms of n_heads heads of d, by the rule of the architecture. */
@@ -111,6 +116,23 @@ static void norm_heads(const struct cn_model *m, const float *weight, int64_t n_
             m->ops.vec.rms_norm(d, x + h * d, weight, eps, x + h * d);
 }
 
+/* Queries and gates come a head of each in turn: the gates go aside, as what they are divided by,
+ * the queries together before the keys. */
+static void part_gates(const struct job *job, int token)
+{
+    const struct cn_layer_hparams *hp = job->layer->hp;
+    const struct widths *w = &job->w;
+    const size_t head = (size_t)hp->d_k * sizeof(float);
+    float *both = job->qkv + token * w->stride, *gate = job->gate + token * w->gate;
+    for (int64_t h = hp->n_head - 1; h >= 0; h--) {
+        const float *from = both + (2 * h + 1) * hp->d_k;
+        for (int64_t i = 0; i < hp->d_k; i++)
+            gate[h * hp->d_k + i] = -from[i];
+        memcpy(both + w->gate + h * hp->d_k, both + 2 * h * hp->d_k, head);
+    }
+    job->s->model->ops.vec.exp_sum(w->gate, 0, gate);
+}
+
 /* Biases, norms, positions; then keys and values go to the cache. */
 static void finish_qkv(void *context, int token, int thread)
 {
@@ -122,8 +144,10 @@ static void finish_qkv(void *context, int token, int thread)
     const struct widths *w = &job->w;
     const bool own = has_own_kv(m, job->layer_index), after = m->arch->qk_norm_after_rope;
     const int64_t position = s->position + token;
-    float *q = job->qkv + token * w->stride, *k = q + w->q, *v = k + w->k;
+    float *q = job->qkv + token * w->stride + w->gate, *k = q + w->q, *v = k + w->k;
     (void)thread;
+    if (w->gate > 0)
+        part_gates(job, token);
     cn_add(w->stride, layer->qkv_b, q);
     cn_add(w->q, layer->q_b, q);
     cn_add(w->k, layer->k_b, k);
@@ -154,13 +178,18 @@ static void finish_qkv(void *context, int token, int thread)
     }
 }
 
-static void sub_norm(void *context, int token, int thread)
+/* A norm of what comes out, or its gates: times sigmoid. */
+static void finish_out(void *context, int token, int thread)
 {
     const struct job *job = context;
     const struct cn_model *m = job->s->model;
     float *out = job->out + token * job->w.out;
+    const float *gate = job->gate + token * job->w.gate;
     (void)thread;
-    m->ops.vec.rms_norm(job->w.out, out, job->layer->attn_sub_norm, m->hp.norm_eps, out);
+    if (job->layer->attn_sub_norm)
+        m->ops.vec.rms_norm(job->w.out, out, job->layer->attn_sub_norm, m->hp.norm_eps, out);
+    for (int64_t i = 0; i < job->w.gate; i++)
+        out[i] /= 1 + gate[i];
 }
 
 static void project(struct cn_session *s, const struct job *job)
@@ -172,10 +201,11 @@ static void project(struct cn_session *s, const struct job *job)
         cn_products_run(s, &all, 1);
         return;
     }
+    float *const k = job->qkv + w->gate + w->q;
     struct cn_product each[] = {
-        {&layer->q,  0, &s->input, job->qkv,               w->stride},
-        { &layer->k, 0, &s->input, job->qkv + w->q,        w->stride},
-        { &layer->v, 0, &s->input, job->qkv + w->q + w->k, w->stride},
+        {&layer->q,  0, &s->input, job->qkv, w->stride},
+        { &layer->k, 0, &s->input, k,        w->stride},
+        { &layer->v, 0, &s->input, k + w->k, w->stride},
     };
     cn_products_run(s, each, layer->v.format ? 3 : layer->k.format ? 2 : 1);
 }
@@ -185,8 +215,9 @@ static void run(struct cn_session *s, int64_t index, const float *x, int64_t n)
     const struct cn_model *m = s->model;
     const struct cn_layer *layer = &m->layers[index];
     const struct cn_layer_hparams *hp = layer->hp;
-    struct job job = { s, layer, index, widths_of(hp), s->mixer_scratch, NULL };
+    struct job job = { s, layer, index, widths_of(m, index), .qkv = s->mixer_scratch };
     job.out = job.qkv + s->n_batch * job.w.stride;
+    job.gate = job.out + s->n_batch * job.w.out;
 
     CN_SPAN (s, CN_OP_QKV, index, layer->qkv.format ? &layer->qkv : &layer->q) {
         cn_input_set(&s->input, x, m->hp.n_embd, n, m->hp.n_embd);
@@ -206,7 +237,7 @@ static void run(struct cn_session *s, int64_t index, const float *x, int64_t n)
             .n_head_kv = hp->n_head_kv,
             .d_k = hp->d_k,
             .d_v = hp->d_v,
-            .q = job.qkv,
+            .q = job.qkv + job.w.gate,
             .q_stride = job.w.stride,
             .out = job.out,
             .window = hp->window,
@@ -218,8 +249,8 @@ static void run(struct cn_session *s, int64_t index, const float *x, int64_t n)
     }
 
     CN_SPAN (s, CN_OP_ATTN_OUT, index, &layer->attn_out) {
-        if (layer->attn_sub_norm)
-            cn_pool_run(s->pool, s->n_threads, sub_norm, &job, (int)n);
+        if (layer->attn_sub_norm || job.w.gate > 0)
+            cn_pool_run(s->pool, s->n_threads, finish_out, &job, (int)n);
         cn_input_set(&s->input, job.out, job.w.out, n, job.w.out);
         struct cn_product out = { &layer->attn_out, 0, &s->input, s->t, m->hp.n_embd };
         cn_products_run(s, &out, 1);

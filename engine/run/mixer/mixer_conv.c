@@ -38,6 +38,14 @@ static size_t thread_scratch_bytes(const struct cn_model *m, int64_t layer)
     return 0;
 }
 
+static void work(const struct cn_model *m, int64_t layer, enum cn_op op, int64_t n,
+                 struct cn_work *work)
+{
+    (void)layer;
+    if (op == CN_OP_CONV)
+        cn_short_conv_work(m->hp.conv_taps, m->hp.n_embd, n, work);
+}
+
 static void run(struct cn_session *s, int64_t index, const float *x, int64_t n)
 {
     const struct cn_model *m = s->model;
@@ -65,7 +73,7 @@ static void run(struct cn_session *s, int64_t index, const float *x, int64_t n)
             .x_stride = 3 * d,
         };
         cn_short_conv(s, &conv);
-        s->work.bytes += (int64_t)s->states[index].bytes;
+        work(m, index, CN_OP_CONV, n, &s->work);
     }
 
     CN_SPAN (s, CN_OP_ATTN_OUT, index, &layer->conv_out) {
@@ -82,6 +90,7 @@ const struct cn_mixer cn_mixer_conv = {
     .scratch_bytes = scratch_bytes,
     .thread_scratch_bytes = thread_scratch_bytes,
     .run = run,
+    .work = work,
     .saved_bytes = cn_state_saved_bytes,
     .save = cn_state_save,
     .restore = cn_state_restore,

@@ -129,6 +129,20 @@ static void norm_token(void *context, int token, int thread)
         m->ops.vec.rms_norm(n, z + i, job->layer->ssm_norm + i, m->hp.norm_eps, z + i);
 }
 
+static void work(const struct cn_model *m, int64_t layer, enum cn_op op, int64_t n,
+                 struct cn_work *work)
+{
+    const struct widths w = widths_of(m);
+    const int64_t state = w.state - w.conv_state;
+    (void)layer;
+    if (op == CN_OP_CONV)
+        cn_short_conv_work(m->hp.conv_taps, w.channels, n, work);
+    if (op != CN_OP_SSM)
+        return;
+    work->bytes += 2 * state * (int64_t)sizeof(float);
+    work->float_ops += 2 * 2 * state * n; /* what is added, and what is read */
+}
+
 static void run(struct cn_session *s, int64_t index, const float *x, int64_t n)
 {
     const struct cn_model *m = s->model;
@@ -157,14 +171,14 @@ static void run(struct cn_session *s, int64_t index, const float *x, int64_t n)
             .silu = true,
         };
         cn_short_conv(s, &conv);
-        s->work.bytes += w.conv_state * (int64_t)sizeof(float);
+        work(m, index, CN_OP_CONV, n, &s->work);
     }
 
     CN_SPAN (s, CN_OP_SSM, index, NULL) {
         cn_pool_run(s->pool, s->n_threads, head_steps, &job, (int)m->hp.ssm_heads);
         if (layer->ssm_norm)
             cn_pool_run(s->pool, s->n_threads, norm_token, &job, (int)n);
-        s->work.bytes += (w.state - w.conv_state) * (int64_t)sizeof(float);
+        work(m, index, CN_OP_SSM, n, &s->work);
     }
 
     CN_SPAN (s, CN_OP_ATTN_OUT, index, &layer->ssm_out) {
@@ -181,6 +195,7 @@ const struct cn_mixer cn_mixer_ssm = {
     .scratch_bytes = scratch_bytes,
     .thread_scratch_bytes = thread_scratch_bytes,
     .run = run,
+    .work = work,
     .saved_bytes = cn_state_saved_bytes,
     .save = cn_state_save,
     .restore = cn_state_restore,

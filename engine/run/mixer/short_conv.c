@@ -45,3 +45,9 @@ void cn_short_conv(struct cn_session *s, const struct cn_conv *conv)
     cn_pool_run(s->pool, s->n_threads, conv_chunk, &job,
                 (int)((conv->n_channels + step - 1) / step));
 }
+
+void cn_short_conv_work(int64_t n_taps, int64_t n_channels, int64_t n, struct cn_work *work)
+{
+    work->bytes += 2 * cn_short_conv_state(n_taps, n_channels) * (int64_t)sizeof(float);
+    work->float_ops += 2 * n_taps * n_channels * n;
+}

@@ -17,4 +17,7 @@ static inline int64_t cn_short_conv_state(int64_t n_taps, int64_t n_channels)
     return (n_taps - 1) * n_channels;
 }
 
+/* Adds what n tokens do: the state is read and written once. */
+void cn_short_conv_work(int64_t n_taps, int64_t n_channels, int64_t n, struct cn_work *work);
+
 #endif

@@ -79,6 +79,12 @@ static void test_true_sizes(void **state)
         { "gemma-4-e2b",       4650000000,  0, 0.02 },
         { "gemma-4-e4b",       7500000000,  0, 0.02 },
         { "gemma-4-26b-a4b",   25200000000, 0, 0.02 },
+        /* Named by their numbers, roundly; less what drafts. */
+        { "qwen3.5-0.8b",      800000000,   0, 0.07 },
+        { "qwen3.5-2b",        2000000000,  0, 0.07 },
+        { "qwen3.5-4b",        4000000000,  0, 0.07 },
+        { "qwen3.5-9b",        9000000000,  0, 0.02 },
+        { "qwen3.5-35b-a3b",   35000000000, 0, 0.02 },
   /* clang-format on */
     };
     int n = sizeof known / sizeof *known;
@@ -113,6 +119,7 @@ static void test_all_run(void **state)
         { "exaone-4-1.2b",    1},
         { "ernie-4.5-0.3b",   1},
         { "hunyuan-1.8b",     1},
+        { "qwen3.5-0.8b",     4},
     };
     for (size_t i = 0; i < sizeof cut / sizeof *cut; i++) {
         struct cn_synth_options o = { .shape = cut[i].shape,

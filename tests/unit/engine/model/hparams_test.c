@@ -476,6 +476,92 @@ static void rules_and_groups(void **state)
     }
 }
 
+/* Sizes of delta nets, and which layers have them. */
+static const struct key delta[] = {
+    {"ssm.conv_kernel",     U32, 4,  NULL},
+    { "ssm.inner_size",     U32, 64, NULL},
+    { "ssm.state_size",     U32, 16, NULL},
+    { "ssm.time_step_rank", U32, 4,  NULL},
+    { "ssm.group_count",    U32, 2,  NULL},
+};
+enum { N_DELTA = sizeof delta / sizeof *delta };
+
+static void expect_delta_refused(struct key change, const char *words)
+{
+    struct key keys[N_DELTA + 1] = { 0 };
+    for (int i = 0; i < N_DELTA; i++)
+        keys[i] = strcmp(delta[i].name, change.name) == 0 ? change : delta[i];
+    expect_refused("qwen3next", keys, words);
+}
+
+static void delta_nets(void **state)
+{
+    (void)state;
+    struct key keys[N_DELTA + 2] = { 0 };
+    memcpy(keys, delta, sizeof delta);
+    struct cn_hparams hp = accept("qwen3next", keys); /* three layers of four have one */
+    assert_int_equal(hp.ssm_heads, 4);
+    assert_int_equal(hp.ssm_groups, 2);
+    assert_int_equal(hp.ssm_state, 16);
+    assert_int_equal(hp.n_head, 0);
+    keys[N_DELTA] = (struct key){ "full_attention_interval", U32, 2, NULL };
+    assert_int_equal(accept("qwen3next", keys).n_head, 4);
+    for (int i = 0; i < N_DELTA; i++) {
+        expect_delta_refused((struct key){ delta[i].name, NONE, 0, NULL }, delta[i].name);
+        expect_delta_refused((struct key){ delta[i].name, U32, 0, NULL }, delta[i].name);
+        expect_delta_refused((struct key){ delta[i].name, U32, 4e9, NULL }, delta[i].name);
+        expect_delta_refused((struct key){ delta[i].name, STR, 0, "4" }, delta[i].name);
+    }
+    expect_delta_refused((struct key){ "ssm.conv_kernel", U32, 9, NULL },
+                         "up to 8 taps are supported, 9 found");
+    expect_delta_refused((struct key){ "ssm.inner_size", U32, 80, NULL },
+                         "64 expected, for 4 heads");
+    expect_delta_refused((struct key){ "ssm.state_size", U32, 24, NULL },
+                         "a multiple of 16 expected, 24 found");
+    expect_delta_refused((struct key){ "ssm.group_count", U32, 3, NULL },
+                         "a divisor of the 4 heads");
+    struct key gated[N_DELTA + 3] = { 0 };
+    memcpy(gated, delta, sizeof delta);
+    gated[N_DELTA] = (struct key){ "full_attention_interval", U32, 1, NULL };
+    gated[N_DELTA + 1] = (struct key){ "attention.value_length", U32, 8, NULL };
+    expect_refused("qwen3next", gated, "gates come with the queries, 8 found");
+}
+
+/* Pairs of a text go by its positions; what would go by those of images is refused. */
+static void rope_sections(void **state)
+{
+    (void)state;
+    static const struct {
+        int32_t sections[4];
+        uint64_t n;
+        const char *words; /* NULL: sound */
+    } cases[] = {
+        {{ 3, 3, 2, 0 },   4, NULL                                           },
+        { { 3, 3, 3, 0 },  3, NULL                                           },
+        { { 3, 2, 2, 0 },  4, "pair 7 of 8"                                  },
+        { { 8, 0, 0, 0 },  4, "pair 1 of 8 lies in none"                     },
+        { { -1, 3, 2, 0 }, 4, "pair 0 of 8"                                  },
+        { { 3, 3, 2, 0 },  2, "array of at least 3 integers"                 },
+        { { 3, 3, 2, 0 },  0, "key qwen35.rope.dimension_sections is missing"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct cn_gguf_writer *w = begin();
+        for (size_t j = 0; j < sizeof base / sizeof *base; j++)
+            put(w, "qwen35", &base[j]);
+        for (int j = 0; j < N_DELTA; j++)
+            put(w, "qwen35", &delta[j]);
+        cn_gguf_writer_u32(w, "qwen35.full_attention_interval", 1);
+        if (cases[i].n > 0)
+            cn_gguf_writer_array(w, "qwen35.rope.dimension_sections", CN_GGUF_I32, cases[i].n,
+                                 cases[i].sections, cases[i].n * sizeof(int32_t));
+        struct cn_hparams hp;
+        struct cn_error err = { "" };
+        const enum cn_status status = finish_and_read(w, "qwen35", &hp, &err);
+        if (cases[i].words ? status == CN_OK || !strstr(err.text, cases[i].words) : status != CN_OK)
+            fail_msg("case %zu: \"%s\"", i, err.text);
+    }
+}
+
 static int make_dir(void **state)
 {
     (void)state;
@@ -496,6 +582,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(missing_keys),
+        cmocka_unit_test(delta_nets),
+        cmocka_unit_test(rope_sections),
         cmocka_unit_test(bad_values),
         cmocka_unit_test(bad_experts),
         cmocka_unit_test(bad_keys_of_other_architectures),
