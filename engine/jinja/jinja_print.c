@@ -12,6 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Of a value: making its digits takes longer than a step of a program. */
+enum { PRINT_WORK = 4 };
+
 /* ---- numbers --------------------------------------------------------------------------------- */
 
 const char *cn_j_int_text(cn_jint integer, char out[CN_J_FLOAT_CHARS + 8])
@@ -198,7 +201,7 @@ static void print_range(struct cn_jtext *out, const struct cn_jrange *range)
 void cn_j_print_repr(struct cn_jtext *out, struct cn_jval v)
 {
     char buf[CN_J_FLOAT_CHARS + 8];
-    cn_j_work(out->run, 1, 0);
+    cn_j_work(out->run, PRINT_WORK, 0);
     cn_j_enter(out->run);
     switch (v.kind) {
     case CN_J_ABSENT:
@@ -406,7 +409,7 @@ static void json_dict(struct cn_jtext *out, const struct json_style *style,
 static void json_value(struct cn_jtext *out, const struct json_style *style, struct cn_jval v,
                        size_t level)
 {
-    cn_j_work(out->run, 1, 0);
+    cn_j_work(out->run, PRINT_WORK, 0);
     cn_j_enter(out->run);
     switch (v.kind) {
     case CN_J_NONE:
