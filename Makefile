@@ -216,6 +216,13 @@ bench: deps ## quantise the default model, measure, print the table, write repor
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)bench/bench.sh
 
+# What each variable says as an option; MODEL: a whole model, instead of kernels.
+REV ?= HEAD
+AGAINST  = $(if $(MODEL),-m $(MODEL)) $(if $(FORMAT),--format $(FORMAT)) $(if $(TIER),--tier $(TIER)) $(if $(JOB),--job $(JOB)) \
+           $(if $(SHAPE),--shape $(SHAPE)) $(if $(MARGIN),--margin $(MARGIN)) $(if $(SECONDS),--seconds $(SECONDS)) $(AGAINST_OPTIONS)
+bench-against: all ## is this tree slower than REV (HEAD)? FORMAT= TIER= JOB= SHAPE= or MODEL=, MARGIN= SECONDS=; exit 3 of the command
+	$(Q)scripts/bench_against.sh $(REV) $(strip $(AGAINST))
+
 # Blocks of a format and what they stand for: see CONTRIBUTING.md.
 $(BUILD)/tests/make_vectors: $(BUILD)/tests/make_vectors.o $(BENCH_OBJ) $(BUILD)/libcarnot.a
 	@echo "  LD    $@"
@@ -298,6 +305,6 @@ clean: ## remove everything built
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
-.PHONY: all tests fuzz fuzzers test test-kernels bench mca vectors check format asan ubsan tsan deps install dist deb phone soak lint clean help
+.PHONY: all tests fuzz fuzzers test test-kernels bench bench-against mca vectors check format asan ubsan tsan deps install dist deb phone soak lint clean help
 # What every object includes, whatever it is a part of.
 -include $(patsubst %.c,$(BUILD)/%.d,$(LIB_SRC) $(APP_SRC) $(call sources,tests) $(wildcard tests/unit/*/*/*.c))

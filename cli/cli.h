@@ -13,7 +13,12 @@
 #include "base/table.h"
 
 /* Exit codes: stdout is the result, stderr is status. */
-enum { CN_EXIT_OK = 0, CN_EXIT_FAILED = 1, CN_EXIT_USAGE = 2 };
+enum {
+    CN_EXIT_OK = 0,
+    CN_EXIT_FAILED = 1,
+    CN_EXIT_USAGE = 2,
+    CN_EXIT_SLOWER = 3, /* --against: something is slower beyond the margin */
+};
 
 enum cn_option_kind {
     CN_OPT_FLAG,   /* bool *: set to true */

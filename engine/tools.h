@@ -168,6 +168,17 @@ CN_API enum cn_status cn_synth_check(const struct cn_synth_options *options, str
 /* The names that cn_synth_options.shape takes; NULL at and beyond the last. */
 CN_API const char *cn_synth_shape_name(int i);
 
+/* A matrix of weights, and what a file calls the first that is so large: "ffn_down.weight". */
+struct cn_matrix_size {
+    char name[48];
+    int64_t rows, cols;
+};
+
+/* The sizes that the matrices of a model of this shape have, each once, into sizes[room]; *n of
+ * them. CN_ERR_ARGUMENT: there is no such shape. */
+CN_API enum cn_status cn_synth_matrices(const char *shape, struct cn_matrix_size *sizes, int room,
+                                        int *n, struct cn_error *err);
+
 /* ---- inspect ------------------------------------------------------------------------------ */
 
 /* What is in a GGUF file of any kind: models (all parts of a split one), vocabularies,

@@ -67,6 +67,14 @@ uint32_t cn_tiers_detect(void)
     return tiers;
 }
 
+/* All that have AVX2 tick at one rate (CPUID.80000007H:EDX.8). */
+uint64_t cn_time_stamp(void)
+{
+    uint32_t lo, hi;
+    __asm__ volatile("rdtsc" : "=a"(lo), "=d"(hi));
+    return (uint64_t)hi << 32 | lo;
+}
+
 #elif defined(__aarch64__)
 #include <sys/auxv.h>
 
@@ -88,7 +96,18 @@ uint32_t cn_tiers_detect(void)
     return tiers;
 }
 
+/* What there is (CNTVCT_EL0) ticks at a rate that has nothing to do with a core's. */
+uint64_t cn_time_stamp(void)
+{
+    return 0;
+}
+
 #else
+
+uint64_t cn_time_stamp(void)
+{
+    return 0;
+}
 
 uint32_t cn_tiers_detect(void)
 {

@@ -34,6 +34,10 @@ enum cn_tier {
 /* The tiers that this CPU has and this operating system allows, as a mask of 1u << tier. */
 uint32_t cn_tiers_detect(void);
 
+/* The CPU's time-stamp counter, which ticks at one rate whatever the core does; 0 where there is
+ * none that can be read. */
+uint64_t cn_time_stamp(void);
+
 /* "avx2"; NULL if out of range. */
 const char *cn_tier_name(enum cn_tier tier);
 

@@ -198,6 +198,8 @@ struct reader {
 struct cn_machine_probe {
     uint8_t *memory;
     size_t n_bytes;
+    size_t span;   /* of each thread; 0: all of its part */
+    unsigned only; /* rates to measure; 0: all */
     struct cn_pool *pool;
     struct reader *readers;
     /* The loop at hand. */
@@ -263,11 +265,16 @@ static double read_step(void *context, int thread)
 {
     struct cn_machine_probe *p = context;
     struct reader *r = &p->readers[thread];
-    if (r->next + STEP_BYTES > r->n_bytes)
-        r->next = 0;
-    r->sink = p->peak->read(r->begin + r->next, STEP_BYTES, p->n_streams, p->ahead);
-    r->next += STEP_BYTES;
-    return STEP_BYTES;
+    const size_t piece = r->n_bytes < STEP_BYTES ? r->n_bytes : STEP_BYTES;
+    size_t done = 0;
+    while (done < STEP_BYTES) {
+        if (r->next + piece > r->n_bytes)
+            r->next = 0;
+        r->sink = p->peak->read(r->begin + r->next, piece, p->n_streams, p->ahead);
+        r->next += piece;
+        done += piece;
+    }
+    return (double)done;
 }
 
 static double ops_step(void *context, int thread)
@@ -347,9 +354,10 @@ static void read_rate(struct cn_machine_probe *p, const struct cn_peak *peak, in
                       double seconds, struct cn_machine_rates *rates)
 {
     const size_t part = p->n_bytes / (size_t)n_threads / STEP_BYTES * STEP_BYTES;
+    const size_t span = p->span && p->span < part ? p->span : part;
     struct samples samples[N_PATTERNS] = { { .n = 0 } };
     for (int i = 0; i < n_threads; i++)
-        p->readers[i] = (struct reader){ .begin = p->memory + (size_t)i * part, .n_bytes = part };
+        p->readers[i] = (struct reader){ .begin = p->memory + (size_t)i * part, .n_bytes = span };
     p->peak = peak;
     double start = cn_seconds(), spent;
     bool calm;
@@ -378,6 +386,21 @@ static void read_rate(struct cn_machine_probe *p, const struct cn_peak *peak, in
     rates->read_gbps = best * 1e-9;
 }
 
+void cn_machine_probe_span(struct cn_machine_probe *p, size_t n_bytes)
+{
+    p->span = n_bytes && n_bytes < 1024 ? 1024 : n_bytes / 1024 * 1024;
+}
+
+void cn_machine_probe_only(struct cn_machine_probe *p, unsigned rates)
+{
+    p->only = rates;
+}
+
+static bool wanted(const struct cn_machine_probe *p, unsigned rate)
+{
+    return !p->only || (p->only & rate);
+}
+
 void cn_machine_probe_cancel(struct cn_machine_probe *p, bool (*cancel)(void))
 {
     p->cancel = cancel;
@@ -394,11 +417,15 @@ void cn_machine_probe_run(struct cn_machine_probe *p, uint32_t tiers, enum cn_ti
         f32 = peak->f32 ? peak : f32;
         reads = peak->read ? peak : reads;
     }
-    *rates = (struct cn_machine_rates){ 0 };
-    read_rate(p, reads, n_threads, 0.6 * seconds, rates);
-    rates->int8_gops = median_ops(p, own ? own->int8 : NULL, n_threads, 0.2 * seconds);
-    rates->f32_gflops = median_ops(p, f32->f32, n_threads, 0.2 * seconds);
-    rates->bf16_gops = median_ops(p, own ? own->bf16 : NULL, n_threads, 0.2 * seconds);
+    *rates = (struct cn_machine_rates){ .read_gbps = (double)NAN };
+    if (wanted(p, CN_RATE_READ))
+        read_rate(p, reads, n_threads, 0.6 * seconds, rates);
+    rates->int8_gops =
+        median_ops(p, own && wanted(p, CN_RATE_INT8) ? own->int8 : NULL, n_threads, 0.2 * seconds);
+    rates->f32_gflops =
+        median_ops(p, wanted(p, CN_RATE_F32) ? f32->f32 : NULL, n_threads, 0.2 * seconds);
+    rates->bf16_gops =
+        median_ops(p, own && wanted(p, CN_RATE_BF16) ? own->bf16 : NULL, n_threads, 0.2 * seconds);
 }
 
 bool cn_machine_measure(uint32_t tiers, int n_threads, struct cn_machine_rates *rates)

@@ -51,6 +51,14 @@ struct cn_machine_probe *cn_machine_probe_create(size_t n_bytes, int n_threads);
 void cn_machine_probe_free(struct cn_machine_probe *p);
 size_t cn_machine_probe_bytes(const struct cn_machine_probe *p);
 
+/* From here on each thread reads its first n_bytes (1 KiB at least) again and again, which then
+ * stay in a cache that holds them; 0, as at first: the whole buffer. */
+void cn_machine_probe_span(struct cn_machine_probe *p, size_t n_bytes);
+
+/* From here on runs measure these only, as a mask, and say NaN of the rest; 0, as at first: all. */
+enum { CN_RATE_READ = 1, CN_RATE_INT8 = 2, CN_RATE_F32 = 4, CN_RATE_BF16 = 8 };
+void cn_machine_probe_only(struct cn_machine_probe *p, unsigned rates);
+
 /* Runs end early, with rates of what there is, once this says true; NULL, as at first: never. */
 void cn_machine_probe_cancel(struct cn_machine_probe *p, bool (*cancel)(void));
 

@@ -9,6 +9,8 @@
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -115,21 +117,42 @@ void cn_big_free(void *p, size_t n_bytes)
         munmap(p, cn_round_up(n_bytes, HUGE_PAGE));
 }
 
-size_t cn_last_cache_bytes(void)
+/* A line of a cache of the first CPU; false if there is none. */
+static bool read_cache(int index, const char *what, char *line, size_t n)
+{
+    char path[80];
+    snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu0/cache/index%d/%s", index, what);
+    FILE *f = fopen(path, "r");
+    const bool found = f && fgets(line, (int)n, f);
+    if (f)
+        fclose(f);
+    return found;
+}
+
+/* The largest cache for data, of this level or (0) any. */
+static size_t largest_cache(int wanted)
 {
     size_t largest = 0;
-    for (int i = 0; i < 8; i++) {
-        char path[80];
-        unsigned long kib;
-        snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu0/cache/index%d/size", i);
-        FILE *f = fopen(path, "r");
-        if (!f)
-            break;
-        if (fscanf(f, "%luK", &kib) == 1 && (size_t)kib * 1024 > largest)
-            largest = (size_t)kib * 1024;
-        fclose(f);
+    char line[32];
+    for (int i = 0; i < 8 && read_cache(i, "size", line, sizeof line); i++) {
+        const size_t bytes = (size_t)strtoul(line, NULL, 10) * 1024;
+        const bool of_level =
+            wanted == 0 || (read_cache(i, "level", line, sizeof line) && atoi(line) == wanted &&
+                            read_cache(i, "type", line, sizeof line) && line[0] != 'I');
+        if (of_level && bytes > largest)
+            largest = bytes;
     }
     return largest;
+}
+
+size_t cn_last_cache_bytes(void)
+{
+    return largest_cache(0);
+}
+
+size_t cn_cache_bytes(int level)
+{
+    return largest_cache(level);
 }
 
 size_t cn_available_memory_bytes(void)

@@ -30,8 +30,10 @@ struct cn_rate cn_rate_measure(struct cn_pool *pool, int n_threads, cn_step_fn *
 void *cn_big_alloc(size_t n_bytes);
 void cn_big_free(void *p, size_t n_bytes);
 
-/* Bytes of the largest cache of the first CPU, 0 if unknown; of the memory that can be had. */
+/* Bytes of the largest cache of the first CPU, 0 if unknown; of its data cache of a level (1 to 3);
+ * of the memory that can be had. */
 size_t cn_last_cache_bytes(void);
+size_t cn_cache_bytes(int level);
 size_t cn_available_memory_bytes(void);
 
 /* What share of the memory that this process has mapped from files of at least n_bytes lies in huge

@@ -41,14 +41,19 @@ struct test {
     bool decode;
 };
 
-/* The machine's limits now, with the highest tier whose instructions can be timed. */
-static void limits_now(const struct suite *s, struct cn_machine_rates *rates)
+/* The machine's limits now, with the highest tier whose instructions can be timed: all of them, or
+ * (only, as cn_machine_probe_only) some. */
+static void limits_now(const struct suite *s, unsigned only, struct cn_machine_rates *rates)
 {
     *rates = (struct cn_machine_rates){ .int8_gops = (double)NAN };
+    cn_machine_probe_only(s->probe, only);
     for (int t = CN_N_TIERS - 1; t >= 0 && isnan(rates->int8_gops); t--)
-        if (s->tiers >> t & 1)
+        if (s->tiers >> t & 1) {
             cn_machine_probe_run(s->probe, s->tiers, (enum cn_tier)t, s->probe_threads, LIMIT_S,
                                  rates);
+            if (only == CN_RATE_READ)
+                return;
+        }
 }
 
 /* That of the test under way: bytes read or int8 operations per second. */
@@ -56,7 +61,7 @@ static double limit_now(void *user)
 {
     struct cn_machine_rates rates;
     const struct suite *s = user;
-    limits_now(s, &rates);
+    limits_now(s, s->probe_read ? CN_RATE_READ : CN_RATE_INT8, &rates);
     return 1e9 * (s->probe_read ? rates.read_gbps : rates.int8_gops);
 }
 
@@ -66,7 +71,7 @@ static double all_limits_now(void *user)
     struct cn_machine_rates r;
     struct suite *s = user;
     struct cn_machine_rates *sum = &s->limits;
-    limits_now(s, &r);
+    limits_now(s, 0, &r);
     const double n = s->n_limits++;
     sum->read_gbps += (r.read_gbps - sum->read_gbps) / (n + 1);
     sum->int8_gops += (r.int8_gops - sum->int8_gops) / (n + 1);

@@ -17,7 +17,15 @@ static const struct {
     { "test", CN_ROLE_SPLIT, NULL }, { "phase", CN_ROLE_SPLIT, NULL }, { "job", CN_ROLE_SPLIT, NULL },
     { "rep", CN_ROLE_REPETITION, NULL }, { "repetition", CN_ROLE_REPETITION, NULL },
     { "trial", CN_ROLE_REPETITION, NULL }, { "iteration", CN_ROLE_REPETITION, NULL },
-    { "block", CN_ROLE_REPETITION, NULL },
+    { "block", CN_ROLE_REPETITION, NULL }, { "round", CN_ROLE_REPETITION, NULL },
+    /* carnot kernels; with a row for each round every kernel is one sample of its own */
+    { "format", CN_ROLE_SPLIT, "round" }, { "tier", CN_ROLE_SPLIT, "round" },
+    { "rows", CN_ROLE_SPLIT, "round" }, { "cols", CN_ROLE_SPLIT, "round" },
+    { "tokens", CN_ROLE_SPLIT, "round" }, { "cache", CN_ROLE_SPLIT, "round" },
+    { "threads", CN_ROLE_SPLIT, "round" }, { "model", CN_ROLE_SPLIT, "round" },
+    { "n_tokens", CN_ROLE_SPLIT, "round" }, { "depth", CN_ROLE_SPLIT, "round" },
+    { "rows", CN_ROLE_FACTOR, "job" }, { "cols", CN_ROLE_FACTOR, "job" },
+    { "tokens", CN_ROLE_FACTOR, "job" },
     { "run", CN_ROLE_NUMBER, "block" }, /* a study numbers its runs through */
     { "run", CN_ROLE_REPETITION, NULL },
     { "seed", CN_ROLE_FACTOR, NULL },

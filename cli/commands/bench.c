@@ -4,6 +4,7 @@
  */
 #include "cli/commands/bench.h"
 
+#include "cli/commands/against.h"
 #include "cli/lists.h"
 #include "cli/outputs.h"
 #include "cli/tokens.h"
@@ -87,7 +88,7 @@ static int execute(const struct cn_bench_arguments *a)
                                                .n_models = a->models.n ? a->models.n : 1,
                                                .tiers = a->tiers,
                                                .base = a->kld,
-                                               .n_reps = (int32_t)a->reps,
+                                               .n_reps = a->reps ? (int32_t)a->reps : 5,
                                                .n_batch = (int32_t)a->batch,
                                                .kind = a->attribute ? CN_BENCH_WATTS
                                                        : a->split   ? CN_BENCH_SPLIT
@@ -115,6 +116,8 @@ static int execute(const struct cn_bench_arguments *a)
     if (!a->watch_cost && is_zero(&s->prefill) && is_zero(&s->decode))
         return cn_usage_error("nothing to measure: -p %s and -n %s leave out both tests",
                               a->prefill, a->decode);
+    if (a->against || a->external.n)
+        return cn_bench_against(a, a->threads ? a->threads : threads);
     s->profiler = cn_profiler_create(&profiler, &profiler_err);
     if (!s->profiler)
         return cn_meter_refused(profiler_err.text);
@@ -142,12 +145,21 @@ static int check(const struct cn_bench_arguments *a)
 {
     if ((a->split != NULL) + (a->attribute != NULL) + a->watch_cost + a->explain > 1)
         return cn_usage_error("one of --explain, --split, --attribute and --watch-cost, please");
+    const bool beside = a->against || a->external.n;
+    if (beside && (a->split || a->attribute || a->watch_cost || a->explain || a->kld || a->meter))
+        return cn_usage_error("--against and --external compare speeds: without %s",
+                              a->kld     ? "--kld"
+                              : a->meter ? "--meter"
+                                         : "--explain, --split, --attribute and --watch-cost");
+    if (!beside && (a->samples || a->seconds > 0))
+        return cn_usage_error("%s goes with --against or --external",
+                              a->samples ? "--samples" : "--seconds");
     if (a->split && strcmp(a->split, "ops") != 0 && strcmp(a->split, "layers") != 0 &&
         strcmp(a->split, "formats") != 0)
         return cn_usage_error("--split: ops, layers or formats expected, '%s' given", a->split);
     if (a->attribute && strcmp(a->attribute, "ops") != 0)
         return cn_usage_error("--attribute: ops expected, '%s' given", a->attribute);
-    if (a->attribute && a->reps < 2)
+    if (a->attribute && a->reps == 1)
         return cn_usage_error("--attribute: 2 repetitions or more expected, %d given",
                               (int)a->reps);
     return -1;
@@ -161,7 +173,8 @@ int cn_cmd_bench(int argc, char **argv)
                                     .kv = "f16",
                                     .precision = "exact",
                                     .root = getenv("CARNOT_ROOT"),
-                                    .reps = 5 };
+                                    .seed = 1,
+                                    .margin = CN_AGAINST_MARGIN };
     const struct cn_usage usage = {
         "carnot bench [-m FILE]... [-p 512] [-n 128] [-d DEPTH] [-t 1,2] [-r 5] [options]",
         "Times prefill (-p tokens at once) and decode (-n tokens one by one) and sets them beside "
@@ -170,6 +183,7 @@ int cn_cmd_bench(int argc, char **argv)
         "leaves a\n"
         "test out.",
     };
+    /* clang-format off */
     const struct cn_option options[] = {
         {"--model",        "-m", CN_OPT_LIST,   &a.models,      "FILE",   "GGUF model; may be repeated",               0, 0    },
         { "--prefill",     "-p", CN_OPT_STRING, &a.prefill,     "LIST",   "tokens of the prefill (512)",               0,
@@ -178,7 +192,7 @@ int cn_cmd_bench(int argc, char **argv)
         { "--depth",       "-d", CN_OPT_STRING, &a.depth,       "LIST",   "tokens in the cache before (0)",            0,
          0                                                                                                                     },
         { "--threads",     "-t", CN_OPT_STRING, &a.threads,     "LIST",   "threads (every core)",                      0, 0    },
-        { "--reps",        "-r", CN_OPT_INT,    &a.reps,        "N",      "repetitions (5)",                           1, 256  },
+        { "--reps",        "-r", CN_OPT_INT,    &a.reps,        "N",      "repetitions (5; with --against or --external 1)",                           1, 256  },
         { "--batch",       "-b", CN_OPT_INT,    &a.batch,       "N",      "tokens per forward pass (512)",             1, 65536},
         { "--kld",         NULL, CN_OPT_STRING, &a.kld,         "FILE",
          "add the divergence from this model, on text it writes itself",                                               0, 0    },
@@ -201,12 +215,22 @@ int cn_cmd_bench(int argc, char **argv)
          "watts of each op kind instead, by experiment: its share is varied",                                          0, 0    },
         { "--watch-cost",  NULL, CN_OPT_FLAG,   &a.watch_cost,  NULL,
          "what the meters cost in decode speed instead: 20 times with and without",                                    0, 0    },
+        { "--against",     NULL, CN_OPT_STRING, &a.against,     "PROGRAM",
+          "another build of carnot: which of the two is faster? Exit 3: a test of this one is slower",      0, 0    },
+        { "--external",    NULL, CN_OPT_LIST,   &a.external,    "NAME=COMMAND",
+          "a program that prints llama-bench's JSON, in turns with this one; {model}, {prefill}, {decode}, {depth}, {threads} stand for those; may be repeated", 0, 0 },
+        { "--margin",      NULL, CN_OPT_FLOAT,  &a.margin,      "PERCENT",
+          "with those two: differences below it do not matter (5)",                        0.01, 1000 },
+        { "--seconds",     NULL, CN_OPT_FLOAT,  &a.seconds,     "S",      "with those two: at most, for all (60)",  0.001, 864000 },
+        { "--seed",        NULL, CN_OPT_INT,    &a.seed,        "N",      "with those two: of the order of turns (1)", 0, 9e15 },
+        { "--samples",     NULL, CN_OPT_FLAG,   &a.samples,     NULL,     "with those two: a row for each round",   0, 0 },
         { "--save",        NULL, CN_OPT_STRING, &a.save,        "FILE",
          "write the table to a file too (.csv, .json, .html)",                                                         0, 0    },
         { "--output",      "-o", CN_OPT_TABLE,  &a.format,      "FORMAT", "md, csv, json, jsonl or sql (md)",
          0,                                                                                                               0    },
         CN_OPTION_FORCE,
     };
+    /* clang-format on */
     int code =
         cn_options_parse(argc, argv, &usage, options, sizeof options / sizeof *options, NULL, 0, 0);
     if (code < 0)
@@ -218,5 +242,6 @@ int cn_cmd_bench(int argc, char **argv)
     if (code < 0)
         code = execute(&a);
     free(a.models.items);
+    free(a.external.items);
     return code;
 }

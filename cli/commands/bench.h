@@ -11,11 +11,12 @@
 #include "bench/model/bench_suite.h"
 
 struct cn_bench_arguments {
-    struct cn_string_list models;
+    struct cn_string_list models, external;
     const char *prefill, *decode, *depth, *threads, *kv, *precision, *tiers, *meter, *root, *kld,
-        *save, *split, *attribute;
-    int64_t reps, batch;
-    bool sleep, force_meter, watch_cost, explain;
+        *save, *split, *attribute, *against;
+    int64_t reps, batch, seed; /* reps 0: not given */
+    double margin, seconds;    /* of --against and --external */
+    bool samples, sleep, force_meter, watch_cost, explain;
     enum cn_table_format format;
 };
 
@@ -42,6 +43,10 @@ void cn_bench_explain_notes(const struct cn_bench *b);
 
 /* --watch-cost: has it measured, and prints. Returns the exit code. */
 int cn_bench_watch_cost(struct cn_bench *b);
+
+/* --against and --external: has them measured, and prints. threads: what -t says or would. Returns
+ * the exit code. */
+int cn_bench_against(const struct cn_bench_arguments *a, const char *threads);
 
 /* A model's name as a table shows it. */
 const char *cn_bench_model_name(const struct cn_bench *b, const char *path);

@@ -119,7 +119,7 @@ static void put_row(struct cn_bench *b, const struct cn_bench_row *row)
     cn_table_str(t, "test", row->decode ? "decode" : "prefill");
     cn_table_i64(t, "n_tokens", row->n_tokens);
     cn_table_i64(t, "depth", row->depth);
-    cn_table_i64(t, "reps", b->a->reps);
+    cn_table_i64(t, "reps", b->suite.n_reps);
     cn_table_f64(t, "tps_median", r->tps_median);
     cn_table_f64(t, "tps_lo", r->tps_lo);
     cn_table_f64(t, "tps_hi", r->tps_hi);
@@ -210,7 +210,7 @@ void cn_bench_notes(const struct cn_bench *b)
         const struct cn_bench_row *row = &b->rows[0];
         printf("Tiers %s. Speeds are medians of %d; shares are of limits measured between the "
                "repetitions:\n",
-               row->tiers, (int)b->a->reps);
+               row->tiers, b->suite.n_reps);
         limits(b);
         if (b->suite.prefill.n && b->suite.prefill.values[0])
             printf(

@@ -422,6 +422,47 @@ static void published_tests_come_out(void **state)
     cn_dataset_free(d);
 }
 
+/* Tables of carnot kernels: what a kernel is says which rows are pairs; with a row for each round
+ * every kernel is compared on its own, and the rounds are the pairs. */
+static void kernels_and_their_rounds(void **state)
+{
+    (void)state;
+    struct cn_dataset *d = parse(
+        "file,format,tier,job,rows,cols,tokens,threads,cache,gbps,weights_per_s,reason\n"
+        "a,q4_k,avx2,gemv,2048,8192,1,1,l2,10,5,x\na,q4_k,avx2,gemv,2048,8192,1,1,memory,8,4,y\n"
+        "a,q4_k,avx2,gemm,2048,8192,64,1,l2,3,2,x\na,q8_0,avx2,gemv,2048,8192,1,1,l2,12,6,x\n"
+        "b,q4_k,avx2,gemv,2048,8192,1,1,l2,11,5,x\nb,q4_k,avx2,gemv,2048,8192,1,1,memory,9,4,y\n"
+        "b,q4_k,avx2,gemm,2048,8192,64,1,l2,4,2,x\nb,q8_0,avx2,gemv,2048,8192,1,1,l2,13,6,x\n");
+    struct cn_comparisons *c = compare(d, (struct cn_compare_options){ .by = "file" });
+    assert_int_equal(c->n, 2); /* gbps of gemv, of gemm */
+    assert_string_equal(c->items[0].metric, "gbps");
+    assert_true(c->items[0].paired);
+    assert_int_equal(c->items[0].of_a.n, 3);
+    assert_int_equal(c->items[1].of_a.n, 1);
+    cn_comparisons_free(c);
+    cn_dataset_free(d);
+
+    char text[4096] = "program,round,format,tier,job,threads,weights_per_s\n";
+    for (int round = 1; round <= 8; round++)
+        for (int k = 0; k < 4; k++)
+            sprintf(text + strlen(text), "%s,%d,%s,avx2,gemv,1,%d\n", k % 2 ? "old" : "new", round,
+                    k / 2 ? "q8_0" : "q4_k", 1000 + 10 * round + (k == 1 ? 100 : 0));
+    d = parse(text);
+    c = compare(d, (struct cn_compare_options){ .by = "program" });
+    assert_int_equal(c->n, 2);
+    for (int i = 0; i < 2; i++) {
+        assert_string_equal(c->items[i].metric, "weights_per_s");
+        assert_true(c->items[i].paired);
+        assert_int_equal(c->items[i].of_a.n, 8);
+    }
+    assert_non_null(strstr(c->items[0].per, "q4_k"));
+    assert_non_null(strstr(c->pairing, "round"));
+    assert_true(c->items[0].p_holm < 0.05);
+    says(&c->items[1], "equal in every pair (8)");
+    cn_comparisons_free(c);
+    cn_dataset_free(d);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -436,6 +477,7 @@ int main(void)
         cmocka_unit_test(missing_numbers),
         cmocka_unit_test(many_sets),
         cmocka_unit_test(refused),
+        cmocka_unit_test(kernels_and_their_rounds),
         cmocka_unit_test(published_tests_come_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * carnot kernels --against: this program's kernels and another one's, in turns.
+ */
+#include "cli/commands/kernels.h"
+
+#include "bench/against/rival_child.h"
+#include "bench/target/study_args.h"
+#include "cli/cli.h"
+#include "cli/commands/against.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Of a kernel in a turn: short, for the rounds are many. */
+static const double TURN_S = 0.03;
+
+/* Older programs have no others than the first four, so these stand in only where they were asked
+ * for. */
+static size_t keys_of(const struct cn_kernels_arguments *a, const char *keys[CN_DUEL_KEYS])
+{
+    size_t n = 0;
+    keys[n++] = "format";
+    keys[n++] = "tier";
+    keys[n++] = "job";
+    keys[n++] = "threads";
+    if (a->shapes) {
+        keys[n++] = "rows";
+        keys[n++] = "cols";
+    }
+    if (a->tokens)
+        keys[n++] = "tokens";
+    if (strcmp(a->caches, "memory") != 0)
+        keys[n++] = "cache";
+    return n;
+}
+
+/* `ref` is timed by every run, as what the others are a multiple of, and takes part if it was asked
+ * for; OpenBLAS is nobody's kernel. */
+static enum cn_status read_row(const void *context, const struct cn_dataset *table, size_t row,
+                               bool *takes_part, struct cn_duel_reading *reading,
+                               struct cn_error *err)
+{
+    const struct cn_kernels_arguments *a = context;
+    const char *tier = cn_against_cell(table, row, "tier");
+    const bool ref = tier && strcmp(tier, cn_tier_name(CN_TIER_REF)) == 0;
+    *takes_part = ref ? a->tiers && strstr(a->tiers, tier) : !tier || strcmp(tier, "openblas") != 0;
+    const char *keys[CN_DUEL_KEYS];
+    const size_t n = keys_of(a, keys);
+    return cn_against_read(table, row, keys, n, "weights_per_s", reading, err);
+}
+
+/* Whether a program's help names an option of carnot kernels. */
+static bool knows(const char *program, const char *option)
+{
+    const char *const argv[] = { program, "kernels", "--help", NULL };
+    char *text;
+    size_t n;
+    struct cn_error err;
+    if (cn_rival_child(argv, NULL, NULL, &text, &n, &err) != CN_OK)
+        return false;
+    const bool found = strstr(text, option) != NULL;
+    free(text);
+    return found;
+}
+
+static void arguments(const struct cn_kernels_arguments *a, const char *program, bool no_ref,
+                      struct cn_study_args *args)
+{
+    const char *const caches = strcmp(a->caches, "memory") == 0 ? NULL : a->caches;
+    const struct {
+        const char *option, *value;
+    } given[] = {
+        {"--format",   a->formats},
+        { "--tier",    a->tiers  },
+        { "--job",     a->jobs   },
+        { "--shape",   a->shapes },
+        { "--tokens",  a->tokens },
+        { "--threads", a->threads},
+        { "--cache",   caches    },
+    };
+    cn_study_arg(args, "%s", program);
+    cn_study_arg(args, "kernels");
+    cn_study_arg(args, "--bench");
+    for (size_t i = 0; i < sizeof given / sizeof *given; i++)
+        if (given[i].value) {
+            cn_study_arg(args, "%s", given[i].option);
+            cn_study_arg(args, "%s", given[i].value);
+        }
+    if (no_ref)
+        cn_study_arg(args, "--no-ref");
+    cn_study_arg(args, "--seconds");
+    cn_study_arg(args, "%g", TURN_S);
+    cn_study_arg(args, "-o");
+    cn_study_arg(args, "json");
+}
+
+int cn_kernels_against(const struct cn_kernels_arguments *a)
+{
+    char self[PATH_MAX], version[256];
+    struct cn_study_args ours = { .n = 0 }, theirs = { .n = 0 };
+    const char *keys[CN_DUEL_KEYS];
+    const bool no_ref =
+        !(a->tiers && strstr(a->tiers, cn_tier_name(CN_TIER_REF))) && knows(a->against, "--no-ref");
+    arguments(a, cn_against_self(self, sizeof self), no_ref, &ours);
+    arguments(a, a->against, no_ref, &theirs);
+    if (ours.full || theirs.full)
+        return cn_usage_error("--against: too many or too long arguments");
+    const struct cn_against against = { .metric = "weights_per_s",
+                                        .scale = 1e-9,
+                                        .title = "Gweights/s",
+                                        .margin = a->margin,
+                                        .seconds = a->seconds,
+                                        .seed = (uint64_t)a->seed,
+                                        .samples = a->samples,
+                                        .save = a->save,
+                                        .format = a->output };
+    const struct cn_rival rivals[] = {
+        {"new",  ours.argv,   read_row},
+        { "old", theirs.argv, read_row},
+    };
+    struct cn_duel_options options = cn_against_options(&against);
+    options.rivals = rivals;
+    options.n_rivals = 2;
+    options.keys = keys;
+    options.n_keys = keys_of(a, keys);
+    options.context = a;
+    struct cn_error err = { "" };
+    struct cn_duel duel;
+    cn_against_version(a->against, version, sizeof version);
+    if (version[0])
+        cn_say("old: %s (%s)\n", a->against, version);
+    enum cn_status status = cn_duel_run(&options, &duel, &err);
+    cn_progress("against", 1, 1);
+    int code = status == CN_OK ? cn_against_print(&against, &duel, 1) : cn_die("%s", err.text);
+    cn_duel_free(&duel);
+    return code;
+}
