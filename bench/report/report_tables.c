@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "bench/page/page.h"
 #include "bench/page/plot.h"
+#include "bench/report/report_kernels.h"
 #include "bench/report/report_part.h"
 #include "bench/stats/dataset.h"
 
@@ -83,7 +84,8 @@ static enum cn_status put_table(struct cn_page *page, const struct cn_report_tex
     CN_TRY(cn_dataset_parse(text->text, text->n, text->name, &d, err));
     heading(page, text->name, i);
     struct cn_table *t = table_of(d);
-    bool ok = t && (!plots || (plot_speed(page, d, "decode") && plot_speed(page, d, "prefill")));
+    bool ok = t && (!plots || (plot_speed(page, d, "decode") && plot_speed(page, d, "prefill"))) &&
+              cn_report_kernels(page, d, plots) && cn_report_against(page, d, plots);
     if (ok)
         cn_page_table(page, t, true);
     cn_table_free(t);

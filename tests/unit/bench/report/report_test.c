@@ -529,6 +529,55 @@ static void test_tables(void **state)
     assert_non_null(strstr(err.text, "x/models.json"));
 }
 
+/* What is furthest from its bound is the first that is said, of those that anybody waits for: not
+ * ref, and not the gemm of one token where gemv is faster. */
+static void test_kernels(void **state)
+{
+    static const char kernels[] =
+        "format,tier,job,rows,cols,tokens,threads,cache,gbps,weights_per_s,cycles_per_256,read_"
+        "gbps,"
+        "int8_gops,bound_by,bound_share\n"
+        "q4_k,ref,gemv,2048,8192,1,1,memory,0.2,4e8,1500,30,5,int8,0.13\n"
+        "q4_k,avx2,gemv,2048,8192,1,1,memory,20,3.5e10,25,30,180,read,0.66\n"
+        "q4_k,avx2,gemm,2048,8192,1,1,memory,3,5e9,120,30,180,read,0.10\n"
+        "q4_k,avx2,gemm,2048,8192,64,1,memory,0.5,6e10,12,30,180,int8,0.67\n"
+        "iq3_s,avx2,gemv,2048,8192,1,1,memory,5,1.2e10,70,30,180,read,0.17\n"
+        "iq3_s,avx2,unpack,2048,8192,1,1,memory,3,7e9,90,30,180,read,0.30\n";
+    static const char against[] =
+        "format,tier,job,threads,against,metric,rounds,ratio,ratio_lo,ratio_hi,margin,verdict,"
+        "sentence\n"
+        "q4_k,avx2,gemv,1,old,weights_per_s,15,0.88,0.86,0.9,0.05,slower,12.0% slower than old\n"
+        "q4_k,avx2,gemm,1,old,weights_per_s,15,1,0.99,1.01,0.05,equivalent,equivalent to old\n";
+    (void)state;
+    struct cn_report_made made = { 0 };
+    struct cn_error err = { "" };
+    const struct cn_report_text tables[] = {
+        {"kernels.csv",  kernels, sizeof kernels - 1},
+        { "against.csv", against, sizeof against - 1},
+    };
+    assert_int_equal(cn_report_tables(tables, 2, NULL, page, &made, &err), CN_OK);
+    FILE *f = fopen(page, "r");
+    char *html = NULL;
+    size_t room = 0;
+    assert_true(getdelim(&html, &room, 0, f) > 0);
+    fclose(f);
+    assert_null(cn_html_fault(html, NULL));
+    has(html,
+        "Furthest from its bound of the products: iq3_s avx2 gemv, at 17% of what read allows "
+        "(2048 x 8192, 1 thread, from memory). Nearest: q4_k avx2 gemm 64, at 67%.");
+    has(html, "iq3_s avx2 unpack runs at 30% of what read allows");
+    has(html, "Against old: 1 slower, 0 faster, 1 equivalent, 0 undecided.");
+    has(html, "q4_k avx2 gemv: 12.0% slower than old.");
+    if (cn_plot_possible(NULL)) {
+        has(html, "Products, furthest from their bound first");
+        has(html, "GB/s of gemv, 2048 x 8192, 1 thread, from memory");
+        has(html, "Roofline, 2048 x 8192, 1 thread, from memory");
+        has(html, "Where gemv and gemm meet");
+        has(html, "Old against new");
+    }
+    free(html);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -540,6 +589,7 @@ int main(void)
         cmocka_unit_test(test_not_a_study),    cmocka_unit_test(test_two_thousand_runs),
         cmocka_unit_test(test_tables),         cmocka_unit_test(test_opening),
         cmocka_unit_test(test_disturbed),      cmocka_unit_test(test_missing_joules),
+        cmocka_unit_test(test_kernels),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
