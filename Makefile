@@ -212,9 +212,9 @@ test: deps ## every test (installs what is missing first)
 test-kernels: $(KTEST) ## the kernel tests alone; with CROSS= they run under qemu
 	$(RUN) $(KTEST)
 
-bench: deps ## quantise the default model, measure, print the table, write report.html
+bench: deps ## quantise the default model, measure, print the table, write report.html (TYPES= FORMATS= TIERS= MODEL=)
 	$(Q)$(MAKE) --no-print-directory all
-	$(Q)bench/bench.sh
+	$(Q)TYPES='$(TYPES)' FORMATS='$(FORMATS)' TIERS='$(TIERS)' MODEL='$(MODEL)' bench/bench.sh
 
 # What each variable says as an option; MODEL: a whole model, instead of kernels.
 REV ?= HEAD

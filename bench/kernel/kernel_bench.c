@@ -359,6 +359,7 @@ static void summarise(const struct cn_kernel_case *c, struct rounds *r, int n_ro
     out->spread = (cn_quantile(r->rate, n, 0.75) - cn_quantile(r->rate, n, 0.25)) / 2 / per_s;
     out->bytes_per_s = per_s * c->format->block_bytes / c->format->block_elems;
     out->weights_per_s = per_s * tokens;
+    out->high_per_s = cn_quantile(r->rate, n, 0.9) * tokens;
     out->ratio_to_ref = isnan(r->ratio[0]) ? (double)NAN : cn_median(r->ratio, n);
     out->cycles_per_weight = cn_median(r->cycles, n) / tokens;
     out->n_samples = n_rounds;

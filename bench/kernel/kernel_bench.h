@@ -44,11 +44,13 @@ bool cn_job_takes_tokens(enum cn_job job, int n_tokens);
 enum { CN_BENCH_ROUNDS = 15 };
 
 struct cn_kernel_rate {
-    double bytes_per_s;       /* of weights as they are in the file */
-    double weights_per_s;     /* gemv, gemm: times tokens, i.e. multiply-adds per second */
-    double spread;            /* half the distance of the quartiles, relative to the median */
-    double ratio_to_ref;      /* median over the rounds, each against `ref` in the same round; NaN
-                                 where that was left out */
+    double bytes_per_s;   /* of weights as they are in the file */
+    double weights_per_s; /* gemv, gemm: times tokens, i.e. multiply-adds per second */
+    double high_per_s;    /* weights_per_s that a tenth of the rounds passes: others on the machine
+                             only ever make it slower, so this is the steadier figure */
+    double spread;        /* half the distance of the quartiles, relative to the median */
+    double ratio_to_ref;  /* median over the rounds, each against `ref` in the same round; NaN
+                             where that was left out */
     double cycles_per_weight; /* of a core; NaN without a counter: see bench/machine/cycles.h */
     int n_samples;
     double sample[CN_BENCH_ROUNDS]; /* [n_samples] weights_per_s of each round */

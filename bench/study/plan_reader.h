@@ -21,7 +21,7 @@ struct cn_plan_reader {
     char *words[CN_PLAN_WORDS]; /* of the line; [0] is the key */
     int n_words;
     char *rest; /* the text of a prompt */
-    uint32_t seen;
+    uint64_t seen;
 };
 
 /* n_bytes of zeros that live as long as the plan; NULL without memory. */
@@ -57,6 +57,13 @@ enum cn_status cn_plan_label(struct cn_plan_reader *p, const char *word, const c
 /* Adds a copy to the list, which must not have the word yet. */
 enum cn_status cn_plan_add_word(struct cn_plan_reader *p, struct cn_study_words *list,
                                 const char *word);
+
+/* plan_kernels.c: the lines of a plan of kernels, and what stands for their files and prompts. */
+enum cn_status cn_plan_kernels(struct cn_plan_reader *p);
+enum cn_status cn_plan_shape(struct cn_plan_reader *p);
+enum cn_status cn_plan_cores(struct cn_plan_reader *p);
+enum cn_status cn_plan_kernel_list(struct cn_plan_reader *p); /* job, tokens, cache */
+enum cn_status cn_plan_complete_kernels(struct cn_plan_reader *p);
 
 /* Splits a line at blanks into p->words, which point into it; quotes keep them together. */
 enum cn_status cn_plan_split(struct cn_plan_reader *p, char *line);

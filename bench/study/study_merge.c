@@ -69,6 +69,22 @@ static const char *const steps[] = {
     "DROP TABLE renumbered",
 };
 
+/* Studies of earlier versions have no such table. */
+static enum cn_status add_kernels(struct cn_study_db *db, struct cn_error *err)
+{
+    double there;
+    CN_TRY(
+        cn_study_number(db, &there, err,
+                        "SELECT (SELECT count(*) FROM part.sqlite_master WHERE name = 'kernels') "
+                        "* (SELECT count(*) FROM main.sqlite_master WHERE name = 'kernels')",
+                        ""));
+    return there < 1 ? CN_OK
+                     : cn_study_exec(db, err,
+                                     "INSERT INTO main.kernels SELECT k.* FROM part.kernels k JOIN "
+                                     "part.runs b USING (run) WHERE b.status = 'done'",
+                                     "");
+}
+
 /* The first part as it is: then the rest is added to it. */
 static enum cn_status begin_with(const char *path, const char *out, const char *first,
                                  struct cn_error *err)
@@ -108,6 +124,8 @@ static enum cn_status add(struct cn_study_db *db, const char *out, const char *p
     if (status == CN_OK) {
         for (size_t i = 0; i < sizeof steps / sizeof *steps && status == CN_OK; i++)
             status = cn_study_exec(db, err, steps[i], "");
+        if (status == CN_OK)
+            status = add_kernels(db, err);
         enum cn_status ended = cn_study_end(db, status == CN_OK, err);
         status = status == CN_OK ? ended : status;
     }

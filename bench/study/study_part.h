@@ -111,6 +111,15 @@ enum cn_status cn_study_check_local_meter(const struct cn_study *s);
 enum cn_status cn_study_describe(const struct cn_study *s, struct cn_study_site *site);
 /* study_worker.c: all runs that this site can take. alone: it shows progress. */
 enum cn_status cn_study_work(struct cn_study *s, const char *target, bool alone);
+/* study_kernels.c: the command of a run of a plan of kernels (format, tiers "" for all, threads 0
+ * for one, prompt: the row that stands for its shape and cores), and what it said, within the
+ * transaction that makes the run done. reason: why that is no result; "" if it is. */
+enum cn_status cn_study_kernels_command(const struct cn_study *s, const char *format,
+                                        const char *tiers, int64_t threads, int64_t prompt,
+                                        struct cn_study_args *args);
+enum cn_status cn_study_kernels_store(const struct cn_study *s, int64_t run,
+                                      const struct cn_study_outcome *outcome);
+void cn_study_kernels_problem(const struct cn_study_outcome *outcome, char reason[CN_STUDY_REASON]);
 /* study_quality.c */
 enum cn_status cn_study_measure_quality(struct cn_study *s, const struct cn_study_site *host);
 

@@ -469,6 +469,12 @@ static const struct line {
     { "limits",      line_limits,      1, 1,         false },
     { "traces",      line_traces,      1, 1,         false },
     { "quality",     line_quality,     1, 6,         true  },
+    { "kernels",     cn_plan_kernels,  1, CN_PLAN_WORDS, true },
+    { "shape",       cn_plan_shape,    1, CN_PLAN_WORDS, true },
+    { "cores",       cn_plan_cores,    1, CN_PLAN_WORDS, true },
+    { "job",         cn_plan_kernel_list, 1, CN_PLAN_WORDS, false },
+    { "tokens",      cn_plan_kernel_list, 1, CN_PLAN_WORDS, false },
+    { "cache",       cn_plan_kernel_list, 1, CN_PLAN_WORDS, false },
 };
 /* clang-format on */
 
@@ -489,7 +495,7 @@ static enum cn_status read_line(struct cn_plan_reader *p, char *text)
                                                      : "too much on this line");
         if (!l->again && p->seen >> i & 1)
             return cn_plan_wrong(p, "there is such a line already");
-        p->seen |= 1u << i;
+        p->seen |= (uint64_t)1 << i;
         return l->read(p);
     }
     return cn_fail(p->err, CN_ERR_FORMAT,
@@ -506,6 +512,12 @@ static enum cn_status complete(struct cn_plan_reader *p)
     const char *name = p->source->name;
     enum cn_status status = CN_OK;
     bool to_quantise = false;
+    if (plan->kernels.formats.n)
+        CN_TRY(cn_plan_complete_kernels(p));
+    const struct cn_study_kernels *k = &plan->kernels;
+    CN_RETURN_IF(!k->formats.n && (k->shapes.n || k->cores.n || k->jobs || k->tokens || k->caches),
+                 CN_ERR_FORMAT, p->err,
+                 "%s: a line 'kernels' expected, beside shape, cores, job, tokens or cache", name);
     for (size_t i = 0; i < plan->n_models; i++)
         to_quantise |= !plan->models[i].quant;
     CN_RETURN_IF(!plan->n_models, CN_ERR_FORMAT, p->err, "%s: a line 'model' or 'file' expected",

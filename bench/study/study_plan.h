@@ -59,6 +59,16 @@ struct cn_study_quality {
     int line;            /* of the plan */
 };
 
+/* A plan of kernels runs `carnot kernels` and no model. A format stands where a file does, its
+ * label CN_STUDY_KERNELS and its quant the format; a shape with a set of cores where a prompt does,
+ * whose name says both and whose text the cores. */
+#define CN_STUDY_KERNELS "kernels"
+
+struct cn_study_kernels {
+    struct cn_study_words formats, shapes, cores; /* cores: lists for --cores; "": all */
+    const char *jobs, *tokens, *caches;           /* lists; NULL: not said */
+};
+
 struct cn_study_plan {
     const char *name;
     uint64_t seed;
@@ -82,7 +92,8 @@ struct cn_study_plan {
     enum cn_study_checks checks;
     struct cn_study_quality *quality;
     size_t n_quality;
-    void *memory; /* private */
+    struct cn_study_kernels kernels; /* formats.n > 0: this is a plan of kernels */
+    void *memory;                    /* private */
 };
 
 struct cn_study_plan_source {

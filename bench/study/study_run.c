@@ -137,7 +137,7 @@ static enum cn_status run(struct cn_study *s, struct cn_study_lack *lack)
     struct cn_study_site host;
     double left = 0;
     enum cn_status status = cn_study_site_open(s, "local", &host);
-    if (status == CN_OK)
+    if (status == CN_OK && !s->plan.kernels.formats.n)
         status = cn_study_prepare(s, &host);
     if (status == CN_OK)
         status = work(s);

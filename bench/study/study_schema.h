@@ -200,6 +200,40 @@
 "  accuracy_hi REAL,\n" \
 "  PRIMARY KEY (file, measure, text)\n" \
 ");\n" \
+"CREATE TABLE kernels ( -- of plans of kernels: what carnot kernels said in a run, a row each\n" \
+"  run INTEGER NOT NULL REFERENCES runs,\n" \
+"  format TEXT,\n" \
+"  tier TEXT,\n" \
+"  job TEXT,\n" \
+"  rows INTEGER,\n" \
+"  cols INTEGER,\n" \
+"  tokens INTEGER,\n" \
+"  threads INTEGER,\n" \
+"  cache TEXT,\n" \
+"  gbps REAL, -- 1e9 bytes of weights per second of CPU time\n" \
+"  weights_per_s REAL, -- times tokens\n" \
+"  spread REAL,\n" \
+"  cycles_per_256 REAL, -- core cycles by 256 weights and token\n" \
+"  cycles_by TEXT, -- perf_event; tsc and its frequency\n" \
+"  read_gbps REAL, -- the limits, and shares of them\n" \
+"  read_share REAL,\n" \
+"  int8_gops REAL,\n" \
+"  int8_share REAL,\n" \
+"  bound_by TEXT,\n" \
+"  bound_share REAL,\n" \
+"  meter TEXT,\n" \
+"  boundary TEXT,\n" \
+"  energy_status TEXT,\n" \
+"  energy_reason TEXT,\n" \
+"  pj_per_weight REAL, -- picojoules by weight and token, gross\n" \
+"  pj_per_weight_net REAL, -- less the idle baseline\n" \
+"  pj_uncertainty REAL,\n" \
+"  reason TEXT\n" \
+");\n" \
+"CREATE VIEW kernel_results AS SELECT\n" \
+"  r.block, r.position, d.target, d.name AS device, d.cpu, p.text AS cores, k.*\n" \
+"FROM kernels k JOIN runs r USING (run) JOIN cells c USING (cell) JOIN prompts p USING (prompt)\n" \
+"  LEFT JOIN devices d ON d.device = r.device WHERE r.status = 'done';\n" \
 "CREATE VIEW results AS SELECT\n" \
 "  r.run, r.block, r.position, r.cell, r.status, r.reason, d.target, d.name AS device, d.cpu,\n" \
 "  f.model, f.quant, f.architecture, f.file_type, f.bpw, f.n_params, f.n_active_params,\n" \

@@ -67,6 +67,11 @@ static enum cn_status put_files(struct cn_study_db *db, const struct cn_study_pl
                                  "issss", *n_files, m->label,
                                  m->quant ? m->quant : plan->quants.items[q],
                                  m->quant ? NULL : m->path, m->quant ? m->path : NULL));
+            if (plan->kernels.formats.n) /* nothing to make, nothing to read */
+                CN_TRY(cn_study_exec(db, err,
+                                     "UPDATE files SET status = 'ready', path = NULL, file_type = "
+                                     "quant WHERE file = ?1",
+                                     "i", *n_files));
             for (size_t k = 0; k < plan->n_quality; k++) {
                 const struct cn_study_quality *quality = &plan->quality[k];
                 bool distance = strcmp(quality->measure, "divergence") == 0;

@@ -166,6 +166,8 @@ static enum cn_status command(const struct worker *w, const struct run *r, struc
     const struct cn_study_target *t = w->site.target;
     char ids[PATH_MAX], model[PATH_MAX], tokens[PATH_MAX];
     int64_t n_ids = 0;
+    if (s->plan.kernels.formats.n)
+        return cn_study_kernels_command(s, r->quant, r->tiers, r->threads, r->prompt, a);
     CN_TRY(write_ids(s, r, ids, &n_ids));
     CN_TRY(t->push(w->site.state, r->path, r->sha256, model, s->err));
     CN_TRY(t->push(w->site.state, ids, NULL, tokens, s->err));
@@ -344,9 +346,13 @@ static enum cn_status store(const struct worker *w, const struct run *r,
     struct cn_error err = { "" };
     size_t n;
     char *trace = NULL;
-    if (!reason[0] && cn_study_job_json(outcome, "record.json", &json, &object, &err) != CN_OK)
+    const bool kernels = s->plan.kernels.formats.n > 0;
+    if (!reason[0] && kernels)
+        cn_study_kernels_problem(outcome, reason);
+    if (!reason[0] && !kernels &&
+        cn_study_job_json(outcome, "record.json", &json, &object, &err) != CN_OK)
         copy(reason, sizeof reason, err.text);
-    if (!reason[0] && output_problem(r, object))
+    if (!reason[0] && !kernels && output_problem(r, object))
         copy(reason, sizeof reason, output_problem(r, object));
     if (!reason[0] && s->plan.keep_traces &&
         cn_study_job_text(outcome, "trace.jsonl", &trace, &n, &err) != CN_OK)
@@ -369,7 +375,8 @@ static enum cn_status store(const struct worker *w, const struct run *r,
                                "issd", r->id, reason[0] ? "failed" : "done",
                                reason[0] ? reason : NULL, r->started_s + cn_seconds() - r->begun_s);
         if (status == CN_OK && !reason[0])
-            status = store_record(s, r, trace, object);
+            status = kernels ? cn_study_kernels_store(s, r->id, outcome)
+                             : store_record(s, r, trace, object);
         if (status == CN_OK && joined)
             status = cn_study_store_energy(s, r->id, joined);
         enum cn_status ended = cn_study_end(s->db, status == CN_OK, s->err);

@@ -20,6 +20,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -445,10 +446,37 @@ static int parse_shapes(struct cn_kernels_arguments *a)
     return code;
 }
 
+/* From here on this process and its threads stay on these CPUs. Returns -1, or the exit code. */
+static int pin(const char *list)
+{
+    cpu_set_t set;
+    int n = 0;
+    CPU_ZERO(&set);
+    for (const char *p = list; *p; p += strcspn(p, ","), p += *p == ',') {
+        char *end;
+        const long core = strtol(p, &end, 10);
+        if (end == p || (*end && *end != ',') || core < 0 || core >= CPU_SETSIZE ||
+            n == CN_MAX_COUNTS)
+            return cn_usage_error("--cores takes numbers of CPUs with commas, not '%s'", list);
+        n++;
+        CPU_SET(core, &set);
+    }
+    if (!n)
+        return cn_usage_error("--cores takes numbers of CPUs with commas, not '%s'", list);
+    if (sched_setaffinity(0, sizeof set, &set) != 0)
+        return cn_die("--cores %s: %s", list, strerror(errno));
+    cpu_set_t now;
+    if (sched_getaffinity(0, sizeof now, &now) != 0 || !CPU_EQUAL(&now, &set))
+        return cn_die("--cores %s: this process may not run on all of them", list);
+    return -1;
+}
+
 /* The lists into what they name. Returns -1, or the exit code. */
 static int parse(struct cn_kernels_arguments *a)
 {
-    int code = pick("--format", a->formats, format_name, CN_N_TYPES, a->format);
+    int code = a->cores ? pin(a->cores) : -1;
+    if (code < 0)
+        code = pick("--format", a->formats, format_name, CN_N_TYPES, a->format);
     if (code < 0)
         code = pick("--job", a->jobs, job_name, CN_KERNELS_JOBS, a->job);
     if (code < 0)
@@ -509,6 +537,7 @@ int cn_cmd_kernels(int argc, char **argv)
         { "--tokens", NULL, CN_OPT_STRING, &a.tokens, "LIST",
           "of gemv, up to 16, and gemm (1 and 128)", 0, 0 },
         { "--threads", "-t", CN_OPT_STRING, &a.threads, "LIST", "threads to time on (1)", 0, 0 },
+        { "--cores", NULL, CN_OPT_STRING, &a.cores, "LIST", "CPUs to stay on, by number (any)", 0, 0 },
         { "--cache", NULL, CN_OPT_STRING, &a.caches, "LIST",
           "where the weights are: l1, l2, l3, memory (memory)", 0, 0 },
         { "--check", NULL, CN_OPT_FLAG, &a.check, NULL, "check only (default: check and time)", 0, 0 },

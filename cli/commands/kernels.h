@@ -25,8 +25,8 @@ struct cn_kernels_shape {
 };
 
 struct cn_kernels_arguments {
-    const char *formats, *tiers, *jobs, *shapes, *tokens, *threads, *caches, *save, *against,
-        *meter, *root;
+    const char *formats, *tiers, *jobs, *shapes, *tokens, *threads, *caches, *cores, *save,
+        *against, *meter, *root;
     bool check, bench, self_test, samples, no_ref, force_meter;
     int64_t seed;
     double seconds, margin; /* seconds 0: not given; margin: percent */

@@ -36,19 +36,25 @@ static size_t keys_of(const struct cn_kernels_arguments *a, const char *keys[CN_
     return n;
 }
 
+struct contest {
+    const struct cn_kernels_arguments *a;
+    const char *metric;
+};
+
 /* `ref` is timed by every run, as what the others are a multiple of, and takes part if it was asked
  * for; OpenBLAS is nobody's kernel. */
 static enum cn_status read_row(const void *context, const struct cn_dataset *table, size_t row,
                                bool *takes_part, struct cn_duel_reading *reading,
                                struct cn_error *err)
 {
-    const struct cn_kernels_arguments *a = context;
+    const struct contest *c = context;
+    const struct cn_kernels_arguments *a = c->a;
     const char *tier = cn_against_cell(table, row, "tier");
     const bool ref = tier && strcmp(tier, cn_tier_name(CN_TIER_REF)) == 0;
     *takes_part = ref ? a->tiers && strstr(a->tiers, tier) : !tier || strcmp(tier, "openblas") != 0;
     const char *keys[CN_DUEL_KEYS];
     const size_t n = keys_of(a, keys);
-    return cn_against_read(table, row, keys, n, "weights_per_s", reading, err);
+    return cn_against_read(table, row, keys, n, c->metric, reading, err);
 }
 
 /* Whether a program's help names an option of carnot kernels. */
@@ -79,6 +85,7 @@ static void arguments(const struct cn_kernels_arguments *a, const char *program,
         { "--tokens",  a->tokens },
         { "--threads", a->threads},
         { "--cache",   caches    },
+        { "--cores",   a->cores  },
     };
     cn_study_arg(args, "%s", program);
     cn_study_arg(args, "kernels");
@@ -101,13 +108,15 @@ int cn_kernels_against(const struct cn_kernels_arguments *a)
     char self[PATH_MAX], version[256];
     struct cn_study_args ours = { .n = 0 }, theirs = { .n = 0 };
     const char *keys[CN_DUEL_KEYS];
-    const bool no_ref =
-        !(a->tiers && strstr(a->tiers, cn_tier_name(CN_TIER_REF))) && knows(a->against, "--no-ref");
+    /* A program that knows the option also tells the figure that other load disturbs least. */
+    const bool recent = knows(a->against, "--no-ref");
+    const bool no_ref = recent && !(a->tiers && strstr(a->tiers, cn_tier_name(CN_TIER_REF)));
+    const struct contest contest = { a, recent ? "weights_per_s_high" : "weights_per_s" };
     arguments(a, cn_against_self(self, sizeof self), no_ref, &ours);
     arguments(a, a->against, no_ref, &theirs);
     if (ours.full || theirs.full)
         return cn_usage_error("--against: too many or too long arguments");
-    const struct cn_against against = { .metric = "weights_per_s",
+    const struct cn_against against = { .metric = contest.metric,
                                         .scale = 1e-9,
                                         .title = "Gweights/s",
                                         .margin = a->margin,
@@ -125,7 +134,7 @@ int cn_kernels_against(const struct cn_kernels_arguments *a)
     options.n_rivals = 2;
     options.keys = keys;
     options.n_keys = keys_of(a, keys);
-    options.context = a;
+    options.context = &contest;
     struct cn_error err = { "" };
     struct cn_duel duel;
     cn_against_version(a->against, version, sizeof version);

@@ -55,6 +55,7 @@ struct cn_table *cn_kernels_table(const struct cn_kernels_arguments *a)
     cn_table_column(t, "failure", NULL, -1);
     cn_table_column(t, "gbps", timed ? "GB/s" : NULL, 2);
     cn_table_column(t, "weights_per_s", NULL, -1);
+    cn_table_column(t, "weights_per_s_high", NULL, -1);
     cn_table_column(t, "gweights_per_s", timed ? "Gweights/s" : NULL, 2);
     cn_table_column(t, "spread", timed ? "+-" : NULL, 3);
     cn_table_column(t, "ratio_to_ref", timed && !a->no_ref ? "x ref" : NULL, 2);
@@ -161,6 +162,7 @@ static void put_rate(struct cn_table *t, const struct cn_kernels_arguments *a,
     const struct cn_kernel_rate *rate = row->rate;
     cn_table_f64(t, "gbps", 1e-9 * rate->bytes_per_s);
     cn_table_f64(t, "weights_per_s", rate->weights_per_s);
+    cn_table_f64(t, "weights_per_s_high", rate->high_per_s);
     cn_table_f64(t, "gweights_per_s", 1e-9 * rate->weights_per_s);
     cn_table_f64(t, "spread", rate->spread);
     put_number(t, "ratio_to_ref", rate->ratio_to_ref, NULL);

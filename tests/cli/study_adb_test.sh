@@ -112,6 +112,29 @@ ls one/data/local/tmp/carnot-jobs-*/*run-* 2>/dev/null && fail "a job was left o
 "$CARNOT" study export first.db --table traces -o jsonl | grep -c 'decode' | grep -qx 4 || fail "4 traces expected"
 "$CARNOT" study export first.db --table devices -o jsonl | grep -q "\"kernel\": \"Linux 6.1.0-test $machine\"" || fail "the device's kernel expected"
 [ "$machine" != aarch64 ] || grep -q '"tiers": "ref,neon' rows || fail "the program for arm64 did not run"
+# Kernels are run there as well as models, on the cores that the plan names.
+cat >kernels.plan <<END
+name kernels
+repetitions 2
+warmup 0
+kernels q4_0 q8_0
+tiers ref
+shape 16x64
+cores 0
+job gemv gemm
+tokens 1 2
+meter none
+limits none
+checks off
+END
+expect 0 "$CARNOT" study run kernels.plan --db kernels.db --device-binary "$binary" --target "adb:$serial" --root "$scratch/$tree"
+all_done kernels.db 4
+grep -c 'kernels --bench --format q[48]_0 --shape 16x64 -t 1 --tier ref --cores 0 --job gemv,gemm --tokens 1,2 --meter none' runs.jsonl |
+    grep -qx 4 || fail "the command: $(cat runs.jsonl)"
+"$CARNOT" study export kernels.db --table kernel_results -o jsonl >kernels.rows
+[ "$(wc -l <kernels.rows)" = 16 ] || fail "2 formats, 2 jobs, 2 of the tokens, 2 blocks: $(cat kernels.rows)"
+grep -c '"device": "Test one".*"cores": "0".*"format": "q4_0", "tier": "ref", "job": "gemm", "rows": 16, "cols": 64, "tokens": 2, "threads": 1, "cache": "memory", "gbps": [0-9]' kernels.rows |
+    grep -qx 2 || fail "gemm of q4_0 in two blocks: $(cat kernels.rows)"
 # A meter that the device lacks, though this machine may have it, ends the study before a run.
 plan 2 0 "meter hwmon" >lacking.plan
 expect 1 "$CARNOT" study run lacking.plan --db lacking.db --device-binary "$binary" --target "adb:$serial" --root "$scratch/$tree"

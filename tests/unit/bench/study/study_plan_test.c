@@ -176,12 +176,55 @@ static void limits(void **state)
     assert_int_equal(cn_study_plan_parse(&zero, &p, &err), CN_ERR_FORMAT);
 }
 
+/* A plan of kernels: formats stand where files do, shapes with cores where prompts do. */
+static void kernels(void **state)
+{
+    (void)state;
+    struct cn_study_plan p;
+    struct cn_error err = { "" };
+    assert_int_equal(parse("kernels q4_k iq3_s\nshape 64x256 2048x8192\ncores all 0,1\n"
+                           "job gemv gemm\ntokens 1 16\ncache l2 memory\ntiers avx2\nthreads 2\n",
+                           &p, &err),
+                     CN_OK);
+    assert_int_equal(p.n_models, 2);
+    assert_string_equal(p.models[1].label, CN_STUDY_KERNELS);
+    assert_string_equal(p.models[1].quant, "iq3_s");
+    assert_int_equal(p.n_prompts, 4);
+    assert_string_equal(p.prompts[0].name, "64x256");
+    assert_string_equal(p.prompts[0].text, "");
+    assert_string_equal(p.prompts[3].name, "2048x8192 cores 0,1");
+    assert_string_equal(p.prompts[3].text, "0,1");
+    assert_string_equal(p.kernels.jobs, "gemv,gemm");
+    assert_string_equal(p.kernels.tokens, "1,16");
+    assert_string_equal(p.kernels.caches, "l2,memory");
+    cn_study_plan_free(&p);
+    static const struct {
+        const char *text, *says;
+    } wrong[] = {
+        {"kernels q9_9\n",                        "q9_9"                },
+        { "kernels q4_k\nshape 8\n",              "ROWSxCOLS"           },
+        { "kernels q4_k\nshape 8x33\n",           "a multiple of 32"    },
+        { "kernels q4_k\ncores one\n",            "a core's number"     },
+        { "kernels q4_k\njob mul\n",              "gemv or gemm"        },
+        { "kernels q4_k\ntokens 0\n",             "tokens"              },
+        { "kernels q4_k\ncache l4\n",             "memory, l1, l2 or l3"},
+        { "kernels q4_k\nprompt a b\n",           "runs no models"      },
+        { "kernels q4_k\nfile a b c\n",           "runs no models"      },
+        { "shape 8x32\nfile a b c\nprompt a b\n", "a line 'kernels'"    },
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        assert_int_equal(parse(wrong[i].text, &p, &err), CN_ERR_FORMAT);
+        if (!strstr(err.text, wrong[i].says))
+            fail_msg("'%s' expected in '%s'", wrong[i].says, err.text);
+    }
+}
+
 /* The plans that come along can be read. */
 static void ready_plans(void **state)
 {
     (void)state;
-    static const char *const names[] = { "smoke",   "paradox",     "bpw",  "moe",
-                                         "threads", "phone-study", "prose" };
+    static const char *const names[] = { "smoke",   "paradox",     "bpw",   "moe",
+                                         "threads", "phone-study", "prose", "kernels" };
     setenv("MODELS", "/m", 1);
     setenv("TEXTS", "/t", 1);
     setenv("MOE", "/m/a", 1);
@@ -244,6 +287,7 @@ int main(void)
         cmocka_unit_test(what_is_not_said),
         cmocka_unit_test(what_is_wrong),
         cmocka_unit_test(limits),
+        cmocka_unit_test(kernels),
         cmocka_unit_test(ready_plans),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
