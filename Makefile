@@ -255,8 +255,8 @@ soak: $(BUILD)/tests/soak ## 100,000 tokens, 10,000 sessions: memory has to stay
 lint: ## cppcheck and clang-tidy; the exceptions are in scripts/lint.sh and .clang-tidy
 	$(Q)mkdir -p build && scripts/lint.sh
 
-mca: ## estimate the Arm kernels' cycles on cores that are not at hand (needs llvm-19)
-	$(Q)scripts/mca.sh
+mca: ## estimate the Arm kernels' cycles on cores that are not at hand; KERNEL=q4_k_gemv TIER=avx512: one kernel's inside (needs llvm-19)
+	$(Q)$(if $(KERNEL),scripts/mca_kernel.sh $(KERNEL) $(or $(TIER),avx2) $(CORES),scripts/mca.sh)
 
 deps: ## install the Debian packages that building and testing need
 	$(Q)scripts/deps.sh
