@@ -208,6 +208,20 @@ struct cn_conv {
     bool silu;
 };
 
+/* The channels from `first` on. */
+static inline struct cn_conv cn_conv_from(const struct cn_conv *c, int64_t first)
+{
+    struct cn_conv rest = *c;
+    rest.n_channels -= first;
+    rest.taps += first;
+    rest.state += first;
+    rest.bias = c->bias ? c->bias + first : NULL;
+    rest.x += first;
+    rest.gate_in = c->gate_in ? c->gate_in + first : NULL;
+    rest.gate_out = c->gate_out ? c->gate_out + first : NULL;
+    return rest;
+}
+
 /* Everything the forward pass does besides matrix products. All pointers are unaligned and do not
  * overlap unless said; n >= 0 and need not be a multiple of anything unless said. */
 struct cn_vec {

@@ -313,6 +313,68 @@ static void vec_delta_step_neon(int64_t n_keys, int64_t n_values, float decay, f
         delta_group(n_keys, decay, beta, kq, q, k, v + i, state + i * n_keys, out + i);
 }
 
+/* Four channels of a convolution over its tokens: taps and the inputs that they still meet stay in
+ * registers. */
+ALWAYS void conv_4(const struct cn_conv *c, const int taps, int64_t at)
+{
+    float32x4_t w[CN_MAX_TAPS], u[CN_MAX_TAPS];
+    const float32x4_t bias = c->bias ? vld1q_f32(c->bias + at) : vdupq_n_f32(0);
+    UNROLL for (int j = 0; j < taps; j++) w[j] = vld1q_f32(c->taps + j * c->stride + at);
+    UNROLL for (int j = 0; j + 1 < taps; j++) u[j] = vld1q_f32(c->state + j * c->stride + at);
+    for (int64_t t = 0; t < c->n_tokens; t++) {
+        const int64_t i = t * c->x_stride + at;
+        float32x4_t sum = bias;
+        u[taps - 1] = vld1q_f32(c->x + i);
+        if (c->gate_in)
+            u[taps - 1] = vmulq_f32(u[taps - 1], vld1q_f32(c->gate_in + i));
+        UNROLL for (int j = 0; j < taps; j++) sum = vfmaq_f32(sum, w[j], u[j]);
+        UNROLL for (int j = 0; j + 1 < taps; j++) u[j] = u[j + 1];
+        if (c->silu)
+            sum = silu4(sum, vdupq_n_f32(1));
+        if (c->gate_out)
+            sum = vmulq_f32(sum, vld1q_f32(c->gate_out + i));
+        vst1q_f32(c->x + i, sum);
+    }
+    UNROLL for (int j = 0; j + 1 < taps; j++) vst1q_f32(c->state + j * c->stride + at, u[j]);
+}
+
+static void vec_conv_neon(const struct cn_conv *c)
+{
+    int64_t i = 0;
+    for (; c->n_taps == 3 && i + 4 <= c->n_channels; i += 4)
+        conv_4(c, 3, i);
+    for (; c->n_taps == 4 && i + 4 <= c->n_channels; i += 4)
+        conv_4(c, 4, i);
+    const struct cn_conv rest = cn_conv_from(c, i);
+    if (rest.n_channels > 0)
+        cn_vec_ref.conv(&rest);
+}
+
+/* A group of 16 values, one row of the state after the other: four sums are enough to hide what an
+ * addition takes. */
+static void vec_ssm_step_neon(int64_t n_groups, int64_t n, float decay, const float *x,
+                              const float *b, const float *c, float *state, float *y)
+{
+    for (int64_t g = 0; g < n_groups; g++, x += 16, y += 16) {
+        float32x4_t v[4], sum[4];
+        UNROLL for (int k = 0; k < 4; k++)
+        {
+            v[k] = vld1q_f32(x + 4 * k);
+            sum[k] = vdupq_n_f32(0);
+        }
+        for (int64_t i = 0; i < n; i++, state += 16) {
+            UNROLL for (int k = 0; k < 4; k++)
+            {
+                const float32x4_t faded = vmulq_n_f32(vld1q_f32(state + 4 * k), decay);
+                const float32x4_t new = vfmaq_n_f32(faded, v[k], b[i]);
+                vst1q_f32(state + 4 * k, new);
+                sum[k] = vfmaq_n_f32(sum[k], new, c[i]);
+            }
+        }
+        UNROLL for (int k = 0; k < 4; k++) vst1q_f32(y + 4 * k, sum[k]);
+    }
+}
+
 const struct cn_vec cn_vec_neon = {
     .quantize_q8 = vec_quantize_q8_neon,
     .dot = vec_dot_neon,
@@ -328,4 +390,6 @@ const struct cn_vec cn_vec_neon = {
     .exp_sum = vec_exp_sum_neon,
     .max = vec_max_neon,
     .delta_step = vec_delta_step_neon,
+    .conv = vec_conv_neon,
+    .ssm_step = vec_ssm_step_neon,
 };

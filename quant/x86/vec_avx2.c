@@ -475,6 +475,78 @@ static void vec_delta_step_avx2(int64_t n_keys, int64_t n_values, float decay, f
         delta_block(2, n_keys, decay, beta, kq, q, k, v + i, state + i * n_keys, out + i);
 }
 
+/* Eight channels of a convolution over its tokens: taps and the inputs that they still meet stay in
+ * registers. */
+ALWAYS void conv_8(const struct cn_conv *c, const int taps, int64_t at)
+{
+    __m256 w[CN_MAX_TAPS], u[CN_MAX_TAPS];
+    const __m256 bias = c->bias ? _mm256_loadu_ps(c->bias + at) : _mm256_setzero_ps();
+    UNROLL for (int j = 0; j < taps; j++) w[j] = _mm256_loadu_ps(c->taps + j * c->stride + at);
+    UNROLL for (int j = 0; j + 1 < taps; j++) u[j] = _mm256_loadu_ps(c->state + j * c->stride + at);
+    for (int64_t t = 0; t < c->n_tokens; t++) {
+        const int64_t i = t * c->x_stride + at;
+        __m256 sum = bias;
+        u[taps - 1] = _mm256_loadu_ps(c->x + i);
+        if (c->gate_in)
+            u[taps - 1] = _mm256_mul_ps(u[taps - 1], _mm256_loadu_ps(c->gate_in + i));
+        UNROLL for (int j = 0; j < taps; j++) sum = _mm256_fmadd_ps(w[j], u[j], sum);
+        UNROLL for (int j = 0; j + 1 < taps; j++) u[j] = u[j + 1];
+        if (c->silu)
+            sum = silu8(sum, _mm256_set1_ps(1));
+        if (c->gate_out)
+            sum = _mm256_mul_ps(sum, _mm256_loadu_ps(c->gate_out + i));
+        _mm256_storeu_ps(c->x + i, sum);
+    }
+    UNROLL for (int j = 0; j + 1 < taps; j++) _mm256_storeu_ps(c->state + j * c->stride + at, u[j]);
+}
+
+static void vec_conv_avx2(const struct cn_conv *c)
+{
+    int64_t i = 0;
+    for (; c->n_taps == 3 && i + 8 <= c->n_channels; i += 8)
+        conv_8(c, 3, i);
+    for (; c->n_taps == 4 && i + 8 <= c->n_channels; i += 8)
+        conv_8(c, 4, i);
+    const struct cn_conv rest = cn_conv_from(c, i);
+    if (rest.n_channels > 0)
+        cn_vec_ref.conv(&rest);
+}
+
+/* Two groups of 16 values at a time, one row of the state after the other: four sums are enough to
+ * hide what an addition takes. */
+ALWAYS void ssm_groups(const int groups, int64_t n, float decay, const float *x, const float *b,
+                       const float *c, float *state, float *y)
+{
+    __m256 v[4], sum[4];
+    const __m256 fade = _mm256_set1_ps(decay);
+    UNROLL for (int k = 0; k < 2 * groups; k++)
+    {
+        v[k] = _mm256_loadu_ps(x + 8 * k);
+        sum[k] = _mm256_setzero_ps();
+    }
+    for (int64_t i = 0; i < n; i++) {
+        const __m256 key = _mm256_broadcast_ss(b + i), query = _mm256_broadcast_ss(c + i);
+        UNROLL for (int k = 0; k < 2 * groups; k++)
+        {
+            float *const s = state + (k / 2 * n + i) * 16 + k % 2 * 8;
+            const __m256 new = _mm256_fmadd_ps(key, v[k], _mm256_mul_ps(fade, _mm256_loadu_ps(s)));
+            _mm256_storeu_ps(s, new);
+            sum[k] = _mm256_fmadd_ps(query, new, sum[k]);
+        }
+    }
+    UNROLL for (int k = 0; k < 2 * groups; k++) _mm256_storeu_ps(y + 8 * k, sum[k]);
+}
+
+static void vec_ssm_step_avx2(int64_t n_groups, int64_t n, float decay, const float *x,
+                              const float *b, const float *c, float *state, float *y)
+{
+    int64_t g = 0;
+    for (; g + 2 <= n_groups; g += 2)
+        ssm_groups(2, n, decay, x + 16 * g, b, c, state + 16 * g * n, y + 16 * g);
+    if (g < n_groups)
+        ssm_groups(1, n, decay, x + 16 * g, b, c, state + 16 * g * n, y + 16 * g);
+}
+
 const struct cn_vec cn_vec_avx2 = {
     .quantize_q8 = vec_quantize_q8_avx2,
     .dot = vec_dot_avx2,
@@ -491,4 +563,6 @@ const struct cn_vec cn_vec_avx2 = {
     .max = vec_max_avx2,
     .softmax_tile = vec_softmax_tile_avx2,
     .delta_step = vec_delta_step_avx2,
+    .conv = vec_conv_avx2,
+    .ssm_step = vec_ssm_step_avx2,
 };

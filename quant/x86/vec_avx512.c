@@ -380,6 +380,85 @@ static void vec_delta_step_avx512(int64_t n_keys, int64_t n_values, float decay,
         delta_block(1, n_keys, decay, beta, kq, q, k, v + i, state + i * n_keys, out + i);
 }
 
+/* Sixteen channels of a convolution, or what of them mask k has, over its tokens: taps and the
+ * inputs that they still meet stay in registers. */
+ALWAYS void conv_16(const struct cn_conv *c, const int taps, __mmask16 k, int64_t at)
+{
+    __m512 w[CN_MAX_TAPS], u[CN_MAX_TAPS];
+    const __m512 bias = c->bias ? _mm512_maskz_loadu_ps(k, c->bias + at) : _mm512_setzero_ps();
+    UNROLL for (int j = 0; j < taps; j++) w[j] =
+        _mm512_maskz_loadu_ps(k, c->taps + j * c->stride + at);
+    UNROLL for (int j = 0; j + 1 < taps; j++) u[j] =
+        _mm512_maskz_loadu_ps(k, c->state + j * c->stride + at);
+    for (int64_t t = 0; t < c->n_tokens; t++) {
+        const int64_t i = t * c->x_stride + at;
+        __m512 sum = bias;
+        u[taps - 1] = _mm512_maskz_loadu_ps(k, c->x + i);
+        if (c->gate_in)
+            u[taps - 1] = _mm512_mul_ps(u[taps - 1], _mm512_maskz_loadu_ps(k, c->gate_in + i));
+        UNROLL for (int j = 0; j < taps; j++) sum = _mm512_fmadd_ps(w[j], u[j], sum);
+        UNROLL for (int j = 0; j + 1 < taps; j++) u[j] = u[j + 1];
+        if (c->silu)
+            sum = silu16(sum, _mm512_set1_ps(1));
+        if (c->gate_out)
+            sum = _mm512_mul_ps(sum, _mm512_maskz_loadu_ps(k, c->gate_out + i));
+        _mm512_mask_storeu_ps(c->x + i, k, sum);
+    }
+    UNROLL for (int j = 0; j + 1 < taps; j++)
+        _mm512_mask_storeu_ps(c->state + j * c->stride + at, k, u[j]);
+}
+
+static void vec_conv_avx512(const struct cn_conv *c)
+{
+    if (c->n_taps != 3 && c->n_taps != 4) {
+        cn_vec_ref.conv(c);
+        return;
+    }
+    for (int64_t i = 0; i < c->n_channels; i += 16) {
+        const int64_t left = c->n_channels - i;
+        const __mmask16 k = left < 16 ? last_lanes(left) : 0xffff;
+        if (c->n_taps == 3)
+            conv_16(c, 3, k, i);
+        else
+            conv_16(c, 4, k, i);
+    }
+}
+
+/* Groups of 16 values, one row of the state after the other: four sums are enough to hide what an
+ * addition takes. */
+ALWAYS void ssm_groups(const int groups, int64_t n, float decay, const float *x, const float *b,
+                       const float *c, float *state, float *y)
+{
+    __m512 v[4], sum[4];
+    const __m512 fade = _mm512_set1_ps(decay);
+    UNROLL for (int k = 0; k < groups; k++)
+    {
+        v[k] = _mm512_loadu_ps(x + 16 * k);
+        sum[k] = _mm512_setzero_ps();
+    }
+    for (int64_t i = 0; i < n; i++) {
+        const __m512 key = _mm512_set1_ps(b[i]), query = _mm512_set1_ps(c[i]);
+        UNROLL for (int k = 0; k < groups; k++)
+        {
+            float *const s = state + (k * n + i) * 16;
+            const __m512 new = _mm512_fmadd_ps(key, v[k], _mm512_mul_ps(fade, _mm512_loadu_ps(s)));
+            _mm512_storeu_ps(s, new);
+            sum[k] = _mm512_fmadd_ps(query, new, sum[k]);
+        }
+    }
+    UNROLL for (int k = 0; k < groups; k++) _mm512_storeu_ps(y + 16 * k, sum[k]);
+}
+
+static void vec_ssm_step_avx512(int64_t n_groups, int64_t n, float decay, const float *x,
+                                const float *b, const float *c, float *state, float *y)
+{
+    int64_t g = 0;
+    for (; g + 4 <= n_groups; g += 4)
+        ssm_groups(4, n, decay, x + 16 * g, b, c, state + 16 * g * n, y + 16 * g);
+    for (; g < n_groups; g++)
+        ssm_groups(1, n, decay, x + 16 * g, b, c, state + 16 * g * n, y + 16 * g);
+}
+
 const struct cn_vec cn_vec_avx512 = {
     .quantize_q8 = vec_quantize_q8_avx512,
     .silu_mul = vec_silu_mul_avx512,
@@ -389,4 +468,6 @@ const struct cn_vec cn_vec_avx512 = {
     .dots_f16 = vec_dots_f16_avx512,
     .sums_f16 = vec_sums_f16_avx512,
     .delta_step = vec_delta_step_avx512,
+    .conv = vec_conv_avx512,
+    .ssm_step = vec_ssm_step_avx512,
 };

@@ -21,16 +21,13 @@ static void conv_chunk(void *context, int chunk, int thread)
     const int64_t first = chunk * job->step, left = all->n_channels - first;
     (void)thread;
     for (int64_t t = 0; t < all->n_tokens; t += TILE_TOKENS) {
-        struct cn_conv part = *all;
-        const int64_t at = t * all->x_stride + first;
+        struct cn_conv part = cn_conv_from(all, first);
+        const int64_t at = t * all->x_stride;
         part.n_channels = left < job->step ? left : job->step;
         part.n_tokens = all->n_tokens - t < TILE_TOKENS ? all->n_tokens - t : TILE_TOKENS;
-        part.taps += first;
-        part.state += first;
-        part.bias = all->bias ? all->bias + first : NULL;
         part.x += at;
-        part.gate_in = all->gate_in ? all->gate_in + at : NULL;
-        part.gate_out = all->gate_out ? all->gate_out + at : NULL;
+        part.gate_in = part.gate_in ? part.gate_in + at : NULL;
+        part.gate_out = part.gate_out ? part.gate_out + at : NULL;
         job->s->model->ops.vec.conv(&part);
     }
 }
