@@ -37,9 +37,11 @@ enum fill {
     FILL_MATRIX, /* gaussian, by row length */
     FILL_ONES,   /* norms */
     FILL_SMALL,  /* biases */
-    FILL_DECAY,  /* factors of what states lose, below 0 */
     FILL_ROPE,   /* frequency factors: see struct cn_synth_shape */
     FILL_LONG,   /* frequency factors of longrope */
+    FILL_TAPS,   /* short convolutions: of their own size, whatever meets them */
+    FILL_DECAY,  /* of states: -1 to -16 by step, as models begin with */
+    FILL_STEP,   /* biases of steps, whose softplus is 0.001 to 0.1, likewise */
 };
 
 struct tensor {
@@ -92,14 +94,24 @@ static enum fill fill_of(enum cn_slot slot, const char *name)
 {
     if (cn_slot_infos[slot].kind == CN_MATRIX)
         return FILL_MATRIX;
-    if (slot == CN_SLOT_ROPE_FREQS)
+    if (cn_slot_infos[slot].kind == CN_TAPS)
+        return FILL_TAPS;
+    switch (slot) {
+    case CN_SLOT_ROPE_FREQS:
         return FILL_ROPE;
-    if (slot == CN_SLOT_ROPE_LONG)
+    case CN_SLOT_ROPE_LONG:
         return FILL_LONG;
-    if (slot == CN_SLOT_SSM_A)
+    case CN_SLOT_SSM_A:
         return FILL_DECAY;
-    if (slot == CN_SLOT_ROPE_SHORT)
+    case CN_SLOT_SSM_DT_B:
+        return FILL_STEP;
+    case CN_SLOT_ROPE_SHORT:
+    case CN_SLOT_SSM_D:
+    case CN_SLOT_BARE_NORM:
         return FILL_ONES;
+    default:
+        break;
+    }
     return strstr(name, "norm.weight") || strstr(name, "scale") || strstr(name, "norm_1") ||
                    strstr(name, "norm_2")
                ? FILL_ONES
@@ -363,20 +375,36 @@ static float rope_factor(const struct job *j, int64_t i)
     return (float)(1 / ((1 - smooth) / (double)s->rope_factor + smooth));
 }
 
+/* A number of a vector that is random. */
+static float random_number(enum fill fill, struct cn_rng *rng)
+{
+    const double u = (double)cn_rng_uniform_f32(rng);
+    switch (fill) {
+    case FILL_SMALL:
+        return (float)((double)0.02f * cn_rng_normal(rng));
+    case FILL_TAPS:
+        return (float)(0.5 * cn_rng_normal(rng));
+    case FILL_DECAY:
+        return (float)(-1 - 15 * u);
+    case FILL_STEP: /* the inverse of softplus */
+        return (float)log(expm1(0.001 * pow(100, u)));
+    default:
+        return 1;
+    }
+}
+
 static void write_vector(struct job *j, struct cn_gguf_writer *w, const struct tensor *t,
                          struct cn_rng rng)
 {
     int64_t n = t->mix.ne[0] * t->mix.ne[1] * t->mix.ne[2];
     for (int64_t i = 0; i < n; i++) {
-        float x = 1;
-        if (t->fill == FILL_SMALL)
-            x = (float)((double)0.02f * cn_rng_normal(&rng));
-        else if (t->fill == FILL_DECAY)
-            x = -(float)(i + 1) / (float)n;
-        else if (t->fill == FILL_ROPE)
+        float x;
+        if (t->fill == FILL_ROPE)
             x = rope_factor(j, i);
         else if (t->fill == FILL_LONG) /* the true ones were searched; these rise as they do */
             x = powf(64, (float)i / (float)n);
+        else
+            x = random_number(t->fill, &rng);
         cn_gguf_writer_data(w, &x, sizeof x);
     }
     j->done += (double)t->bytes;

@@ -18,5 +18,9 @@ cn_vocab_glm = { "glm4", 154822, 154820, false, { { 154820, "<|endoftext|>" }, {
 cn_vocab_exaone = { "exaone4", 1, 361, false, { { 0, "[PAD]" }, { 1, "[BOS]" }, { 361, "[|endofturn|]" } } },
 cn_vocab_hunyuan = { "hunyuan", 120000, 120020, false, { { 120000, "<BOS>" }, { 120020, "<EOS>" } } },
 cn_vocab_cohere = { "command-r", 5, 255001, true, { { 0, "<PAD>" }, { 5, "<BOS_TOKEN>" }, { 255001, "<|END_OF_TURN_TOKEN|>" } } },
-cn_vocab_qwen35 = { "qwen35", 248044, 248046, false, { { 248044, "<|endoftext|>" }, { 248045, "<|im_start|>" }, { 248046, "<|im_end|>" } } };
+cn_vocab_qwen35 = { "qwen35", 248044, 248046, false, { { 248044, "<|endoftext|>" }, { 248045, "<|im_start|>" }, { 248046, "<|im_end|>" } } },
+cn_vocab_lfm2 = { "lfm2", 1, 7, true, { { 0, "<|pad|>" }, { 1, "<|startoftext|>" }, { 6, "<|im_start|>" }, { 7, "<|im_end|>" } } },
+cn_vocab_granite4 = { "dbrx", 100257, 100257, false, { { 100257, "<|end_of_text|>" }, { 100264, "<|start_of_role|>" }, { 100265, "<|end_of_role|>" } } },
+cn_vocab_falcon_h1 = { "falcon-h1", 17, 11, false, { { 0, "<|pad|>" }, { 11, "<|end_of_text|>" }, { 17, "<|begin_of_text|>" } } },
+cn_vocab_nemotron = { "pixtral", 1, 12, true, { { 0, "<unk>" }, { 1, "<s>" }, { 2, "</s>" }, { 12, "<SPECIAL_12>" } } };
 /* clang-format on */

@@ -57,12 +57,10 @@ static inline const float *cn_ssm_shared(const struct cn_ssm *p, int64_t token, 
  * word. The result replaces z. */
 static inline void cn_ssm_finish(const struct cn_ssm *p, int64_t token, int64_t head, float *y)
 {
-    const float *x = cn_ssm_values(p, token, head);
+    const struct cn_vec *vec = &p->s->model->ops.vec;
     float *z = p->rows + token * p->w.row + head * p->w.values;
-    const float d = p->layer->ssm_d[head];
-    for (int64_t i = 0; i < p->w.values; i++)
-        y[i] += d * x[i];
-    p->s->model->ops.vec.silu_mul(p->w.values, z, y, z);
+    vec->axpy(p->w.values, p->layer->ssm_d[head], cn_ssm_values(p, token, head), y);
+    vec->silu_mul(p->w.values, z, y, z);
 }
 
 #endif

@@ -15,7 +15,7 @@
 
 #include <string.h>
 
-enum { TILE = CN_SSM_TILE, CHUNK = 32, TILES = CHUNK / TILE, CELLS = TILE * TILE };
+enum { TILE = CN_SSM_TILE, CHUNK = 64, TILES = CHUNK / TILE, CELLS = TILE * TILE };
 
 /* Panels of a chunk of a group: as the left factor c [token / 16][n / 16][16][16], as the right one
  * b [token / 16][n][16], as the left one b^T [n / 16][token / 16][16][16], and the products
@@ -69,6 +69,31 @@ static void multiply(const struct cn_ssm *p, int64_t k, const float *left, const
     const struct cn_panel_data rows = { .kind = &floats, .n_cols = k, .codes = a.codes };
     const struct cn_act_panel columns = { .kind = CN_ACT_F32, .n_cols = k, .x = x.to };
     p->s->model->ops.gemm->tile_f32(&rows, 0, &columns, 0, TILE, out);
+}
+
+/* Sixteen numbers at a time: y = a x, y = x + a y, y = a - x, y = x y. */
+static inline void scale_16(float a, const float *restrict x, float *restrict y)
+{
+    for (int i = 0; i < TILE; i++)
+        y[i] = a * x[i];
+}
+
+static inline void add_to_scaled_16(const float *restrict x, float a, float *restrict y)
+{
+    for (int i = 0; i < TILE; i++)
+        y[i] = x[i] + a * y[i];
+}
+
+static inline void differences_16(float a, const float *restrict x, float *restrict y)
+{
+    for (int i = 0; i < TILE; i++)
+        y[i] = a - x[i];
+}
+
+static inline void multiply_16(const float *restrict x, float *restrict y)
+{
+    for (int i = 0; i < TILE; i++)
+        y[i] *= x[i];
 }
 
 /* What the heads of a group share in a chunk. */
@@ -130,10 +155,13 @@ static void load(struct head *h)
     for (int64_t t = 0; t < h->n; t++) {
         const float *x = cn_ssm_values(p, h->first + t, h->index);
         const float left = expf((float)(sum - h->decay[t]));
-        for (int64_t i = 0; i < p->w.values; i++) {
-            const int64_t at = (i / TILE * CHUNK + t) * TILE + i % TILE;
-            h->x[at] = dt[t] * x[i];
-            h->faded[at] = left * h->x[at];
+        for (int64_t i = 0; i < p->w.values; i += TILE) {
+            const int64_t at = (i / TILE * CHUNK + t) * TILE, rest = p->w.values - i;
+            if (rest >= TILE)
+                scale_16(dt[t], x + i, h->x + at);
+            for (int64_t j = 0; rest < TILE && j < rest; j++)
+                h->x[at + j] = dt[t] * x[i + j];
+            scale_16(left, h->x + at, h->faded + at);
         }
     }
 }
@@ -149,12 +177,13 @@ static void fade(const struct head *h, int64_t row)
         float *m = h->m + (row * TILES + column) * CELLS;
         const float *products = h->shared.products + (row * TILES + column) * CELLS;
         for (int64_t i = 0; i < TILE; i++)
-            for (int64_t j = 0; j < TILE; j++)
-                m[i * TILE + j] =
-                    column == row && j > i ? -INFINITY : l[row * TILE + i] - l[column * TILE + j];
+            differences_16(l[row * TILE + i], l + column * TILE, m + i * TILE);
+        for (int64_t i = 0; column == row && i < TILE; i++)
+            for (int64_t j = i + 1; j < TILE; j++)
+                m[i * TILE + j] = -INFINITY;
         h->p->s->model->ops.vec.exp_sum(CELLS, 0, m);
-        for (int64_t i = 0; i < CELLS; i++)
-            m[i] *= products[i];
+        for (int64_t i = 0; i < CELLS; i += TILE)
+            multiply_16(products + i, m + i);
     }
 }
 
@@ -170,9 +199,11 @@ static void outputs(const struct head *h, int64_t row)
     for (int64_t g = 0; g < p->w.groups16; g++) {
         multiply(p, (row + 1) * TILE, h->m + row * TILES * CELLS, h->x + g * CHUNK * TILE, near);
         multiply(p, n, h->shared.c + row * TILE * padded, h->state + g * n * TILE, far);
-        for (int64_t i = 0; i < TILE; i++)
-            for (int64_t j = 0; j < TILE; j++)
-                h->y[i * width + g * TILE + j] = near[i * TILE + j] + factor[i] * far[i * TILE + j];
+        for (int64_t i = 0; i < TILE; i++) {
+            float *const y = h->y + i * width + g * TILE;
+            memcpy(y, far + i * TILE, TILE * sizeof *y);
+            add_to_scaled_16(near + i * TILE, factor[i], y);
+        }
     }
     for (int64_t i = 0; i < TILE && row * TILE + i < h->n; i++)
         cn_ssm_finish(p, h->first + row * TILE + i, h->index, h->y + i * width);
@@ -190,8 +221,8 @@ static void advance(const struct head *h)
             const int64_t cells = (n - i < TILE ? n - i : TILE) * TILE;
             multiply(p, TILE * sixteens(h->n), h->shared.bt + i / TILE * TILES * CELLS,
                      h->faded + g * CHUNK * TILE, more);
-            for (int64_t k = 0; k < cells; k++)
-                state[k] = factor * state[k] + more[k];
+            for (int64_t k = 0; k < cells; k += TILE)
+                add_to_scaled_16(more + k, factor, state + k);
         }
 }
 
