@@ -255,6 +255,65 @@ static void bad_experts(void **state)
                    "qwen2moe.expert_weights_scale");
 }
 
+/* Keys of layers that keep a state: each in turn is missing or wrong in a sound model. */
+static void bad_keys_of_states(void **state)
+{
+    static const struct key ssm[] = {
+        {"ssm.conv_kernel",     U32, 4,   NULL},
+        { "ssm.inner_size",     U32, 128, NULL},
+        { "ssm.state_size",     U32, 16,  NULL},
+        { "ssm.time_step_rank", U32, 8,   NULL},
+        { "ssm.group_count",    U32, 2,   NULL},
+    };
+    enum { N_SSM = sizeof ssm / sizeof *ssm };
+    static const struct {
+        int which;
+        enum kind kind;
+        double number;
+        const char *words;
+    } bad[] = {
+        {0,  NONE, 0,       "ssm.conv_kernel"                                            },
+        { 0, U32,  0,       "ssm.conv_kernel"                                            },
+        { 0, U32,  9,       "mamba2.ssm.conv_kernel: up to 8 taps are supported, 9 found"},
+        { 1, NONE, 0,       "ssm.inner_size"                                             },
+        { 1, U32,  4e9,     "ssm.inner_size"                                             },
+        { 1, I32,  -128,    "ssm.inner_size"                                             },
+        { 2, NONE, 0,       "ssm.state_size"                                             },
+        { 2, U32,  0,       "ssm.state_size"                                             },
+        { 2, U32,  1 << 20, "ssm.state_size"                                             },
+        { 3, U32,  0,       "ssm.time_step_rank"                                         },
+        { 3, U32,  7,       "a divisor of ssm.inner_size 128 expected, 7 found"          },
+        { 4, NONE, 0,       "ssm.group_count"                                            },
+        { 4, U32,  3,       "ssm.group_count: a divisor of the 8 heads expected, 3 found"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        struct key keys[N_SSM + 1] = { 0 };
+        memcpy(keys, ssm, sizeof ssm);
+        keys[bad[i].which].kind = bad[i].kind;
+        keys[bad[i].which].number = bad[i].number;
+        expect_refused("mamba2", keys, bad[i].words);
+    }
+    struct key good[N_SSM + 1] = { 0 };
+    memcpy(good, ssm, sizeof ssm);
+    const struct cn_hparams hp = accept("mamba2", good);
+    assert_int_equal(hp.ssm_inner, 128);
+    assert_int_equal(hp.conv_taps, 4);
+    expect_refused("lfm2", (struct key[]){ { 0 } }, "lfm2.shortconv.l_cache");
+    expect_refused("lfm2",
+                   (struct key[]){
+                       {"shortconv.l_cache", U32, 100, NULL },
+                       { 0               }
+    },
+                   "lfm2.shortconv.l_cache: up to 8 taps are supported, 100 found");
+    /* Attention beside the state needs heads of keys. */
+    struct key no_heads[N_SSM + 2] = { 0 };
+    memcpy(no_heads, ssm, sizeof ssm);
+    no_heads[N_SSM] = (struct key){ "attention.head_count_kv", U32, 0, NULL };
+    expect_refused("falcon-h1", no_heads,
+                   "falcon-h1.attention.head_count_kv: a divisor of the 4 heads expected, 0 found");
+}
+
 static void bad_keys_of_other_architectures(void **state)
 {
     (void)state;
@@ -586,6 +645,7 @@ int main(void)
         cmocka_unit_test(rope_sections),
         cmocka_unit_test(bad_values),
         cmocka_unit_test(bad_experts),
+        cmocka_unit_test(bad_keys_of_states),
         cmocka_unit_test(bad_keys_of_other_architectures),
         cmocka_unit_test(what_is_absent_has_its_default),
         cmocka_unit_test(what_is_written_is_read),

@@ -47,6 +47,16 @@ static void missing_weights(void **state)
     expect_missed("bitnet.gguf", "blk.2.ffn_sub_norm.weight",
                   "blk.2.ffn_sub_norm.weight is missing");
     expect_missed("gemma4-dense.gguf", "blk.0.attn_k.weight", "blk.0.attn_k.weight is missing");
+    expect_missed("lfm2.gguf", "blk.0.shortconv.conv.weight",
+                  "blk.0.shortconv.conv.weight is missing: lfm2 needs it, shape [3, 64, 1]");
+    expect_missed("lfm2.gguf", "token_embd_norm.weight", "token_embd_norm.weight is missing");
+    expect_missed("lfm2.gguf", "blk.2.attn_q.weight", "blk.2.attn_q.weight is missing");
+    expect_missed("mamba2.gguf", "blk.1.ssm_a", "blk.1.ssm_a is missing");
+    expect_missed("mamba2.gguf", "blk.0.ssm_conv1d.bias", "blk.0.ssm_conv1d.bias is missing");
+    expect_missed("nemotron_h.gguf", "blk.0.ssm_norm.weight", "blk.0.ssm_norm.weight is missing");
+    expect_missed("nemotron_h_moe-latent.gguf", "blk.1.ffn_latent_up.weight",
+                  "blk.1.ffn_latent_up.weight is missing");
+    expect_missed("falcon-h1-norm.gguf", "blk.0.ffn_norm", "blk.0.ffn_norm is missing");
 }
 
 static void missing_keys(void **state)
