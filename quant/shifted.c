@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * The frame of the search. Each group is first fitted by itself: inverse scales around those that
- * map its extreme to either end of the levels, shifted or not, each followed by the best scale for
- * the levels found. Then a few d are tried in earnest: for each, every group takes the scale of the
- * grid, of either sign, and the shift that leave the least error in its elements. The best d is
- * refined by least squares.
+ * Each group is first fitted by itself: inverse scales around those that map its extreme to either
+ * end of the levels, shifted or not, each followed by the best scale for the levels found. From
+ * these comes d, and then every group takes the scale of the grid, of either sign, and the shift
+ * that leave the least error in its elements. (To refine d by least squares and choose anew, once
+ * or twice, gained 0.1% of error at the most.)
  *
- * A row with one d for all of it is passed over several times; what its groups were fitted with
- * waits in the row's own bytes until codes take the place.
+ * What the groups of a row with one d were fitted with waits in the row's own bytes until codes
+ * take the place.
  */
 #include "quant/shifted.h"
 
@@ -15,7 +15,8 @@
 #include "quant/ref/ref.h"
 
 enum { BLOCK = CN_SHIFTED_BLOCK, MAX_GROUP = 32, MAX_GROUPS = BLOCK / 16 };
-enum { CELLS = 1024 }; /* of half a unit of a level, from -256 on */
+enum { CELLS = 1024 };     /* of half a unit of a level, from -256 on */
+enum { PAIR_CELLS = 256 }; /* of half a unit, from -64 on */
 
 typedef float v4f __attribute__((vector_size(16)));
 typedef int32_t v4i __attribute__((vector_size(16)));
@@ -27,6 +28,19 @@ struct search {
     float low, high;
     float level[2][CELLS];
     uint8_t code[2][CELLS];
+    union {
+        struct { /* kind->even: the nearest level among codes of the other parity; -1: that of the
+                  * code is odd */
+            float level[2][CELLS];
+            uint8_t code[2][CELLS];
+            int32_t odd[2][CELLS];
+        } other;
+        struct { /* kind->pairs: the nearest second level behind each first one; which four first
+                  * ones are near */
+            float first[8], second[PAIR_CELLS][8];
+            uint8_t code[PAIR_CELLS][8], window[PAIR_CELLS];
+        } pair;
+    } u;
 };
 
 /* What a group would have by itself, and what that weighs. */
@@ -47,6 +61,45 @@ struct span {
     size_t stride;
 };
 
+/* The code from `code` on, by steps of `step` codes with the same parity (or all), that is nearest
+ * to the numbers in cell c of levels `up` higher. */
+static int advance(const struct cn_shifted_kind *kind, int up, int c, int code, bool parity)
+{
+    for (;;) {
+        int next = code + 1;
+        while (parity && next < kind->n_levels && __builtin_parity((unsigned)(next ^ code)))
+            next++;
+        if (next >= kind->n_levels ||
+            kind->levels[code] + kind->levels[next] + 2 * up > c - CELLS / 2)
+            return code;
+        code = next;
+    }
+}
+
+/* For each first level the second ones, ascending, that it has. */
+static void pairs_init(struct search *s)
+{
+    const struct cn_shifted_kind *kind = s->kind;
+    for (int i = 0; i < 8; i++) {
+        int code[32], n = 0, at = 0;
+        s->u.pair.first[i] = kind->levels[i];
+        for (int k = 0; k < kind->n_pairs; k++)
+            if (kind->pairs[k][0] == kind->levels[i])
+                code[n++] = k;
+        for (int c = 0; c < PAIR_CELLS; c++) {
+            while (at + 1 < n &&
+                   kind->pairs[code[at]][1] + kind->pairs[code[at + 1]][1] <= c - PAIR_CELLS / 2)
+                at++;
+            s->u.pair.second[c][i] = kind->pairs[code[at]][1];
+            s->u.pair.code[c][i] = (uint8_t)code[at];
+        }
+    }
+    for (int c = 0; c < PAIR_CELLS; c++) {
+        const int nearest = s->code[0][c + (CELLS - PAIR_CELLS) / 2];
+        s->u.pair.window[c] = (uint8_t)cn_clamp(nearest - 1, 0, 4);
+    }
+}
+
 static void search_init(struct search *s, const struct cn_shifted_kind *kind)
 {
     s->kind = kind;
@@ -54,15 +107,23 @@ static void search_init(struct search *s, const struct cn_shifted_kind *kind)
     s->high = kind->levels[kind->n_levels - 1];
     for (int shift = 0; shift < 2; shift++) {
         const int up = shift ? kind->shift : 0;
-        int code = 0;
+        int code = 0, by_parity[2] = { 0, 1 };
         for (int c = 0; c < CELLS; c++) {
-            while (code + 1 < kind->n_levels &&
-                   kind->levels[code] + kind->levels[code + 1] + 2 * up <= c - CELLS / 2)
-                code++;
+            code = advance(kind, up, c, code, false);
             s->level[shift][c] = (float)(kind->levels[code] + up);
             s->code[shift][c] = (uint8_t)code;
+            if (!kind->even)
+                continue;
+            const int odd = __builtin_parity((unsigned)code);
+            for (int p = 0; p < 2; p++)
+                by_parity[p] = advance(kind, up, c, by_parity[p], true);
+            s->u.other.level[shift][c] = (float)(kind->levels[by_parity[!odd]] + up);
+            s->u.other.code[shift][c] = (uint8_t)by_parity[!odd];
+            s->u.other.odd[shift][c] = -odd;
         }
     }
+    if (kind->pairs)
+        pairs_init(s);
 }
 
 /* The cell of four x * inverse: what is further away than the cells reach, or is no number, is in
@@ -100,10 +161,94 @@ static inline struct sums sums_of_n(int n, const float *level, const float *x, c
     return (struct sums){ add_lanes(xq), add_lanes(qq) };
 }
 
+static inline v4f load4(const float *p)
+{
+    v4f v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+
+static inline v4f choose_by(v4i mask, v4f a, v4f b)
+{
+    return (v4f)((mask & (v4i)a) | (~mask & (v4i)b));
+}
+
+/* Sums under kind->even. Elements lie by their place in their sets of four: eight first ones, and
+ * so on (see by_sets). In a set of odd parity the one that loses least takes the other level. */
+static struct sums sums_of_even(const struct search *s, const float *x, const float *w,
+                                const float *wx, float inverse, int shift)
+{
+    const float *level = s->level[shift], *other = s->u.other.level[shift];
+    const int32_t *is_odd = s->u.other.odd[shift];
+    v4f xq = { 0 }, qq = { 0 };
+    for (int k = 0; k < MAX_GROUP / 4; k += 4) {
+        v4f q[4], o[4], loss[4];
+        v4i odd = { 0 }, mask[4];
+        for (int j = 0; j < 4; j++) {
+            const float *at = x + 8 * j + k;
+            const v4i c = cells_of(at, 2 * inverse);
+            q[j] = (v4f){ level[c[0]], level[c[1]], level[c[2]], level[c[3]] };
+            o[j] = (v4f){ other[c[0]], other[c[1]], other[c[2]], other[c[3]] };
+            odd ^= (v4i){ is_odd[c[0]], is_odd[c[1]], is_odd[c[2]], is_odd[c[3]] };
+            loss[j] =
+                load4(w + 8 * j + k) * (o[j] - q[j]) * (o[j] + q[j] - load4(at) * 2 * inverse);
+        }
+        const v4i a = loss[0] <= loss[1], b = loss[2] <= loss[3];
+        const v4i first = choose_by(a, loss[0], loss[1]) <= choose_by(b, loss[2], loss[3]);
+        mask[0] = odd & first & a;
+        mask[1] = odd & first & ~a;
+        mask[2] = odd & ~first & b;
+        mask[3] = odd & ~first & ~b;
+        for (int j = 0; j < 4; j++) {
+            const v4f v = choose_by(mask[j], o[j], q[j]);
+            xq += load4(wx + 8 * j + k) * v;
+            qq += load4(w + 8 * j + k) * v * v;
+        }
+    }
+    return (struct sums){ add_lanes(xq), add_lanes(qq) };
+}
+
+static inline int pair_cell(float y)
+{
+    const float at = 2 * y + PAIR_CELLS / 2;
+    return at > 0 ? at < PAIR_CELLS - 1 ? (int)at : PAIR_CELLS - 1 : 0;
+}
+
+/* The nearest pair under kind->pairs, of those with a near first level; returns its code. */
+static inline int nearest_pair(const struct search *s, const float *x, const float *w,
+                               float inverse)
+{
+    const float y0 = x[0] * inverse, y1 = x[1] * inverse;
+    const int c = pair_cell(y1), from = s->u.pair.window[pair_cell(y0)];
+    const v4f miss0 = load4(s->u.pair.first + from) - y0,
+              miss1 = load4(s->u.pair.second[c] + from) - y1;
+    const v4f cost = w[0] * miss0 * miss0 + w[1] * miss1 * miss1;
+    const int a = cost[1] < cost[0], b = 2 + (cost[3] < cost[2]);
+    const float least_a = a ? cost[1] : cost[0], least_b = b == 3 ? cost[3] : cost[2];
+    return s->u.pair.code[c][from + (least_b < least_a ? b : a)];
+}
+
+static struct sums sums_of_pairs(const struct search *s, const float *x, const float *w,
+                                 const float *wx, float inverse)
+{
+    struct sums sums = { 0, 0 };
+    for (int i = 0; i < s->kind->group; i += 2) {
+        const int8_t *pair = s->kind->pairs[nearest_pair(s, x + i, w + i, inverse)];
+        const float a = pair[0], b = pair[1];
+        sums.xq += wx[i] * a + wx[i + 1] * b;
+        sums.qq += w[i] * a * a + w[i + 1] * b * b;
+    }
+    return sums;
+}
+
 /* The sums of a group coded with this inverse of a scale. wx: w * x. */
 static struct sums sums_of(const struct search *s, const float *x, const float *w, const float *wx,
                            float inverse, int shift)
 {
+    if (s->kind->pairs)
+        return sums_of_pairs(s, x, w, wx, inverse);
+    if (s->kind->even)
+        return sums_of_even(s, x, w, wx, inverse, shift);
     return s->kind->group == 16 ? sums_of_n(16, s->level[shift], x, w, wx, inverse)
                                 : sums_of_n(32, s->level[shift], x, w, wx, inverse);
 }
@@ -125,7 +270,7 @@ static struct fit fit_group(const struct search *s, const float *x, const float 
             top = x[i];
     if (top == 0 || !isfinite(top))
         return fit;
-    for (int k = 0; k < 4; k++) {
+    for (int k = 0; k < 4; k += s->kind->shift ? 1 : 2) {
         const float shift = k % 2 ? (float)s->kind->shift : 0;
         const float end = (k / 2 ? s->high : s->low) + shift;
         for (int t = -trials; t <= trials + sweeps; t++) {
@@ -160,7 +305,6 @@ struct choice {
     int scale;
     bool shift;
     float error;
-    struct sums sums;
 };
 
 static struct choice choose(const struct search *s, float d, struct fit fit, const float *x,
@@ -176,11 +320,11 @@ static struct choice choose(const struct search *s, float d, struct fit fit, con
             if (l < 0 || l >= kind->n_scales)
                 continue;
             const float a = d * scale_at(kind, l), inverse = cn_quant_inverse(a);
-            for (int shifted = 0; shifted < 2; shifted++) {
+            for (int shifted = 0; shifted <= (kind->shift > 0); shifted++) {
                 struct sums t = sums_of(s, x, w, wx, inverse, shifted);
                 float error = error_of(t, a);
                 if (!(error >= best.error))
-                    best = (struct choice){ l, shifted, error, t };
+                    best = (struct choice){ l, shifted, error };
             }
         }
     }
@@ -203,6 +347,59 @@ static void weights_of(const struct span *p, int64_t block, float *w, float *wx)
     }
 }
 
+/* The places of the elements of set k in their group. */
+static inline int place_in_group(int k, int j)
+{
+    return 2 * k + j % 2 + j / 2 * 16;
+}
+
+/* A group in the order of sums_of_even(). */
+static void by_sets(const float *from, float *to)
+{
+    for (int j = 0; j < 4; j++)
+        for (int k = 0; k < MAX_GROUP / 4; k++)
+            to[8 * j + k] = from[place_in_group(k, j)];
+}
+
+/* The element of set k that takes the level of the other parity, or -1. */
+static int odd_one(const struct search *s, int shift, const float *x, const float *w, float inverse,
+                   const int32_t *cell, int k)
+{
+    int odd = 0, found = place_in_group(k, 0);
+    float least = INFINITY;
+    for (int j = 0; j < 4; j++) {
+        const int i = place_in_group(k, j), c = cell[i];
+        const float q = s->level[shift][c], o = s->u.other.level[shift][c];
+        const float loss = w[i] * (o - q) * (o + q - 2 * inverse * x[i]);
+        odd ^= s->u.other.odd[shift][c];
+        found = loss < least ? i : found;
+        least = loss < least ? loss : least;
+    }
+    return odd ? found : -1;
+}
+
+/* A group as sums_of() wants it. */
+struct ordered {
+    const float *x, *w, *wx;
+    float memory[3][MAX_GROUP];
+};
+
+static void order_group(const struct search *s, const float *x, const float *w, const float *wx,
+                        struct ordered *to)
+{
+    to->x = x;
+    to->w = w;
+    to->wx = wx;
+    if (!s->kind->even)
+        return;
+    by_sets(x, to->memory[0]);
+    by_sets(w, to->memory[1]);
+    by_sets(wx, to->memory[2]);
+    to->x = to->memory[0];
+    to->w = to->memory[1];
+    to->wx = to->memory[2];
+}
+
 static void fit_groups(const struct span *p)
 {
     const int group = p->search->kind->group;
@@ -210,33 +407,44 @@ static void fit_groups(const struct span *p)
         float w[BLOCK], wx[BLOCK];
         struct fit fit[MAX_GROUPS];
         weights_of(p, block, w, wx);
-        for (int i = 0; i < BLOCK; i += group)
-            fit[i / group] = fit_group(p->search, p->x + block * BLOCK + i, w + i, wx + i);
+        for (int i = 0; i < BLOCK; i += group) {
+            struct ordered o;
+            order_group(p->search, p->x + block * BLOCK + i, w + i, wx + i, &o);
+            fit[i / group] = fit_group(p->search, o.x, o.w, o.wx);
+        }
         memcpy(p->fits + (size_t)block * p->stride, fit,
                (size_t)(BLOCK / group) * sizeof(struct fit));
     }
 }
 
-/* The codes of a group for a scale. */
+/* The codes of a group for a scale; w decides between pairs, and what is bent to be even. */
 static void code_group(const struct search *s, float scale, int shift, const float *x,
-                       uint8_t *code)
+                       const float *w, uint8_t *code)
 {
-    const float inverse = 2 * cn_quant_inverse(scale);
+    const float inverse = cn_quant_inverse(scale);
+    int32_t cell[MAX_GROUP];
     for (int i = 0; i < s->kind->group; i++) {
-        float y = x[i] * inverse + CELLS / 2;
-        code[i] = s->code[shift][y > 0 ? y < CELLS ? (int)y : CELLS - 1 : 0];
+        const float y = 2 * inverse * x[i] + CELLS / 2;
+        cell[i] = y > 0 ? y < CELLS - 1 ? (int)y : CELLS - 1 : 0;
+        code[i] = s->code[shift][cell[i]];
+    }
+    for (int i = 0; s->kind->pairs && i < s->kind->group; i += 2)
+        code[i] = (uint8_t)nearest_pair(s, x + i, w + i, inverse);
+    for (int k = 0; s->kind->even && k < MAX_GROUP / 4; k++) {
+        const int i = odd_one(s, shift, x, w, inverse, cell, k);
+        if (i >= 0)
+            code[i] = s->u.other.code[shift][cell[i]];
     }
 }
 
-/* Scales and codes for this d. Returns the error, less the constant sum of w x^2; `better` is the d
- * that leaves the least with them. Hands codes to put() at `blocks` unless that is NULL; the fits
- * may lie there. */
-static float place(const struct span *p, float d, uint16_t bits, void *blocks, float *better)
+/* Scales and codes for this d. Returns the error, less the constant sum of w x^2. Hands codes to
+ * put() at `blocks` unless that is NULL; the fits may lie there. */
+static float place(const struct span *p, float d, uint16_t bits, void *blocks)
 {
     const struct search *s = p->search;
     const struct cn_shifted_kind *kind = s->kind;
     const int group = kind->group;
-    float xq = 0, qq = 0, total = 0;
+    float total = 0;
     for (int64_t block = 0; block < p->n_blocks; block++) {
         const float *x = p->x + block * BLOCK;
         float w[BLOCK], wx[BLOCK];
@@ -246,20 +454,19 @@ static float place(const struct span *p, float d, uint16_t bits, void *blocks, f
                (size_t)(BLOCK / group) * sizeof(struct fit));
         weights_of(p, block, w, wx);
         for (int i = 0; i < BLOCK; i += group) {
-            struct choice c = choose(s, d, fit[i / group], x + i, w + i, wx + i);
+            struct ordered o;
+            order_group(s, x + i, w + i, wx + i, &o);
+            struct choice c = choose(s, d, fit[i / group], o.x, o.w, o.wx);
             const float a = scale_at(kind, c.scale);
-            xq += a * c.sums.xq;
-            qq += a * a * c.sums.qq;
             total += c.error;
             codes.scale[i / group] = (uint8_t)c.scale;
             codes.shift[i / group] = c.shift;
             if (blocks)
-                code_group(s, d * a, c.shift, x + i, codes.code + i);
+                code_group(s, d * a, c.shift, x + i, w + i, codes.code + i);
         }
         if (blocks)
             kind->put(&codes, (uint8_t *)blocks + (size_t)block * kind->block_bytes);
     }
-    *better = qq > 0 ? xq / qq : d;
     return total;
 }
 
@@ -294,48 +501,33 @@ static float fit_d(const struct span *p)
     return d;
 }
 
-/* d as the format can hold it. */
-static float rounded(const struct cn_shifted_kind *kind, float d)
-{
-    if (kind->header_bytes == sizeof d)
-        return isfinite(d) ? d : 0;
-    return cn_f16_to_f32(cn_quant_f16(d));
-}
-
 /* Below this multiple of 2^-24 several f16 are tried. */
-enum { COARSE = 64, SWEEPS = 2 };
+enum { COARSE = 64 };
 
 static float best_d(const struct span *p)
 {
-    const struct cn_shifted_kind *kind = p->search->kind;
-    float d = 0, least = 0, better, trial[CN_F16_CHOICES + SWEEPS] = { fit_d(p) };
-    int n = 1;
-    if (kind->header_bytes != sizeof(float)) {
-        uint16_t bits[CN_F16_CHOICES];
-        n = cn_quant_f16_choices(trial[0], COARSE, bits);
-        for (int t = 0; t < n; t++)
-            trial[t] = cn_f16_to_f32(bits[t]);
-    }
-    const int n_trials = n > 1 ? n : 1 + SWEEPS;
-    for (int t = 0; t < n_trials; t++) {
-        const float error = place(p, trial[t], 0, NULL, &better);
+    const float fit = fit_d(p);
+    uint16_t bits[CN_F16_CHOICES];
+    float best = 0, least = 0;
+    if (p->search->kind->header_bytes == sizeof fit)
+        return isfinite(fit) ? fit : 0;
+    const int n = cn_quant_f16_choices(fit, COARSE, bits);
+    if (n == 1)
+        return cn_f16_to_f32(bits[0]);
+    for (int t = 0; t < n; t++) {
+        const float d = cn_f16_to_f32(bits[t]), error = place(p, d, bits[t], NULL);
         if (error < least) {
             least = error;
-            d = trial[t];
-        } else if (n == 1) {
-            break;
+            best = d;
         }
-        if (n == 1)
-            trial[t + 1] = rounded(kind, better);
     }
-    return d;
+    return best;
 }
 
 void cn_shifted_quantize(const struct cn_shifted_kind *kind, int64_t n_cols, const float *x,
                          const float *importance, void *row)
 {
     struct search s;
-    float better;
     search_init(&s, kind);
     if (kind->header_bytes) {
         uint8_t *blocks = (uint8_t *)row + kind->header_bytes;
@@ -343,7 +535,7 @@ void cn_shifted_quantize(const struct cn_shifted_kind *kind, int64_t n_cols, con
         fit_groups(&p);
         const float d = best_d(&p);
         const uint16_t bits = cn_quant_f16(d);
-        place(&p, d, bits, blocks, &better);
+        place(&p, d, bits, blocks);
         if (kind->header_bytes == sizeof d)
             memcpy(row, &d, sizeof d);
         else
@@ -360,6 +552,6 @@ void cn_shifted_quantize(const struct cn_shifted_kind *kind, int64_t n_cols, con
                           0 };
         fit_groups(&p);
         const float d = best_d(&p);
-        place(&p, d, cn_quant_f16(d), (uint8_t *)row + (size_t)i * kind->block_bytes, &better);
+        place(&p, d, cn_quant_f16(d), (uint8_t *)row + (size_t)i * kind->block_bytes);
     }
 }

@@ -26,8 +26,13 @@ struct cn_shifted_codes {
 struct cn_shifted_kind {
     int group; /* 16 or 32 elements */
     int n_levels;
-    const int8_t *levels; /* ascending */
-    int shift;
+    const int8_t *levels;     /* ascending */
+    int shift;                /* 0: none is shifted */
+    const int8_t (*pairs)[2]; /* codes are of neighbours, from this list, their levels among those
+                                 above; or NULL */
+    int n_pairs;
+    bool even; /* of a group's elements 2k, 2k + 1, 2k + 16, 2k + 17 the codes have an even number
+                  of bits set */
     int scale_lo, scale_step, n_scales; /* n_scales <= 256 */
     uint32_t block_bytes;               /* at least 64 where the row has a header */
     uint32_t header_bytes;              /* 0: a block has a d of its own, an f16 */

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { N = CN_PANEL_ROWS };
+enum { N = CN_PANEL_ROWS, MAX_HEADER = 4 };
 
 /* An operand as the multiplication gets it: numbers and, by 256 columns, what they are times. */
 struct operand {
@@ -50,8 +50,9 @@ static void read_row(const struct cn_gemm_call *g, const struct cn_gemm_blocked 
     const bool wide = g->kind == CN_ACT_Q8_WIDE;
     const int per = wide ? CN_CHUNK : CN_CHUNK / 2;
     const uint8_t *w = (const uint8_t *)g->w + (size_t)r * g->row_bytes;
-    for (int64_t b = 0; b < g->n_cols / CN_WIDE; b++, w += cn_row_bytes(f, CN_WIDE)) {
-        g->k->unpack(CN_WIDE, w, codes, CN_CHUNK, scale, min);
+    for (int64_t b = 0; b < g->n_cols / CN_WIDE; b++) {
+        cn_unpack_columns(g->k, w, cn_row_bytes(f, b * CN_WIDE), CN_WIDE, codes, CN_CHUNK, scale,
+                          min);
         blocked->convert(&g->k->panel, CN_WIDE, codes, scale, min, chunks, scale256);
         for (int c = 0; c < CN_WIDE; c++) {
             const uint8_t *chunk = chunks + c / per * N * CN_CHUNK;
@@ -95,7 +96,8 @@ static bool check_operands(const struct cn_format *f, const struct cn_gemm_call 
                            bool weights, const struct operand *o)
 {
     const bool wide = g->kind == CN_ACT_Q8_WIDE;
-    const struct cn_panel *panel = &f->ref->kernels.panel;
+    const struct cn_kernels k = cn_kernels_for(f, 1u << CN_TIER_REF);
+    const struct cn_panel *panel = &k.panel;
     for (int64_t b = 0; b < g->n_cols / CN_WIDE; b++) {
         float w[CN_WIDE];
         double top = 0;
@@ -103,10 +105,14 @@ static bool check_operands(const struct cn_format *f, const struct cn_gemm_call 
         if (weights) {
             uint8_t codes[CN_WIDE];
             float scale[CN_WIDE / 16], min[CN_WIDE / 16];
-            const uint8_t *row = (const uint8_t *)g->w + (size_t)index * g->row_bytes +
-                                 (size_t)b * cn_row_bytes(f, CN_WIDE);
+            /* A row of these columns alone. */
+            const uint8_t *whole = (const uint8_t *)g->w + (size_t)index * g->row_bytes;
+            uint8_t row[MAX_HEADER + CN_WIDE * sizeof(float)];
+            memcpy(row, whole, f->header_bytes);
+            memcpy(row + f->header_bytes, whole + cn_row_bytes(f, b * CN_WIDE),
+                   cn_blocks_bytes(f, CN_WIDE));
             f->ref->dequantize(CN_WIDE, row, w);
-            f->ref->kernels.unpack(CN_WIDE, row, codes, CN_CHUNK, scale, min);
+            cn_unpack_columns(&k, row, f->header_bytes, CN_WIDE, codes, CN_CHUNK, scale, min);
             for (int s = 0; s < CN_WIDE / panel->sub; s++) {
                 const double m = panel->has_min ? (double)min[s] : 0;
                 const double lo = (double)scale[s] * -panel->offset - m,

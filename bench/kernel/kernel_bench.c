@@ -285,9 +285,9 @@ static void do_rows(struct cn_kernel_bench *b, struct worker *w)
         break;
     case CN_JOB_UNPACK: /* as the GEMM does it: sixteen rows side by side */
         for (int64_t r = 0; r < n; r++)
-            k->unpack(cols, rows + (size_t)r * b->row_bytes,
-                      w->codes + r % CN_PANEL_ROWS * CN_CHUNK, CN_PANEL_ROWS * CN_CHUNK, w->scale,
-                      w->min);
+            cn_unpack_columns(k, rows + (size_t)r * b->row_bytes, k->header_bytes, cols,
+                              w->codes + r % CN_PANEL_ROWS * CN_CHUNK, CN_PANEL_ROWS * CN_CHUNK,
+                              w->scale, w->min);
         break;
     case CN_JOB_DEQUANTIZE:
         for (int64_t r = 0; r < n; r++)

@@ -41,13 +41,15 @@ int cn_kernel_sets(const struct cn_format *format, uint32_t tiers, struct cn_ker
 
 /* ---- expected products ----------------------------------------------------------------------- */
 
-double cn_product_bound(const struct cn_format *format, int64_t n_cols, double magnitude)
+double cn_product_bound(const struct cn_format *format, int64_t n_cols, double magnitude,
+                        double row_scale)
 {
     const struct cn_panel *panel = &format->ref->kernels.panel;
     const double eps = 0x1p-24, smallest = 0x1p-149;
     if (!panel->sub)
         return ((double)n_cols + 8) * eps * magnitude + (double)n_cols * smallest;
-    double groups = (double)n_cols / 32, largest = 127.0 * 32 * 127 * panel->code_max;
+    double groups = (double)n_cols / 32;
+    double largest = 127.0 * 32 * 127 * panel->code_max * fmax(1, row_scale);
     return (groups + 8) * eps * magnitude + groups * smallest * largest;
 }
 
@@ -55,6 +57,7 @@ double cn_product_bound(const struct cn_format *format, int64_t n_cols, double m
 struct row {
     float *w;     /* [n_cols] */
     float *reach; /* [n_cols]: |scale| * code_max + |min|, or |w| */
+    double scale; /* |what the header says| */
     bool huge;    /* scale times a group's integer product may be beyond floats */
 };
 
@@ -64,24 +67,24 @@ static size_t padded_bytes(int64_t n_cols)
 }
 
 /* tmp: padded_bytes(n_cols) for codes, then n_cols / 8 floats. */
-static void define_row(const struct cn_format *f, int64_t n_cols, const void *blocks, void *tmp,
+static void define_row(const struct cn_format *f, int64_t n_cols, const void *bytes, void *tmp,
                        struct row *row)
 {
-    const struct cn_kernels *k = &f->ref->kernels;
-    f->ref->dequantize(n_cols, blocks, row->w);
+    const struct cn_kernels k = cn_kernels_for(f, 1u << CN_TIER_REF);
+    f->ref->dequantize(n_cols, bytes, row->w);
+    row->scale = fabs((double)cn_row_scale(f->header_bytes, bytes));
     row->huge = false;
-    if (!k->panel.sub) {
+    if (!k.panel.sub) {
         for (int64_t c = 0; c < n_cols; c++)
             row->reach[c] = fabsf(row->w[c]);
         return;
     }
     float *scale = (float *)(void *)((uint8_t *)tmp + padded_bytes(n_cols));
     float *min = scale + n_cols / 16;
-    k->unpack(n_cols, blocks, tmp, CN_CHUNK, scale, min);
+    cn_unpack_columns(&k, bytes, f->header_bytes, n_cols, tmp, CN_CHUNK, scale, min);
     for (int64_t c = 0; c < n_cols; c++) {
-        int64_t s = c / k->panel.sub;
-        row->reach[c] =
-            fabsf(scale[s]) * k->panel.code_max + (k->panel.has_min ? fabsf(min[s]) : 0);
+        int64_t s = c / k.panel.sub;
+        row->reach[c] = fabsf(scale[s]) * k.panel.code_max + (k.panel.has_min ? fabsf(min[s]) : 0);
         row->huge |= isfinite(scale[s]) && row->reach[c] > 0x1p126f / (32 * 127);
     }
 }
@@ -132,7 +135,7 @@ static double *reference_products(const struct cn_format *f, int64_t n_rows, int
 
 /* Whether a kernel's number will do. Nothing is asked where floats may overflow. */
 static bool check_product(struct cn_check *result, const struct cn_format *f, int64_t n_cols,
-                          float got, double expected, double magnitude)
+                          const struct row *row, float got, double expected, double magnitude)
 {
     if (magnitude > 0x1p120)
         return true;
@@ -141,7 +144,7 @@ static bool check_product(struct cn_check *result, const struct cn_format *f, in
             result->max_error = HUGE_VAL;
         return !isfinite(got);
     }
-    double bound = cn_product_bound(f, n_cols, magnitude);
+    double bound = cn_product_bound(f, n_cols, magnitude, row->scale);
     return cn_check_within(result, fabs((double)got - expected), bound, magnitude);
 }
 
@@ -247,10 +250,10 @@ static bool gemv_case(struct cn_checker *c, const struct cn_format *f, const str
         define_row(f, n_cols, w + (size_t)r * row_bytes, tmp, &row);
         double expected = product(n_cols, &row, a, &magnitude);
         expected = reference ? reference[r] : expected;
-        if (check_product(result, f, n_cols, y[r], expected, magnitude))
+        if (check_product(result, f, n_cols, &row, y[r], expected, magnitude))
             continue;
         cn_check_fail(result, "%s: row %lld is %.9g, expected %.9g +- %.2g", where, (long long)r,
-                      (double)y[r], expected, cn_product_bound(f, n_cols, magnitude));
+                      (double)y[r], expected, cn_product_bound(f, n_cols, magnitude, row.scale));
         break;
     }
     free(reference);
@@ -302,7 +305,8 @@ static void call_unpack(void *arg)
     if (u->x)
         cn_dequantize_with(u->k, u->f, u->n_cols, u->row, u->x);
     else
-        u->k->unpack(u->n_cols, u->row, u->codes, u->chunk_stride, u->scale, u->min);
+        cn_unpack_columns(u->k, u->row, u->k->header_bytes, u->n_cols, u->codes, u->chunk_stride,
+                          u->scale, u->min);
 }
 
 /* The panel's numbers, put together as quant.h says. False if a code is too large, or if something
@@ -463,11 +467,11 @@ static bool check_gemm_results(struct cn_checker *c, const struct cn_format *f,
             double magnitude, expected = product(g->n_cols, &row, a + t * g->n_cols, &magnitude);
             expected = reference ? reference[t * g->n_rows + r] : expected;
             float got = g->y[t * g->y_stride + r];
-            if (check_product(result, f, g->n_cols, got, expected, magnitude))
+            if (check_product(result, f, g->n_cols, &row, got, expected, magnitude))
                 continue;
             cn_check_fail(result, "%s: row %lld, token %lld is %.9g, expected %.9g +- %.2g", where,
                           (long long)r, (long long)t, (double)got, expected,
-                          cn_product_bound(f, g->n_cols, magnitude));
+                          cn_product_bound(f, g->n_cols, magnitude, row.scale));
             goto done;
         }
     }

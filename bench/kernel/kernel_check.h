@@ -79,7 +79,9 @@ void cn_check_vec(struct cn_checker *c, const struct cn_vec *vec, int slot,
  * sub-block scale and activation scale, and the adds of a horizontal sum. Terms are at most as
  * large as the largest code makes them, before an offset is taken out. Results below the smallest
  * normal float are off by half of 2^-149 per rounding, and integer factors (sub-block scale, dot
- * product) may be applied after that. */
-double cn_product_bound(const struct cn_format *format, int64_t n_cols, double magnitude);
+ * product) and what a row's header says, row_scale (1: there is none), may be applied after that.
+ */
+double cn_product_bound(const struct cn_format *format, int64_t n_cols, double magnitude,
+                        double row_scale);
 
 #endif

@@ -30,6 +30,7 @@ struct cn_blocks {
         enum field_kind kind;
     } field[MAX_FIELDS];
     uint8_t *pool[CN_N_PATTERNS];
+    float noise_scale; /* what the header of a row of quantised noise says */
 };
 
 /* What a header says: a number that it can hold. */
@@ -183,7 +184,7 @@ static float single(enum cn_pattern pattern, struct cn_rng *rng)
     }
 }
 
-static void make_block(const struct cn_blocks *b, enum cn_pattern pattern, struct cn_rng *rng,
+static void make_block(struct cn_blocks *b, enum cn_pattern pattern, struct cn_rng *rng,
                        uint8_t *block)
 {
     const struct cn_format *f = b->format;
@@ -206,6 +207,7 @@ static void make_block(const struct cn_blocks *b, enum cn_pattern pattern, struc
         }
         f->ref->quantize(f->block_elems, w, f->ref->needs_weights ? weights : NULL, row);
         memcpy(block, row + f->header_bytes, f->block_bytes);
+        b->noise_scale = cn_row_scale(f->header_bytes, row);
         return;
     default:
         break;
@@ -264,10 +266,10 @@ void cn_blocks_fill(const struct cn_blocks *b, enum cn_pattern pattern, struct c
 }
 
 /* A header's number as a scale of the pattern would be. */
-static float header_scale(const struct cn_format *f, enum cn_pattern pattern, struct cn_rng *rng)
+static float header_scale(const struct cn_blocks *b, enum cn_pattern pattern, struct cn_rng *rng)
 {
     const float sign = cn_rng_int(rng, 2) ? 1.0f : -1.0f, u = cn_rng_uniform_f32(rng);
-    const bool half = f->header_bytes == sizeof(uint16_t);
+    const bool half = b->format->header_bytes == sizeof(uint16_t);
     switch (pattern) {
     case CN_PATTERN_ZEROS:
         return 0;
@@ -279,6 +281,8 @@ static float header_scale(const struct cn_format *f, enum cn_pattern pattern, st
         return sign * u * (half ? 0x1p-15f : 0x1p-127f);
     case CN_PATTERN_HUGE:
         return sign * (half ? 32768 + 32736 * u : 0x1p100f * u);
+    case CN_PATTERN_NOISE:
+        return b->noise_scale;
     default:
         return sign * (0x1p-7f + u);
     }
@@ -289,7 +293,7 @@ void cn_row_fill(const struct cn_blocks *b, enum cn_pattern pattern, struct cn_r
 {
     const struct cn_format *f = b->format;
     if (f->header_bytes > 0)
-        put_header(f, header_scale(f, pattern, rng), row);
+        put_header(f, header_scale(b, pattern, rng), row);
     cn_blocks_fill(b, pattern, rng, (size_t)n_cols / f->block_elems,
                    (uint8_t *)row + f->header_bytes);
 }

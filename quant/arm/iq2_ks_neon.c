@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * IQ2_KS for Armv8.0. Block, idea: iq2_ks_arm.h; products: simd_neon.h.
+ *
+ * Serves every 64-bit Arm CPU. Error: float rounding, once a group of 32 columns; integer parts are
+ * exact.
+ */
+#include "quant/arm/iq2_ks_arm.h"
+#include "quant/arm/simd_neon.h"
+
+extern const struct cn_kernels cn_iq2_ks_neon;
+
+ARM_GEMV_HEADED(iq2_ks, neon, 2)
+ARM_UNPACK(iq2_ks, neon)
+
+const struct cn_kernels cn_iq2_ks_neon = {
+    .gemv = iq2_ks_gemv_neon,
+    .unpack = iq2_ks_unpack_neon,
+    .panel = {.code_max = 53, .offset = 31, .sub = 32, .has_min = false},
+};

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * IQ5_K for Armv8.2 with dot products. Block, idea: iq5_k_arm.h; products: simd_dotprod.h. The
+ * unpacker is neon's.
+ *
+ * Serves Cortex-A55 and A75 and later, Neoverse. Error: float rounding, once a group of 32 columns;
+ * integer parts are exact.
+ */
+#include "quant/arm/iq5_k_arm.h"
+#include "quant/arm/simd_dotprod.h"
+
+extern const struct cn_kernels cn_iq5_k_dotprod;
+
+ARM_GEMV(iq5_k, dotprod)
+
+const struct cn_kernels cn_iq5_k_dotprod = { .gemv = iq5_k_gemv_dotprod };

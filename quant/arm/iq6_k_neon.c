@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * IQ6_K for Armv8.0. Block, idea: iq6_k_arm.h; products: simd_neon.h.
+ *
+ * Serves every 64-bit Arm CPU. Error: float rounding, once a group of 32 columns; integer parts are
+ * exact.
+ */
+#include "quant/arm/iq6_k_arm.h"
+#include "quant/arm/simd_neon.h"
+
+extern const struct cn_kernels cn_iq6_k_neon;
+
+ARM_GEMV(iq6_k, neon)
+ARM_UNPACK(iq6_k, neon)
+
+const struct cn_kernels cn_iq6_k_neon = {
+    .gemv = iq6_k_gemv_neon,
+    .unpack = iq6_k_unpack_neon,
+    .panel = {.code_max = 249, .offset = 127, .sub = 16, .has_min = false},
+};
