@@ -27,7 +27,7 @@ void cn_unpack_columns(const struct cn_kernels *kernels, const void *row, size_t
     kernels->unpack(n_cols, (const uint8_t *)row + at, codes, chunk_stride, scale, min);
     if (kernels->header_bytes == 0)
         return;
-    const float of_row = cn_row_scale(kernels->header_bytes, row);
+    const float of_row = cn_panel_row_scale(panel, kernels->header_bytes, row);
     for (int64_t i = 0; i < n_cols / panel->sub; i++)
         scale[i] *= of_row;
     for (int64_t i = 0; panel->has_min && i < n_cols / panel->sub; i++)
@@ -62,4 +62,6 @@ void cn_dequantize_with(const struct cn_kernels *kernels, const struct cn_format
                 out[j] -= m;
         }
     }
+    if (format->ref->sign_zeros)
+        format->ref->sign_zeros(n_cols, row, x);
 }

@@ -81,6 +81,7 @@ struct cn_panel {
     uint8_t offset;
     uint8_t sub; /* 16 or 32 columns share a scale; 0: a float panel */
     bool has_min;
+    float row_factor; /* the row's scale is this times what its header says; 0: no factor */
 };
 
 /* Panels are made of chunks of 64 bytes per row: code c of a row lies at
@@ -122,6 +123,9 @@ struct cn_reference {
     /* Sets x[c] of the row to NaN where a scale is no number and the decoded value does not show
      * it. NULL: it always does. */
     void (*mark_bad_scales)(int64_t n_cols, const void *row, float *x);
+    /* Gives the zeros among x[c], which came from codes, the signs that codes cannot say. NULL:
+     * they have them. */
+    void (*sign_zeros)(int64_t n_cols, const void *row, float *x);
     struct cn_kernels kernels;
 };
 
@@ -163,6 +167,13 @@ static inline size_t cn_row_bytes(const struct cn_format *format, int64_t n_cols
 
 /* What a row's header says: the factor of all its values; 1 without a header. */
 float cn_row_scale(uint32_t header_bytes, const void *row);
+/* The same with the format's factor. */
+static inline float cn_panel_row_scale(const struct cn_panel *panel, uint32_t header_bytes,
+                                       const void *row)
+{
+    const float scale = cn_row_scale(header_bytes, row);
+    return panel->row_factor != 0 ? scale * panel->row_factor : scale;
+}
 
 /* Unpacks n_cols columns of a row, whose blocks begin `at` bytes into it, as cn_unpack_fn says; the
  * row's own scale is multiplied into scale and min. */

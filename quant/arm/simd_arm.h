@@ -124,6 +124,8 @@ struct arm_scales16 {
  * not compute. Constants, so that everything folds. */
 struct arm_format {
     int block_elems, block_bytes;
+    int header_bytes; /* of a row, which row_scale() understands; 0: none */
+    float (*row_scale)(const uint8_t *row);
     int sub;     /* 16 or 32: columns of a group */
     int largest; /* of |codes()| */
     int offset;  /* level = codes() - offset */
@@ -270,7 +272,8 @@ ALWAYS void arm_gemv(const struct arm_format *f, const struct arm_dots *dots, in
         memcpy(sum16, x->sum16 + whole / 16, rest / 16 * sizeof *sum16);
     }
     for (int64_t r = 0; r < n_rows; r++) {
-        const uint8_t *b = (const uint8_t *)w + (size_t)r * row_bytes;
+        const uint8_t *const row = (const uint8_t *)w + (size_t)r * row_bytes;
+        const uint8_t *b = row + f->header_bytes;
         float32x4x2_t total = {
             {vdupq_n_f32(0), vdupq_n_f32(0)}
         };
@@ -289,6 +292,8 @@ ALWAYS void arm_gemv(const struct arm_format *f, const struct arm_dots *dots, in
             total = one_step(f, dots, blocks, a, total);
         }
         y[r] = vaddvq_f32(vaddq_f32(total.val[0], total.val[1]));
+        if (f->row_scale)
+            y[r] *= f->row_scale(row);
     }
 }
 

@@ -53,7 +53,7 @@ static inline void cn_ref_gemv(cn_unpack_fn *unpack, const struct cn_panel *pane
                 sum += x->d[(c + g) / 32] * group;
             }
         }
-        y[r] = rows->header_bytes ? cn_row_scale(rows->header_bytes, row) * sum : sum;
+        y[r] = rows->header_bytes ? cn_panel_row_scale(panel, rows->header_bytes, row) * sum : sum;
     }
 }
 
