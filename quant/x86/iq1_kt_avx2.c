@@ -10,7 +10,7 @@
  * Serves every x86 CPU with AVX2. Error: float rounding, eight terms a block.
  */
 #include "quant/x86/gemv_trellis_avx2.h"
-#include "quant/x86/trellis_indices.h"
+#include "quant/x86/trellis_indices_avx2.h"
 
 extern const struct cn_kernels cn_iq1_kt_avx2;
 

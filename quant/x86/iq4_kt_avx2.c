@@ -11,7 +11,7 @@
  * Serves every x86 CPU with AVX2. Error: float rounding, four terms a block.
  */
 #include "quant/x86/gemv_trellis_avx2.h"
-#include "quant/x86/trellis_indices.h"
+#include "quant/x86/trellis_indices_avx2.h"
 
 extern const struct cn_kernels cn_iq4_kt_avx2;
 

@@ -11,7 +11,7 @@
  */
 #include "quant/x86/gemv_trellis_avx512.h"
 
-#include "quant/x86/trellis_indices.h"
+#include "quant/x86/trellis_indices_avx2.h"
 
 extern const struct cn_kernels cn_iq4_kt_avx512;
 

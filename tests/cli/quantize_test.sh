@@ -129,7 +129,7 @@ for size in 4X 0 -4M 4Mi4 0x400000 nan 1e30; do
     expect 2 "$CARNOT" quantize "$model" "$new" auto --size=$size
     err_has "$size"
 done
-for bpw in 1.2 17; do
+for bpw in 1.1 17; do
     expect 1 "$CARNOT" quantize "$model" "$new" auto --bpw $bpw
     one_line_err
     err_has "$bpw bits per weight are too"

@@ -2,8 +2,8 @@
  *
  * The indices of IQ1_KT and IQ4_KT put together: sixteen words at a time.
  */
-#ifndef CN_TRELLIS_INDICES_H
-#define CN_TRELLIS_INDICES_H
+#ifndef CN_TRELLIS_INDICES_AVX2_H
+#define CN_TRELLIS_INDICES_AVX2_H
 
 #include "quant/ref/iq1_kt.h"
 #include "quant/ref/iq4_kt.h"
