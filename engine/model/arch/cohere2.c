@@ -28,7 +28,9 @@ const struct cn_arch cn_arch_cohere2 = {
     .parallel = true,
     .scale_keys = true,
     .logit_scale_multiplies = true,
-    .sliding = {CN_LAYERS_BUT_EVERY, 4, "attention.sliding_window_pattern"},
+    .sliding = {.which = CN_LAYERS_BUT_EVERY,
+                .period = 4,
+                .key = "attention.sliding_window_pattern"},
     .window_required = true,
     .rotate_sliding_only = true,
 };

@@ -29,5 +29,5 @@ const struct cn_arch cn_arch_ernie4_5_moe = {
     .experts = CN_SLOTS_EXPERTS | CN_SLOTS_SHARED_FFN,
     .shared_width = CN_SHARED_BY_KEY,
     .normalise_experts = true,
-    .expert_layers = {CN_LAYERS_EVERY, 1, "interleave_moe_layer_step"},
+    .expert_layers = {.which = CN_LAYERS_EVERY, .period = 1, .key = "interleave_moe_layer_step"},
 };

@@ -34,7 +34,9 @@ const struct cn_arch cn_arch_gemma2 = {
     .scale_embedding = true,
     .attn_softcap = 50,
     .final_softcap = 30,
-    .sliding = {CN_LAYERS_BUT_EVERY, 2, "attention.sliding_window_pattern"},
+    .sliding = {.which = CN_LAYERS_BUT_EVERY,
+                .period = 2,
+                .key = "attention.sliding_window_pattern"},
     .sliding_window = 4096,
     .head_scale_layers = 46,
 };

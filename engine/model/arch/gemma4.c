@@ -69,7 +69,9 @@ const struct cn_arch cn_arch_gemma4 = {
     .scale_embedding = true,
     .final_softcap = 30,
     .attn_scale = 1,
-    .sliding = {CN_LAYERS_BUT_EVERY, 6, "attention.sliding_window_pattern"},
+    .sliding = {.which = CN_LAYERS_BUT_EVERY,
+                .period = 6,
+                .key = "attention.sliding_window_pattern"},
     .sliding_rope_base = 10000,
     .sliding_rope_unscaled = true,
 };

@@ -34,6 +34,8 @@ const struct cn_arch cn_arch_gpt_oss = {
     .rope_neox = true,
     .heads_rotate_whole = true,
     .output_required = true,
-    .sliding = {CN_LAYERS_BUT_EVERY, 2, "attention.sliding_window_pattern"},
+    .sliding = {.which = CN_LAYERS_BUT_EVERY,
+                .period = 2,
+                .key = "attention.sliding_window_pattern"},
     .window_required = true,
 };

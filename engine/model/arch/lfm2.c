@@ -36,5 +36,5 @@ const struct cn_arch cn_arch_lfm2 = {
     .dense_ffn = CN_SLOTS_GATED_FFN,
     .state_mixer = CN_MIXER_CONV,
     .rope_neox = true,
-    .sliding = { CN_LAYERS_ALL },
+    .sliding = { .which = CN_LAYERS_ALL },
 };

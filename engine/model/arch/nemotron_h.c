@@ -33,5 +33,5 @@ const struct cn_arch cn_arch_nemotron_h = {
     .one_branch = true,
     .parallel = true,
     .activation = CN_RELU_SQUARED,
-    .unrotated = { CN_LAYERS_ALL },
+    .unrotated = { .which = CN_LAYERS_ALL },
 };

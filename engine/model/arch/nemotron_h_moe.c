@@ -39,5 +39,5 @@ const struct cn_arch cn_arch_nemotron_h_moe = {
     .activation = CN_RELU_SQUARED,
     .gating = CN_GATING_SIGMOID,
     .shared_width = CN_SHARED_BY_KEY,
-    .unrotated = { CN_LAYERS_ALL },
+    .unrotated = { .which = CN_LAYERS_ALL },
 };

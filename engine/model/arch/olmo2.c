@@ -13,6 +13,8 @@ const struct cn_arch cn_arch_olmo2 = {
     .rope_neox = true,
     .qk_norm = CN_QK_NORM_WHOLE,
     .output_required = true,
-    .sliding = {CN_LAYERS_BUT_EVERY, 4, "attention.sliding_window_pattern"},
+    .sliding = {.which = CN_LAYERS_BUT_EVERY,
+                .period = 4,
+                .key = "attention.sliding_window_pattern"},
     .sliding_rope_unscaled = true,
 };
