@@ -279,6 +279,7 @@ repetitions 2
 warmup 0
 file prose F16 $prose
 threads 1
+tiers ref
 ids p 5 9 3 7
 output $tokens
 idle 0
@@ -286,7 +287,7 @@ limits none
 traces keep
 checks off
 END
-CARNOT_TIERS=ref plug slow 1000000000
+plug slow 1000000000
 study 0 phone.db --target "adb:$serial" --root "$scratch/$tree"
 "$CARNOT" study export phone.db -o jsonl >phone.rows
 grep -c '"meter": "dumpsys", "boundary": "battery", "energy_status": "measured"' phone.rows | grep -qx 2 ||

@@ -151,7 +151,7 @@ static void schema_is_sound_and_documented(void **state)
         if (!strstr(text, quoted))
             fail_msg("docs/STUDY.md does not name %s", quoted);
     }
-    assert_int_equal(n, 14);
+    assert_int_equal(n, 16);
     assert_int_equal(cn_study_rows_close(rows, &err), CN_OK);
     cn_study_db_close(db);
     unlink(path);
