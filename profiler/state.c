@@ -252,6 +252,7 @@ void cn_state_read(const char *root, struct cn_system_state *state)
 
 /* ---- judging --------------------------------------------------------------------------------- */
 
+/* What is said has its figures in brackets, behind it: reports count remarks without them. */
 __attribute__((format(printf, 3, 4))) static void say(char *text, size_t n_bytes,
                                                       const char *format, ...)
 {
@@ -277,7 +278,7 @@ static void judge_load(const struct cn_system_state *a, const struct cn_system_s
             say(text, n_bytes, "other programs kept %.1f cores busy", others);
     } else if (a->load_1min > 0.5) {
         /* From before the run, so not of this process. */
-        say(text, n_bytes, "the load was %.1f before the run", a->load_1min);
+        say(text, n_bytes, "other programs ran before it (load %.1f)", a->load_1min);
     }
 }
 
@@ -296,19 +297,19 @@ void cn_state_judge(const struct cn_system_state *a, const struct cn_system_stat
             flags & 2 ? " a capped frequency" : "", flags & 4 ? " throttling" : "",
             flags & 8 ? " the soft temperature limit" : "");
     if (b->mhz_limit < 0.98 * a->mhz_limit)
-        say(text, n_bytes, "the frequency limit fell from %.0f to %.0f MHz", a->mhz_limit,
+        say(text, n_bytes, "the frequency limit fell (from %.0f to %.0f MHz)", a->mhz_limit,
             b->mhz_limit);
     else if (a->mhz_limit < 0.98 * a->mhz_max)
-        say(text, n_bytes, "the frequency is limited to %.0f of %.0f MHz", a->mhz_limit,
+        say(text, n_bytes, "the frequency is limited (to %.0f of %.0f MHz)", a->mhz_limit,
             a->mhz_max);
     if (strcmp(a->governor, b->governor) != 0)
         say(text, n_bytes, "the governor changed from %s to %s", a->governor, b->governor);
     if (a->charger >= 0 && b->charger >= 0 && a->charger != b->charger)
         say(text, n_bytes, "the charger was %s", b->charger ? "plugged in" : "unplugged");
     if (b->battery_percent <= 10 && b->charger != 1)
-        say(text, n_bytes, "the battery is at %.0f%%, where systems save power",
+        say(text, n_bytes, "the battery is so low that systems save power (%.0f%%)",
             b->battery_percent);
     if (fabs(a->screen - b->screen) > 0.05)
-        say(text, n_bytes, "the screen's brightness changed from %.0f%% to %.0f%%", 100 * a->screen,
-            100 * b->screen);
+        say(text, n_bytes, "the screen's brightness changed (from %.0f%% to %.0f%%)",
+            100 * a->screen, 100 * b->screen);
 }

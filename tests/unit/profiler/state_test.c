@@ -154,18 +154,18 @@ static void test_what_is_said(void **state)
     b.busy_s = (double)NAN; /* a phone hides it: then what was there before the run */
     judged(&a, &b, "");
     a.load_1min = 2.5;
-    judged(&a, &b, "the load was 2.5 before the run");
+    judged(&a, &b, "other programs ran before it (load 2.5)");
 
     a = quiet();
     b = quiet();
     b.throttle_count = 9;
     b.mhz_limit = 2200;
-    judged(
-        &a, &b,
-        "the CPU was throttled by heat (2 times); the frequency limit fell from 3000 to 2200 MHz");
+    judged(&a, &b,
+           "the CPU was throttled by heat (2 times); the frequency limit fell (from 3000 to 2200 "
+           "MHz)");
     b = quiet();
     a.mhz_limit = b.mhz_limit = 1800;
-    judged(&a, &b, "the frequency is limited to 1800 of 3000 MHz");
+    judged(&a, &b, "the frequency is limited (to 1800 of 3000 MHz)");
 
     a = quiet();
     b.mhz_limit = 3000;
@@ -177,8 +177,8 @@ static void test_what_is_said(void **state)
     b.battery_percent = 9;
     b.screen = 1;
     judged(&a, &b,
-           "the battery is at 9%, where systems save power; the screen's brightness changed from "
-           "50% to 100%");
+           "the battery is so low that systems save power (9%); the screen's brightness changed "
+           "(from 50% to 100%)");
     /* However little room there is. */
     for (size_t n = 1; n < 120; n++) {
         char text[128];
