@@ -18,7 +18,7 @@ unset CARNOT_MODEL CARNOT_ROOT CMOCKA_MESSAGE_OUTPUT CMOCKA_XML_FILE CMOCKA_TEST
 : "${TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:allocator_may_return_null=1}"
 export CARNOT ASAN_OPTIONS UBSAN_OPTIONS TSAN_OPTIONS
 
-limit_s=${TEST_TIMEOUT:-300}
+limit_s=${TEST_TIMEOUT:-600}
 passed=0 failed=0 skipped=0
 pid=""
 out=$(mktemp)
