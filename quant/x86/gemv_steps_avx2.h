@@ -40,6 +40,32 @@ ALWAYS void gemv_by_steps(__m256 (*step)(const uint8_t *b, const int8_t *q, cons
     }
 }
 
+/* A step (see gemv_by_steps) of formats whose blocks g and g + 4 share a vector, one in each half:
+ * dot_pair() gives the codes of the two times their activations. offsets: what the eight sums begin
+ * with beside `total`. */
+ALWAYS __m256 step_of_pairs(__m256i (*dot_pair)(const void *b, const void *b2, const int8_t *q,
+                                                const int8_t *q2),
+                            const int block_bytes, __m256 scales, __m256 offsets, const uint8_t *b,
+                            const int8_t *q, const float *d, __m256 total)
+{
+    const __m256 scale = _mm256_mul_ps(scales, _mm256_loadu_ps(d));
+    __m256 acc[2] = { total, offsets };
+    UNROLL for (int g = 0; g < 4; g++)
+    {
+        __m256i dot =
+            dot_pair(b + g * block_bytes, b + (g + 4) * block_bytes, q + 32 * g, q + 32 * g + 128);
+        acc[g % 2] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot), lane_broadcast(scale, g), acc[g % 2]);
+    }
+    return _mm256_add_ps(acc[0], acc[1]);
+}
+
+/* What an offset of the codes takes off eight sums, lane = block. */
+ALWAYS __m256 offset_sums(__m256 scales, const int offset, const float *sum32)
+{
+    return _mm256_mul_ps(_mm256_mul_ps(scales, _mm256_set1_ps(-(float)offset)),
+                         _mm256_loadu_ps(sum32));
+}
+
 /* A step (see gemv_by_steps) of formats of signed bytes: the f16 scale begins a block, the bytes
  * begin at `at`. The sign of a weight goes to its activation, so that vpmaddubsw sees unsigned
  * weights; the eight scales are picked up and multiplied with the activations' at once. */

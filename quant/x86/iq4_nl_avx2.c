@@ -19,9 +19,9 @@ extern const struct cn_kernels cn_iq4_nl_avx2;
 enum { OFFSET = 127 };
 
 /* Levels times activations of the blocks b and b2 (columns q and q2): a block in each half. */
-ALWAYS __m256i dot_pair(const struct cn_block_iq4_nl *b, const struct cn_block_iq4_nl *b2,
-                        const int8_t *q, const int8_t *q2)
+ALWAYS __m256i dot_pair(const void *first, const void *second, const int8_t *q, const int8_t *q2)
 {
+    const struct cn_block_iq4_nl *b = first, *b2 = second;
     const __m256i levels = load_twice(cn_iq4_levels), nibble = _mm256_set1_epi8(15);
     const __m256i v = load_pair(b->q, b2->q);
     const __m256i lo = _mm256_shuffle_epi8(levels, _mm256_and_si256(v, nibble));
@@ -34,17 +34,10 @@ ALWAYS __m256i dot_pair(const struct cn_block_iq4_nl *b, const struct cn_block_i
 ALWAYS __m256 step(const uint8_t *bytes, const int8_t *q, const float *d, const float *sum32,
                    __m256 total)
 {
-    const struct cn_block_iq4_nl *b = (const void *)bytes;
-    const __m256 scales = _mm256_cvtph_ps(words_at(bytes, sizeof *b));
-    const __m256 scale = _mm256_mul_ps(scales, _mm256_loadu_ps(d));
-    __m256 acc[2] = { total, _mm256_setzero_ps() };
+    const __m256 scales = _mm256_cvtph_ps(words_at(bytes, sizeof(struct cn_block_iq4_nl)));
     (void)sum32;
-    UNROLL for (int g = 0; g < 4; g++)
-    {
-        __m256i dot = dot_pair(b + g, b + g + 4, q + 32 * g, q + 32 * g + 128);
-        acc[g % 2] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot), lane_broadcast(scale, g), acc[g % 2]);
-    }
-    return _mm256_add_ps(acc[0], acc[1]);
+    return step_of_pairs(dot_pair, sizeof(struct cn_block_iq4_nl), scales, _mm256_setzero_ps(),
+                         bytes, q, d, total);
 }
 
 static void iq4_nl_gemv_avx2(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,

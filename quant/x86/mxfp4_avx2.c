@@ -25,9 +25,9 @@ ALWAYS __m256i code_table(void)
 }
 
 /* Codes times activations of the blocks b and b2 (columns q and q2): a block in each half. */
-ALWAYS __m256i dot_pair(const struct cn_block_mxfp4 *b, const struct cn_block_mxfp4 *b2,
-                        const int8_t *q, const int8_t *q2)
+ALWAYS __m256i dot_pair(const void *first, const void *second, const int8_t *q, const int8_t *q2)
 {
+    const struct cn_block_mxfp4 *b = first, *b2 = second;
     const __m256i nibble = _mm256_set1_epi8(15), v = load_pair(b->q, b2->q);
     const __m256i lo = _mm256_shuffle_epi8(code_table(), _mm256_and_si256(v, nibble));
     const __m256i hi =
@@ -48,18 +48,11 @@ ALWAYS __m256 powers(__m256i e)
 ALWAYS __m256 step(const uint8_t *bytes, const int8_t *q, const float *d, const float *sum32,
                    __m256 total)
 {
-    const struct cn_block_mxfp4 *b = (const void *)bytes;
-    const __m128i e = _mm_and_si128(words_at(bytes, sizeof *b), _mm_set1_epi16(255));
+    const __m128i e =
+        _mm_and_si128(words_at(bytes, sizeof(struct cn_block_mxfp4)), _mm_set1_epi16(255));
     const __m256 scales = powers(_mm256_cvtepu16_epi32(e));
-    const __m256 scale = _mm256_mul_ps(scales, _mm256_loadu_ps(d));
-    __m256 acc[2] = { total, _mm256_setzero_ps() };
-    acc[1] = _mm256_mul_ps(_mm256_mul_ps(scales, _mm256_set1_ps(-OFFSET)), _mm256_loadu_ps(sum32));
-    UNROLL for (int g = 0; g < 4; g++)
-    {
-        __m256i dot = dot_pair(b + g, b + g + 4, q + 32 * g, q + 32 * g + 128);
-        acc[g % 2] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot), lane_broadcast(scale, g), acc[g % 2]);
-    }
-    return _mm256_add_ps(acc[0], acc[1]);
+    return step_of_pairs(dot_pair, sizeof(struct cn_block_mxfp4), scales,
+                         offset_sums(scales, OFFSET, sum32), bytes, q, d, total);
 }
 
 static void mxfp4_gemv_avx2(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,

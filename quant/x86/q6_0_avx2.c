@@ -41,9 +41,9 @@ ALWAYS __m256i last_codes(__m256i v, __m256i high)
 }
 
 /* Codes times activations of the blocks b and b2 (columns q and q2): a block in each half. */
-ALWAYS __m256i dot_pair(const struct cn_block_q6_0 *b, const struct cn_block_q6_0 *b2,
-                        const int8_t *q, const int8_t *q2)
+ALWAYS __m256i dot_pair(const void *first, const void *second, const int8_t *q, const int8_t *q2)
 {
+    const struct cn_block_q6_0 *b = first, *b2 = second;
     const __m256i v = load_pair(b->q, b2->q), high = high_bits(b, b2);
     return dot_two(first_codes(v, high), last_codes(v, high), load_pair(q, q2),
                    load_pair(q + 16, q2 + 16));
@@ -53,17 +53,9 @@ ALWAYS __m256i dot_pair(const struct cn_block_q6_0 *b, const struct cn_block_q6_
 ALWAYS __m256 step(const uint8_t *bytes, const int8_t *q, const float *d, const float *sum32,
                    __m256 total)
 {
-    const struct cn_block_q6_0 *b = (const void *)bytes;
-    const __m256 scales = _mm256_cvtph_ps(words_at(bytes, sizeof *b));
-    const __m256 scale = _mm256_mul_ps(scales, _mm256_loadu_ps(d));
-    __m256 acc[2] = { total, _mm256_setzero_ps() };
-    acc[1] = _mm256_mul_ps(_mm256_mul_ps(scales, _mm256_set1_ps(-OFFSET)), _mm256_loadu_ps(sum32));
-    UNROLL for (int g = 0; g < 4; g++)
-    {
-        __m256i dot = dot_pair(b + g, b + g + 4, q + 32 * g, q + 32 * g + 128);
-        acc[g % 2] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot), lane_broadcast(scale, g), acc[g % 2]);
-    }
-    return _mm256_add_ps(acc[0], acc[1]);
+    const __m256 scales = _mm256_cvtph_ps(words_at(bytes, sizeof(struct cn_block_q6_0)));
+    return step_of_pairs(dot_pair, sizeof(struct cn_block_q6_0), scales,
+                         offset_sums(scales, OFFSET, sum32), bytes, q, d, total);
 }
 
 static void q6_0_gemv_avx2(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
