@@ -9,19 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *text(const struct cn_dataset *d, size_t row, const char *column)
-{
-    const int64_t c = cn_dataset_column(d, column, strlen(column));
-    const char *t = c < 0 ? NULL : cn_dataset_cell(d, row, (size_t)c)->text;
-    return t ? t : "";
-}
-
-static double number(const struct cn_dataset *d, size_t row, const char *column)
-{
-    const int64_t c = cn_dataset_column(d, column, strlen(column));
-    return c < 0 ? (double)NAN : cn_dataset_cell(d, row, (size_t)c)->number;
-}
-
 /* What a row is of, from the columns that say it and differ. */
 static void row_name(const struct cn_dataset *d, size_t row, char *name, size_t n)
 {
@@ -31,10 +18,10 @@ static void row_name(const struct cn_dataset *d, size_t row, char *name, size_t 
     size_t used = 0;
     name[0] = 0;
     for (size_t i = 0; i < sizeof columns / sizeof *columns; i++) {
-        const char *value = text(d, row, columns[i]), *slash = strrchr(value, '/');
+        const char *value = cn_dataset_text_at(d, row, columns[i]), *slash = strrchr(value, '/');
         bool differs = i < 3 || strcmp(columns[i], "test") == 0;
         for (size_t r = 0; r < d->n_rows && !differs; r++)
-            differs = strcmp(text(d, r, columns[i]), value) != 0;
+            differs = strcmp(cn_dataset_text_at(d, r, columns[i]), value) != 0;
         if (!differs || !*value || used >= n)
             continue;
         used += (size_t)snprintf(name + used, n - used, "%s%s", used ? " " : "",
@@ -48,15 +35,15 @@ static void say(struct cn_page *page, const struct cn_dataset *d)
     static const char *const words[] = { "slower", "faster", "equivalent", "undecided" };
     for (size_t r = 0; r < d->n_rows; r++)
         for (int i = 0; i < 4; i++)
-            n[i] += strcmp(text(d, r, "verdict"), words[i]) == 0;
+            n[i] += strcmp(cn_dataset_text_at(d, r, "verdict"), words[i]) == 0;
     cn_page_lead(page, "Against %s: %d slower, %d faster, %d equivalent, %d undecided.",
-                 text(d, 0, "against"), n[0], n[1], n[2], n[3]);
+                 cn_dataset_text_at(d, 0, "against"), n[0], n[1], n[2], n[3]);
     for (size_t r = 0; r < d->n_rows; r++) {
         char name[160];
-        if (strcmp(text(d, r, "verdict"), "equivalent") == 0 || r > 40)
+        if (strcmp(cn_dataset_text_at(d, r, "verdict"), "equivalent") == 0 || r > 40)
             continue;
         row_name(d, r, name, sizeof name);
-        cn_page_text(page, "%s: %s.", name, text(d, r, "sentence"));
+        cn_page_text(page, "%s: %s.", name, cn_dataset_text_at(d, r, "sentence"));
     }
 }
 
@@ -92,16 +79,17 @@ bool cn_report_against(struct cn_page *page, const struct cn_dataset *d, bool pl
     for (int i = 0; i < 4; i++) {
         bool begun = false;
         for (size_t r = 0; r < d->n_rows; r++) {
-            if (strcmp(text(d, r, "verdict"), words[i]) != 0)
+            if (strcmp(cn_dataset_text_at(d, r, "verdict"), words[i]) != 0)
                 continue;
             if (!begun)
                 cn_plot_series(p, CN_PLOT_DOTS, words[i], NULL);
             begun = true;
-            cn_plot_point(p, number(d, r, "ratio"), (double)r, number(d, r, "ratio_lo"),
-                          number(d, r, "ratio_hi"), NULL);
+            cn_plot_point(p, cn_dataset_at(d, r, "ratio")->number, (double)r,
+                          cn_dataset_at(d, r, "ratio_lo")->number,
+                          cn_dataset_at(d, r, "ratio_hi")->number, NULL);
         }
     }
-    put_margin(p, number(d, 0, "margin"));
+    put_margin(p, cn_dataset_at(d, 0, "margin")->number);
     if (cn_plot_count(p))
         cn_page_plot(page, p, "Old against new");
     cn_plot_free(p);

@@ -16,19 +16,6 @@ enum { MOST_BARS = 16, MOST_FORMATS = 40, MOST_SLICES = 4 };
 
 /* ---- the table ------------------------------------------------------------------------------- */
 
-static const char *text(const struct cn_dataset *d, size_t row, const char *column)
-{
-    const int64_t c = cn_dataset_column(d, column, strlen(column));
-    const char *t = c < 0 ? NULL : cn_dataset_cell(d, row, (size_t)c)->text;
-    return t ? t : "";
-}
-
-static double number(const struct cn_dataset *d, size_t row, const char *column)
-{
-    const int64_t c = cn_dataset_column(d, column, strlen(column));
-    return c < 0 ? (double)NAN : cn_dataset_cell(d, row, (size_t)c)->number;
-}
-
 static bool has(const struct cn_dataset *d, const char *column)
 {
     return cn_dataset_column(d, column, strlen(column)) >= 0;
@@ -36,7 +23,7 @@ static bool has(const struct cn_dataset *d, const char *column)
 
 static bool is(const struct cn_dataset *d, size_t row, const char *column, const char *value)
 {
-    return strcmp(text(d, row, column), value) == 0;
+    return strcmp(cn_dataset_text_at(d, row, column), value) == 0;
 }
 
 /* Rows of one setting have the same shape, threads and cache. */
@@ -46,7 +33,7 @@ enum { N_SETTING = sizeof setting_columns / sizeof *setting_columns };
 static bool same_setting(const struct cn_dataset *d, size_t a, size_t b)
 {
     for (int i = 0; i < N_SETTING; i++)
-        if (!is(d, a, setting_columns[i], text(d, b, setting_columns[i])))
+        if (!is(d, a, setting_columns[i], cn_dataset_text_at(d, b, setting_columns[i])))
             return false;
     return true;
 }
@@ -64,20 +51,22 @@ static const char *setting_name(const struct cn_dataset *d, size_t row, char *na
 {
     size_t used = 0;
     name[0] = 0;
-    const bool shaped = text(d, row, "rows")[0] != 0;
+    const bool shaped = cn_dataset_text_at(d, row, "rows")[0] != 0;
     if (shaped)
-        used += (size_t)snprintf(name, n, "%s x %s, ", text(d, row, "rows"), text(d, row, "cols"));
-    snprintf(name + used, n - used, "%s thread%s, from %s", text(d, row, "threads"),
-             is(d, row, "threads", "1") ? "" : "s", text(d, row, "cache"));
+        used += (size_t)snprintf(name, n, "%s x %s, ", cn_dataset_text_at(d, row, "rows"),
+                                 cn_dataset_text_at(d, row, "cols"));
+    snprintf(name + used, n - used, "%s thread%s, from %s", cn_dataset_text_at(d, row, "threads"),
+             is(d, row, "threads", "1") ? "" : "s", cn_dataset_text_at(d, row, "cache"));
     return name;
 }
 
 /* "q4_k avx2 gemm 64" */
 static size_t short_name(const struct cn_dataset *d, size_t row, char *name, size_t n)
 {
-    const double tokens = number(d, row, "tokens");
-    size_t used = (size_t)snprintf(name, n, "%s %s %s", text(d, row, "format"),
-                                   text(d, row, "tier"), text(d, row, "job"));
+    const double tokens = cn_dataset_at(d, row, "tokens")->number;
+    size_t used =
+        (size_t)snprintf(name, n, "%s %s %s", cn_dataset_text_at(d, row, "format"),
+                         cn_dataset_text_at(d, row, "tier"), cn_dataset_text_at(d, row, "job"));
     if (tokens > 1 && used < n)
         used += (size_t)snprintf(name + used, n - used, " %.0f", tokens);
     return used;
@@ -91,10 +80,10 @@ static void kernel_name(const struct cn_dataset *d, size_t row, char *name, size
     for (int i = 0; i < N_SETTING; i++) {
         bool differs = false;
         for (size_t r = 0; r < d->n_rows && !differs; r++)
-            differs = !is(d, r, setting_columns[i], text(d, row, setting_columns[i]));
+            differs = !is(d, r, setting_columns[i], cn_dataset_text_at(d, row, setting_columns[i]));
         if (differs && used < n)
             used += (size_t)snprintf(name + used, n - used, " %s%s", signs[i],
-                                     text(d, row, setting_columns[i]));
+                                     cn_dataset_text_at(d, row, setting_columns[i]));
     }
 }
 
@@ -107,7 +96,7 @@ static bool counts(const struct cn_dataset *d, size_t row)
 static bool any_counts(const struct cn_dataset *d)
 {
     for (size_t r = 0; r < d->n_rows; r++)
-        if (counts(d, r) && isfinite(number(d, r, "bound_share")))
+        if (counts(d, r) && isfinite(cn_dataset_at(d, r, "bound_share")->number))
             return true;
     return false;
 }
@@ -128,7 +117,7 @@ static int by_share(const void *a, const void *b)
 /* gemv, and gemm of many tokens, are what models wait for; the other jobs are parts of those. */
 static bool is_product(const struct cn_dataset *d, size_t row)
 {
-    return strncmp(text(d, row, "job"), "gem", 3) == 0;
+    return strncmp(cn_dataset_text_at(d, row, "job"), "gem", 3) == 0;
 }
 
 /* Whether another job does the same product in less time: gemv where a few tokens are, gemm where
@@ -137,9 +126,11 @@ static bool is_beaten(const struct cn_dataset *d, size_t row)
 {
     for (size_t r = 0; r < d->n_rows && is_product(d, row); r++)
         if (is_product(d, r) && same_setting(d, r, row) &&
-            is(d, r, "format", text(d, row, "format")) && is(d, r, "tier", text(d, row, "tier")) &&
-            is(d, r, "tokens", text(d, row, "tokens")) &&
-            number(d, r, "weights_per_s") > number(d, row, "weights_per_s"))
+            is(d, r, "format", cn_dataset_text_at(d, row, "format")) &&
+            is(d, r, "tier", cn_dataset_text_at(d, row, "tier")) &&
+            is(d, r, "tokens", cn_dataset_text_at(d, row, "tokens")) &&
+            cn_dataset_at(d, r, "weights_per_s")->number >
+                cn_dataset_at(d, row, "weights_per_s")->number)
             return true;
     return false;
 }
@@ -149,7 +140,7 @@ static size_t sort_places(const struct cn_dataset *d, bool products, struct plac
     const bool all = !any_counts(d);
     size_t n = 0;
     for (size_t r = 0; r < d->n_rows; r++) {
-        const double share = number(d, r, "bound_share");
+        const double share = cn_dataset_at(d, r, "bound_share")->number;
         if (isfinite(share) && is_product(d, r) == products && (all || counts(d, r)) &&
             !is_beaten(d, r))
             places[n++] = (struct place){ r, share };
@@ -171,12 +162,13 @@ static void say_furthest(struct cn_page *page, const struct cn_dataset *d,
         cn_page_lead(page,
                      "Furthest from its bound of %s: %s, at %.0f%% of what %s allows (%s). "
                      "Nearest: %s, at %.0f%%.",
-                     what, name, 100 * places[0].share, text(d, row, "bound_by"),
+                     what, name, 100 * places[0].share, cn_dataset_text_at(d, row, "bound_by"),
                      setting_name(d, row, setting, sizeof setting), best,
                      100 * places[n - 1].share);
     else
         cn_page_lead(page, "%s runs at %.0f%% of what %s allows (%s).", name, 100 * places[0].share,
-                     text(d, row, "bound_by"), setting_name(d, row, setting, sizeof setting));
+                     cn_dataset_text_at(d, row, "bound_by"),
+                     setting_name(d, row, setting, sizeof setting));
 }
 
 static bool plot_furthest(struct cn_page *page, const struct cn_dataset *d,
@@ -250,31 +242,32 @@ static bool plot_formats(struct cn_page *page, const struct cn_dataset *d, size_
         return false;
     cn_plot_from_zero(p);
     for (size_t r = 0; r < d->n_rows; r++) {
-        if (!same_setting(d, r, of) || !is(d, r, "job", text(d, of, "job")) ||
-            !is(d, r, "tokens", text(d, of, "tokens")) || !(all || counts(d, r)))
+        if (!same_setting(d, r, of) || !is(d, r, "job", cn_dataset_text_at(d, of, "job")) ||
+            !is(d, r, "tokens", cn_dataset_text_at(d, of, "tokens")) || !(all || counts(d, r)))
             continue;
         int f = 0, t = 0;
         while (f < n_formats && !is(d, r, "format", formats[f]))
             f++;
         if (f == n_formats && n_formats < MOST_FORMATS) {
-            formats[n_formats++] = text(d, r, "format");
-            cn_plot_row(p, text(d, r, "format"));
+            formats[n_formats++] = cn_dataset_text_at(d, r, "format");
+            cn_plot_row(p, cn_dataset_text_at(d, r, "format"));
         }
         while (t < n_tiers && !is(d, r, "tier", tiers[t]))
             t++;
         if (t == n_tiers && n_tiers < 8)
-            tiers[n_tiers++] = text(d, r, "tier");
+            tiers[n_tiers++] = cn_dataset_text_at(d, r, "tier");
     }
     for (int t = 0; t < n_tiers; t++) {
         cn_plot_series(p, CN_PLOT_DOTS, tiers[t], NULL);
         for (size_t r = 0; r < d->n_rows; r++)
             for (int f = 0; f < n_formats; f++)
-                if (same_setting(d, r, of) && is(d, r, "job", text(d, of, "job")) &&
-                    is(d, r, "tokens", text(d, of, "tokens")) && is(d, r, "tier", tiers[t]) &&
-                    is(d, r, "format", formats[f]))
-                    cn_plot_point(p, number(d, r, column), f, (double)NAN, (double)NAN, NULL);
+                if (same_setting(d, r, of) && is(d, r, "job", cn_dataset_text_at(d, of, "job")) &&
+                    is(d, r, "tokens", cn_dataset_text_at(d, of, "tokens")) &&
+                    is(d, r, "tier", tiers[t]) && is(d, r, "format", formats[f]))
+                    cn_plot_point(p, cn_dataset_at(d, r, column)->number, f, (double)NAN,
+                                  (double)NAN, NULL);
     }
-    snprintf(title, sizeof title, "%s of %s, %s", label, text(d, of, "job"),
+    snprintf(title, sizeof title, "%s of %s, %s", label, cn_dataset_text_at(d, of, "job"),
              setting_name(d, of, setting, sizeof setting));
     if (n_formats > 1 || n_tiers > 1)
         cn_page_plot(page, p, title);
@@ -296,7 +289,8 @@ static bool formats(struct cn_page *page, const struct cn_dataset *d)
                  plot_formats(page, d, r, "cycles_per_256", "cycles per 256 weights");
         }
         if (is(d, r, "job", "gemm") &&
-            (gemm == d->n_rows || number(d, r, "tokens") > number(d, gemm, "tokens")))
+            (gemm == d->n_rows ||
+             cn_dataset_at(d, r, "tokens")->number > cn_dataset_at(d, gemm, "tokens")->number))
             gemm = r;
     }
     return ok && (gemm == d->n_rows ||
@@ -307,25 +301,26 @@ static bool formats(struct cn_page *page, const struct cn_dataset *d)
 
 static double gops(const struct cn_dataset *d, size_t row)
 {
-    return 2e-9 * number(d, row, "weights_per_s");
+    return 2e-9 * cn_dataset_at(d, row, "weights_per_s")->number;
 }
 
 /* Operations for each byte of weights: these are read once, whatever the tokens. */
 static double intensity(const struct cn_dataset *d, size_t row)
 {
-    return gops(d, row) / number(d, row, "gbps");
+    return gops(d, row) / cn_dataset_at(d, row, "gbps")->number;
 }
 
 /* What the rows of a setting with this tier may have at most. */
 static void plot_roof(struct cn_plot *p, const struct cn_dataset *d, size_t row, double lo,
                       double hi)
 {
-    const double read = number(d, row, "read_gbps"), peak = number(d, row, "int8_gops");
+    const double read = cn_dataset_at(d, row, "read_gbps")->number,
+                 peak = cn_dataset_at(d, row, "int8_gops")->number;
     char title[96];
     if (!(read > 0) || !(peak > 0))
         return;
-    snprintf(title, sizeof title, "limit of %s: reading, int8", text(d, row, "tier"));
-    cn_plot_series(p, CN_PLOT_LINE, title, text(d, row, "tier"));
+    snprintf(title, sizeof title, "limit of %s: reading, int8", cn_dataset_text_at(d, row, "tier"));
+    cn_plot_series(p, CN_PLOT_LINE, title, cn_dataset_text_at(d, row, "tier"));
     cn_plot_point(p, lo, fmin(peak, lo * read), (double)NAN, (double)NAN, NULL);
     if (peak / read > lo && peak / read < hi)
         cn_plot_point(p, peak / read, peak, (double)NAN, (double)NAN, NULL);
@@ -354,9 +349,9 @@ static bool roofline(struct cn_page *page, const struct cn_dataset *d, size_t of
         while (t < n && !is(d, r, "tier", tiers[t]))
             t++;
         if (t == n && n < 8) {
-            tiers[n] = text(d, r, "tier");
+            tiers[n] = cn_dataset_text_at(d, r, "tier");
             of_tier[n++] = r;
-        } else if (!(number(d, of_tier[t], "int8_gops") > 0)) {
+        } else if (!(cn_dataset_at(d, of_tier[t], "int8_gops")->number > 0)) {
             of_tier[t] = r;
         }
     }
@@ -386,8 +381,9 @@ static bool roofline(struct cn_page *page, const struct cn_dataset *d, size_t of
  * the highest tier that the table has of it. */
 static bool plot_tokens(struct cn_page *page, const struct cn_dataset *d, size_t of)
 {
-    const bool shaped = number(d, of, "rows") > 0;
-    const double cells = shaped ? number(d, of, "rows") * number(d, of, "cols") : 1e9;
+    const bool shaped = cn_dataset_at(d, of, "rows")->number > 0;
+    const double cells =
+        shaped ? cn_dataset_at(d, of, "rows")->number * cn_dataset_at(d, of, "cols")->number : 1e9;
     struct cn_plot *p = cn_plot_create("tokens at once", shaped ? "tokens/s of this matrix"
                                                                 : "10\u2079 weights x tokens/s");
     char setting[160], title[256];
@@ -400,22 +396,28 @@ static bool plot_tokens(struct cn_page *page, const struct cn_dataset *d, size_t
         int points = 0;
         bool first = same_setting(d, s, of) && is_product(d, s) && counts(d, s);
         for (size_t r = 0; r < s && first; r++)
-            first = !(same_setting(d, r, of) && is(d, r, "format", text(d, s, "format")) &&
-                      is(d, r, "job", text(d, s, "job")) && is(d, r, "tier", text(d, s, "tier")));
+            first = !(same_setting(d, r, of) &&
+                      is(d, r, "format", cn_dataset_text_at(d, s, "format")) &&
+                      is(d, r, "job", cn_dataset_text_at(d, s, "job")) &&
+                      is(d, r, "tier", cn_dataset_text_at(d, s, "tier")));
         for (size_t r = s; r < d->n_rows && first; r++)
-            points += same_setting(d, r, of) && is(d, r, "format", text(d, s, "format")) &&
-                      is(d, r, "job", text(d, s, "job")) && is(d, r, "tier", text(d, s, "tier"));
+            points += same_setting(d, r, of) &&
+                      is(d, r, "format", cn_dataset_text_at(d, s, "format")) &&
+                      is(d, r, "job", cn_dataset_text_at(d, s, "job")) &&
+                      is(d, r, "tier", cn_dataset_text_at(d, s, "tier"));
         if (points < 2)
             continue;
-        snprintf(name, sizeof name, "%s %s %s", text(d, s, "format"), text(d, s, "tier"),
-                 text(d, s, "job"));
+        snprintf(name, sizeof name, "%s %s %s", cn_dataset_text_at(d, s, "format"),
+                 cn_dataset_text_at(d, s, "tier"), cn_dataset_text_at(d, s, "job"));
         cn_plot_series(p, CN_PLOT_LINE, name, NULL);
         n++;
         for (size_t r = s; r < d->n_rows; r++)
-            if (same_setting(d, r, of) && is(d, r, "format", text(d, s, "format")) &&
-                is(d, r, "job", text(d, s, "job")) && is(d, r, "tier", text(d, s, "tier")))
-                cn_plot_point(p, number(d, r, "tokens"), number(d, r, "weights_per_s") / cells,
-                              (double)NAN, (double)NAN, NULL);
+            if (same_setting(d, r, of) && is(d, r, "format", cn_dataset_text_at(d, s, "format")) &&
+                is(d, r, "job", cn_dataset_text_at(d, s, "job")) &&
+                is(d, r, "tier", cn_dataset_text_at(d, s, "tier")))
+                cn_plot_point(p, cn_dataset_at(d, r, "tokens")->number,
+                              cn_dataset_at(d, r, "weights_per_s")->number / cells, (double)NAN,
+                              (double)NAN, NULL);
     }
     snprintf(title, sizeof title, "Where gemv and gemm meet: %s",
              setting_name(d, of, setting, sizeof setting));

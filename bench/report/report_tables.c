@@ -36,13 +36,6 @@ static struct cn_table *table_of(const struct cn_dataset *d)
     return t;
 }
 
-static const struct cn_cell *cell(const struct cn_dataset *d, size_t row, const char *column)
-{
-    static const struct cn_cell none = { NULL, (double)NAN };
-    int64_t c = cn_dataset_column(d, column, strlen(column));
-    return c < 0 ? &none : cn_dataset_cell(d, row, (size_t)c);
-}
-
 /* Rows of `carnot bench` of one test: speed against bits. Others have none of these keys. */
 static bool plot_speed(struct cn_page *page, const struct cn_dataset *d, const char *test)
 {
@@ -54,11 +47,13 @@ static bool plot_speed(struct cn_page *page, const struct cn_dataset *d, const c
     cn_plot_from_zero(p);
     cn_plot_series(p, CN_PLOT_POINTS, "median, 95% interval", NULL);
     for (size_t row = 0; row < d->n_rows; row++) {
-        const char *of = cell(d, row, "test")->text;
+        const char *of = cn_dataset_at(d, row, "test")->text;
         if (of && strcmp(of, test) == 0)
-            cn_plot_point(p, cell(d, row, "bpw")->number, cell(d, row, "tps_median")->number,
-                          cell(d, row, "tps_lo")->number, cell(d, row, "tps_hi")->number,
-                          cell(d, row, "file_type")->text);
+            cn_plot_point(p, cn_dataset_at(d, row, "bpw")->number,
+                          cn_dataset_at(d, row, "tps_median")->number,
+                          cn_dataset_at(d, row, "tps_lo")->number,
+                          cn_dataset_at(d, row, "tps_hi")->number,
+                          cn_dataset_at(d, row, "file_type")->text);
     }
     if (cn_plot_count(p))
         cn_page_plot(page, p, strcmp(test, "decode") == 0 ? "Decode speed" : "Prefill speed");

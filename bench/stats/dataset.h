@@ -51,4 +51,11 @@ static inline const struct cn_cell *cn_dataset_cell(const struct cn_dataset *dat
     return &dataset->cells[row * dataset->n_columns + column];
 }
 
+/* The cell of a row in the column of that name; one that holds nothing if there is no such column.
+ */
+const struct cn_cell *cn_dataset_at(const struct cn_dataset *dataset, size_t row,
+                                    const char *column);
+/* Its text, "" where it holds none. */
+const char *cn_dataset_text_at(const struct cn_dataset *dataset, size_t row, const char *column);
+
 #endif

@@ -71,6 +71,19 @@ int64_t cn_dataset_column(const struct cn_dataset *d, const char *name, size_t n
     return -1;
 }
 
+const struct cn_cell *cn_dataset_at(const struct cn_dataset *d, size_t row, const char *column)
+{
+    static const struct cn_cell none = { NULL, (double)NAN };
+    const int64_t c = cn_dataset_column(d, column, strlen(column));
+    return c < 0 ? &none : cn_dataset_cell(d, row, (size_t)c);
+}
+
+const char *cn_dataset_text_at(const struct cn_dataset *d, size_t row, const char *column)
+{
+    const char *text = cn_dataset_at(d, row, column)->text;
+    return text ? text : "";
+}
+
 bool cn_dataset_build_begin(struct cn_dataset_build *b)
 {
     b->d = calloc(1, sizeof *b->d);

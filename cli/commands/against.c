@@ -49,18 +49,12 @@ void cn_against_version(const char *program, char *text, size_t n)
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
-const char *cn_against_cell(const struct cn_dataset *table, size_t row, const char *column)
-{
-    int64_t c = cn_dataset_column(table, column, strlen(column));
-    return c < 0 ? NULL : cn_dataset_cell(table, row, (size_t)c)->text;
-}
-
 enum cn_status cn_against_read(const struct cn_dataset *table, size_t row, const char *const *names,
                                size_t n, const char *metric, struct cn_duel_reading *reading,
                                struct cn_error *err)
 {
     for (size_t i = 0; i < n; i++) {
-        const char *text = cn_against_cell(table, row, names[i]);
+        const char *text = cn_dataset_at(table, row, names[i])->text;
         CN_RETURN_IF(!text, CN_ERR_FORMAT, err, "a column '%s' expected in its table, none found",
                      names[i]);
         snprintf(reading->keys[i], sizeof reading->keys[i], "%s", text);

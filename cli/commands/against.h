@@ -40,9 +40,6 @@ void cn_against_version(const char *program, char *text, size_t n);
  * CN_EXIT_SLOWER if a row of the first rival is slower beyond the margin. */
 int cn_against_print(const struct cn_against *a, const struct cn_duel *duels, size_t n);
 
-/* The text of a column in a row; NULL if it is not there or null. */
-const char *cn_against_cell(const struct cn_dataset *table, size_t row, const char *column);
-
 /* Fills reading->keys[i] from the columns names[n], and the figure from `metric`. CN_ERR_FORMAT if
  * the table lacks one of them. */
 enum cn_status cn_against_read(const struct cn_dataset *table, size_t row, const char *const *names,

@@ -43,12 +43,6 @@ static const char *base_name(const char *path)
     return slash ? slash + 1 : path;
 }
 
-static double number(const struct cn_dataset *table, size_t row, const char *column)
-{
-    const int64_t c = cn_dataset_column(table, column, strlen(column));
-    return c < 0 ? (double)NAN : cn_dataset_cell(table, row, (size_t)c)->number;
-}
-
 /* A row of llama-bench: n_prompt tokens at once, or n_gen one by one; both is another test. */
 static enum cn_status read_llama_bench(const void *context, const struct cn_dataset *table,
                                        size_t row, bool *takes_part,
@@ -58,18 +52,18 @@ static enum cn_status read_llama_bench(const void *context, const struct cn_data
     const struct contest *c = context;
     double values[4];
     for (int i = 0; i < 4; i++) {
-        values[i] = number(table, row, columns[i]);
+        values[i] = cn_dataset_at(table, row, columns[i])->number;
         CN_RETURN_IF(
             isnan(values[i]), CN_ERR_FORMAT, err,
             "numbers called n_prompt, n_gen, n_threads and avg_ts expected, as llama-bench "
             "-o json prints them; none found called %s",
             columns[i]);
     }
-    const char *file = cn_against_cell(table, row, "model_filename");
+    const char *file = cn_dataset_at(table, row, "model_filename")->text;
     CN_RETURN_IF(file && strcmp(base_name(file), base_name(c->model)) != 0, CN_ERR_FORMAT, err,
                  "%s expected as model_filename, found %s", base_name(c->model), file);
     const bool decode = values[1] > 0;
-    const double depth = number(table, row, "n_depth");
+    const double depth = cn_dataset_at(table, row, "n_depth")->number;
     *takes_part = decode != (values[0] > 0);
     snprintf(reading->keys[MODEL], sizeof *reading->keys, "%s", c->model);
     snprintf(reading->keys[THREADS], sizeof *reading->keys, "%.0f", values[2]);

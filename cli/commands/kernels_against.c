@@ -49,7 +49,7 @@ static enum cn_status read_row(const void *context, const struct cn_dataset *tab
 {
     const struct contest *c = context;
     const struct cn_kernels_arguments *a = c->a;
-    const char *tier = cn_against_cell(table, row, "tier");
+    const char *tier = cn_dataset_at(table, row, "tier")->text;
     const bool ref = tier && strcmp(tier, cn_tier_name(CN_TIER_REF)) == 0;
     *takes_part = ref ? a->tiers && strstr(a->tiers, tier) : !tier || strcmp(tier, "openblas") != 0;
     const char *keys[CN_DUEL_KEYS];
