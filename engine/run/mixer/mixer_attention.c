@@ -251,9 +251,7 @@ static void run(struct cn_session *s, int64_t index, const float *x, int64_t n)
     CN_SPAN (s, CN_OP_ATTN_OUT, index, &layer->attn_out) {
         if (layer->attn_sub_norm || job.w.gate > 0)
             cn_pool_run(s->pool, s->n_threads, finish_out, &job, (int)n);
-        cn_input_set(&s->input, job.out, job.w.out, n, job.w.out);
-        struct cn_product out = { &layer->attn_out, 0, &s->input, s->t, m->hp.n_embd };
-        cn_products_run(s, &out, 1);
+        cn_mixer_output(s, &layer->attn_out, job.out, job.w.out, n, job.w.out);
     }
 }
 

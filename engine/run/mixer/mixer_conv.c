@@ -77,9 +77,7 @@ static void run(struct cn_session *s, int64_t index, const float *x, int64_t n)
     }
 
     CN_SPAN (s, CN_OP_ATTN_OUT, index, &layer->conv_out) {
-        cn_input_set(&s->input, u, 3 * d, n, d);
-        struct cn_product out = { &layer->conv_out, 0, &s->input, s->t, d };
-        cn_products_run(s, &out, 1);
+        cn_mixer_output(s, &layer->conv_out, u, 3 * d, n, d);
     }
 }
 

@@ -214,9 +214,7 @@ static void run(struct cn_session *s, int64_t index, const float *x, int64_t n)
     }
 
     CN_SPAN (s, CN_OP_ATTN_OUT, index, &layer->ssm_out) {
-        cn_input_set(&s->input, job.out, w->inner, n, w->inner);
-        struct cn_product out = { &layer->ssm_out, 0, &s->input, s->t, m->hp.n_embd };
-        cn_products_run(s, &out, 1);
+        cn_mixer_output(s, &layer->ssm_out, job.out, w->inner, n, w->inner);
     }
 }
 

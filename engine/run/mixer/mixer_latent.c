@@ -249,9 +249,7 @@ static void run(struct cn_session *s, int64_t index, const float *x, int64_t n)
 
     CN_SPAN (s, CN_OP_ATTN_OUT, index, &layer->attn_out) {
         unfold(s, &job);
-        cn_input_set(&s->input, job.out, w->out, n, w->out);
-        struct cn_product out = { &layer->attn_out, 0, &s->input, s->t, m->hp.n_embd };
-        cn_products_run(s, &out, 1);
+        cn_mixer_output(s, &layer->attn_out, job.out, w->out, n, w->out);
     }
 }
 
