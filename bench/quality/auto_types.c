@@ -69,20 +69,18 @@ static void add_tensor(void *user, const struct cn_quantize_tensor *t)
     l->matrix[plan->n_tensors++] = t->quantised && !t->asked;
 }
 
+/* The file as it is to be made, but for its types, planned only and without a word. */
 static struct cn_quantize_options plain_options(const struct cn_auto_options *o)
 {
-    return (struct cn_quantize_options){
-        .imatrix = o->imatrix,
-        .allow_requantize = o->allow_requantize,
-        .dry_run = true,
-        .tensor_types = o->tensor_types,
-        .n_tensor_types = o->n_tensor_types,
-        .output_type = o->output_type,
-        .embedding_type = o->embedding_type,
-        .keep_split = o->keep_split,
-        .force = o->force,
-        .n_threads = o->n_threads,
-    };
+    struct cn_quantize_options plain = o->file;
+    plain.type = NULL;
+    plain.choices = NULL;
+    plain.n_choices = 0;
+    plain.dry_run = true;
+    plain.plan = NULL;
+    plain.progress = NULL;
+    plain.cancel = NULL;
+    return plain;
 }
 
 /* ---- matrices and their types ---------------------------------------------------------------- */
@@ -108,7 +106,7 @@ static enum cn_status find_matrices(struct cn_auto_job *j, const struct listing 
         m->t = cn_gguf_tensor(&j->gguf, m->name);
         if (!l->matrix[i] || !m->t || !m->t->format)
             continue;
-        CN_RETURN_IF(m->t->format->block_elems > 1 && !j->o->allow_requantize, CN_ERR_ARGUMENT,
+        CN_RETURN_IF(m->t->format->block_elems > 1 && !j->o->file.allow_requantize, CN_ERR_ARGUMENT,
                      j->err,
                      "%s is %s already; quantising it again loses more than quantising the "
                      "original (--allow-requantize does it all the same)",
@@ -161,7 +159,7 @@ static enum cn_status set_budget(struct cn_auto_job *j, const struct cn_auto_pla
     if (j->o->bpw > 0)
         total = (uint64_t)fmin(j->o->bpw * n_params / 8, 9e18);
     const bool small = total<fixed + least, large = total> fixed + most;
-    const char *hint = j->o->imatrix || !small
+    const char *hint = j->o->file.imatrix || !small
                            ? ""
                            : " without an importance matrix (--imatrix allows smaller types)";
     if (j->o->bpw > 0)
@@ -290,7 +288,7 @@ static bool special(const char *file_type)
  * that cannot be made of this model. */
 static enum cn_status find_file_type(const struct cn_auto_job *j, struct cn_auto_plan *plan)
 {
-    struct cn_quantize_options o = { .imatrix = j->o->imatrix,
+    struct cn_quantize_options o = { .imatrix = j->o->file.imatrix,
                                      .allow_requantize = true,
                                      .dry_run = true };
     double least = HUGE_VAL;
@@ -334,12 +332,12 @@ static enum cn_status make_plan(struct cn_auto_job *j, struct cn_auto_plan *plan
     o.user = l;
     CN_TRY(cn_quantize_file(j->in, "-", &o, &base, j->err));
     CN_RETURN_IF(l->out_of_memory, CN_ERR_MEMORY, j->err, "out of memory");
-    if (j->o->imatrix)
-        CN_TRY(cn_imatrix_read(j->o->imatrix, &j->imatrix, j->err));
+    if (j->o->file.imatrix)
+        CN_TRY(cn_imatrix_read(j->o->file.imatrix, &j->imatrix, j->err));
     CN_TRY(find_matrices(j, l));
     CN_TRY(set_budget(j, plan, &base, &budget));
     CN_TRY(check_out(j));
-    j->n_threads = j->o->n_threads > 0 ? j->o->n_threads : cn_available_cores();
+    j->n_threads = j->o->file.n_threads > 0 ? j->o->file.n_threads : cn_available_cores();
     if (j->n_threads > MAX_THREADS)
         j->n_threads = MAX_THREADS;
     j->pool = cn_pool_create(j->n_threads, true);

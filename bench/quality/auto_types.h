@@ -32,13 +32,9 @@ struct cn_auto_options {
     double seconds;  /* for probing, about; 0: 600. Matrices that it does not suffice for one by one
                       * are probed in classes: of a kind, in the first, middle or last layers */
     const char *out; /* where the file is to go: whether it can is found out first; NULL: nowhere */
-    const char *imatrix; /* as in struct cn_quantize_options, like what follows */
-    bool allow_requantize;
-    const char *const *tensor_types; /* what is asked for by these stays as it is */
-    size_t n_tensor_types;
-    const char *output_type, *embedding_type;
-    bool keep_split, force;
-    int n_threads;
+    /* How the file is to be made; what is asked for by its tensor_types, output_type and
+     * embedding_type stays as it is. Its type, choices, dry_run and calls do not count here. */
+    struct cn_quantize_options file;
     void *user;
     /* Either may be NULL. what: "errors", "text", "probing". */
     void (*progress)(void *user, const char *what, double done, double total);

@@ -129,15 +129,7 @@ int cn_quantize_auto_plan(const char *in, const char *out, const struct cn_quant
     struct cn_error err = { "" };
     struct cn_auto_options options = {
         .out = o->dry_run ? NULL : out,
-        .imatrix = o->imatrix,
-        .allow_requantize = o->allow_requantize,
-        .tensor_types = o->tensor_types,
-        .n_tensor_types = o->n_tensor_types,
-        .output_type = o->output_type,
-        .embedding_type = o->embedding_type,
-        .keep_split = o->keep_split,
-        .force = o->force,
-        .n_threads = o->n_threads,
+        .file = *o,
         .progress = show_progress,
         .cancel = interrupted,
     };

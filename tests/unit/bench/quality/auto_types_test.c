@@ -18,15 +18,10 @@ static char path[300], out[] = "/tmp/carnot-auto-XXXXXX";
 
 static void write_file(const struct cn_auto_plan *plan, const struct cn_auto_options *a)
 {
-    struct cn_quantize_options o = {
-        .type = plan->file_type,
-        .choices = plan->choices,
-        .n_choices = plan->n_choices,
-        .tensor_types = a->tensor_types,
-        .n_tensor_types = a->n_tensor_types,
-        .output_type = a->output_type,
-        .imatrix = a->imatrix,
-    };
+    struct cn_quantize_options o = a->file;
+    o.type = plan->file_type;
+    o.choices = plan->choices;
+    o.n_choices = plan->n_choices;
     struct cn_file_result r;
     struct stat st;
     assert_int_equal(cn_quantize_file(path, out, &o, &r, &err), CN_OK);
@@ -83,7 +78,7 @@ static double divergence(void)
 static void by_divergence(void **context)
 {
     (void)context;
-    struct cn_auto_options o = { .sensitivity = CN_SENSITIVITY_KL, .n_threads = 1 };
+    struct cn_auto_options o = { .sensitivity = CN_SENSITIVITY_KL, .file.n_threads = 1 };
     struct cn_quantize_options q4 = { .type = "Q4_0" };
     struct cn_file_result r;
     assert_int_equal(cn_quantize_file(path, out, &q4, &r, &err), CN_OK);
@@ -109,7 +104,7 @@ static void in_classes(void **context)
 {
     (void)context;
     struct cn_auto_options o = {
-        .bpw = 5.5, .sensitivity = CN_SENSITIVITY_KL, .seconds = 1e-3, .n_threads = 1
+        .bpw = 5.5, .sensitivity = CN_SENSITIVITY_KL, .seconds = 1e-3, .file.n_threads = 1
     };
     struct cn_auto_plan plan;
     char small[300];
@@ -138,7 +133,7 @@ static void in_classes(void **context)
 static void budgets(void **context)
 {
     (void)context;
-    struct cn_auto_options o = { .sensitivity = CN_SENSITIVITY_ERROR, .n_threads = 2 };
+    struct cn_auto_options o = { .sensitivity = CN_SENSITIVITY_ERROR, .file.n_threads = 2 };
     struct cn_auto_plan plan;
     double last = (double)INFINITY;
     for (o.bpw = 5; o.bpw < 8.6; o.bpw += 0.4) {
@@ -190,10 +185,10 @@ static void asked_for(void **context)
     const char *rules[] = { "attn_v=q8_0", "blk\\.0\\.attn_k=f16" };
     struct cn_auto_options o = { .bpw = 6,
                                  .sensitivity = CN_SENSITIVITY_ERROR,
-                                 .tensor_types = rules,
-                                 .n_tensor_types = 2,
-                                 .output_type = "q5_1",
-                                 .n_threads = 1 };
+                                 .file.tensor_types = rules,
+                                 .file.n_tensor_types = 2,
+                                 .file.output_type = "q5_1",
+                                 .file.n_threads = 1 };
     struct cn_auto_plan plan;
     int n_asked = 0;
     assert_int_equal(cn_auto_plan_make(path, &o, &plan, &err), CN_OK);
@@ -244,10 +239,12 @@ static void with_importance(void **context)
     assert_true(cn_imatrix_add_dataset(&im, "a text"));
     assert_int_equal(cn_imatrix_write(weights, &im, &err), CN_OK);
     cn_imatrix_free(&im);
-    struct cn_auto_options o = { .bpw = 5, .sensitivity = CN_SENSITIVITY_ERROR, .n_threads = 1 };
+    struct cn_auto_options o = { .bpw = 5,
+                                 .sensitivity = CN_SENSITIVITY_ERROR,
+                                 .file.n_threads = 1 };
     struct cn_auto_plan plain, plan;
     assert_int_equal(cn_auto_plan_make(path, &o, &plain, &err), CN_OK);
-    o.imatrix = weights;
+    o.file.imatrix = weights;
     assert_int_equal(cn_auto_plan_make(path, &o, &plan, &err), CN_OK);
     assert_true(plan.loss != plain.loss);
     write_file(&plan, &o);
@@ -269,14 +266,16 @@ static bool at_once(void *user)
 static void failures(void **context)
 {
     (void)context;
-    struct cn_auto_options o = { .bpw = 6, .sensitivity = CN_SENSITIVITY_ERROR, .n_threads = 1 };
+    struct cn_auto_options o = { .bpw = 6,
+                                 .sensitivity = CN_SENSITIVITY_ERROR,
+                                 .file.n_threads = 1 };
     struct cn_auto_plan plan;
     assert_int_equal(cn_auto_plan_make("/nosuch", &o, &plan, &err), CN_ERR_IO);
     struct cn_quantize_options q4 = { .type = "Q4_0" };
     assert_int_equal(cn_quantize_file(path, out, &q4, NULL, &err), CN_OK);
     assert_int_equal(cn_auto_plan_make(out, &o, &plan, &err), CN_ERR_ARGUMENT);
     assert_non_null(strstr(err.text, "--allow-requantize"));
-    o.allow_requantize = true;
+    o.file.allow_requantize = true;
     assert_int_equal(cn_auto_plan_make(out, &o, &plan, &err), CN_OK);
     cn_auto_plan_free(&plan);
     o.cancel = at_once;
