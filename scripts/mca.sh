@@ -23,30 +23,6 @@ tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 trap 'exit 130' INT TERM
 
-# The longest loop of a function that contains no other loop. All that count have a prefetch; what
-# has a return in it is a tail laid out behind the function's end.
-cat >"$tmp/loop.awk" <<'AWK'
-{ line[NR] = $0 }
-/^\.L[A-Za-z0-9_]*:/ { l = $1; sub(":.*", "", l); at[l] = NR }
-/^[ \t]+(b\.?[a-z]*|cbn?z|tbn?z)[ \t]/ { if ($NF in at) { n++; from[n] = at[$NF]; to[n] = NR } }
-END {
-    best = 0
-    for (i = 1; i <= n; i++) {
-        good = prefetches = 0
-        for (j = from[i]; j <= to[i]; j++) {
-            if (line[j] ~ /\tprfm\t/) prefetches = 1
-            if (line[j] ~ /\tret$/) { prefetches = 0; break }
-        }
-        good = prefetches
-        for (j = 1; j <= n; j++)
-            if (from[j] >= from[i] && to[j] <= to[i] && to[j] - from[j] < to[i] - from[i]) good = 0
-        if (good && (!best || to[i] - from[i] > to[best] - from[best])) best = i
-    }
-    for (i = from[best] + 1; best && i < to[best]; i++)
-        if (line[i] !~ /^[ \t]*\./ && line[i] !~ /:/) print line[i]
-}
-AWK
-
 printf '| format | instructions |'
 for core in $cores; do printf ' %s |' "$core"; done
 printf '\n| --- | --- |'
@@ -55,8 +31,7 @@ echo
 for id in "$@"; do
     # shellcheck disable=SC2086
     ${cross}gcc $flags -O2 -fno-asynchronous-unwind-tables -S -o "$tmp/k.s" quant/arm/"$id"_dotprod.c
-    sed -n '/^gemv:/,/\.size/p' "$tmp/k.s" | awk -f "$tmp/loop.awk" >"$tmp/loop.s"
-    [ -s "$tmp/loop.s" ] || { echo "mca: no loop found in $id" >&2; exit 1; }
+    sed -n "/^${id}_gemv_dotprod:/,/\.size/p" "$tmp/k.s" | awk -f scripts/inner_loop.awk >"$tmp/loop.s" || { echo "mca: no loop found in $id" >&2; exit 1; }
     printf '| %s | %d |' "$id" "$(wc -l <"$tmp/loop.s")"
     for core in $cores; do
         if cycles=$("$mca" -mtriple=aarch64 -mcpu="$core" -mattr=+dotprod,+fullfp16 -iterations=100 "$tmp/loop.s" 2>/dev/null); then

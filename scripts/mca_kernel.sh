@@ -43,32 +43,7 @@ $cc $flags -O2 -fno-asynchronous-unwind-tables -S -o "$tmp/k.s" "$source"
 sed -n "/^${kernel}_$tier:/,/\.size/p" "$tmp/k.s" >"$tmp/function.s"
 [ -s "$tmp/function.s" ] || { echo "mca: $source has no function ${kernel}_$tier" >&2; exit 1; }
 
-# The longest loop that contains no other one: of those with a prefetch, if there are any. The first line
-# says by how much its pointers move, the rest are its instructions.
-cat >"$tmp/loop.awk" <<'AWK'
-{ line[NR] = $0 }
-/^\.L[A-Za-z0-9_]*:/ { l = $1; sub(":.*", "", l); at[l] = NR }
-/^[ \t]+(j[a-z]+|b\.?[a-z]*|cbn?z|tbn?z)[ \t]/ { if ($NF in at) { n++; from[n] = at[$NF]; to[n] = NR } }
-function has_prefetch(i,  j) {
-    for (j = from[i]; j <= to[i]; j++) if (line[j] ~ /\t(prefetch|prfm)/) return 1
-    return 0
-}
-END {
-    for (i = 1; i <= n; i++) any += inner(i) && has_prefetch(i)
-    for (i = 1; i <= n; i++)
-        if (inner(i) && (!any || has_prefetch(i)) && (!best || to[i] - from[i] > to[best] - from[best])) best = i
-    if (!best) exit 1
-    for (i = from[best] + 1; i <= to[best]; i++)
-        if (line[i] !~ /^[ \t]*\./ && line[i] !~ /^[^ \t].*:/) print line[i]
-}
-function inner(i,  j) {
-    for (j = from[i]; j <= to[i]; j++) if (line[j] ~ /\tret$/) return 0
-    for (j = 1; j <= n; j++)
-        if (from[j] >= from[i] && to[j] <= to[i] && to[j] - from[j] < to[i] - from[i]) return 0
-    return 1
-}
-AWK
-awk -f "$tmp/loop.awk" "$tmp/function.s" >"$tmp/loop.s" || { echo "mca: no loop found in ${kernel}_$tier" >&2; exit 1; }
+awk -v branch=1 -f scripts/inner_loop.awk "$tmp/function.s" >"$tmp/loop.s" || { echo "mca: no loop found in ${kernel}_$tier" >&2; exit 1; }
 n=$(wc -l <"$tmp/loop.s")
 # Weights of a turn: what a pointer to blocks moves by, in blocks.
 blocks=$(awk -v block="$bytes" '
