@@ -7,8 +7,10 @@
  *
  * Matrices are row-major; a row of a quantised matrix is a header, which few formats have, and
  * n_cols / block_elems consecutive blocks.
- * Nothing here allocates, does I/O, knows of threads, or fails: preconditions are asserted, and
- * hostile data (NaN scales and the like) gives hostile numbers, never a bad access.
+ * Nothing here allocates, does I/O, starts threads, or fails: preconditions are asserted, and
+ * hostile data (NaN scales and the like) gives hostile numbers, never a bad access. The only state
+ * is in trellis.c: tables of 7 MB that follow from the format, made once, when one of its
+ * quantisers first runs.
  */
 #ifndef CN_QUANT_H
 #define CN_QUANT_H

@@ -10,61 +10,48 @@
 #include "quant/quantizer.h"
 #include "quant/ref/ref.h"
 
-#include <stdatomic.h>
+#include <pthread.h>
 
 /* Four lanes: every machine has as many. */
 typedef float vf __attribute__((vector_size(16)));
 typedef int32_t vi __attribute__((vector_size(16)));
 enum { LANES = 4, MAX_DIMS = 8, MAX_CELLS = 4096, MAX_RUNS = 65536 };
 
-/* All runs, sorted by cell, four at a time: element k of runs 4 i .. 4 i + 3 is value[i][k]. Each
- * cell begins with a whole four; what it lacks is its last run again. */
+/* Runs, sorted by cell, four at a time: element k of runs 4 i .. 4 i + 3 is value[i][k]. Each cell
+ * begins with a whole four; what it lacks is its last run again. */
 struct book {
-    int dims, n_cells;
-    const float *bounds; /* between the intervals of an element, in rising order */
+    int dims, from, n; /* elements of a run, the first run's index, runs */
+    bool sizes;        /* of their elements' sizes, signs apart */
     int n_bounds;
-    int first[MAX_CELLS + 1]; /* four that a cell begins with */
+    const float *bounds; /* between the intervals of an element, in rising order */
+    int n_cells;
     vf *value;                /* [fours][dims] */
     uint16_t *index;          /* [4 * fours] */
+    int first[MAX_CELLS + 1]; /* four that a cell begins with */
 };
-
-/* The books, made when they are first asked for: a function of nothing, so whoever makes one makes
- * the same. */
-enum book_name { BOOK_8, BOOK_8_SHORT, BOOK_8_SIZES, BOOK_4_LOW, BOOK_4_HIGH, N_BOOKS };
 
 static const float by_sign[1] = { 0 };
 static const float by_size[1] = { 25 };
 static const float by_eighths[7] = { -42.5f, -25, -11.8f, 0, 11.8f, 25, 42.5f };
 
-static const struct {
-    enum book_name name;
-    int dims, from, n;
-    bool sizes;
-    int n_bounds;
-    const float *bounds;
-} plans[N_BOOKS] = {
-    [BOOK_8] = {BOOK_8,        8, 0,     65536, false, 1, by_sign   },
-    [BOOK_8_SHORT] = { BOOK_8_SHORT, 8, 0,     8192,  false, 1, by_sign   },
-    [BOOK_8_SIZES] = { BOOK_8_SIZES, 8, 0,     65536, true,  1, by_size   },
-    [BOOK_4_LOW] = { BOOK_4_LOW,   4, 0,     32768, false, 7, by_eighths},
-    [BOOK_4_HIGH] = { BOOK_4_HIGH,  4, 32768, 32768, false, 7, by_eighths},
-};
-
 /* Room for the padding: three runs a cell. */
-enum { PAD_8 = 256 * 3, PAD_4 = MAX_CELLS * 3 };
+enum { CELLS_8 = 256, PAD_8 = CELLS_8 * 3, PAD_4 = MAX_CELLS * 3 };
 static vf values_8[(65536 + PAD_8) / LANES][8], values_8_short[(8192 + PAD_8) / LANES][8],
     values_8_sizes[(65536 + PAD_8) / LANES][8], values_4[2][(32768 + PAD_4) / LANES][4];
 static uint16_t index_8[65536 + PAD_8], index_8_short[8192 + PAD_8], index_8_sizes[65536 + PAD_8],
     index_4[2][32768 + PAD_4];
 
+/* The books: what follows from the index, made when a quantiser first asks. */
+enum book_name { BOOK_8, BOOK_8_SHORT, BOOK_8_SIZES, BOOK_4_LOW, BOOK_4_HIGH, N_BOOKS };
+/* clang-format off */
 static struct book books[N_BOOKS] = {
-    [BOOK_8] = {.value = values_8[0],        .index = index_8      },
-    [BOOK_8_SHORT] = { .value = values_8_short[0], .index = index_8_short},
-    [BOOK_8_SIZES] = { .value = values_8_sizes[0], .index = index_8_sizes},
-    [BOOK_4_LOW] = { .value = values_4[0][0],    .index = index_4[0]   },
-    [BOOK_4_HIGH] = { .value = values_4[1][0],    .index = index_4[1]   },
+    [BOOK_8]       = { 8, 0,     65536, false, 1, by_sign,    CELLS_8,   values_8[0],       index_8,       { 0 } },
+    [BOOK_8_SHORT] = { 8, 0,     8192,  false, 1, by_sign,    CELLS_8,   values_8_short[0], index_8_short, { 0 } },
+    [BOOK_8_SIZES] = { 8, 0,     65536, true,  1, by_size,    CELLS_8,   values_8_sizes[0], index_8_sizes, { 0 } },
+    [BOOK_4_LOW]   = { 4, 0,     32768, false, 7, by_eighths, MAX_CELLS, values_4[0][0],    index_4[0],    { 0 } },
+    [BOOK_4_HIGH]  = { 4, 32768, 32768, false, 7, by_eighths, MAX_CELLS, values_4[1][0],    index_4[1],    { 0 } },
 };
-static atomic_int made[N_BOOKS]; /* 0: no; 1: somebody is at it; 2: yes */
+/* clang-format on */
 
 static int interval_of(float x, const float *bounds, int n)
 {
@@ -74,37 +61,32 @@ static int interval_of(float x, const float *bounds, int n)
     return i;
 }
 
-static int run_of(enum book_name name, int i, int8_t *t)
+/* The cell of run i of a book, and its elements. */
+static int run_of(const struct book *b, int i, int8_t *t)
 {
-    const int dims = plans[name].dims, n_bounds = plans[name].n_bounds;
     int cell = 0;
-    cn_trellis_run((uint32_t)(plans[name].from + i), dims, t);
-    for (int k = dims - 1; k >= 0; k--) {
-        if (plans[name].sizes && t[k] < 0)
+    cn_trellis_run((uint32_t)(b->from + i), b->dims, t);
+    for (int k = b->dims - 1; k >= 0; k--) {
+        if (b->sizes && t[k] < 0)
             t[k] = (int8_t)-t[k];
-        cell = cell * (n_bounds + 1) + interval_of(t[k], plans[name].bounds, n_bounds);
+        cell = cell * (b->n_bounds + 1) + interval_of(t[k], b->bounds, b->n_bounds);
     }
     return cell;
 }
 
-static void make_book(enum book_name name)
+static void make_book(struct book *b)
 {
-    struct book *b = &books[name];
     int8_t t[MAX_DIMS];
     int count[MAX_CELLS] = { 0 };
-    b->dims = plans[name].dims;
-    b->bounds = plans[name].bounds;
-    b->n_bounds = plans[name].n_bounds;
-    b->n_cells = b->dims == 8 ? 256 : MAX_CELLS;
-    for (int i = 0; i < plans[name].n; i++)
-        count[run_of(name, i, t)]++;
+    for (int i = 0; i < b->n; i++)
+        count[run_of(b, i, t)]++;
     for (int c = 0; c < b->n_cells; c++) {
         b->first[c + 1] = b->first[c] + (count[c] + LANES - 1) / LANES;
         count[c] = LANES * b->first[c];
     }
-    for (int i = 0; i < plans[name].n; i++) {
-        const int at = count[run_of(name, i, t)]++;
-        b->index[at] = (uint16_t)(plans[name].from + i);
+    for (int i = 0; i < b->n; i++) {
+        const int at = count[run_of(b, i, t)]++;
+        b->index[at] = (uint16_t)(b->from + i);
         for (int k = 0; k < b->dims; k++)
             b->value[at / LANES * b->dims + k][at % LANES] = t[k];
     }
@@ -117,17 +99,16 @@ static void make_book(enum book_name name)
         }
 }
 
+static void make_books(void)
+{
+    for (int i = 0; i < N_BOOKS; i++)
+        make_book(&books[i]);
+}
+
 static const struct book *book_of(enum book_name name)
 {
-    int none = 0;
-    if (atomic_load_explicit(&made[name], memory_order_acquire) != 2) {
-        if (atomic_compare_exchange_strong(&made[name], &none, 1)) {
-            make_book(name);
-            atomic_store_explicit(&made[name], 2, memory_order_release);
-        }
-        while (atomic_load_explicit(&made[name], memory_order_acquire) != 2)
-            ; /* some milliseconds */
-    }
+    static pthread_once_t made = PTHREAD_ONCE_INIT;
+    pthread_once(&made, make_books);
     return &books[name];
 }
 

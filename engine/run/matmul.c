@@ -210,3 +210,11 @@ void cn_products_run(struct cn_session *s, struct cn_product *products, int n)
     struct job job = { s, products, n };
     cn_pool_run(s->pool, s->n_threads, product_chunk, &job, (int)n_chunks);
 }
+
+void cn_product_to_t(struct cn_session *s, const struct cn_weight *weight, const float *rows,
+                     int64_t stride, int64_t n, int64_t n_cols)
+{
+    struct cn_product out = { weight, 0, &s->input, s->t, s->model->hp.n_embd };
+    cn_input_set(&s->input, rows, stride, n, n_cols);
+    cn_products_run(s, &out, 1);
+}

@@ -15,7 +15,7 @@ void cn_model_op_work(const struct cn_model *model, enum cn_op op, int layer, in
                       struct cn_work *work);
 
 /* One pass of n_tokens (>= 1) at position 0, logits of the last one wanted: what cn_session_work
- * will count, but for the KV cache and states. Of a mixture, tokens are taken to choose their
+ * will count, but for the KV cache. Of a mixture, tokens are taken to choose their
  * experts at random. */
 void cn_model_pass_work(const struct cn_model *model, int32_t n_tokens, struct cn_work *work);
 

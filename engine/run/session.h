@@ -101,6 +101,11 @@ struct cn_session {
  * that has not been done. */
 void cn_products_run(struct cn_session *s, struct cn_product *products, int n);
 
+/* matmul.c: the end of a mixer: s->t = weight x the first n_cols floats of each of n rows, which
+ * are `stride` floats apart. Uses s->input. */
+void cn_product_to_t(struct cn_session *s, const struct cn_weight *weight, const float *rows,
+                     int64_t stride, int64_t n, int64_t n_cols);
+
 /* matmul.c: adds the work of `matrices` matrices of a weight that has a format, each by `tokens`
  * tokens; both may be means. */
 void cn_work_add(struct cn_work *work, const struct cn_weight *w, double matrices, double tokens);

@@ -47,9 +47,4 @@ struct cn_mixer {
  */
 const struct cn_mixer *cn_mixer_of(const struct cn_model *model, int64_t layer, int i);
 
-/* The end of a mixer's `run`: s->t = weight x the first n_cols floats of each of n rows, which are
- * `stride` floats apart. */
-void cn_mixer_output(struct cn_session *s, const struct cn_weight *weight, const float *rows,
-                     int64_t stride, int64_t n, int64_t n_cols);
-
 #endif

@@ -251,7 +251,7 @@ static void run(struct cn_session *s, int64_t index, const float *x, int64_t n)
     CN_SPAN (s, CN_OP_ATTN_OUT, index, &layer->attn_out) {
         if (layer->attn_sub_norm || job.w.gate > 0)
             cn_pool_run(s->pool, s->n_threads, finish_out, &job, (int)n);
-        cn_mixer_output(s, &layer->attn_out, job.out, job.w.out, n, job.w.out);
+        cn_product_to_t(s, &layer->attn_out, job.out, job.w.out, n, job.w.out);
     }
 }
 

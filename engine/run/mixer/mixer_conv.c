@@ -77,7 +77,7 @@ static void run(struct cn_session *s, int64_t index, const float *x, int64_t n)
     }
 
     CN_SPAN (s, CN_OP_ATTN_OUT, index, &layer->conv_out) {
-        cn_mixer_output(s, &layer->conv_out, u, 3 * d, n, d);
+        cn_product_to_t(s, &layer->conv_out, u, 3 * d, n, d);
     }
 }
 

@@ -249,7 +249,7 @@ static void run(struct cn_session *s, int64_t index, const float *x, int64_t n)
 
     CN_SPAN (s, CN_OP_ATTN_OUT, index, &layer->attn_out) {
         unfold(s, &job);
-        cn_mixer_output(s, &layer->attn_out, job.out, w->out, n, w->out);
+        cn_product_to_t(s, &layer->attn_out, job.out, w->out, n, w->out);
     }
 }
 

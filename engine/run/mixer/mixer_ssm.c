@@ -146,7 +146,7 @@ static void run(struct cn_session *s, int64_t index, const float *x, int64_t n)
     }
 
     CN_SPAN (s, CN_OP_ATTN_OUT, index, &layer->ssm_out) {
-        cn_mixer_output(s, &layer->ssm_out, p.rows, w.row, n, w.inner);
+        cn_product_to_t(s, &layer->ssm_out, p.rows, w.row, n, w.inner);
     }
 }
 
