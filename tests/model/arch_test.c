@@ -26,6 +26,16 @@ static struct cn_json *docs[2];
 static struct fixture fixtures[128];
 static size_t n_fixtures;
 
+/* The most that was found of what is allowed, per fixture and kind of comparison: told at the end.
+ */
+enum figure { STRICT, F16_KV, Q8_KV, N_FIGURES };
+static struct {
+    double found, allowed;
+} figures[128][N_FIGURES];
+
+/* Where F32 copies of the fixtures in formats of few bits are. */
+static char copies[] = "/tmp/cn-arch-XXXXXX";
+
 /* Largest difference; any NaN counts as infinite. */
 static double max_diff(const struct fixture *f, const float *a, const float *b)
 {
@@ -46,18 +56,26 @@ static double rms_diff(const struct fixture *f, const float *a, const float *b)
     return sqrt(sum / (double)n);
 }
 
-static void expect_within(const char *what, const struct fixture *f, double found, double bound)
+static void expect_within(enum figure figure, const char *what, const struct fixture *f,
+                          double found, double bound)
 {
+    const size_t i = (size_t)(f - fixtures);
+    figures[i][figure].allowed = bound;
+    figures[i][figure].found = fmax(figures[i][figure].found, found);
     if (!(found <= bound))
         fail_msg("%s, %s: off by %g, allowed %g", f->model, what, found, bound);
 }
 
-/* How far the logits of F32 activations may be off. Formats of few bits have their activations
- * rounded to 8 bits. */
+/* Formats of few bits have their activations rounded to 8 bits. */
+static bool is_rounded(const struct cn_model *model)
+{
+    return cn_model_get_info(model)->bpw < 15;
+}
+
+/* How far the logits of F32 activations may be off. */
 static double strict_of(const struct fixture *f, const struct cn_model *model)
 {
-    const bool rounded = cn_model_get_info(model)->bpw < 15;
-    return fixture_number(f->entry, rounded ? "tol_loose" : "tol_strict");
+    return fixture_number(f->entry, is_rounded(model) ? "tol_loose" : "tol_strict");
 }
 
 static void for_models(void (*check)(const struct fixture *f))
@@ -78,9 +96,9 @@ static void check_batches(const struct fixture *f)
         char what[64];
         float *got = fixture_logits(model, f, CN_KV_F32, batches[i], 1);
         snprintf(what, sizeof what, "batch %d", batches[i]);
-        expect_within(what, f, max_diff(f, got, f->logits), strict);
+        expect_within(STRICT, what, f, max_diff(f, got, f->logits), strict);
         snprintf(what, sizeof what, "batch %d beside 1", batches[i]);
-        expect_within(what, f, first ? max_diff(f, got, first) : 0, strict);
+        expect_within(STRICT, what, f, first ? max_diff(f, got, first) : 0, strict);
         if (first)
             free(got);
         else
@@ -103,7 +121,7 @@ static void check_kv(const struct fixture *f)
     static const int32_t batches[] = { 1, 512 };
     for (size_t i = 0; i < 2; i++) {
         float *got = fixture_logits(model, f, CN_KV_F16, batches[i], 1);
-        expect_within("f16 KV", f, max_diff(f, got, f->logits), loose);
+        expect_within(F16_KV, "f16 KV", f, max_diff(f, got, f->logits), loose);
         free(got);
     }
     struct cn_session_options q8 = { .n_ctx = FIXTURE_CTX, .n_threads = 1, .kv = CN_KV_Q8_0 };
@@ -113,7 +131,8 @@ static void check_kv(const struct fixture *f)
     if (status == CN_OK) {
         for (size_t i = 0; i < 2; i++) {
             float *got = fixture_logits(model, f, CN_KV_Q8_0, batches[i], 1);
-            expect_within("q8_0 KV, rms", f, rms_diff(f, got, f->logits), Q8_KV_FACTOR * loose);
+            expect_within(Q8_KV, "q8_0 KV, rms", f, rms_diff(f, got, f->logits),
+                          Q8_KV_FACTOR * loose);
             free(got);
         }
     } else {
@@ -161,10 +180,10 @@ static void check_tiers(const struct fixture *f)
         const double strict = strict_of(f, model);
         assert_string_equal(cn_model_get_info(model)->tiers, tier_lists[i]);
         float *got = fixture_logits(model, f, CN_KV_F32, 512, 1);
-        expect_within(tier_lists[i], f, max_diff(f, got, f->logits), strict);
+        expect_within(STRICT, tier_lists[i], f, max_diff(f, got, f->logits), strict);
         free(got);
         got = fixture_logits(model, f, CN_KV_F32, 3, 1);
-        expect_within(tier_lists[i], f, max_diff(f, got, f->logits), strict);
+        expect_within(STRICT, tier_lists[i], f, max_diff(f, got, f->logits), strict);
         free(got);
         cn_model_close(model);
     }
@@ -261,9 +280,31 @@ static void greedy(void **state)
     assert_true(n_greedy_steps > 200);
 }
 
+/* With the weights in F32 nothing is rounded, and the strict bound holds: a fixture more. */
+static void add_copy(const struct fixture *f)
+{
+    struct fixture copy = *f;
+    struct cn_error err = { "" };
+    struct cn_file_result result;
+    const struct cn_quantize_options options = { .type = "F32", .allow_requantize = true };
+    snprintf(copy.model, sizeof copy.model, "%s/%s-f32.gguf", copies,
+             fixture_string(f->entry, "name"));
+    if (cn_quantize_file(f->model, copy.model, &options, &result, &err) != CN_OK)
+        fail_msg("%s", err.text);
+    const size_t n = (size_t)f->n_tokens * (size_t)f->n_vocab * sizeof *f->logits;
+    copy.tokens = malloc((size_t)f->n_tokens * sizeof *f->tokens);
+    copy.logits = malloc(n);
+    assert_true(copy.tokens && copy.logits);
+    memcpy(copy.tokens, f->tokens, (size_t)f->n_tokens * sizeof *f->tokens);
+    memcpy(copy.logits, f->logits, n);
+    fixtures[n_fixtures++] = copy;
+}
+
 static int open_fixtures(void **state)
 {
     (void)state;
+    if (!mkdtemp(copies))
+        return 1;
     const size_t most = sizeof fixtures / sizeof *fixtures;
     for (int i = 0; i < 2; i++) {
         docs[i] = fixture_manifest(manifests[i]);
@@ -277,16 +318,40 @@ static int open_fixtures(void **state)
         if (e)
             return 1;
     }
+    const size_t n_files = n_fixtures;
+    for (size_t i = 0; i < n_files && n_fixtures < most; i++) {
+        struct cn_model *model = fixture_open(fixtures[i].model, NULL);
+        if (is_rounded(model))
+            add_copy(&fixtures[i]);
+        cn_model_close(model);
+    }
     /* Every architecture but for variants and the largest ones is committed. */
-    printf("%zu models\n", n_fixtures);
-    return n_fixtures < 28;
+    printf("%zu models, %zu copies of them in F32\n", n_files, n_fixtures - n_files);
+    return n_files < 28 || n_fixtures == n_files;
+}
+
+static void tell_figures(const struct fixture *f)
+{
+    static const char *const names[N_FIGURES] = { "F32", "KV f16", "KV q8_0 (rms)" };
+    const char *slash = strrchr(f->model, '/');
+    printf("%s:", slash ? slash + 1 : f->model);
+    for (int i = 0; i < N_FIGURES; i++)
+        if (figures[f - fixtures][i].allowed > 0)
+            printf(" %s %.2g of %.2g", names[i], figures[f - fixtures][i].found,
+                   figures[f - fixtures][i].allowed);
+    printf("\n");
 }
 
 static int close_fixtures(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < n_fixtures; i++)
+    for_models(tell_figures);
+    for (size_t i = 0; i < n_fixtures; i++) {
+        if (strncmp(fixtures[i].model, copies, sizeof copies - 1) == 0)
+            unlink(fixtures[i].model);
         fixture_free(&fixtures[i]);
+    }
+    rmdir(copies);
     for (int i = 0; i < 2; i++)
         cn_json_free(docs[i]);
     return 0;
