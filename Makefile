@@ -21,7 +21,8 @@ BUILD    := build/$(TRIPLE)$(if $(SAN),-$(subst $(comma),-,$(SAN)))$(if $(findst
 V        ?= 0
 Q        := $(if $(filter 0,$(V)),@)
 
-REQUIRED := -std=c11 -D_GNU_SOURCE -ffp-contract=off -fno-math-errno -fvisibility=hidden -pthread -I. -MMD -MP
+# Functions begin with a line of the caches: how fast one is does not hang on the length of those before it.
+REQUIRED := -std=c11 -D_GNU_SOURCE -falign-functions=64 -ffp-contract=off -fno-math-errno -fvisibility=hidden -pthread -I. -MMD -MP
 WARN     := -Wall -Wextra -Wshadow -Wvla -Wundef -Wcast-qual -Wpointer-arith -Wwrite-strings \
             -Wstrict-prototypes -Wmissing-prototypes -Wdouble-promotion -Wformat=2
 # Threads have a megabyte (base/threads.c). Sanitizers put guards into frames.

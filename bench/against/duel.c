@@ -4,7 +4,6 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/rng.h"
-#include "bench/against/rival_child.h"
 #include "bench/stats/stats.h"
 
 #include <math.h>
@@ -92,19 +91,34 @@ static enum cn_status take_table(struct cn_duel *d, size_t rival, const struct c
     return CN_OK;
 }
 
-static enum cn_status run_rival(struct cn_duel *d, size_t rival, struct cn_error *err)
+static enum cn_status take_text(struct cn_duel *d, size_t rival, const char *text, size_t n,
+                                struct cn_error *err)
 {
-    const struct cn_duel_options *o = d->options;
-    const struct cn_rival *r = &o->rivals[rival];
     struct cn_dataset *table = NULL;
-    char *text;
-    size_t n;
-    CN_TRY(cn_rival_child(r->argv, o->cancel, o->user, &text, &n, err));
-    enum cn_status status = cn_dataset_parse(text, n, r->name, &table, err);
-    free(text);
+    enum cn_status status = cn_dataset_parse(text, n, d->options->rivals[rival].name, &table, err);
     if (status == CN_OK)
         status = take_table(d, rival, table, err);
     cn_dataset_free(table);
+    return status;
+}
+
+/* Runs n rivals at once. */
+static enum cn_status run_rivals(struct cn_duel *d, const size_t *rivals, size_t n,
+                                 struct cn_error *err)
+{
+    const struct cn_duel_options *o = d->options;
+    const char *const *argv[CN_DUEL_RIVALS];
+    char *text[CN_DUEL_RIVALS];
+    size_t n_bytes[CN_DUEL_RIVALS];
+    for (size_t i = 0; i < n; i++)
+        argv[i] = o->rivals[rivals[i]].argv;
+    CN_TRY(cn_rival_children(argv, n, o->turns, o->cancel, o->user, text, n_bytes, err));
+    enum cn_status status = CN_OK;
+    for (size_t i = 0; i < n; i++) {
+        if (status == CN_OK)
+            status = take_text(d, rivals[i], text[i], n_bytes[i], err);
+        free(text[i]);
+    }
     return status;
 }
 
@@ -127,8 +141,9 @@ static enum cn_status run_round(struct cn_duel *d, struct cn_rng *rng, struct cn
     if (d->n_rounds == 0)
         for (size_t i = 0; i < n; i++)
             order[i] = i;
-    for (size_t i = 0; i < n; i++)
-        CN_TRY(run_rival(d, order[i], err));
+    const size_t together = d->options->turns ? n : 1;
+    for (size_t i = 0; i < n; i += together)
+        CN_TRY(run_rivals(d, order + i, together, err));
     d->n_rounds++;
     return CN_OK;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Programs held against each other by running them in turns: in each round every rival runs once,
- * in random order, as a process of its own, and prints a table. A figure of a row of this round by
+ * Programs held against each other: in each round every rival runs once, in random order, as a
+ * process of its own, and prints a table. A figure of a row of this round by
  * the same row's of another rival in the same round is one ratio; rounds go on until the intervals
  * of all ratios have a verdict (bench/stats/sequential.h), or the time is up.
  *
@@ -12,6 +12,7 @@
 #ifndef CN_DUEL_H
 #define CN_DUEL_H
 
+#include "bench/against/rival_child.h"
 #include "bench/stats/dataset.h"
 #include "bench/stats/sequential.h"
 #include "engine/carnot.h"
@@ -45,6 +46,8 @@ struct cn_duel_options {
     double margin;       /* of the ratio: 0.05 */
     double seconds;      /* no round begins after that; one is always run */
     uint64_t seed;       /* of the order within the rounds */
+    /* The rivals of a round run together and by turns; NULL: one after the other. */
+    const struct cn_rival_turns *turns;
     void (*progress)(void *user, double done, double total); /* may be NULL */
     bool (*cancel)(void *user); /* true ends it with CN_ERR_CANCELLED; may be NULL */
     void *user;

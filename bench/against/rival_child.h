@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * A program that prints a table, run to its end: what it wrote to stdout, and the first line of
+ * Programs that print a table, run to their ends: what each wrote to stdout, and the first line of
  * what it wrote to stderr where it failed.
  */
 #ifndef CN_RIVAL_CHILD_H
@@ -13,5 +13,19 @@
  * with another exit code than 0: the text says which, and what it said. */
 enum cn_status cn_rival_child(const char *const argv[], bool (*cancel)(void *user), void *user,
                               char **text, size_t *n, struct cn_error *err);
+
+/* How several programs share the machine: one is awake at a time, for `slice_s` seconds, while the
+ * others are stopped (SIGSTOP), so that what else the machine does meets all of them alike. Only
+ * for programs that measure by CPU time: clocks go on while a program is stopped. */
+struct cn_rival_turns {
+    double slice_s; /* > 0 */
+    int cpu;        /* all of them stay on; -1: wherever they like */
+};
+
+/* The same for n programs at once: text[i] and n_bytes[i] of argv[i]. turns: NULL only with n = 1.
+ * The first that fails ends all. */
+enum cn_status cn_rival_children(const char *const *const argv[], size_t n,
+                                 const struct cn_rival_turns *turns, bool (*cancel)(void *user),
+                                 void *user, char *text[], size_t n_bytes[], struct cn_error *err);
 
 #endif

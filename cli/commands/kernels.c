@@ -200,8 +200,10 @@ static int do_case(struct tools *w, const struct cn_kernel_case *c, struct check
         if (w->bench && code < 0) {
             row.rate = &rates[s];
             row.to_openblas = yardstick.measured ? yardstick.ratio[s] : (double)NAN;
-            cn_kernel_bound(w->limits, c, k->sets[s].tier, row.rate, &bound);
-            row.bound = &bound;
+            if (w->limits) {
+                cn_kernel_bound(w->limits, c, k->sets[s].tier, row.rate, &bound);
+                row.bound = &bound;
+            }
             code = measure_energy(w, &k->sets[s], &energy, &row);
         }
         if (code < 0)
@@ -333,8 +335,9 @@ static int get_ready(struct tools *w)
     w->table = cn_kernels_table(a);
     w->checker = a->check ? cn_checker_create((uint64_t)a->seed) : NULL;
     w->bench = a->bench ? cn_kernel_bench_create(a->most_threads) : NULL;
-    w->limits = a->bench ? cn_kernel_limits_create(a->mask, a->most_threads) : NULL;
-    if (!w->table || (a->check && !w->checker) || (a->bench && (!w->bench || !w->limits)))
+    const bool limits = a->bench && !a->no_limits;
+    w->limits = limits ? cn_kernel_limits_create(a->mask, a->most_threads) : NULL;
+    if (!w->table || (a->check && !w->checker) || (a->bench && !w->bench) || (limits && !w->limits))
         return cn_die("cannot begin: %s", strerror(errno));
     if (!a->bench || !a->meter)
         return -1;
@@ -508,7 +511,7 @@ static int check_arguments(struct cn_kernels_arguments *a)
     if (a->against && a->meter)
         return cn_usage_error("--against compares speeds: without --meter");
     if (!a->check && !a->bench)
-        a->check = !a->samples && !a->no_ref, a->bench = true;
+        a->check = !a->samples && !a->no_ref && !a->no_limits, a->bench = true;
     if (a->samples && !a->bench)
         return cn_usage_error("--samples are of times: without --check");
     if (!a->jobs)
@@ -547,6 +550,8 @@ int cn_cmd_kernels(int argc, char **argv)
         { "--seconds", NULL, CN_OPT_FLOAT, &a.seconds, "S",
           "to time each kernel for (0.06); with --against: at most, for all (60)", 0.001, 86400 },
         { "--no-ref", NULL, CN_OPT_FLAG, &a.no_ref, NULL, "leave out ref, which is slow", 0, 0 },
+        { "--no-limits", NULL, CN_OPT_FLAG, &a.no_limits, NULL,
+          "leave out what the machine could do at best", 0, 0 },
         { "--meter", NULL, CN_OPT_STRING, &a.meter, "NAME",
           "joules too, by this energy meter; auto: the best there is", 0, 0 },
         { "--root", NULL, CN_OPT_STRING, &a.root, "DIR", "where the meters' files are (/)", 0, 0 },

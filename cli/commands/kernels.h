@@ -27,7 +27,7 @@ struct cn_kernels_shape {
 struct cn_kernels_arguments {
     const char *formats, *tiers, *jobs, *shapes, *tokens, *threads, *caches, *cores, *save,
         *against, *meter, *root;
-    bool check, bench, self_test, samples, no_ref, force_meter;
+    bool check, bench, self_test, samples, no_ref, no_limits, force_meter;
     int64_t seed;
     double seconds, margin; /* seconds 0: not given; margin: percent */
     enum cn_table_format output;

@@ -10,11 +10,16 @@
 #include "cli/commands/against.h"
 
 #include <limits.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Of a kernel in a turn: short, for the rounds are many. */
-static const double TURN_S = 0.03;
+/* Of a kernel in a round, of all programs together: short, for the rounds are many. */
+static const double KERNEL_S = 0.1;
+
+/* The shorter a turn, the more alike is what else the machine does; every turn refills the caches
+ * (some 0.1 ms). */
+static const double SLICE_S = 0.002;
 
 /* Older programs have no others than the first four, so these stand in only where they were asked
  * for. */
@@ -71,8 +76,13 @@ static bool knows(const char *program, const char *option)
     return found;
 }
 
-static void arguments(const struct cn_kernels_arguments *a, const char *program, bool no_ref,
-                      struct cn_study_args *args)
+/* What takes time and is not compared, where the other program can do without. */
+struct left_out {
+    bool ref, limits;
+};
+
+static void arguments(const struct cn_kernels_arguments *a, const char *program,
+                      const struct left_out *out, struct cn_study_args *args)
 {
     const char *const caches = strcmp(a->caches, "memory") == 0 ? NULL : a->caches;
     const struct {
@@ -95,10 +105,12 @@ static void arguments(const struct cn_kernels_arguments *a, const char *program,
             cn_study_arg(args, "%s", given[i].option);
             cn_study_arg(args, "%s", given[i].value);
         }
-    if (no_ref)
+    if (out->ref)
         cn_study_arg(args, "--no-ref");
+    if (out->limits)
+        cn_study_arg(args, "--no-limits");
     cn_study_arg(args, "--seconds");
-    cn_study_arg(args, "%g", TURN_S);
+    cn_study_arg(args, "%g", KERNEL_S);
     cn_study_arg(args, "-o");
     cn_study_arg(args, "json");
 }
@@ -110,10 +122,13 @@ int cn_kernels_against(const struct cn_kernels_arguments *a)
     const char *keys[CN_DUEL_KEYS];
     /* A program that knows the option also tells the figure that other load disturbs least. */
     const bool recent = knows(a->against, "--no-ref");
-    const bool no_ref = recent && !(a->tiers && strstr(a->tiers, cn_tier_name(CN_TIER_REF)));
+    const struct left_out out = {
+        .ref = recent && !(a->tiers && strstr(a->tiers, cn_tier_name(CN_TIER_REF))),
+        .limits = knows(a->against, "--no-limits"),
+    };
     const struct contest contest = { a, recent ? "weights_per_s_high" : "weights_per_s" };
-    arguments(a, cn_against_self(self, sizeof self), no_ref, &ours);
-    arguments(a, a->against, no_ref, &theirs);
+    arguments(a, cn_against_self(self, sizeof self), &out, &ours);
+    arguments(a, a->against, &out, &theirs);
     if (ours.full || theirs.full)
         return cn_usage_error("--against: too many or too long arguments");
     const struct cn_against against = { .metric = contest.metric,
@@ -129,7 +144,13 @@ int cn_kernels_against(const struct cn_kernels_arguments *a)
         {"new",  ours.argv,   read_row},
         { "old", theirs.argv, read_row},
     };
+    /* Kernels are timed by CPU time, so their programs can be stopped. With one thread both stay on
+     * one CPU: two may differ by more than two programs do. */
+    const struct cn_rival_turns turns = { SLICE_S, !a->cores && strcmp(a->threads, "1") == 0
+                                                       ? sched_getcpu()
+                                                       : -1 };
     struct cn_duel_options options = cn_against_options(&against);
+    options.turns = &turns;
     options.rivals = rivals;
     options.n_rivals = 2;
     options.keys = keys;

@@ -46,7 +46,8 @@ struct cn_table *cn_kernels_table(const struct cn_kernels_arguments *a)
     struct cn_table *t = cn_table_create("kernels");
     if (!t)
         return NULL;
-    const bool checked = a->check, timed = a->bench, metered = a->bench && a->meter;
+    const bool checked = a->check, timed = a->bench, limits = timed && !a->no_limits,
+               metered = a->bench && a->meter;
     names(t, a);
     cn_table_column(t, "cases", checked && !timed ? "cases" : NULL, -1);
     cn_table_column(t, "error_share", checked ? "error/bound" : NULL, 3);
@@ -63,14 +64,14 @@ struct cn_table *cn_kernels_table(const struct cn_kernels_arguments *a)
     cn_table_column(t, "cycles_per_weight", NULL, 4);
     cn_table_column(t, "cycles_per_256", timed ? "cycles/256" : NULL, 1);
     cn_table_column(t, "cycles_by", NULL, -1);
-    cn_table_column(t, "read_share", timed ? "of read" : NULL, 2);
+    cn_table_column(t, "read_share", limits ? "of read" : NULL, 2);
     cn_table_column(t, "read_gbps", NULL, -1);
-    cn_table_column(t, "int8_share", timed ? "of int8" : NULL, 2);
+    cn_table_column(t, "int8_share", limits ? "of int8" : NULL, 2);
     cn_table_column(t, "int8_gops", NULL, -1);
     cn_table_column(t, "f32_share", NULL, -1);
     cn_table_column(t, "f32_gflops", NULL, -1);
-    cn_table_column(t, "bound_by", timed ? "bound by" : NULL, -1);
-    cn_table_column(t, "bound_share", timed ? "of bound" : NULL, 2);
+    cn_table_column(t, "bound_by", limits ? "bound by" : NULL, -1);
+    cn_table_column(t, "bound_share", limits ? "of bound" : NULL, 2);
     cn_table_column(t, "pj_per_weight", metered ? "pJ/weight" : NULL, CN_TABLE_SIGNIFICANT + 3);
     cn_table_column(t, "pj_per_weight_net", metered ? "net" : NULL, CN_TABLE_SIGNIFICANT + 3);
     cn_table_column(t, "pj_uncertainty", metered ? "±" : NULL, CN_TABLE_SIGNIFICANT + 2);
@@ -241,6 +242,8 @@ void cn_kernels_put(struct cn_table *t, const struct cn_kernels_arguments *a,
         put_rate(t, a, row, &why);
     if (row->bound)
         put_bound(t, row->bound, &why);
+    else if (row->rate && a->no_limits)
+        because(&why, "the machine's limits were not measured (--no-limits)");
     if (row->rate)
         put_energy(t, row);
     cn_table_str(t, "reason", why.text[0] ? why.text : NULL);
