@@ -165,9 +165,28 @@ CN_API const float *cn_session_logits(const struct cn_session *session, int32_t 
 
 CN_API int32_t cn_session_position(const struct cn_session *session);
 CN_API int32_t cn_session_n_ctx(const struct cn_session *session);
-/* Forgets all tokens from `position` on (0: all). position must be <= the current one. */
+/* Forgets all tokens from `position` on: 0 (all) to the current position, which itself is a way to
+ * have no logits. Costs nothing where layers keep rows by position. Layers that keep a state cannot
+ * be cut back: the session goes to the nearest copy of the states at or before `position`, else to
+ * 0, and evaluates the tokens between once more, at the price of a prompt of that length. It does
+ * so from 0 on, too, where a sliding window's cache has lost what is needed: it keeps n_batch
+ * positions beside the window. CN_ERR_CANCELLED ends that early, at a position before.
+ *
+ * Of copies there are four at the most: one of the last cn_session_mark, and three of the ends of
+ * prompts (evaluations of more than one token, cn_session_prompt) and of where rewinds led; of
+ * these the one longest unused goes first. Each takes the bytes of the states (those of 18 delta
+ * net layers with 16 heads of 128 x 128: 18 MiB) and of one position's logits, from its first use
+ * on, and the time to copy them, within the next evaluation. */
 CN_API enum cn_status cn_session_rewind(struct cn_session *session, int32_t position,
                                         struct cn_error *err);
+/* Has the next evaluation take a copy of the states first, for rewinds to the current position. It
+ * replaces that of the last mark. Where layers keep rows only it does nothing. */
+CN_API void cn_session_mark(struct cn_session *session);
+/* Lets the session hold just tokens[n], 1 <= n <= n_ctx, with the logits behind the last of them as
+ * cn_session_logits 0: keeps what it holds already of their beginning, as cn_session_rewind does,
+ * and evaluates the rest. *n_kept: how many of them were not evaluated in this call. */
+CN_API enum cn_status cn_session_prompt(struct cn_session *session, const int32_t *tokens,
+                                        int32_t n, int32_t *n_kept, struct cn_error *err);
 CN_API size_t cn_session_kv_bytes(const struct cn_session *session);
 CN_API void cn_session_work(const struct cn_session *session, struct cn_work *work);
 

@@ -68,7 +68,7 @@ enum cn_status cn_generate(struct cn_session *session, const struct cn_model *mo
     cn_session_work(session, &told);
     begin(o, "prefill", 0);
     double t0 = cn_seconds();
-    enum cn_status status = cn_session_eval(session, prompt, n_prompt, CN_WANT_LAST, err);
+    enum cn_status status = cn_session_prompt(session, prompt, n_prompt, &r->n_kept, err);
     double t1 = cn_seconds();
     cn_report_work(o->profiler, session, &told);
     end(o);

@@ -23,6 +23,7 @@ struct cn_generate_options {
 
 struct cn_generation {
     int32_t n_prompt, n_generated;
+    int32_t n_kept;      /* of n_prompt: what the session held already, and was not evaluated */
     int32_t n_reasoning; /* of n_generated: what was thought before the answer, with its marks */
     size_t phases_from, reasoning_to, phases_to; /* of the profiler: the decode phases of this
                                                   * answer, and where those of thinking end */
@@ -32,7 +33,7 @@ struct cn_generation {
     double ttft_s; /* from the start of the prefill to the first token chosen */
 };
 
-/* Evaluates prompt[n] behind what the session holds, then generates. The last token chosen is not
+/* Lets the session hold prompt[n] (cn_session_prompt), then generates. The last token chosen is not
  * evaluated. CN_ERR_CANCELLED if the session's cancel callback said so. */
 enum cn_status cn_generate(struct cn_session *session, const struct cn_model *model,
                            struct cn_sampler *sampler, const int32_t *prompt, int32_t n_prompt,

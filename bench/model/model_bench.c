@@ -50,16 +50,6 @@ static enum cn_status once(struct cn_session *session, const struct cn_bench_opt
     return status;
 }
 
-/* A sliding window may have overwritten what a rewind needs: then the depth is evaluated anew. */
-static enum cn_status back_to_depth(struct cn_session *session, const struct cn_bench_options *o,
-                                    const int32_t *tokens, struct cn_error *err)
-{
-    if (cn_session_rewind(session, o->depth, err) == CN_OK)
-        return CN_OK;
-    CN_TRY(cn_session_rewind(session, 0, err));
-    return cn_session_eval(session, tokens, o->depth, CN_WANT_NONE, err);
-}
-
 static enum cn_status repeat(struct cn_session *session, const struct cn_bench_options *o,
                              const int32_t *tokens, struct cn_bench_result *r, struct cn_error *err)
 {
@@ -72,7 +62,7 @@ static enum cn_status repeat(struct cn_session *session, const struct cn_bench_o
         /* The warm-up of a decode need not be long. */
         int32_t n = i < 0 && o->decode && o->n_tokens > 16 ? 16 : o->n_tokens;
         CN_TRY(once(session, o, tokens + o->depth, n, i, &seconds, err));
-        CN_TRY(back_to_depth(session, o, tokens, err));
+        CN_TRY(cn_session_rewind(session, o->depth, err));
         limits[i + 1] = o->limit ? o->limit(o->user) : (double)NAN;
         if (i < 0)
             continue;

@@ -30,7 +30,6 @@ struct run {
     size_t n_texts;
     int32_t n_logits, n_longest;
     double *likelihoods; /* [2 * most choices] */
-    int32_t *held;       /* [n_ctx] what the session holds */
     char *text;          /* generated */
     size_t n_text, text_room;
     regex_t regex;
@@ -114,26 +113,12 @@ static int32_t common(const int32_t *a, int32_t n_a, const int32_t *b, int32_t n
 
 /* ---- likelihoods ----------------------------------------------------------------------------- */
 
-/* Appends tokens[n] to the session. */
-static enum cn_status append(struct run *r, const int32_t *tokens, int32_t n, enum cn_want want)
+/* The session holds the prompt then, with the logits behind it. What it held already of its
+ * beginning is kept: examples before every prompt. */
+static enum cn_status hold(struct run *r, const int32_t *prompt, int32_t n)
 {
-    int32_t at = cn_session_position(r->session);
-    CN_TRY(cn_session_eval(r->session, tokens, n, want, r->err));
-    memcpy(r->held + at, tokens, (size_t)n * sizeof *tokens);
-    return CN_OK;
-}
-
-/* Lets the session hold tokens[0..n), n >= 1, with the logits behind them. What it holds already of
- * their beginning is kept: a task's own prompt, or examples before every prompt. */
-static enum cn_status hold(struct run *r, const int32_t *tokens, int32_t n)
-{
-    int32_t kept = common(r->held, cn_session_position(r->session), tokens, n - 1);
-    /* The cache of a sliding window may have lost what is behind. */
-    if (cn_session_rewind(r->session, kept, NULL) != CN_OK) {
-        CN_TRY(cn_session_rewind(r->session, 0, r->err));
-        kept = 0;
-    }
-    return append(r, tokens + kept, n - kept, CN_WANT_LAST);
+    int32_t n_kept;
+    return cn_session_prompt(r->session, prompt, n, &n_kept, r->err);
 }
 
 /* log p(target). */
@@ -152,7 +137,7 @@ static enum cn_status add_ending(struct run *r, struct tokens t, int32_t n_commo
 {
     for (int32_t at = n_common; at < t.n - 1; at += r->n_logits) {
         int32_t n = t.n - 1 - at < r->n_logits ? t.n - 1 - at : r->n_logits;
-        CN_TRY(append(r, t.p + at, n, CN_WANT_ALL));
+        CN_TRY(cn_session_eval(r->session, t.p + at, n, CN_WANT_ALL, r->err));
         for (int32_t i = 0; i < n; i++) {
             double p;
             CN_TRY(log_prob(r, cn_session_logits(r->session, i), t.p[at + i + 1], &p));
@@ -185,9 +170,7 @@ static enum cn_status likelihoods(struct run *r, const struct cn_score_task *tas
     for (int32_t k = 0; k < task->n_choices; k++)
         CN_TRY(log_prob(r, cn_session_logits(r->session, 0), texts[k].p[n_common], &sum[k]));
     for (int32_t k = 0; k < task->n_choices; k++) {
-        /* Sliding windows: as in hold(). */
-        if (cn_session_rewind(r->session, n_common, NULL) != CN_OK)
-            CN_TRY(hold(r, texts[0].p, n_common));
+        CN_TRY(cn_session_rewind(r->session, n_common, r->err));
         CN_TRY(add_ending(r, texts[k], n_common, &sum[k]));
         mean[k] = sum[k] / (double)(texts[k].n - n_common);
     }
@@ -323,7 +306,7 @@ static enum cn_status generate(struct run *r, const struct cn_score_task *task,
         if (stopped(r, n))
             break;
         if (i + 1 < n_predict(r))
-            CN_TRY(append(r, &token, 1, CN_WANT_LAST));
+            CN_TRY(cn_session_eval(r->session, &token, 1, CN_WANT_LAST, r->err));
     }
     judge(r, task, out);
     return CN_OK;
@@ -394,8 +377,6 @@ static enum cn_status start(struct run *r, const struct cn_score_tasks *tasks)
                                           .n_threads = o->n_threads,
                                           .kv = o->kv,
                                           .fast = o->fast };
-    r->held = malloc((size_t)n_ctx * sizeof *r->held);
-    CN_RETURN_IF(!r->held, CN_ERR_MEMORY, r->err, "out of memory");
     return cn_session_create(r->model, &session, &r->session, r->err);
 }
 
@@ -411,7 +392,6 @@ enum cn_status cn_score_run(const struct cn_model *model, const struct cn_score_
     for (size_t i = 0; i < r.n_texts; i++)
         free(r.texts[i].p);
     free(r.texts);
-    free(r.held);
     free(r.likelihoods);
     free(r.text);
     if (r.have_regex)

@@ -24,8 +24,6 @@ struct talk {
     struct cn_run *run;
     struct cn_chat_message *messages;
     size_t n_messages;
-    int32_t *held; /* tokens in the session, [n_held] */
-    size_t n_held;
     struct text answer, thought;
     struct cn_thinking thinking;
     bool thinks; /* what was put last was thinking */
@@ -136,16 +134,10 @@ static bool answer(struct talk *t)
     struct cn_run *run = t->run;
     struct cn_error err = { "" };
     int32_t *tokens = NULL;
-    size_t n, same = 0;
+    size_t n;
     if (cn_chat_tokens(run->chat, t->messages, t->n_messages, true, &tokens, &n, &err) != CN_OK) {
         cn_die("%s", err.text);
         return false;
-    }
-    while (same < t->n_held && same + 1 < n && t->held[same] == tokens[same])
-        same++;
-    if (cn_session_rewind(run->session, (int32_t)same, &err) != CN_OK) {
-        same = 0;
-        cn_session_rewind(run->session, 0, NULL);
     }
     t->answer.n = t->thought.n = 0;
     t->thinks = false;
@@ -157,20 +149,15 @@ static bool answer(struct talk *t)
                                      .profiler = run->profiler,
                                      .token = on_token,
                                      .user = t };
-    enum cn_status status = cn_generate(run->session, run->model, run->sampler, tokens + same,
-                                        (int32_t)(n - same), &o, &g, &err);
+    enum cn_status status =
+        cn_generate(run->session, run->model, run->sampler, tokens, (int32_t)n, &o, &g, &err);
     if (t->thinks)
         fputc('\n', stderr);
     printf("\n");
     fflush(stdout);
     tell_thinking(t, &g);
     t->failed |= !cn_run_keep_answer(run, &g);
-    /* Only the prompt is known to be in the session token by token. */
-    free(t->held);
-    t->held = tokens;
-    t->n_held = status == CN_OK || status == CN_ERR_CANCELLED ? n : 0;
-    if ((size_t)cn_session_position(run->session) < t->n_held)
-        t->n_held = (size_t)cn_session_position(run->session);
+    free(tokens);
     if (status == CN_ERR_CONTEXT || (status == CN_OK && g.context_full)) {
         cn_warn("the context of %d tokens is full; start anew, or give -c",
                 cn_session_n_ctx(run->session));
@@ -220,7 +207,6 @@ int cn_converse(struct cn_run *run)
         free((char *)(uintptr_t)t.messages[i].reasoning);
     }
     free(t.messages);
-    free(t.held);
     free(t.answer.p);
     free(t.thought.p);
     free(line);

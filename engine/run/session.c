@@ -4,8 +4,8 @@
 #include "base/error.h"
 #include "base/layout.h"
 #include "engine/run/attend.h"
+#include "engine/run/copies.h"
 #include "engine/run/mixer/layer_state.h"
-#include "engine/run/mixer/mixer.h"
 #include "engine/run/steps.h"
 #include "engine/run/streams.h"
 
@@ -82,8 +82,10 @@ static void carve_states(struct cn_session *s, struct cn_layout *c)
     const int64_t n_layer = s->model->hp.n_layer;
     s->kv = cn_layout_take(c, n_layer, sizeof *s->kv);
     s->states = cn_layout_take(c, n_layer, sizeof *s->states);
-    if (c->base)
+    if (c->base) {
+        memset(s->kv, 0, (size_t)n_layer * sizeof *s->kv);
         memset(s->states, 0, (size_t)n_layer * sizeof *s->states);
+    }
     size_t before = c->used;
     for (int64_t i = 0; i < n_layer; i++) {
         const struct cn_mixer *mixer;
@@ -94,6 +96,8 @@ static void carve_states(struct cn_session *s, struct cn_layout *c)
         }
     }
     s->kv_bytes = c->used - before;
+    cn_copies_carve(s, &sizes, c);
+    s->tokens = cn_layout_take(c, s->n_ctx, sizeof *s->tokens);
 }
 
 /* Inputs of products that run together: of experts, of heads. Each can get every token of a batch;
@@ -268,28 +272,28 @@ void cn_session_free(struct cn_session *s)
     free(s);
 }
 
-enum cn_status cn_session_eval(struct cn_session *s, const int32_t *tokens, int32_t n,
-                               enum cn_want want, struct cn_error *err)
+static enum cn_status check_tokens(const struct cn_session *s, const int32_t *tokens, int32_t n,
+                                   int32_t position, struct cn_error *err)
 {
-    s->n_logits_valid = 0;
     CN_RETURN_IF(n < 1, CN_ERR_ARGUMENT, err, "at least one token expected, %d given", n);
-    CN_RETURN_IF(n > s->n_ctx - s->position, CN_ERR_CONTEXT, err,
-                 "the context of %d tokens is full: %d used, %d more asked for", s->n_ctx,
-                 s->position, n);
-    CN_RETURN_IF(want == CN_WANT_ALL && n > s->n_logits, CN_ERR_ARGUMENT, err,
-                 "logits of %d positions asked for, the session was made for %lld", n,
-                 (long long)s->n_logits);
+    CN_RETURN_IF(n > s->n_ctx - position, CN_ERR_CONTEXT, err,
+                 "the context of %d tokens is full: %d used, %d more asked for", s->n_ctx, position,
+                 n);
     for (int32_t i = 0; i < n; i++)
         CN_RETURN_IF(tokens[i] < 0 || tokens[i] >= s->model->hp.n_vocab, CN_ERR_ARGUMENT, err,
                      "token %d of the input: 0 to %lld expected, %d found", i,
                      (long long)s->model->hp.n_vocab - 1, tokens[i]);
-    CN_RETURN_IF(s->has_states && s->position > 0 && s->state_position != s->position,
-                 CN_ERR_ARGUMENT, err,
-                 "an evaluation was cancelled, and the layers' states lie behind position %d: "
-                 "rewind to 0 first",
-                 s->position);
+    return CN_OK;
+}
+
+/* Appends tokens[n], which may be those that s->tokens has there. */
+static enum cn_status evaluate(struct cn_session *s, const int32_t *tokens, int32_t n,
+                               enum cn_want want, struct cn_error *err)
+{
     if (s->position == 0)
         cn_states_clear(s);
+    memmove(s->tokens + s->position, tokens, (size_t)n * sizeof *tokens);
+    tokens = s->tokens + s->position;
     s->n_threads = n > 1 ? s->options.n_threads_prefill : s->options.n_threads;
     for (int32_t done = 0; done < n;) {
         int32_t now = n - done < s->n_batch ? n - done : (int32_t)s->n_batch;
@@ -309,6 +313,116 @@ enum cn_status cn_session_eval(struct cn_session *s, const int32_t *tokens, int3
     return CN_OK;
 }
 
+/* Whether all rows are there that a token at `position` sees. */
+static bool has_rows(const struct cn_session *s, int32_t position)
+{
+    for (int64_t i = 0; position > 0 && i < s->model->hp.n_layer; i++) {
+        const struct cn_layer_hparams *l = &s->model->hp.layers[i];
+        if (l->window == 0)
+            continue;
+        const int64_t first = cn_attend_first(l->window, l->chunked, position);
+        /* A ring has overwritten what lies further back than its spare rows. */
+        if (first < s->n_written - s->kv[i].capacity ||
+            first < cn_attend_first(l->window, l->chunked, s->n_loaded))
+            return false;
+    }
+    return true;
+}
+
+/* The session goes to the nearest position at or before `position`, which is at most its own, where
+ * all is there that the next token needs: with rows by position to that itself, with states to a
+ * copy, at worst to 0. */
+static void go_back(struct cn_session *s, int32_t position)
+{
+    const bool here = position == s->position;
+    struct cn_copy *copy = NULL;
+    int32_t base = position;
+    if (s->has_states && s->state_position != position) {
+        copy = cn_copies_find(s, position);
+        base = copy ? copy->position : 0;
+    }
+    if (!has_rows(s, base))
+        base = 0;
+    cn_copies_drop(s, position);
+    if (base == 0)
+        s->n_written = s->n_loaded = 0;
+    else if (copy)
+        cn_copies_restore(s, copy);
+    s->position = s->state_position = base;
+    s->n_logits_valid = 0;
+    if (!here)
+        s->keep = CN_KEEP_NOTHING;
+}
+
+/* The tokens from where the session stands up to `position` once more. */
+static enum cn_status evaluate_again(struct cn_session *s, int32_t position, struct cn_error *err)
+{
+    if (s->position == position)
+        return CN_OK;
+    void (*const observe)(void *, const struct cn_product *, int) = s->observe;
+    s->observe = NULL; /* it has seen them */
+    enum cn_status status =
+        evaluate(s, s->tokens + s->position, position - s->position, CN_WANT_NONE, err);
+    s->observe = observe;
+    if (status == CN_OK && s->keep == CN_KEEP_NOTHING)
+        s->keep = CN_KEEP_PROMPT; /* who goes back to here once may do so again */
+    return status;
+}
+
+enum cn_status cn_session_eval(struct cn_session *s, const int32_t *tokens, int32_t n,
+                               enum cn_want want, struct cn_error *err)
+{
+    const float *logits = cn_session_logits(s, (int32_t)s->n_logits_valid - 1);
+    s->n_logits_valid = 0;
+    CN_TRY(check_tokens(s, tokens, n, s->position, err));
+    CN_RETURN_IF(want == CN_WANT_ALL && n > s->n_logits, CN_ERR_ARGUMENT, err,
+                 "logits of %d positions asked for, the session was made for %lld", n,
+                 (long long)s->n_logits);
+    if (s->has_states && s->state_position != s->position)
+        CN_TRY(cn_session_rewind(s, s->position, err)); /* an evaluation was cancelled */
+    cn_copies_take(s, logits);
+    CN_TRY(evaluate(s, tokens, n, want, err));
+    s->keep = n > 1 ? CN_KEEP_PROMPT : CN_KEEP_NOTHING;
+    return CN_OK;
+}
+
+enum cn_status cn_session_rewind(struct cn_session *s, int32_t position, struct cn_error *err)
+{
+    CN_RETURN_IF(position < 0 || position > s->position, CN_ERR_ARGUMENT, err,
+                 "rewind: 0 to %d expected, %d given", s->position, position);
+    go_back(s, position);
+    return evaluate_again(s, position, err);
+}
+
+void cn_session_mark(struct cn_session *s)
+{
+    s->keep = CN_KEEP_MARK;
+}
+
+enum cn_status cn_session_prompt(struct cn_session *s, const int32_t *tokens, int32_t n,
+                                 int32_t *n_kept, struct cn_error *err)
+{
+    CN_TRY(check_tokens(s, tokens, n, 0, err));
+    int32_t same = 0;
+    while (same < n && same < s->position && s->tokens[same] == tokens[same])
+        same++;
+    const struct cn_copy *end = cn_copies_find(s, n);
+    if (same == n && end && end->position == n && end->has_logits && has_rows(s, n)) {
+        go_back(s, n);
+        memcpy(s->logits, end->logits, (size_t)s->model->hp.n_vocab * sizeof *s->logits);
+        s->n_logits_valid = 1;
+        *n_kept = n;
+        return CN_OK;
+    }
+    same = same < n ? same : n - 1; /* the last one's logits are wanted */
+    go_back(s, same);
+    *n_kept = s->position;
+    CN_TRY(evaluate_again(s, same, err));
+    CN_TRY(cn_session_eval(s, tokens + same, n - same, CN_WANT_LAST, err));
+    s->keep = CN_KEEP_PROMPT;
+    return CN_OK;
+}
+
 const float *cn_session_logits(const struct cn_session *s, int32_t i)
 {
     return i < 0 || i >= s->n_logits_valid ? NULL : s->logits + i * s->model->hp.n_vocab;
@@ -322,29 +436,6 @@ int32_t cn_session_position(const struct cn_session *s)
 int32_t cn_session_n_ctx(const struct cn_session *s)
 {
     return s->n_ctx;
-}
-
-enum cn_status cn_session_rewind(struct cn_session *s, int32_t position, struct cn_error *err)
-{
-    CN_RETURN_IF(position < 0 || position > s->position, CN_ERR_ARGUMENT, err,
-                 "rewind: 0 to %d expected, %d given", s->position, position);
-    CN_RETURN_IF(s->has_states && position > 0 && position != s->state_position, CN_ERR_UNSUPPORTED,
-                 err, "rewind from %d to %d: the layers' states cannot be cut back", s->position,
-                 position);
-    /* A layer with a window has overwritten what lies further back than its spare rows. */
-    for (int64_t i = 0; position > 0 && i < s->model->hp.n_layer; i++) {
-        const struct cn_layer_hparams *l = &s->model->hp.layers[i];
-        CN_RETURN_IF(l->window > 0 && cn_attend_first(l->window, l->chunked, position) <
-                                          s->n_written - s->kv[i].capacity,
-                     CN_ERR_UNSUPPORTED, err,
-                     "rewind from %d to %d: the sliding window's cache keeps %lld positions",
-                     s->position, position, (long long)s->kv[i].capacity);
-    }
-    s->position = position;
-    if (position == 0)
-        s->n_written = 0;
-    s->n_logits_valid = 0;
-    return CN_OK;
 }
 
 size_t cn_session_kv_bytes(const struct cn_session *s)

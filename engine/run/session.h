@@ -34,8 +34,8 @@ struct cn_product {
 /* One layer's keys and values: for each KV head `capacity` rows of each. Position p lives in row p
  * % capacity. */
 struct cn_kv {
-    uint8_t *k, *v;
-    int64_t capacity;
+    uint8_t *k, *v; /* the same: values are the front of the keys */
+    int64_t n_heads, capacity;
     size_t k_row_bytes, v_row_bytes;
 };
 
@@ -44,6 +44,21 @@ struct cn_state {
     float *values;
     size_t bytes;
 };
+
+/* The layers' states behind `position` tokens, and the logits there: copies.h. */
+struct cn_copy {
+    int32_t position; /* 0: none */
+    bool has_logits;
+    int64_t used; /* the more, the later it was taken or gone back to */
+    uint8_t *states;
+    float *logits;
+};
+
+/* Copies of a session: the caller's mark, and the ends of prompts. */
+enum { CN_MARK, CN_N_COPIES = 4 };
+
+/* Whether the states at the session's position are worth a copy, once they are to change. */
+enum cn_keep { CN_KEEP_NOTHING, CN_KEEP_PROMPT, CN_KEEP_MARK };
 
 struct cn_session {
     const struct cn_model *model;
@@ -56,13 +71,19 @@ struct cn_session {
     int n_threads; /* of the pass under way */
     struct cn_work work;
     int32_t n_ctx, position;
+    int32_t *tokens;   /* [n_ctx] what was evaluated at 0..position */
     int32_t n_written; /* positions stored since the last start from 0: what a ring has lost */
+    int32_t n_loaded;  /* positions that came from a file, without what no window saw any more */
     int64_t n_batch, n_logits, n_logits_valid;
     struct cn_kv *kv;        /* [n_layer] */
     struct cn_state *states; /* [n_layer] */
     bool has_states;
     int32_t state_position; /* where the states stand; -1: between two, a pass was cancelled */
     size_t kv_bytes;        /* of both */
+    struct cn_copy copies[CN_N_COPIES];
+    size_t copy_bytes; /* of the states in each; 0: there are none */
+    int64_t copy_clock;
+    enum cn_keep keep;
     /* Inverse frequencies of the rotations (NULL: no layer rotates so) and the factor of sine and
      * cosine. */
     float *rope_freq[CN_N_ROPES], rope_magnitude[CN_N_ROPES];

@@ -67,6 +67,7 @@ static void place(struct cn_session *s, int64_t layer, void *memory)
     }
     s->kv[layer] = (struct cn_kv){ .k = memory,
                                    .v = (uint8_t *)memory + keys_bytes(&sizes, layer),
+                                   .n_heads = hp->n_head_kv,
                                    .capacity = capacity_of(&sizes, layer),
                                    .k_row_bytes = cn_kv_row_bytes(s->options.kv, hp->d_k),
                                    .v_row_bytes = cn_kv_row_bytes(s->options.kv, hp->d_v) };

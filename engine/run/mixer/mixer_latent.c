@@ -55,6 +55,7 @@ static void place(struct cn_session *s, int64_t layer, void *memory)
     /* The values are the front of the keys. */
     s->kv[layer] = (struct cn_kv){ .k = memory,
                                    .v = memory,
+                                   .n_heads = 1,
                                    .capacity = capacity_of(&sizes, layer),
                                    .k_row_bytes = row,
                                    .v_row_bytes = row };

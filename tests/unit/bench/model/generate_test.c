@@ -176,8 +176,13 @@ static void limits(void **state)
     assert_int_equal(cn_session_position(session), 64);
     assert_int_equal(g.n_generated, 64 - N_PROMPT + 1);
 
-    /* And then nothing fits. */
-    assert_int_equal(generate(session, sampler, 1, true, &shown, &g), CN_ERR_CONTEXT);
+    /* The same prompt again: all but its last token is there, and the rest goes. */
+    memset(&shorter, 0, sizeof shorter);
+    assert_int_equal(generate(session, sampler, 3, true, &shorter, &g), CN_OK);
+    assert_int_equal(g.n_kept, N_PROMPT - 1);
+    assert_int_equal(g.n_prompt, N_PROMPT);
+    assert_int_equal(cn_session_position(session), N_PROMPT + 2);
+    assert_memory_equal(shorter.last, shown.last, 3 * sizeof shown.last[0]);
     cn_sampler_free(sampler);
     cn_session_free(session);
 }
