@@ -26,6 +26,8 @@ struct cn_against {
 
 #define CN_AGAINST_SECONDS 60.0
 #define CN_AGAINST_MARGIN  5.0
+/* By turns of milliseconds it takes as long. */
+#define CN_AGAINST_KERNELS_MARGIN 3.0
 
 /* Options of a duel as `a` says, with progress and Ctrl-C; the caller adds rivals and keys. */
 struct cn_duel_options cn_against_options(const struct cn_against *a);

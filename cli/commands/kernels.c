@@ -527,7 +527,7 @@ int cn_cmd_kernels(int argc, char **argv)
                                       .caches = "memory",
                                       .root = getenv("CARNOT_ROOT"),
                                       .seed = 1,
-                                      .margin = CN_AGAINST_MARGIN };
+                                      .margin = CN_AGAINST_KERNELS_MARGIN };
     /* clang-format off */
     const struct cn_option options[] = {
         { "--format", NULL, CN_OPT_STRING, &a.formats, "LIST", "formats (all)", 0, 0 },
@@ -561,7 +561,7 @@ int cn_cmd_kernels(int argc, char **argv)
           "another build of carnot: which of the two is faster? Exit 3: a kernel of this one is slower",
           0, 0 },
         { "--margin", NULL, CN_OPT_FLOAT, &a.margin, "PERCENT",
-          "with --against: differences below it do not matter (5)", 0.01, 1000 },
+          "with --against: differences below it do not matter (3)", 0.01, 1000 },
         { "--samples", NULL, CN_OPT_FLAG, &a.samples, NULL, "a row for each round", 0, 0 },
         { "--seed", NULL, CN_OPT_INT, &a.seed, "N", "of the checks' inputs, and orders (1)", 0, 9e15 },
         { "--save", NULL, CN_OPT_STRING, &a.save, "FILE",

@@ -27,7 +27,7 @@ kernels="--format q4_0 --tier ref --job gemv"
 expect 3 "$CARNOT" kernels --against "$scratch/fast" $kernels
 out_has "q4_0 ref gemv: "
 out_has "% slower than old ("
-out_has "beyond the margin of 5%"
+out_has "beyond the margin of 3%"
 err_has "carnot 9.9 fake"
 grep -q -- "kernels --bench --format q4_0 --tier ref --job gemv --threads 1" "$scratch/fast.calls" ||
     fail "the other one was not asked for the same"
@@ -35,7 +35,7 @@ grep -q -- "kernels --bench --format q4_0 --tier ref --job gemv --threads 1" "$s
 # shellcheck disable=SC2086
 expect 0 "$CARNOT" kernels --against "$scratch/slow" $kernels -o jsonl
 out_has '"verdict": "faster"'
-out_has '"margin": 0.05'
+out_has '"margin": 0.03'
 [ "$(wc -l <"$scratch/out")" = 1 ] || fail "one row expected"
 
 # Too little time for a verdict is none, and no loss.

@@ -8,6 +8,7 @@
 #include "base/error.h"
 
 #include <math.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -58,6 +59,8 @@ static void make_fake(struct fake *f, const char *name, double gemv, double gemm
     unlink(f->counter);
 }
 
+static const struct cn_rival_turns *turns;
+
 static enum cn_status run(const struct cn_rival *rivals, double seconds, struct cn_duel_options *o,
                           struct cn_duel *d, struct cn_error *err)
 {
@@ -67,7 +70,8 @@ static enum cn_status run(const struct cn_rival *rivals, double seconds, struct 
                                    .n_keys = 2,
                                    .margin = 0.05,
                                    .seconds = seconds,
-                                   .seed = 5 };
+                                   .seed = 5,
+                                   .turns = turns };
     return cn_duel_run(o, d, err);
 }
 
@@ -179,9 +183,8 @@ static void failed(const char *script, enum cn_status expected, const char *says
     cn_duel_free(&d);
 }
 
-static void faults_are_told(void **state)
+static void all_faults(void)
 {
-    (void)state;
     failed("echo 'no such option' >&2; exit 2", CN_ERR_IO, "exit 2: no such option");
     failed("kill -9 $$", CN_ERR_IO, "killed by signal 9");
     failed("echo '[{\"format\": '", CN_ERR_FORMAT, "old");
@@ -200,6 +203,16 @@ static void faults_are_told(void **state)
     assert_int_equal(run(rivals, 60, &o, &d, &err), CN_ERR_IO);
     assert_non_null(strstr(err.text, "/nowhere/carnot"));
     cn_duel_free(&d);
+}
+
+static void faults_are_told(void **state)
+{
+    (void)state;
+    static const struct cn_rival_turns by_turns = { 0.002, -1 };
+    all_faults();
+    turns = &by_turns;
+    all_faults();
+    turns = NULL;
 }
 
 static bool always(void *user)
@@ -229,6 +242,63 @@ static void it_can_be_cancelled(void **state)
     cn_duel_free(&d);
 }
 
+/* How often two programs that write to one file, a letter at a time, followed each other there. */
+static int changes_of_hand(const struct cn_rival_turns *by)
+{
+    char path[64], scripts[2][256], text[2 * 3000 + 1];
+    const char *argv[2][4];
+    snprintf(path, sizeof path, "/tmp/carnot-duel-%d-turns", (int)getpid());
+    unlink(path);
+    for (int i = 0; i < 2; i++) {
+        snprintf(scripts[i], sizeof scripts[i],
+                 "i=0; while [ $i -lt 3000 ]; do printf %c >>%s; i=$((i + 1)); done; "
+                 "echo '[{\"format\": \"q4_k\", \"job\": \"gemv\", \"speed\": 2}]'",
+                 "ab"[i], path);
+        argv[i][0] = "sh";
+        argv[i][1] = "-c";
+        argv[i][2] = scripts[i];
+        argv[i][3] = NULL;
+    }
+    const struct cn_rival rivals[] = {
+        {"new",  argv[0], read_row},
+        { "old", argv[1], read_row},
+    };
+    const struct cn_duel_options o = { .rivals = rivals,
+                                       .n_rivals = 2,
+                                       .keys = keys,
+                                       .n_keys = 2,
+                                       .margin = 0.05,
+                                       .seconds = 0.001,
+                                       .turns = by };
+    struct cn_duel d;
+    struct cn_error err = { "" };
+    assert_int_equal(cn_duel_run(&o, &d, &err), CN_OK);
+    assert_int_equal(d.rows[0].judged[1].n, 1);
+    cn_duel_free(&d);
+    FILE *f = fopen(path, "r");
+    assert_non_null(f);
+    const size_t n = fread(text, 1, sizeof text, f);
+    fclose(f);
+    unlink(path);
+    assert_int_equal(n, 2 * 3000);
+    int changes = 0;
+    for (size_t i = 1; i < n; i++)
+        changes += text[i] != text[i - 1];
+    return changes;
+}
+
+static void by_turns_one_is_awake(void **state)
+{
+    (void)state;
+    const struct cn_rival_turns shorts = { 0.002, sched_getcpu() }, longs = { 60, -1 };
+    /* One after the other, for no turn ends before its program does. */
+    assert_int_equal(changes_of_hand(NULL), 1);
+    assert_int_equal(changes_of_hand(&longs), 1);
+    /* Some milliseconds each. Together on two CPUs they would change with nearly every letter. */
+    const int changes = changes_of_hand(&shorts);
+    assert_true(changes > 2 && changes < 1500);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -237,6 +307,7 @@ int main(void)
         cmocka_unit_test(a_row_of_one_alone_is_not_compared),
         cmocka_unit_test(faults_are_told),
         cmocka_unit_test(it_can_be_cancelled),
+        cmocka_unit_test(by_turns_one_is_awake),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
