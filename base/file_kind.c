@@ -67,6 +67,8 @@ enum cn_file_kind cn_file_kind_of(const char *path)
         return says_imatrix(head, n) ? CN_FILE_IMATRIX : CN_FILE_MODEL;
     if (begins(head, n, base_magic))
         return CN_FILE_BASE;
+    if (begins(head, n, "carnot session\n"))
+        return CN_FILE_SESSION;
     if (begins(head, n, "SQLite format 3"))
         return CN_FILE_DATABASE;
     if (is_page(head, n))
@@ -85,6 +87,8 @@ static const char *describe(enum cn_file_kind kind)
         return "an importance matrix";
     case CN_FILE_BASE:
         return "the logits of a base";
+    case CN_FILE_SESSION:
+        return "a session";
     case CN_FILE_DATABASE:
         return "a database";
     case CN_FILE_PAGE:

@@ -13,6 +13,7 @@ enum cn_file_kind {
     CN_FILE_MODEL,   /* a GGUF file but for the next kind */
     CN_FILE_IMATRIX, /* a GGUF file that says it is an importance matrix */
     CN_FILE_BASE,    /* logits of a text, for divergences from them */
+    CN_FILE_SESSION, /* what a model was told, and what it made of it */
     CN_FILE_DATABASE,
     CN_FILE_PAGE, /* HTML */
     CN_FILE_TEXT, /* any other text: tables, traces, notes */

@@ -82,11 +82,9 @@ int cn_tokens_parse(const char *text, int32_t **tokens, size_t *n)
 
 bool cn_kv_parse(const char *text, enum cn_kv_type *kv)
 {
-    static const char *const names[] = {
-        [CN_KV_F16] = "f16", [CN_KV_F32] = "f32", [CN_KV_Q8_0] = "q8_0"
-    };
-    for (int i = 0; i < 3; i++)
-        if (strcmp(text, names[i]) == 0) {
+    const char *name;
+    for (int i = 0; (name = cn_kv_type_name((enum cn_kv_type)i)); i++)
+        if (strcmp(text, name) == 0) {
             *kv = (enum cn_kv_type)i;
             return true;
         }

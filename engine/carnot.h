@@ -84,6 +84,8 @@ CN_API bool cn_token_is_end(const struct cn_model *model, int32_t token);
 struct cn_session;
 
 enum cn_kv_type { CN_KV_F16, CN_KV_F32, CN_KV_Q8_0 };
+/* "f16", ...; NULL for what is no type. */
+CN_API const char *cn_kv_type_name(enum cn_kv_type type);
 
 /* What the engine is doing; begin/end come in pairs, spans lie inside phases. Called from the
  * thread that called cn_session_eval. */
@@ -187,6 +189,23 @@ CN_API void cn_session_mark(struct cn_session *session);
  * and evaluates the rest. *n_kept: how many of them were not evaluated in this call. */
 CN_API enum cn_status cn_session_prompt(struct cn_session *session, const int32_t *tokens,
                                         int32_t n, int32_t *n_kept, struct cn_error *err);
+
+/* Writes what the session holds to a file, for a later session of the same model and KV type:
+ * tokens, keys and values (of sliding windows as far back as they are there), states and their
+ * copies. At least one token must be there. The model is told by a hash of its keys, of the names
+ * and shapes of its tensors and of samples of their data. The file appears whole or not at all. As
+ * cn_session_rewind to the current position where an evaluation was cancelled before. */
+CN_API enum cn_status cn_session_save(struct cn_session *session, const char *path,
+                                      struct cn_error *err);
+/* Goes on from such a file instead of what the session holds; context and batch may be others than
+ * those of the session that wrote it. There are no logits until the next evaluation, nor until
+ * cn_session_prompt finds them in a copy. CN_ERR_IO if it cannot be read (errno says why),
+ * CN_ERR_FORMAT if it is damaged or no such file, CN_ERR_ARGUMENT if it is of another model or KV
+ * type, CN_ERR_CONTEXT if it has more tokens than the context; after any of these the session holds
+ * nothing or what it held. */
+CN_API enum cn_status cn_session_load(struct cn_session *session, const char *path,
+                                      struct cn_error *err);
+
 CN_API size_t cn_session_kv_bytes(const struct cn_session *session);
 CN_API void cn_session_work(const struct cn_session *session, struct cn_work *work);
 

@@ -91,6 +91,7 @@ geteuid EPERM
 # that all cases may read lie in the folder above the one it runs in.
 cases='
 run        1 same t.jsonl,r.json run -m ../m.gguf -p abc -n 6 -c 32 --temp 0 --ignore-eos --ids --meter none -t 2 --trace t.jsonl --record r.json
+session    1 same s.session run -m ../m.gguf -p abcd -n 6 -c 32 --temp 0 --ignore-eos --ids --meter none -t 1 --session s.session
 bench     12 other b.csv bench -m ../m.gguf -p 8 -n 2 -r 1 -t 1 --meter none --explain --save b.csv
 quantize   1 same q.gguf quantize ../f16.gguf q.gguf Q8_0 --imatrix ../m.imatrix -t 2 --force
 split      1 same p-00001-of-00003.gguf,p-00002-of-00003.gguf,p-00003-of-00003.gguf quantize ../tiny-00001-of-00003.gguf p Q8_0 --keep-split -t 2 --force
@@ -157,7 +158,7 @@ keys() { # file
 same() { # name of a file here and, of the run without faults, in the reference
     cmp -s "$1" "$reference/$1" && return 0
     case $1 in
-    *.gguf | *.f32 | *.base | *.imatrix) return 1 ;;
+    *.gguf | *.f32 | *.base | *.imatrix | *.session) return 1 ;;
     t.jsonl) # a run that the fault ends has the phases up to there
         [ "$code" = 1 ] && ! grep -qv '^{.*}$' "$1" && return 0
         ;;
@@ -392,6 +393,8 @@ END
     mkdir once && cd once || exit 2
     "$CARNOT" imatrix -m ../f16.gguf -f ../text -o ../m.imatrix -c 32 --chunks 2 -t 1 >/dev/null 2>&1 || die "no importance matrix"
     "$CARNOT" perplexity -m ../f16.gguf -f ../text -c 32 --chunks 2 --save-base ../m.base -t 1 >/dev/null 2>&1 || die "no base"
+    "$CARNOT" run -m ../m.gguf -p abc -n 3 -c 32 --temp 0 --ignore-eos --meter none -t 1 --session ../s.session \
+        >/dev/null 2>&1 || die "no session"
     for s in 1 2; do
         "$CARNOT" study run ../tiny.plan --db ../shard$s.db --shard $s/2 >/dev/null 2>&1 || die "no shard"
     done
@@ -412,6 +415,7 @@ refer() { # case
     same)
         for output in $(printf '%s\n' "$outputs" | tr ',' ' '); do
             [ "$output" = - ] || echo "what was there before" >"$reference/old/$output"
+            [ ! -e "$top/runs/$output" ] || cp "$top/runs/$output" "$reference/old/$output"
         done
         ;;
     esac

@@ -15,6 +15,7 @@
 #include "bench/model/watched_load.h"
 #include "engine/tools.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,7 +26,7 @@ enum { MAX_PROMPT_BYTES = 256 << 20, MAX_TEMPLATE_BYTES = 1 << 20 };
 
 struct arguments {
     const char *model, *prompt, *file, *tokens, *messages, *template_name, *kv, *precision, *tiers;
-    const char *meter, *root, *trace, *record;
+    const char *meter, *root, *trace, *record, *session;
     const char *template_file, *template_time, *tools;
     struct cn_string_list bias, template_args;
     int32_t *prompt_ids; /* of --tokens, until the prompt is made of them */
@@ -120,24 +121,30 @@ static bool read_prompt(struct arguments *a, const struct cn_run *run, int32_t *
 static void summarise(const struct cn_run *run, const struct cn_generation *g)
 {
     int64_t decoded = g->n_generated > 0 ? g->n_generated - 1 : 0;
+    const int32_t n_prefill = g->n_prompt - g->n_kept;
     if (isatty(STDOUT_FILENO))
         cn_say("\n");
-    cn_say("%d prompt tokens, %d generated", g->n_prompt, g->n_generated);
+    cn_say("%d prompt tokens", g->n_prompt);
+    if (g->n_kept > 0)
+        cn_say(" (%d of them reused)", g->n_kept);
+    cn_say(", %d generated", g->n_generated);
     if (g->n_reasoning > 0)
         cn_say(" (%d of them thinking)", g->n_reasoning);
     if (g->ttft_s > 0)
         cn_say(" | TTFT %.1f ms", g->ttft_s * 1e3);
-    cn_say(" | prefill %.1f tokens/s%s", g->n_prompt / g->prefill_s,
-           run->fast ? " (precision fast)" : "");
+    if (n_prefill > 0)
+        cn_say(" | prefill %.1f tokens/s%s", n_prefill / g->prefill_s,
+               run->fast ? " (precision fast)" : "");
     if (decoded)
         cn_say(" | decode %.1f tokens/s", (double)decoded / (g->decode_s + g->sample_s));
     cn_say(" | ");
     struct cn_energy prefill, decode;
     cn_profiler_total(run->profiler, 0, "prefill", 0, SIZE_MAX, &prefill);
     cn_profiler_total(run->profiler, 0, "decode", 0, SIZE_MAX, &decode);
-    cn_run_say_energy("prefill", &prefill, g->n_prompt);
+    if (n_prefill > 0)
+        cn_run_say_energy("prefill", &prefill, n_prefill);
     if (decoded) {
-        cn_say(", ");
+        cn_say(n_prefill > 0 ? ", " : "");
         cn_run_say_energy("decode", &decode, decoded);
     }
     const struct cn_meter_info *meter = cn_profiler_channel(run->profiler, 0);
@@ -195,6 +202,27 @@ static int save_record(const struct arguments *a, const struct cn_run *run,
                : cn_die("%s", err.text);
 }
 
+/* Goes on from the file of --session, if it is there. */
+static int load_session(const struct arguments *a, struct cn_run *run)
+{
+    struct cn_error err = { "" };
+    /* What --force is to replace. */
+    if (*cn_output_force() && cn_file_kind_of(a->session) != CN_FILE_SESSION)
+        return CN_EXIT_OK;
+    const enum cn_status status = cn_session_load(run->session, a->session, &err);
+    return status == CN_OK || (status == CN_ERR_IO && errno == ENOENT) ? CN_EXIT_OK
+                                                                       : cn_die("%s", err.text);
+}
+
+static int save_session(const struct arguments *a, struct cn_run *run)
+{
+    struct cn_error err = { "" };
+    return cn_session_position(run->session) == 0 ||
+                   cn_session_save(run->session, a->session, &err) == CN_OK
+               ? CN_EXIT_OK
+               : cn_die("%s", err.text);
+}
+
 static int generate(struct arguments *a, struct cn_run *run)
 {
     struct cn_error err = { "" };
@@ -230,13 +258,15 @@ static int generate(struct arguments *a, struct cn_run *run)
             cn_generate(run->session, run->model, run->sampler, prompt, (int32_t)n, &o, &g, &err);
         fputc('\n', stdout);
         fflush(stdout);
-        cn_result_lost(); /* while errno still says why */
+        const bool lost = cn_result_lost(); /* while errno still says why */
         cn_idle_phase(run->profiler, a->idle, 1);
         if (run->chat && !cn_run_keep_answer(run, &g))
             cn_warn("no memory for what the answer took");
         code = finish_profile(a, run);
         if (status == CN_OK && run->record && code == CN_EXIT_OK)
             code = save_record(a, run, &g);
+        if (status == CN_OK && a->session && code == CN_EXIT_OK && !lost && !cn_interrupted())
+            code = save_session(a, run);
         if (status == CN_ERR_FORMAT) { /* the model's fault */
             code = cn_die("%s: %s", a->model, err.text);
         } else if (status != CN_OK && status != CN_ERR_CANCELLED) {
@@ -365,10 +395,15 @@ static int execute(struct arguments *a, const struct cn_logit_bias *bias)
         code = cn_die("%s", err.text);
     } else if ((a->chat || a->messages) && !open_chat(a, &run)) {
         code = CN_EXIT_FAILED;
+    } else if (a->session && load_session(a, &run) != CN_EXIT_OK) {
+        code = CN_EXIT_FAILED;
     } else if (a->chat) {
         code = cn_converse(&run);
         int traced = finish_profile(a, &run);
         code = code == CN_EXIT_OK ? traced : code;
+        cn_interrupt_clear(); /* a way to leave a chat */
+        if (a->session && code == CN_EXIT_OK)
+            code = save_session(a, &run);
     } else {
         code = generate(a, &run);
     }
@@ -411,6 +446,10 @@ static int check(const struct arguments *a)
         return cn_usage_error("--print-prompt goes with -p, -f or --messages");
     if (a->record && (a->chat || a->print_prompt))
         return cn_usage_error("--record goes with one prompt and its answer");
+    if (a->session && (a->record || a->print_prompt))
+        return cn_usage_error("--session does not go with %s, %s",
+                              a->record ? "--record" : "--print-prompt",
+                              a->record ? "which is of a whole prompt" : "which evaluates nothing");
     if (a->no_generation_prompt && !a->messages)
         return cn_usage_error("--no-generation-prompt goes with --messages");
     if (a->template_name && !is_template(a->template_name))
@@ -440,6 +479,10 @@ static int check_outputs(const struct arguments *a)
     int code = cn_output_check(a->trace, CN_FILE_TEXT, in, n);
     if (code < 0)
         code = cn_output_check_table("--record", a->record, in, n);
+    if (code < 0)
+        code = cn_output_check(a->session, CN_FILE_SESSION, in, n);
+    if (code < 0)
+        code = cn_output_check_two(a->trace, a->session);
     return code < 0 ? cn_output_check_two(a->trace, a->record) : code;
 }
 
@@ -462,8 +505,15 @@ int cn_cmd_run(int argc, char **argv)
         "and\n"
         "joules per token of prefill and decode, with the meter's boundary, and peak memory.\n"
         "Ctrl-C ends it with the summary of what there is, and exit code 1.\n"
+        "--session FILE keeps tokens, KV cache and states: the next run of the same model with the "
+        "same\n"
+        "--kv evaluates only what its prompt has beyond the beginning that both share. It is "
+        "written "
+        "when\n"
+        "the run ends well.\n"
         "\n"
         "  carnot run -p \"The old man looked at the sea\" -n 60 --seed 1\n"
+        "  carnot run -m model.gguf -f document.txt --session document.session -n 1\n"
         "  carnot run -m model.gguf --chat",
     };
     const struct cn_option options[] = {
@@ -492,6 +542,8 @@ int cn_cmd_run(int argc, char **argv)
          "end the messages where they end",                                                                                                   0,    0      },
         { "--parse-special",        NULL, CN_OPT_FLAG,   &a.parse_special,        NULL,
          "control tokens' texts in the prompt become those tokens",                                                                           0,    0      },
+        { "--session",              NULL, CN_OPT_STRING, &a.session,              "FILE",
+         "what was evaluated before is in here, and goes here at the end",                                                                    0,    0      },
         { "--predict",              "-n", CN_OPT_INT,    &a.n,                    "N",         "most tokens to generate, -1: no limit (128)",
          -1,                                                                                                                                        1 << 30},
         { "--ctx",                  "-c", CN_OPT_INT,    &a.ctx,                  "N",         "context (the model's, 4096 at most)",         1,

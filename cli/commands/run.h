@@ -25,7 +25,7 @@ struct cn_run {
 
 /* What one answer took, for the trace. */
 struct cn_run_answer {
-    int32_t n_prompt, n_generated, n_reasoning;
+    int32_t n_prompt, n_kept, n_generated, n_reasoning;
     size_t phases_from, reasoning_to, phases_to; /* of the profiler */
 };
 

@@ -47,7 +47,7 @@ bool cn_run_keep_answer(struct cn_run *run, const struct cn_generation *g)
         return false;
     run->answers = answers;
     answers[run->n_answers++] =
-        (struct cn_run_answer){ g->n_prompt,    g->n_generated,  g->n_reasoning,
+        (struct cn_run_answer){ g->n_prompt,    g->n_kept,       g->n_generated, g->n_reasoning,
                                 g->phases_from, g->reasoning_to, g->phases_to };
     return true;
 }
@@ -72,9 +72,10 @@ void cn_run_print_answers(const struct cn_run *run, FILE *out)
     for (size_t i = 0; i < run->n_answers; i++) {
         const struct cn_run_answer *a = &run->answers[i];
         fprintf(out,
-                "{\"answer\":%zu,\"prompt_tokens\":%d,\"generated_tokens\":%d,"
+                "{\"answer\":%zu,\"prompt_tokens\":%d,\"reused_tokens\":%d,"
+                "\"generated_tokens\":%d,"
                 "\"reasoning_tokens\":%d",
-                i, a->n_prompt, a->n_generated, a->n_reasoning);
+                i, a->n_prompt, a->n_kept, a->n_generated, a->n_reasoning);
         print_joules(run, out, "reasoning", a->phases_from, a->reasoning_to);
         print_joules(run, out, "answer", a->reasoning_to, a->phases_to);
         fputs("}\n", out);

@@ -313,8 +313,7 @@ static enum cn_status evaluate(struct cn_session *s, const int32_t *tokens, int3
     return CN_OK;
 }
 
-/* Whether all rows are there that a token at `position` sees. */
-static bool has_rows(const struct cn_session *s, int32_t position)
+bool cn_session_has_rows(const struct cn_session *s, int32_t position)
 {
     for (int64_t i = 0; position > 0 && i < s->model->hp.n_layer; i++) {
         const struct cn_layer_hparams *l = &s->model->hp.layers[i];
@@ -323,7 +322,7 @@ static bool has_rows(const struct cn_session *s, int32_t position)
         const int64_t first = cn_attend_first(l->window, l->chunked, position);
         /* A ring has overwritten what lies further back than its spare rows. */
         if (first < s->n_written - s->kv[i].capacity ||
-            first < cn_attend_first(l->window, l->chunked, s->n_loaded))
+            first < cn_attend_first(l->window, l->chunked, s->oldest))
             return false;
     }
     return true;
@@ -341,11 +340,11 @@ static void go_back(struct cn_session *s, int32_t position)
         copy = cn_copies_find(s, position);
         base = copy ? copy->position : 0;
     }
-    if (!has_rows(s, base))
+    if (!cn_session_has_rows(s, base))
         base = 0;
     cn_copies_drop(s, position);
     if (base == 0)
-        s->n_written = s->n_loaded = 0;
+        s->n_written = s->oldest = 0;
     else if (copy)
         cn_copies_restore(s, copy);
     s->position = s->state_position = base;
@@ -407,7 +406,7 @@ enum cn_status cn_session_prompt(struct cn_session *s, const int32_t *tokens, in
     while (same < n && same < s->position && s->tokens[same] == tokens[same])
         same++;
     const struct cn_copy *end = cn_copies_find(s, n);
-    if (same == n && end && end->position == n && end->has_logits && has_rows(s, n)) {
+    if (same == n && end && end->position == n && end->has_logits && cn_session_has_rows(s, n)) {
         go_back(s, n);
         memcpy(s->logits, end->logits, (size_t)s->model->hp.n_vocab * sizeof *s->logits);
         s->n_logits_valid = 1;
@@ -446,6 +445,14 @@ size_t cn_session_kv_bytes(const struct cn_session *s)
 void cn_session_work(const struct cn_session *s, struct cn_work *work)
 {
     *work = s->work;
+}
+
+const char *cn_kv_type_name(enum cn_kv_type type)
+{
+    static const char *const names[] = {
+        [CN_KV_F16] = "f16", [CN_KV_F32] = "f32", [CN_KV_Q8_0] = "q8_0"
+    };
+    return (unsigned)type < sizeof names / sizeof *names ? names[type] : NULL;
 }
 
 const char *cn_op_name(enum cn_op op)

@@ -73,7 +73,7 @@ struct cn_session {
     int32_t n_ctx, position;
     int32_t *tokens;   /* [n_ctx] what was evaluated at 0..position */
     int32_t n_written; /* positions stored since the last start from 0: what a ring has lost */
-    int32_t n_loaded;  /* positions that came from a file, without what no window saw any more */
+    int32_t oldest;    /* what windows see from here on is all a file brought; 0: no file did */
     int64_t n_batch, n_logits, n_logits_valid;
     struct cn_kv *kv;        /* [n_layer] */
     struct cn_state *states; /* [n_layer] */
@@ -117,6 +117,10 @@ struct cn_session {
     size_t thread_scratch_bytes;
     void *arena;
 };
+
+/* session.c: whether all rows are there that a token at `position` sees: of sliding windows some
+ * may not be. If they are, they are for all positions from there to the session's own. */
+bool cn_session_has_rows(const struct cn_session *s, int32_t position);
 
 /* matmul.c: runs the products on the session's threads. Inputs are rounded or packed first where
  * that has not been done. */

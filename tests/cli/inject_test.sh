@@ -8,7 +8,7 @@ if grep -qa __asan_init "$CARNOT" || grep -qa __tsan_init "$CARNOT"; then
 fi
 has_command study || exit 77
 code=0 ran="scripts/inject.sh -s 23"
-scripts/inject.sh "$CARNOT" -j 2 -s 23 run quantize split imatrix perplexity attribute inspect >"$scratch/out" 2>"$scratch/err" || code=$?
+scripts/inject.sh "$CARNOT" -j 2 -s 23 run session quantize split imatrix perplexity attribute inspect >"$scratch/out" 2>"$scratch/err" || code=$?
 grep -q '^SKIPPED' "$scratch/out" && { cat "$scratch/out"; exit 77; }
 [ $code = 0 ] || fail "violations"
 out_has " 0 violations"

@@ -37,6 +37,7 @@ for bad in "$scratch/missing" "$scratch/folder" "$scratch/empty"; do
     refused dequantize --type q4_0 "$bad" "$scratch/new"
     refused report "$bad" -o "$scratch/new"
     refused run -f "$bad" -n 1
+    [ "$bad" = "$scratch/missing" ] || refused run -p x -n 1 --session "$bad"
     [ "$studies" ] && refused study run "$bad"
     refused tokenize -f "$bad"
 done

@@ -17,6 +17,7 @@ printf '0123456789abcdef01' >"$scratch/blocks" # one of Q4_0
 to_logits() { "$CARNOT" logits -m "$model" --tokens "@$ids" --out "$1"; }
 to_trace() { "$CARNOT" run -m "$model" --tokens "@$ids" -n 2 --ids --meter none --trace "$1"; }
 to_record() { "$CARNOT" run -m "$model" --tokens "@$ids" -n 2 --ids --meter none --record "$1"; }
+to_session() { "$CARNOT" run -m "$model" --tokens "@$ids" -n 2 --ids --meter none --session "$1"; }
 to_bench() { "$CARNOT" bench -m "$model" -p 2 -n 0 -r 1 -t 1 --meter none --save "$1"; }
 to_kernels() { "$CARNOT" kernels --format q4_0 --tier ref --job gemv --check --save "$1"; }
 to_imatrix() { "$CARNOT" imatrix -m models/prose-8m-f16.gguf -f "$text" -c 32 --chunks 1 -o "$1"; }
@@ -25,7 +26,7 @@ to_quantize() { "$CARNOT" quantize "$model" "$1" Q8_0; }
 to_synth() { "$CARNOT" synth --shape llama-3.2-1b --type Q4_0 --layers 1 "$1"; }
 to_dequantize() { "$CARNOT" dequantize --type q4_0 "$scratch/blocks" "$1"; }
 to_energy() { "$CARNOT" machine --energy --save "$1"; }
-all="logits trace record bench kernels imatrix base quantize synth dequantize energy"
+all="logits trace record session bench kernels imatrix base quantize synth dequantize energy"
 
 mkdir "$scratch/folder"
 mkfifo "$scratch/pipe.csv"

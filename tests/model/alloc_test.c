@@ -204,6 +204,23 @@ static enum cn_status op_generate(struct cn_error *err)
     return status;
 }
 
+static enum cn_status op_session(struct cn_error *err)
+{
+    static const int32_t tokens[] = { 1, 5, 6 };
+    const struct cn_session_options options = { .n_ctx = 32, .n_threads = 2 };
+    struct cn_session *s = NULL;
+    int32_t n_kept;
+    enum cn_status status = cn_session_create(model, &options, &s, err);
+    if (status == CN_OK)
+        status = cn_session_prompt(s, tokens, 3, &n_kept, err);
+    if (status == CN_OK)
+        status = cn_session_save(s, out_file, err);
+    if (status == CN_OK)
+        status = cn_session_load(s, out_file, err);
+    cn_session_free(s);
+    return status;
+}
+
 static enum cn_status op_chat(struct cn_error *err)
 {
     static const char json[] = "[{\"role\":\"user\",\"content\":\"a\\u00e4\"}]";
@@ -436,6 +453,7 @@ static long sweep(const char *name, operation *op, bool rest)
 SWEEP(load)
 SWEEP(load_bpe)
 SWEEP(generate)
+SWEEP(session)
 SWEEP(chat)
 SWEEP(imatrix)
 SWEEP(imatrix_merge)
@@ -480,13 +498,13 @@ static int group_teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_load),       cmocka_unit_test(test_load_bpe),
-        cmocka_unit_test(test_generate),   cmocka_unit_test(test_chat),
-        cmocka_unit_test(test_imatrix),    cmocka_unit_test(test_imatrix_merge),
-        cmocka_unit_test(test_quantize),   cmocka_unit_test(test_inspect),
-        cmocka_unit_test(test_perplexity), cmocka_unit_test(test_table),
-        cmocka_unit_test(test_profile),    cmocka_unit_test(test_attribute),
-        cmocka_unit_test(test_compare),
+        cmocka_unit_test(test_load),          cmocka_unit_test(test_load_bpe),
+        cmocka_unit_test(test_generate),      cmocka_unit_test(test_session),
+        cmocka_unit_test(test_chat),          cmocka_unit_test(test_imatrix),
+        cmocka_unit_test(test_imatrix_merge), cmocka_unit_test(test_quantize),
+        cmocka_unit_test(test_inspect),       cmocka_unit_test(test_perplexity),
+        cmocka_unit_test(test_table),         cmocka_unit_test(test_profile),
+        cmocka_unit_test(test_attribute),     cmocka_unit_test(test_compare),
     };
     return cmocka_run_group_tests(tests, group_setup, group_teardown);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Every architecture goes back to any position: behind 37 of 60 tokens it says the same as one that
- * has never been further.
+ * has never been further. So does a session that was written to a file there and read by another.
  */
 #include "tests/arch_fixture.h"
 
@@ -9,6 +9,8 @@
 
 static const char *const manifests[] = { "tests/fixtures/arch/manifest.json",
                                          "tests/fixtures/arch2/manifest.json" };
+
+static char file[] = "/tmp/rewind_test_XXXXXX";
 
 enum { LONG = 60, BACK = 37, CTX = 80 };
 
@@ -86,6 +88,16 @@ static void check(const struct fixture *f)
         eval(s, tokens + BACK - 1, 1, CN_WANT_LAST);
         snprintf(what, sizeof what, "batches of %d, from a mark", batches[i]);
         expect_straight(f, m, what, s, tokens, straight);
+
+        assert_int_equal(cn_session_rewind(s, BACK, &err), CN_OK);
+        if (cn_session_save(s, file, &err) != CN_OK)
+            fail_msg("%s", err.text);
+        cn_session_free(s);
+        s = open_session(m, batches[(i + 1) % 3]);
+        if (cn_session_load(s, file, &err) != CN_OK)
+            fail_msg("%s", err.text);
+        snprintf(what, sizeof what, "batches of %d, from a file", batches[i]);
+        expect_straight(f, m, what, s, tokens, straight);
         cn_session_free(s);
     }
     free(straight);
@@ -96,6 +108,7 @@ static void every_architecture(void **state)
 {
     size_t n = 0;
     (void)state;
+    close(mkstemp(file));
     for (int i = 0; i < 2; i++) {
         struct cn_json *doc = fixture_manifest(manifests[i]);
         for (const struct cn_json_value *e = cn_json_root(doc)->first; e; e = e->next) {
@@ -110,6 +123,7 @@ static void every_architecture(void **state)
     }
     printf("%zu models\n", n);
     assert_true(n >= 28);
+    assert_int_equal(unlink(file), 0);
 }
 
 int main(void)

@@ -37,6 +37,7 @@ static void test_kinds(void **state)
         { BYTES("GGUF\3\0\0\0\14\0\0\0\0\0\0\0general.type\10\0\0\0\5\0\0\0\0\0\0\0model"),
          CN_FILE_MODEL                                                                                        },
         { BYTES("_logits_\0\1"),                                                              CN_FILE_BASE    },
+        { BYTES("carnot session\n\0\1"),                                                      CN_FILE_SESSION },
         { BYTES("SQLite format 3\0"),                                                         CN_FILE_DATABASE},
         { BYTES("\n <!DOCTYPE html><p>"),                                                     CN_FILE_PAGE    },
         { BYTES("<table>\n"),                                                                 CN_FILE_TEXT    },
