@@ -62,21 +62,6 @@ _Noreturn void cn_j_unexpected(struct cn_jparser *p, const char *expected)
     cn_j_fail(p->run, CN_ERR_FORMAT, "expected %s, found %s", expected, found);
 }
 
-bool cn_j_at(const struct cn_jparser *p, enum cn_jtoken_kind kind, const char *text)
-{
-    return p->at->kind == kind && (!text || (strlen(text) == p->at->text.n &&
-                                             !memcmp(text, p->at->text.p, p->at->text.n)));
-}
-
-bool cn_j_skip(struct cn_jparser *p, enum cn_jtoken_kind kind, const char *text)
-{
-    if (!cn_j_at(p, kind, text))
-        return false;
-    p->at++;
-    p->run->line = p->at->line;
-    return true;
-}
-
 void cn_j_expect(struct cn_jparser *p, enum cn_jtoken_kind kind, const char *text)
 {
     char quoted[16];

@@ -9,6 +9,8 @@
 #include "engine/jinja/jinja.h"
 #include "engine/jinja/jinja_value.h"
 
+#include <string.h>
+
 enum cn_jtoken_kind {
     CN_JT_TEXT,        /* between the tags */
     CN_JT_PRINT_BEGIN, /* {{ */
@@ -100,23 +102,37 @@ struct cn_jparam {
     const struct cn_jnode *value; /* its default, or NULL */
 };
 
+/* What a kind of node does not name above, it does not have. */
 struct cn_jnode {
     enum cn_jnode_kind kind;
     unsigned line;
     int height; /* of the tree below */
     int op;
     uint32_t symbol;
-    struct cn_str text;
-    struct cn_jval value;
-    const struct cn_jnode *a, *b, *c, *d;
-    const struct cn_jnode **list;
-    size_t n;
-    const struct cn_jarg *args;
-    size_t n_args;
-    const struct cn_jparam *params;
-    size_t n_params;
-    const struct cn_jbuiltin *builtin;
     bool uses_varargs, uses_kwargs; /* a macro */
+    struct cn_str text;
+    const struct cn_jnode *a, *b;
+    union {
+        struct { /* if, for */
+            const struct cn_jnode *c, *d;
+        };
+        struct { /* macros */
+            const struct cn_jparam *params;
+            size_t n_params;
+        };
+        const struct cn_jbuiltin *builtin; /* filters, tests */
+    };
+    union {
+        struct cn_jval value;
+        struct {
+            const struct cn_jnode **list;
+            size_t n;
+        };
+        struct { /* calls, filters, tests */
+            const struct cn_jarg *args;
+            size_t n_args;
+        };
+    };
 };
 
 struct cn_jinja {
@@ -141,8 +157,22 @@ struct cn_jnode *cn_j_node(struct cn_jparser *p, enum cn_jnode_kind kind);
 void cn_j_adopt(struct cn_jparser *p, struct cn_jnode *node, const struct cn_jnode *child);
 uint32_t cn_j_symbol(struct cn_jparser *p, struct cn_str name);
 _Noreturn void cn_j_unexpected(struct cn_jparser *p, const char *expected);
-bool cn_j_at(const struct cn_jparser *p, enum cn_jtoken_kind kind, const char *text);
-bool cn_j_skip(struct cn_jparser *p, enum cn_jtoken_kind kind, const char *text);
+/* Whether a token of that kind and text is next; text NULL: of any text. */
+static inline bool cn_j_at(const struct cn_jparser *p, enum cn_jtoken_kind kind, const char *text)
+{
+    const struct cn_jtoken *t = p->at;
+    return t->kind == kind &&
+           (!text || (t->text.n == strlen(text) && memcmp(t->text.p, text, t->text.n) == 0));
+}
+/* The same, and goes on behind it. */
+static inline bool cn_j_skip(struct cn_jparser *p, enum cn_jtoken_kind kind, const char *text)
+{
+    if (!cn_j_at(p, kind, text))
+        return false;
+    p->at++;
+    p->run->line = p->at->line;
+    return true;
+}
 void cn_j_expect(struct cn_jparser *p, enum cn_jtoken_kind kind, const char *text);
 struct cn_str cn_j_name(struct cn_jparser *p);
 

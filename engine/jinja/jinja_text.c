@@ -59,8 +59,22 @@ void cn_j_put(struct cn_jtext *text, const char *p, size_t n, bool input)
     put(text, p, n, NULL, input);
 }
 
+/* Templates that write `out = out ~ more` for each message would copy all that came before each
+ * time. Instead the longer text goes on where the shorter ends; the shorter one's bytes stay. */
+static bool goes_on(struct cn_jtext *text, const struct cn_jstr *str)
+{
+    struct cn_jtext *written = str->written;
+    if (text->p || !written || written->n != str->n)
+        return false;
+    *text = *written;
+    written->n = SIZE_MAX; /* its end is taken */
+    return true;
+}
+
 void cn_j_put_str(struct cn_jtext *text, const struct cn_jstr *str)
 {
+    if (goes_on(text, str))
+        return;
     put(text, str->p, str->n, str->marks, str->input);
 }
 
@@ -96,7 +110,14 @@ static struct cn_jstr *make(struct cn_jrun *run, const char *p, const uint8_t *m
 
 const struct cn_jstr *cn_j_finish(struct cn_jtext *text)
 {
-    return make(text->run, text->p ? text->p : "", text->marks, text->n, text->input);
+    enum { LONG = 256 };
+    struct cn_jstr *str =
+        make(text->run, text->p ? text->p : "", text->marks, text->n, text->input);
+    if (text->n >= LONG) {
+        str->written = cn_j_alloc(text->run, sizeof *str->written);
+        *str->written = *text;
+    }
+    return str;
 }
 
 const struct cn_jstr *cn_j_str(struct cn_jrun *run, const char *p, size_t n, bool input)

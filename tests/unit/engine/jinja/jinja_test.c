@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
+#include "base/clock.h"
 #include "base/error.h"
 #include "engine/jinja/jinja.h"
 #include "tests/shared_data.h"
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
@@ -102,6 +104,17 @@ static void test_basics(void **state)
     gives("{{ x }}{{ y is defined }}", "{\"x\": \"a\\r\\nb\"}", "a\r\nbFalse");
 }
 
+/* A long text that others begin with stays what it is, whoever goes on with it. */
+static void test_growing(void **state)
+{
+    (void)state;
+    gives("{% set a = 'x' * 600 ~ 'y' %}{% set b = a ~ 1 ~ m %}{% set c = a ~ m ~ 2 %}{% set d = b "
+          "~ 3 %}"
+          "{% set e = a + a %}"
+          "{{ a[598:] }} {{ b[598:] }} {{ c[598:] }} {{ d[598:] }} {{ e|length }} {{ e[600:603] }}",
+          "{\"m\": \"M\"}", "xxy xxy1M xxyM2 xxy1M3 1202 yxx");
+}
+
 static void test_errors(void **state)
 {
     (void)state;
@@ -188,6 +201,9 @@ static void test_marks(void **state)
     (void)state;
     static const char x[] = "{\"x\": \"ab c\", \"l\": [\"p\", \"q\"]}";
     marks("<{{ x }}>", x, "<[ab c]>");
+    marks("{% set a = '-' * 300 ~ '<' %}{% set b = a ~ x %}{% set c = a ~ '>' ~ x %}"
+          "{{ a[299:] }} {{ b[299:] }} {{ c[299:] }}",
+          x, "-< -<[ab c] -<>[ab c]");
     marks("{{ '<' + x + '>' }}", x, "<[ab c]>");
     marks("{{ '<' ~ x ~ 1 }}", x, "<[ab c]1");
     marks("{{ ('<' + x + '>')[1:3] }}", x, "[ab]");
@@ -406,6 +422,33 @@ static void test_cases(void **state)
 
 /* ---- injection ------------------------------------------------------------------------------- */
 
+/* Calls check with each of the templates and what is told of it; skips the test without them.
+ * Returns how many there are. */
+static size_t each_template(void (*check)(const struct cn_json_value *, struct cn_str, void *),
+                            void *user)
+{
+    char path[512], name[160];
+    size_t n, n_templates = 0;
+    struct cn_json *doc;
+    struct cn_error err;
+    if (!shared_data(path, sizeof path, "fixtures/chat2/templates/index.json"))
+        skip();
+    char *text = read_all(path, &n);
+    if (cn_json_parse(text, n, "index", &doc, &err) != CN_OK)
+        fail_msg("%s", err.text);
+    for (const struct cn_json_value *t = cn_json_root(doc)->first; t; t = t->next, n_templates++) {
+        snprintf(name, sizeof name, "fixtures/chat2/templates/%s.jinja", member(t, "name")->string);
+        if (!shared_data(path, sizeof path, name))
+            skip();
+        char *source = read_all(path, &n);
+        check(t, (struct cn_str){ source, n }, user);
+        free(source);
+    }
+    cn_json_free(doc);
+    free(text);
+    return n_templates;
+}
+
 /* All words in <> or [] of the template, between two that mark the ends. */
 static size_t marks_of(const char *source, size_t n, char *out, size_t n_out)
 {
@@ -442,19 +485,13 @@ static size_t trusted_bytes(const struct cn_jinja_text *out, size_t *n_found)
     return n_trusted;
 }
 
-static void check_injection(const struct cn_json_value *template, size_t *n_checked)
+static void check_injection(const struct cn_json_value *template, struct cn_str source, void *user)
 {
-    char path[512], name[160];
     static char content[20000];
-    size_t n, n_found = 0;
+    size_t *n_checked = user, n_found = 0;
     struct cn_error err = { "" };
     struct cn_jinja_text out;
-    snprintf(name, sizeof name, "fixtures/chat2/templates/%s.jinja",
-             member(template, "name")->string);
-    if (!shared_data(path, sizeof path, name))
-        skip();
-    char *source = read_all(path, &n);
-    size_t n_content = marks_of(source, n, content, sizeof content);
+    size_t n_content = marks_of(source.p, source.n, content, sizeof content);
     const struct cn_json_value prompt = { .type = CN_JSON_BOOL, .boolean = true };
     const struct cn_json_value none = { .type = CN_JSON_NULL };
     /* clang-format off */
@@ -476,44 +513,136 @@ static void check_injection(const struct cn_json_value *template, size_t *n_chec
         { .name = "eos_token", .value = member(template, "eos_token"), .trusted = true },
     };
     /* clang-format on */
-    if (render((struct cn_str){ source, n }, variables, 6, &out, &err) == CN_OK) {
+    if (render(source, variables, 6, &out, &err) == CN_OK) {
         size_t n_trusted = trusted_bytes(&out, &n_found);
         if (n_trusted > 0)
-            fail_msg("%s: %zu bytes of a message are taken for the template's", name, n_trusted);
+            fail_msg("%s: %zu bytes of a message are taken for the template's",
+                     member(template, "name")->string, n_trusted);
         *n_checked += n_found > 0;
         cn_jinja_text_free(&out);
     }
-    free(source);
 }
 
 static void test_injection(void **state)
 {
     (void)state;
-    char path[512];
-    size_t n, n_templates = 0, n_checked = 0;
-    struct cn_json *doc;
-    struct cn_error err;
-    if (!shared_data(path, sizeof path, "fixtures/chat2/templates/index.json"))
-        skip();
-    char *text = read_all(path, &n);
-    if (cn_json_parse(text, n, "index", &doc, &err) != CN_OK)
-        fail_msg("%s", err.text);
-    for (const struct cn_json_value *t = cn_json_root(doc)->first; t; t = t->next, n_templates++)
-        check_injection(t, &n_checked);
+    size_t n_checked = 0;
+    const size_t n_templates = each_template(check_injection, &n_checked);
     printf("%zu templates, %zu of them given their own marks in a message\n", n_templates,
            n_checked);
     assert_true(n_checked > 90);
+}
+
+/* ---- speed ----------------------------------------------------------------------------------- */
+
+enum { LONG_CHAT = 1000, LONG_SOURCE = 20000 };
+
+/* Users and assistants by turns. The caller frees it. */
+static char *long_chat(void)
+{
+    char *json = malloc(LONG_CHAT * 128);
+    assert_non_null(json);
+    size_t n = (size_t)sprintf(json, "{\"messages\": [");
+    for (int i = 0; i < LONG_CHAT; i++)
+        n += (size_t)sprintf(json + n, "%s{\"role\": \"%s\", \"content\": \"This is message %d.\"}",
+                             i ? ", " : "", i % 2 ? "assistant" : "user", i);
+    sprintf(json + n, "], \"add_generation_prompt\": true, \"bos_token\": \"<s>\", "
+                      "\"eos_token\": \"</s>\"}");
+    return json;
+}
+
+/* CPU seconds of the fastest of some renderings; NaN if the template refuses the conversation. */
+static double render_s(struct cn_str source)
+{
+    struct cn_jinja_variable variables[8];
+    size_t n;
+    struct cn_error err;
+    struct cn_jinja *jinja;
+    struct cn_jinja_text out;
+    char *json = long_chat();
+    struct cn_json *doc = variables_of(json, variables, 8, &n);
+    const struct cn_jinja_options options = { variables, n, &some_sunday };
+    double best = (double)NAN;
+    assert_int_equal(cn_jinja_compile(source, &jinja, &err), CN_OK);
+    for (int i = 0; i < 10; i++) {
+        const double start = cn_now_s(CLOCK_PROCESS_CPUTIME_ID);
+        if (cn_jinja_render(jinja, &options, &out, &err) != CN_OK)
+            break;
+        best = fmin(best, cn_now_s(CLOCK_PROCESS_CPUTIME_ID) - start);
+        cn_jinja_text_free(&out);
+    }
+    cn_jinja_free(jinja);
     cn_json_free(doc);
+    free(json);
+    return best;
+}
+
+/* CPU seconds of the fastest of some compilations of LONG_SOURCE bytes: the template as often as it
+ * takes, in proportion. */
+static double compile_s(struct cn_str source)
+{
+    const size_t times = (LONG_SOURCE + source.n - 1) / source.n;
+    char *text = malloc(times * source.n);
+    double best = (double)NAN;
+    assert_non_null(text);
+    for (size_t i = 0; i < times; i++)
+        memcpy(text + i * source.n, source.p, source.n);
+    for (int i = 0; i < 20; i++) {
+        struct cn_jinja *jinja;
+        struct cn_error err;
+        const double start = cn_now_s(CLOCK_PROCESS_CPUTIME_ID);
+        assert_int_equal(cn_jinja_compile((struct cn_str){ text, times * source.n }, &jinja, &err),
+                         CN_OK);
+        best = fmin(best, cn_now_s(CLOCK_PROCESS_CPUTIME_ID) - start);
+        cn_jinja_free(jinja);
+    }
     free(text);
+    return best * LONG_SOURCE / (double)(times * source.n);
+}
+
+struct slowest {
+    double render_s, compile_s;
+    size_t n_rendered;
+};
+
+static void check_speed(const struct cn_json_value *template, struct cn_str source, void *user)
+{
+    (void)template;
+    (void)template;
+    struct slowest *slowest = user;
+    const double rendering = render_s(source);
+    slowest->n_rendered += !isnan(rendering);
+    slowest->render_s = fmax(slowest->render_s, rendering);
+    slowest->compile_s = fmax(slowest->compile_s, compile_s(source));
+}
+
+static void test_speed(void **state)
+{
+    (void)state;
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__) || !defined(__OPTIMIZE__)
+    printf("SKIPPED: speed is that of optimised programs without sanitizers\n");
+    skip();
+#else
+    struct slowest slowest = { 0, 0, 0 };
+    const size_t n = each_template(check_speed, &slowest);
+    printf("%d messages by %zu of %zu templates: at most %.2f ms; %d bytes compiled: %.2f ms\n",
+           LONG_CHAT, slowest.n_rendered, n, 1e3 * slowest.render_s, LONG_SOURCE,
+           1e3 * slowest.compile_s);
+    assert_true(slowest.n_rendered > 80);
+    /* 5 and 0.9 ms beside other programs on 2.4 GHz Zen 3; twice as much for slower machines. */
+    assert_true(slowest.render_s < 0.010);
+    assert_true(slowest.compile_s < 0.002);
+#endif
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_basics), cmocka_unit_test(test_errors),
-        cmocka_unit_test(test_limits), cmocka_unit_test(test_marks),
-        cmocka_unit_test(test_roles),  cmocka_unit_test(test_micro),
-        cmocka_unit_test(test_cases),  cmocka_unit_test(test_injection),
+        cmocka_unit_test(test_basics),    cmocka_unit_test(test_growing),
+        cmocka_unit_test(test_errors),    cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_marks),     cmocka_unit_test(test_roles),
+        cmocka_unit_test(test_micro),     cmocka_unit_test(test_cases),
+        cmocka_unit_test(test_injection), cmocka_unit_test(test_speed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
