@@ -83,6 +83,8 @@ struct cn_file_result {
     int n_faint_tensors;      /* with rows whose weights are so small that their type writes them */
     int64_t n_faint_rows;     /* more coarsely than larger ones, for want of smaller scales */
     const char *file_type;    /* "Q4_K_M"; static */
+    int n_stand_ins;      /* tensors outside the layers without the importance data that the one */
+    const char *stand_in; /* format (pure) needs: the type they got instead; static, or NULL */
 };
 
 /* Whether the options alone can be followed, whatever the model: the names of types and the regular

@@ -129,6 +129,16 @@ struct cn_ops cn_ops_for(uint32_t tiers)
     return ops;
 }
 
+enum cn_family cn_format_family(const struct cn_format *format)
+{
+    const char *name = format->label, *k = strstr(name, "_K");
+    if (k && k[2] == 'T')
+        return CN_FAMILY_KT;
+    if (strncmp(name, "IQ", 2) == 0)
+        return k ? CN_FAMILY_IQK : CN_FAMILY_IQ;
+    return k ? CN_FAMILY_K : CN_FAMILY_OTHER;
+}
+
 /* What a tier can do at the most: quant/<arch>/peak_<tier>.c. */
 static const struct cn_peak *const peaks[CN_N_TIERS] = {
     [CN_TIER_REF] = &cn_peak_ref,

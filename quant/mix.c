@@ -3,67 +3,13 @@
  * File types: which tensor of a model gets which format. The rules are those by which the field's
  * tool makes files called "Q4_K_M" and so on, so that a file of ours compares with one of theirs.
  */
-#include "quant/quant.h"
+#include "quant/mix_part.h"
 
-#include <stdlib.h>
-#include <string.h>
 #include <strings.h>
-
-/* GGUF type ids of the formats: Q4_K, ... */
-enum {
-#define LOCAL(n)                                                     (CN_LOCAL_TYPES + (n))
-#define CN_FORMAT(id, label, code, elems, bytes, header, act, tiers) label = code,
-#include "quant/formats.def"
-#undef CN_FORMAT
-};
-
-/* Ids of the file types: FT_Q4_K_M, ... */
-enum {
-#define CN_FILE_TYPE(label, id, base) FT_##label = id,
-#define CN_FILE_TYPE_ALIAS(label, of)
-#include "quant/file_types.def"
-};
 
 static int64_t block_elems(uint32_t type)
 {
     return cn_format_by_gguf(type)->block_elems;
-}
-
-/* Counting state of one walk over the tensors. */
-struct walk {
-    uint32_t file_type;
-    bool own; /* the file type is a format under its own name */
-    uint32_t base;
-    const struct cn_mix_model *model;
-    int64_t gqa;
-    bool has_output;
-    int64_t n_attn_v; /* in the whole file */
-    int64_t i_attn_v, i_ffn_down, i_ffn_gate, i_ffn_up;
-};
-
-static bool has(const char *name, const char *part)
-{
-    return strstr(name, part) != NULL;
-}
-
-static bool is_output(const char *name)
-{
-    return strcmp(name, "output.weight") == 0;
-}
-
-/* Tables of which rows are read; the second one holds inputs of each layer. */
-static bool is_token_embd(const char *name)
-{
-    return strcmp(name, "token_embd.weight") == 0 ||
-           strcmp(name, "per_layer_token_embd.weight") == 0;
-}
-
-/* The layer in "blk.12.attn_q.weight", -1 outside the layers. */
-static int64_t layer_of(const char *name)
-{
-    if (strncmp(name, "blk.", 4) != 0 || name[4] < '0' || name[4] > '9')
-        return -1;
-    return strtoll(name + 4, NULL, 10);
 }
 
 static bool is_quantised(const struct cn_mix_tensor *t)
@@ -78,24 +24,10 @@ static bool is_quantised(const struct cn_mix_tensor *t)
         "per_layer_model_proj", "shortconv.conv",      "ssm_conv1d",
     };
     for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
-        if (has(t->name, kept[i]))
+        if (cn_mix_has(t->name, kept[i]))
             return false;
     return strcmp(t->name, "position_embd.weight") != 0 &&
            strcmp(t->name, "token_types.weight") != 0;
-}
-
-/* The layers that deserve more bits: the first and last eighth, and every third between. */
-static bool deserves_more_bits(int64_t k, int64_t n)
-{
-    return k < n / 8 || k >= 7 * n / 8 || (k - n / 8) % 3 == 2;
-}
-
-/* The layer that ffn rules go by: mixtures of experts may have several such tensors a layer, so
- * that counting them would run ahead. */
-static int64_t ffn_layer(const struct walk *w, const char *name, int64_t *count)
-{
-    int64_t i = (*count)++;
-    return w->model->n_expert > 1 && layer_of(name) >= 0 ? layer_of(name) : i;
 }
 
 static double bits(uint32_t type)
@@ -104,7 +36,7 @@ static double bits(uint32_t type)
     return 8.0 * f->block_bytes / f->block_elems;
 }
 
-static uint32_t output_type(const struct walk *w, int64_t n_cols)
+static uint32_t output_type(const struct cn_mix_walk *w, int64_t n_cols)
 {
     if (w->file_type == FT_MXFP4_MOE || n_cols % block_elems(w->base) != 0)
         return Q8_0;
@@ -122,7 +54,7 @@ static uint32_t output_type(const struct walk *w, int64_t n_cols)
     }
 }
 
-static uint32_t token_embd_type(const struct walk *w)
+static uint32_t token_embd_type(const struct cn_mix_walk *w)
 {
     switch (w->file_type) {
     case FT_IQ2_XXS:
@@ -136,6 +68,7 @@ static uint32_t token_embd_type(const struct walk *w)
         return IQ3_S;
     case FT_TQ1_0:
     case FT_TQ2_0:
+    case FT_Q2_0:
         return Q4_K;
     default:
         return w->base;
@@ -149,19 +82,19 @@ static bool is_low_bit(uint32_t file_type)
 }
 
 /* Two bits and less have rules of their own. */
-static uint32_t low_bit_type(struct walk *w, const char *name)
+static uint32_t low_bit_type(struct cn_mix_walk *w, const char *name)
 {
     bool iq2_s = w->file_type == FT_IQ2_S || w->file_type == FT_IQ2_M;
     bool iq1 = w->file_type == FT_IQ1_S || w->file_type == FT_IQ1_M;
     uint32_t better = iq2_s ? IQ3_S : Q2_K;
     int64_t n_expert = w->model->n_expert;
-    if (has(name, "attn_v.weight"))
+    if (cn_mix_has(name, "attn_v.weight"))
         return w->gqa >= 4 || n_expert >= 4 ? Q4_K : better;
-    if (has(name, "attn_k.weight"))
+    if (cn_mix_has(name, "attn_k.weight"))
         return n_expert == 8 ? Q4_K : w->base;
-    if (has(name, "ffn_down"))
+    if (cn_mix_has(name, "ffn_down"))
         return w->i_ffn_down++ < w->model->n_layer / 8 ? better : w->base;
-    if (has(name, "attn_output.weight")) {
+    if (cn_mix_has(name, "attn_output.weight")) {
         if (n_expert == 8)
             return Q5_K;
         return iq1 ? IQ2_XXS : iq2_s ? IQ3_S : w->base;
@@ -169,7 +102,7 @@ static uint32_t low_bit_type(struct walk *w, const char *name)
     return w->base;
 }
 
-static uint32_t attn_v_type(struct walk *w)
+static uint32_t attn_v_type(struct cn_mix_walk *w)
 {
     bool shared = w->gqa >= 4;
     int64_t c = w->i_attn_v++;
@@ -201,7 +134,7 @@ static uint32_t attn_v_type(struct walk *w)
         break;
     case FT_Q4_K_M:
     case FT_Q5_K_M:
-        type = deserves_more_bits(c, w->n_attn_v) ? Q6_K : w->base;
+        type = cn_mix_deserves_more_bits(c, w->n_attn_v) ? Q6_K : w->base;
         break;
     case FT_Q4_K_S:
         type = c < 4 ? Q5_K : w->base;
@@ -212,17 +145,17 @@ static uint32_t attn_v_type(struct walk *w)
     return w->model->n_expert == 8 ? Q8_0 : type;
 }
 
-static uint32_t attn_k_or_q_type(const struct walk *w, bool is_k)
+static uint32_t attn_k_or_q_type(const struct cn_mix_walk *w, bool is_k)
 {
     if (is_k && w->model->n_expert == 8)
         return Q8_0;
     return w->file_type == FT_IQ3_XS ? IQ3_XXS : w->file_type == FT_IQ3_XXS ? IQ2_S : w->base;
 }
 
-static uint32_t ffn_down_type(struct walk *w, const char *name)
+static uint32_t ffn_down_type(struct cn_mix_walk *w, const char *name)
 {
     int64_t n = w->model->n_layer;
-    int64_t i = ffn_layer(w, name, &w->i_ffn_down);
+    int64_t i = cn_mix_ffn_layer(w, name, &w->i_ffn_down);
     bool first = i < n / 8, has_imatrix = w->model->has_imatrix;
     switch (w->file_type) {
     case FT_Q2_K:
@@ -234,12 +167,13 @@ static uint32_t ffn_down_type(struct walk *w, const char *name)
     case FT_Q3_K_M:
         return i < n / 16 ? Q5_K : Q4_K;
     case FT_IQ3_M:
-        return first || (w->model->n_expert == 8 && deserves_more_bits(i, n)) ? Q4_K : w->base;
+        return first || (w->model->n_expert == 8 && cn_mix_deserves_more_bits(i, n)) ? Q4_K
+                                                                                     : w->base;
     case FT_Q3_K_L:
         return Q5_K;
     case FT_Q4_K_M:
     case FT_Q5_K_M:
-        return deserves_more_bits(i, n) ? Q6_K : w->base;
+        return cn_mix_deserves_more_bits(i, n) ? Q6_K : w->base;
     case FT_Q4_K_S:
         return first ? Q5_K : w->base;
     case FT_IQ4_NL:
@@ -254,7 +188,7 @@ static uint32_t ffn_down_type(struct walk *w, const char *name)
     }
 }
 
-static uint32_t attn_output_type(const struct walk *w)
+static uint32_t attn_output_type(const struct cn_mix_walk *w)
 {
     bool moe8 = w->model->n_expert == 8;
     switch (w->file_type) {
@@ -280,7 +214,7 @@ static uint32_t attn_output_type(const struct walk *w)
     }
 }
 
-static uint32_t attn_qkv_type(const struct walk *w)
+static uint32_t attn_qkv_type(const struct cn_mix_walk *w)
 {
     switch (w->file_type) {
     case FT_Q3_K_M:
@@ -296,52 +230,64 @@ static uint32_t attn_qkv_type(const struct walk *w)
     }
 }
 
-static uint32_t ffn_up_type(struct walk *w, const char *name, int64_t *count)
+static uint32_t ffn_up_type(struct cn_mix_walk *w, const char *name, int64_t *count)
 {
-    int64_t n = w->model->n_layer, i = ffn_layer(w, name, count);
+    int64_t n = w->model->n_layer, i = cn_mix_ffn_layer(w, name, count);
     return w->file_type == FT_IQ3_XS && i >= n / 8 && i < 7 * n / 8 ? IQ3_XXS : w->base;
 }
 
-static uint32_t mixed_type(struct walk *w, const struct cn_mix_tensor *t)
+/* The file types of 2026 count these among the values. */
+static bool values_with_others(const struct cn_mix_walk *w, const char *name)
+{
+    return (w->file_type == FT_Q1_0 || w->file_type == FT_Q2_0) &&
+           (cn_mix_has(name, "attn_qkv.weight") || cn_mix_has(name, "attn_kv_b.weight"));
+}
+
+static uint32_t mixed_type(struct cn_mix_walk *w, const struct cn_mix_tensor *t)
 {
     const char *name = t->name;
-    if (is_output(name) || (strcmp(name, "token_embd.weight") == 0 && !w->has_output))
+    if (cn_mix_is_iqk(w->file_type))
+        return cn_mix_iqk_type(w, t);
+    if (cn_mix_is_output(name) || (strcmp(name, "token_embd.weight") == 0 && !w->has_output))
         return output_type(w, t->ne[0]);
     if (w->own)
         return w->base;
     if (w->file_type == FT_MXFP4_MOE)
         return t->ne[2] > 1 ? MXFP4 : Q8_0;
-    if (is_token_embd(name))
+    if (cn_mix_is_token_embd(name))
         return token_embd_type(w);
     if (is_low_bit(w->file_type))
         return low_bit_type(w, name);
-    if (has(name, "attn_v.weight"))
+    if (cn_mix_has(name, "attn_v.weight") || values_with_others(w, name))
         return attn_v_type(w);
-    if (has(name, "attn_k.weight") || has(name, "attn_q.weight"))
-        return attn_k_or_q_type(w, has(name, "attn_k.weight"));
-    if (has(name, "ffn_down"))
+    if (cn_mix_has(name, "attn_k.weight") || cn_mix_has(name, "attn_q.weight"))
+        return attn_k_or_q_type(w, cn_mix_has(name, "attn_k.weight"));
+    if (cn_mix_has(name, "ffn_down"))
         return ffn_down_type(w, name);
-    if (has(name, "attn_output.weight"))
+    if (cn_mix_has(name, "attn_output.weight"))
         return attn_output_type(w);
-    if (has(name, "attn_qkv.weight"))
+    if (cn_mix_has(name, "attn_qkv.weight"))
         return attn_qkv_type(w);
-    if (has(name, "ffn_gate"))
+    if (cn_mix_has(name, "ffn_gate"))
         return ffn_up_type(w, name, &w->i_ffn_gate);
-    if (has(name, "ffn_up"))
+    if (cn_mix_has(name, "ffn_up"))
         return ffn_up_type(w, name, &w->i_ffn_up);
     return w->base;
 }
 
 /* The wanted type, or what replaces it where its block does not divide the row length. */
-static uint32_t fitting_type(uint32_t type, int64_t n_cols)
+static uint32_t fitting_type(uint32_t file_type, uint32_t type, int64_t n_cols)
 {
     if (n_cols % block_elems(type) == 0)
         return type;
     if (n_cols % 32 != 0)
         return F16;
+    if (cn_mix_is_iqk(file_type))
+        return cn_mix_iqk_fallback(type);
     switch (type) {
     case TQ1_0:
     case TQ2_0:
+    case Q2_0:
         return Q4_0;
     case Q4_K:
         return Q5_0;
@@ -358,35 +304,56 @@ static int compare(const void *a, const void *b)
 {
     const struct cn_mix_tensor *x = *(struct cn_mix_tensor *const *)a;
     const struct cn_mix_tensor *y = *(struct cn_mix_tensor *const *)b;
-    int64_t i = layer_of(x->name), j = layer_of(y->name);
+    int64_t i = cn_mix_layer_of(x->name), j = cn_mix_layer_of(y->name);
     return i != j ? (i < j ? -1 : 1) : strcmp(x->name, y->name);
 }
 
 void cn_mix_plan(const struct cn_file_type *file_type, const struct cn_mix_model *model, bool pure,
                  struct cn_mix_tensor **tensors, size_t n)
 {
-    struct walk w = {
+    struct cn_mix_walk w = {
         .file_type = file_type->id, .own = file_type->own, .base = file_type->base, .model = model
     };
     w.gqa = model->n_head_kv > 0 ? model->n_head / model->n_head_kv : 0;
     for (size_t i = 0; i < n; i++) {
-        w.has_output |= is_output(tensors[i]->name);
-        w.n_attn_v += has(tensors[i]->name, "attn_v.weight");
+        w.has_output |= cn_mix_is_output(tensors[i]->name);
+        w.n_attn_v += cn_mix_has(tensors[i]->name, "attn_v.weight");
+        if (strcmp(tensors[i]->name, "token_embd.weight") == 0)
+            w.n_vocab = tensors[i]->ne[1];
     }
     if (n > 1)
         qsort(tensors, n, sizeof *tensors, compare);
     for (size_t i = 0; i < n; i++) {
         struct cn_mix_tensor *t = tensors[i];
-        t->quantised = is_quantised(t);
+        t->quantised =
+            is_quantised(t) && !(cn_mix_is_iqk(w.file_type) && cn_mix_iqk_keeps(t->name));
         t->fell_back = false;
         if (!t->quantised)
             continue;
         /* Float files are not mixed. */
         bool mixed = !pure && block_elems(w.base) > 1;
         uint32_t wanted = mixed ? mixed_type(&w, t) : w.base;
-        t->type = fitting_type(wanted, t->ne[0]);
+        t->type = fitting_type(w.file_type, wanted, t->ne[0]);
         t->fell_back = t->type != wanted;
     }
+}
+
+const struct cn_format *cn_mix_stand_in(const struct cn_format *format, int64_t n_cols)
+{
+    const struct cn_file_type *any = cn_file_type_by_name("Q4_K_M");
+    const size_t least = cn_row_bytes(format, n_cols);
+    const struct cn_format *best = cn_format_by_gguf(Q8_0);
+    for (int i = 0; i < CN_N_TYPES; i++) {
+        const struct cn_format *f = &cn_formats[i];
+        const enum cn_family family = cn_format_family(f);
+        const bool fits = (family == CN_FAMILY_K || family == CN_FAMILY_IQ) &&
+                          n_cols % f->block_elems == 0 && !f->ref->needs_weights &&
+                          !cn_mix_needs_imatrix(any, "token_embd.weight", f->gguf_type);
+        if (fits && cn_row_bytes(f, n_cols) >= least &&
+            cn_row_bytes(f, n_cols) < cn_row_bytes(best, n_cols))
+            best = f;
+    }
+    return best;
 }
 
 bool cn_mix_needs_imatrix(const struct cn_file_type *file_type, const char *name,
@@ -399,11 +366,13 @@ bool cn_mix_needs_imatrix(const struct cn_file_type *file_type, const char *name
     case IQ1_S:
         return true;
     case IQ1_M:
-        return !is_token_embd(name) && !is_output(name);
+    case IQ1_KT:
+    case IQ2_KT:
+        return !cn_mix_is_token_embd(name) && !cn_mix_is_output(name);
     case Q2_K:
-        return file_type->id == FT_Q2_K_S && !is_token_embd(name);
+        return file_type->id == FT_Q2_K_S && !cn_mix_is_token_embd(name);
     default:
-        return cn_format_by_gguf(gguf_type)->ref->needs_weights && !is_token_embd(name) &&
-               !is_output(name);
+        return cn_format_by_gguf(gguf_type)->ref->needs_weights && !cn_mix_is_token_embd(name) &&
+               !cn_mix_is_output(name);
     }
 }

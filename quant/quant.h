@@ -344,6 +344,13 @@ struct cn_ops {
 };
 struct cn_ops cn_ops_for(uint32_t tiers);
 
+/* ---- families -------------------------------------------------------------------------------- */
+
+/* Formats of one kind, by their names: Q2_K to Q8_K; IQ1_S to IQ4_XS; IQ2_K to IQ6_K with _KS, _KSS
+ * and _KL; the trellis formats; all others (Q4_0, NVFP4, F16, ...). */
+enum cn_family { CN_FAMILY_OTHER, CN_FAMILY_K, CN_FAMILY_IQ, CN_FAMILY_IQK, CN_FAMILY_KT };
+enum cn_family cn_format_family(const struct cn_format *format);
+
 /* ---- file types: mixes of formats ----------------------------------------------------------- */
 
 /* "Q4_K_M" and the like (file_types.def), and each format under its own name where that is no mix:
@@ -368,6 +375,7 @@ struct cn_mix_model {
     bool has_imatrix;
     /* Many heads share few heads of values, which are cheap to keep precise: the 70 B models. */
     bool few_value_heads;
+    bool class_8b; /* of the size of an 8 B model */
 };
 
 struct cn_mix_tensor {
@@ -379,11 +387,16 @@ struct cn_mix_tensor {
     bool fell_back; /* out: the rule's type does not divide the row length, `type` replaces it */
 };
 
-/* Chooses the type of each of the n tensors of a model, by the rules of the reference tool (those
- * of February 2025). pure: the base type for all. Sorts `tensors` into the order that the rules
- * count in: no layer number first, then by layer, then by name. */
+/* Chooses the type of each of the n tensors of a model, by the rules of the tools that the file
+ * types come from (mix.c: of February 2025; mix_iqk.c: of August 2026). pure: the base type for
+ * all. Sorts `tensors` into the order that the rules count in: no layer number first, then by
+ * layer, then by name. */
 void cn_mix_plan(const struct cn_file_type *file_type, const struct cn_mix_model *model, bool pure,
                  struct cn_mix_tensor **tensors, size_t n);
+
+/* What an embedding gets for want of importance data that `format` needs: of the K and IQ formats
+ * the smallest that is no smaller and goes without; rows are of n_cols, which 32 divides. */
+const struct cn_format *cn_mix_stand_in(const struct cn_format *format, int64_t n_cols);
 
 /* Whether tensor `name` in this file type should not be put in `gguf_type` without an imatrix. */
 bool cn_mix_needs_imatrix(const struct cn_file_type *file_type, const char *name,

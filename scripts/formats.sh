@@ -13,11 +13,22 @@ table=$(
             field() {
                 printf '%s' "$panel" | sed -n "s/.*\.$1 = \([a-zA-Z0-9_]*\).*/\1/p"
             }
-            value() { # a number, or a constant of the file
+            constant() { # of the file, or of the header that a family shares
+                for file in "quant/ref/${id}_ref.c" quant/ref/kt.h quant/trellis.h; do
+                    c=$(grep -o "\b$1 = [A-Za-z0-9_]*" "$file" | head -1 | sed 's/.*= //')
+                    case $c in
+                    '') ;;
+                    *[!0-9]*) constant "$c" && return ;;
+                    *) echo "$c" && return ;;
+                    esac
+                done
+                echo "$1"
+            }
+            value() { # a number, or a constant
                 v=$(field "$1")
                 case $v in
                 '') echo - ;;
-                *[!0-9]*) grep -o "$v = [0-9]*" "quant/ref/${id}_ref.c" | head -1 | sed 's/.*= //' | grep . || echo "$v" ;;
+                *[!0-9]*) constant "$v" ;;
                 *) echo "$v" ;;
                 esac
             }

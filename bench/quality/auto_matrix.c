@@ -7,6 +7,12 @@
 #include "bench/quality/auto_part.h"
 #include "quant/quant.h"
 
+bool cn_auto_of_families(const struct cn_auto_options *o, const struct cn_format *format)
+{
+    const enum cn_family family = cn_format_family(format);
+    return o->families == 0 || family == CN_FAMILY_OTHER || o->families >> family & 1;
+}
+
 static bool may_have(const struct cn_auto_matrix *m, const struct cn_format *format)
 {
     const struct cn_file_type *any = cn_file_type_by_name("Q4_K_M");
@@ -15,11 +21,11 @@ static bool may_have(const struct cn_auto_matrix *m, const struct cn_format *for
                               !cn_mix_needs_imatrix(any, m->name, format->gguf_type)));
 }
 
-void cn_auto_list_types(struct cn_auto_matrix *m)
+void cn_auto_list_types(const struct cn_auto_options *o, struct cn_auto_matrix *m)
 {
     for (int i = 0; i < CN_N_TYPES; i++) {
         const struct cn_format *f = &cn_formats[i];
-        if (!may_have(m, f))
+        if (!cn_auto_of_families(o, f) || !may_have(m, f))
             continue;
         size_t at = m->n_types++;
         while (at > 0 &&

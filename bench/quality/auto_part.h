@@ -80,8 +80,10 @@ enum cn_status cn_auto_probes_again(struct cn_auto_job *j, struct cn_auto_probes
 int cn_auto_probes_count(const struct cn_auto_probes *probes);
 bool cn_auto_probes_classes(const struct cn_auto_probes *probes);
 
+/* auto_matrix.c: whether a format is one to choose from. */
+bool cn_auto_of_families(const struct cn_auto_options *o, const struct cn_format *format);
 /* auto_matrix.c: fills type[] by rising bytes; types of equal bytes in the order of the table. */
-void cn_auto_list_types(struct cn_auto_matrix *m);
+void cn_auto_list_types(const struct cn_auto_options *o, struct cn_auto_matrix *m);
 /* auto_matrix.c: index in type[] of what lies nearest to these bits per weight. */
 size_t cn_auto_nearest(const struct cn_auto_matrix *m, double bpw);
 

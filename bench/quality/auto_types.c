@@ -112,7 +112,7 @@ static enum cn_status find_matrices(struct cn_auto_job *j, const struct listing 
                      "original (--allow-requantize does it all the same)",
                      m->name, cn_gguf_type_name(m->t->gguf_type));
         m->importance = importance_of(j, m);
-        cn_auto_list_types(m);
+        cn_auto_list_types(j->o, m);
         if (m->n_types == 0)
             continue;
         plan->tensors[i].chosen = true;
@@ -281,7 +281,11 @@ static enum cn_status fill_plan(const struct cn_auto_job *j, struct cn_auto_plan
 /* File types for networks trained in them. */
 static bool special(const char *file_type)
 {
-    return strncmp(file_type, "TQ", 2) == 0 || strncmp(file_type, "MXFP4", 5) == 0;
+    static const char *const names[] = { "TQ", "MXFP4", "NVFP4", "Q1_0", "Q2_0" };
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strncmp(file_type, names[i], strlen(names[i])) == 0)
+            return true;
+    return false;
 }
 
 /* The file type whose file of this model is nearest in size; those of float do not count, nor one
@@ -296,7 +300,9 @@ static enum cn_status find_file_type(const struct cn_auto_job *j, struct cn_auto
     const struct cn_file_type *type;
     for (int i = 0; (type = cn_file_type_at(i)) != NULL; i++) {
         struct cn_file_result r;
-        if (cn_format_by_gguf(type->base)->block_elems == 1 || type->own || special(type->name))
+        const struct cn_format *base = cn_format_by_gguf(type->base);
+        if (base->block_elems == 1 || type->own || special(type->name) ||
+            !cn_auto_of_families(j->o, base))
             continue;
         o.type = type->name;
         const enum cn_status status = cn_quantize_file(j->in, "-", &o, &r, j->err);

@@ -29,6 +29,9 @@ struct cn_auto_options {
     double bpw;          /* of all tensors together; 0: size counts */
     uint64_t file_bytes; /* the file's size */
     enum cn_sensitivity sensitivity;
+    /* Bits 1 << CN_FAMILY_...: of these families only those; of none (CN_FAMILY_OTHER) all the
+     * same, as rows of odd lengths fit no others. 0: all. */
+    uint32_t families;
     double seconds;  /* for probing, about; 0: 600. Matrices that it does not suffice for one by one
                       * are probed in classes: of a kind, in the first, middle or last layers */
     const char *out; /* where the file is to go: whether it can is found out first; NULL: nowhere */

@@ -91,6 +91,10 @@ static void summarise(const struct cn_file_result *r, const char *what, bool gue
         cn_warn("%d tensors have rows that the type for them does not divide; they got the nearest "
                 "type that does (--dry-run lists them)",
                 r->n_fell_back);
+    if (r->n_stand_ins > 0)
+        cn_warn("%s needs importance data, and there are none for %d tensors outside the layers "
+                "(the embedding, as a rule): %s there, the nearest that needs none",
+                r->file_type, r->n_stand_ins, r->stand_in);
     if (r->n_faint_rows > 0)
         cn_warn("%lld rows of %d tensors are so small that the scales of their type hardly reach "
                 "down to them: written more coarsely than larger ones (docs/FORMATS.md)",
@@ -145,9 +149,10 @@ static int check(const struct cn_quantize_options *o, const struct cn_quantize_a
 {
     struct cn_error err;
     if (o->type && cn_quantize_auto_given(automatic))
-        return cn_usage_error("--bpw, --size, --sensitivity and --probe-time go with the type "
-                              "auto, not %s",
-                              o->type);
+        return cn_usage_error(
+            "--bpw, --size, --sensitivity, --families and --probe-time go with the type "
+            "auto, not %s",
+            o->type);
     enum cn_status status = cn_quantize_check(o, &err);
     return status == CN_OK           ? -1
            : status == CN_ERR_MEMORY ? cn_die("%s", err.text)
@@ -180,6 +185,9 @@ int cn_cmd_quantize(int argc, char **argv)
         { "--sensitivity", NULL, CN_OPT_STRING, &automatic.sensitivity, "S",
           "auto: kl, divergence of the model on text of its own, or error, of the matrices (kl for "
           "models of up to 2 G weights)", 0, 0 },
+        { "--families", NULL, CN_OPT_STRING, &automatic.families, "LIST",
+          "auto: of k (Q4_K), iq (IQ4_XS), iqk (IQ4_K), kt (IQ4_KT) only these, and those of no "
+          "family (all)", 0, 0 },
         { "--probe-time", NULL, CN_OPT_FLOAT, &automatic.seconds, "SECONDS",
           "auto: for measuring divergence; if short, in classes of matrices (600)", 1, 1e6 },
         { "--keep-split", NULL, CN_OPT_FLAG, &o.keep_split, NULL,

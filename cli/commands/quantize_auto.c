@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/commands/quantize_auto.h"
 
+#include "quant/quant.h"
+
 #include <ctype.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 bool cn_quantize_auto_given(const struct cn_quantize_auto *a)
 {
-    return a->bpw > 0 || a->size || a->sensitivity || a->seconds > 0;
+    return a->bpw > 0 || a->size || a->sensitivity || a->families || a->seconds > 0;
 }
 
 bool cn_size_parse(const char *text, uint64_t *bytes)
@@ -96,6 +99,33 @@ static void summarise(const struct cn_auto_plan *plan)
         cn_say("sum of relative errors %.5f\n", plan->loss);
 }
 
+/* "k,iqk" as bits; false: it is no list of families. */
+static bool parse_families(const char *text, uint32_t *families)
+{
+    static const struct {
+        const char *name;
+        enum cn_family family;
+    } names[] = {
+        {"k",    CN_FAMILY_K  },
+        { "iq",  CN_FAMILY_IQ },
+        { "iqk", CN_FAMILY_IQK},
+        { "kt",  CN_FAMILY_KT }
+    };
+    enum { N = sizeof names / sizeof *names };
+    for (*families = 0;; text++) {
+        const size_t n = strcspn(text, ",");
+        int i = 0;
+        while (i < N && (strlen(names[i].name) != n || strncasecmp(text, names[i].name, n) != 0))
+            i++;
+        if (i == N)
+            return false;
+        *families |= 1u << names[i].family;
+        text += n;
+        if (!*text)
+            return true;
+    }
+}
+
 static bool take_options(const struct cn_quantize_auto *a, struct cn_auto_options *o)
 {
     o->bpw = a->bpw;
@@ -107,6 +137,10 @@ static bool take_options(const struct cn_quantize_auto *a, struct cn_auto_option
     if (a->size && !cn_size_parse(a->size, &o->file_bytes)) {
         cn_usage_error("--size: bytes expected, like 734003200, 700M, 4.2G or 4Gi, found '%s'",
                        a->size);
+        return false;
+    }
+    if (a->families && !parse_families(a->families, &o->families)) {
+        cn_usage_error("--families: some of k,iq,iqk,kt expected, found '%s'", a->families);
         return false;
     }
     if (!a->sensitivity)

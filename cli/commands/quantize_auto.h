@@ -14,7 +14,8 @@ struct cn_quantize_auto {
     double bpw;       /* 0: not given */
     const char *size; /* "4.2G" */
     const char *sensitivity;
-    double seconds; /* 0: not given */
+    const char *families; /* "k,iqk" */
+    double seconds;       /* 0: not given */
 };
 
 /* Whether any of its options was given. */

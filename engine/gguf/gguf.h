@@ -100,14 +100,20 @@ struct cn_gguf_foreign {
     uint8_t plain_bytes;
     const char *base;
 };
-/* NULL if there is none. */
+/* NULL if there is none. Names are matched without regard to case. */
 const struct cn_gguf_foreign *cn_gguf_foreign(uint32_t gguf_type);
+const struct cn_gguf_foreign *cn_gguf_foreign_by_name(const char *name);
 
 /* The key under which a file names the local tensor type `gguf_type` (CN_LOCAL_TYPES): a string,
  * the format's label. Written to buf, which is returned. */
 enum { CN_GGUF_LOCAL_KEY_BYTES = 40 };
 #define CN_GGUF_LOCAL_KEY "carnot.tensor_type."
 const char *cn_gguf_local_type_key(uint32_t gguf_type, char buf[CN_GGUF_LOCAL_KEY_BYTES]);
+
+struct cn_file_type;
+/* What general.file_type says, NULL if that is nothing known; *id (may be NULL): the number, or -1.
+ * 41 means Q2_0 to one tool and Q1_0 to another: the tensors decide. */
+const struct cn_file_type *cn_gguf_file_type(const struct cn_gguf *gguf, int64_t *id);
 
 /* "u32", "string", ... for a value type; NULL for an unknown id. */
 const char *cn_gguf_kv_type_name(uint32_t type);

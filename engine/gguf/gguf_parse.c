@@ -202,7 +202,8 @@ static enum cn_status find_foreign(const struct scan *s, const char *shown, uint
     case CN_GGUF_INTERLEAVED:
         return cn_fail(s->err, CN_ERR_UNSUPPORTED,
                        "%s: tensor \"%s\": tensor type %" PRIu32 " (%s) interleaves rows of %s, "
-                       "which is not supported; make the file anew in type %s",
+                       "which is not supported; convert it back with the program that made it, or "
+                       "make the file anew in type %s",
                        s->file, shown, type, f->name, f->base, f->base);
     case CN_GGUF_ABSENT:
         break;

@@ -4,6 +4,7 @@
  */
 #include <inttypes.h>
 #include <stdio.h>
+#include <strings.h>
 
 #include "engine/gguf/gguf_part.h"
 
@@ -17,6 +18,14 @@ const struct cn_gguf_foreign *cn_gguf_foreign(uint32_t gguf_type)
 {
     for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++)
         if (foreign[i].gguf_type == gguf_type)
+            return &foreign[i];
+    return NULL;
+}
+
+const struct cn_gguf_foreign *cn_gguf_foreign_by_name(const char *name)
+{
+    for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++)
+        if (strcasecmp(foreign[i].name, name) == 0)
             return &foreign[i];
     return NULL;
 }

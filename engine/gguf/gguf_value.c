@@ -185,3 +185,21 @@ enum cn_status cn_gguf_get_str(const struct cn_gguf *gguf, const char *key, stru
     *value = cn_gguf_next_str(&cursor);
     return CN_OK;
 }
+
+const struct cn_file_type *cn_gguf_file_type(const struct cn_gguf *gguf, int64_t *id)
+{
+    int64_t found = -1, n_q1_0 = 0, n_q2_0 = 0;
+    cn_gguf_get_i64(gguf, "general.file_type", 0, UINT32_MAX, &found, NULL);
+    if (id)
+        *id = found;
+    const struct cn_file_type *type = found < 0 ? NULL : cn_file_type_by_id((uint32_t)found);
+    const struct cn_file_type *q1_0 = cn_file_type_by_name("Q1_0"),
+                              *q2_0 = cn_file_type_by_name("Q2_0");
+    if (type != q2_0)
+        return type;
+    for (int64_t i = 0; i < gguf->n_tensors; i++) {
+        n_q1_0 += gguf->tensors[i].gguf_type == q1_0->base;
+        n_q2_0 += gguf->tensors[i].gguf_type == q2_0->base;
+    }
+    return n_q1_0 > n_q2_0 ? q1_0 : q2_0;
+}

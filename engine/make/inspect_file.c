@@ -140,14 +140,8 @@ static void gather(struct cn_inspect *in)
     info->architecture = text_of(g, "general.architecture", "", in->architecture);
     info->name = text_of(g, "general.name", "", in->name);
     info->tokenizer = text_of(g, "tokenizer.ggml.model", "", in->tokenizer);
-    info->file_type_id = -1;
-    cn_gguf_get_i64(g, "general.file_type", 0, UINT32_MAX, &info->file_type_id, NULL);
-    if (info->file_type_id >= 0) {
-        /* bit 1024: the writer guessed the type */
-        uint32_t id = (uint32_t)info->file_type_id & ~UINT32_C(1024);
-        const struct cn_file_type *type = cn_file_type_by_id(id);
-        info->file_type = type ? type->name : NULL;
-    }
+    const struct cn_file_type *type = cn_gguf_file_type(g, &info->file_type_id);
+    info->file_type = type ? type->name : NULL;
     info->version = g->version;
     info->n_parts = g->n_parts;
     info->file_bytes = (int64_t)g->file_bytes;

@@ -45,6 +45,7 @@ struct item {
     const struct cn_imatrix_entry *importance; /* NULL: none */
     size_t bytes;
     bool asked, chosen; /* by the user; by options.choices */
+    bool stands_in;     /* for a type that needs importance data, which there are none of */
 };
 
 struct override {
@@ -151,7 +152,7 @@ static enum cn_status model_facts(const struct job *j, struct cn_mix_model *m, c
     m->n_head_kv = m->n_head;
     CN_TRY(model_fact(j, arch, "attention.head_count_kv", &m->n_head_kv));
     CN_TRY(model_fact(j, arch, "expert_count", &m->n_expert));
-    m->few_value_heads = cn_arch_has_few_value_heads(cn_arch_by_name(s.p, s.n), m);
+    cn_arch_size_class(cn_arch_by_name(s.p, s.n), m);
     return CN_OK;
 }
 
@@ -202,6 +203,14 @@ static const struct cn_format *chosen_type(const struct job *j, const char *name
     return NULL;
 }
 
+static bool needs_importance(const struct job *j, const struct item *item,
+                             const struct cn_format *to)
+{
+    /* Who chooses tensor by tensor knows what is lost. */
+    return to->ref->needs_weights ||
+           (!item->chosen && cn_mix_needs_imatrix(j->file_type, item->name, to->gguf_type));
+}
+
 static enum cn_status choose_importance(struct job *j, struct item *item)
 {
     char shown[CN_SHOW_BYTES];
@@ -218,10 +227,7 @@ static enum cn_status choose_importance(struct job *j, struct item *item)
         e = NULL;
     }
     item->importance = e;
-    /* Who chooses tensor by tensor knows what is lost. */
-    bool needed =
-        item->to->ref->needs_weights ||
-        (!item->chosen && cn_mix_needs_imatrix(j->file_type, item->name, item->to->gguf_type));
+    const bool needed = needs_importance(j, item, item->to);
     CN_RETURN_IF(needed && !e && !j->o->imatrix, CN_ERR_ARGUMENT, j->err,
                  "%s: %s needs an importance matrix; make one with 'carnot imatrix -m %s -f TEXT "
                  "-o FILE' and give it with --imatrix FILE",
@@ -249,6 +255,12 @@ static enum cn_status plan_item(struct job *j, struct item *item, bool has_outpu
         item->chosen = asked != NULL;
     }
     const struct cn_format *to = asked ? asked : cn_format_by_gguf(item->mix.type);
+    /* Importance matrices do not cover the embedding, as a rule. */
+    if (!asked && j->o->pure && j->o->imatrix && needs_importance(j, item, to) &&
+        !cn_imatrix_find(&j->imatrix, item->name) && strncmp(item->name, "blk.", 4) != 0) {
+        to = cn_mix_stand_in(to, t->ne[0]);
+        item->stands_in = true;
+    }
     if (asked)
         item->mix.fell_back = false;
     CN_RETURN_IF(!to, CN_ERR_UNSUPPORTED, j->err,
@@ -406,6 +418,9 @@ static void fill_result(const struct job *j, struct cn_file_result *r)
         r->tensor_bytes += j->items[i].bytes;
         r->from_tensor_bytes += j->items[i].from->bytes;
         r->n_fell_back += j->items[i].mix.fell_back;
+        r->n_stand_ins += j->items[i].stands_in;
+        if (j->items[i].stands_in)
+            r->stand_in = cn_gguf_type_name(j->items[i].to->gguf_type);
     }
     r->n_faint_rows = j->n_faint_rows;
     r->n_faint_tensors = j->n_faint_tensors;

@@ -161,7 +161,7 @@ static enum cn_status choose_types(struct job *j)
                                   .n_head = heads ? hp->layers[0].n_head : hp->n_head,
                                   .n_head_kv = heads ? hp->layers[0].n_head_kv : hp->n_head_kv,
                                   .n_expert = hp->n_expert };
-    model.few_value_heads = cn_arch_has_few_value_heads(j->arch, &model);
+    cn_arch_size_class(j->arch, &model);
     model.has_imatrix = strncmp(j->file_type->name, "IQ", 2) == 0;
     struct cn_mix_tensor **order = malloc(j->n_tensors * sizeof *order);
     CN_RETURN_IF(!order, CN_ERR_MEMORY, j->err, "out of memory");

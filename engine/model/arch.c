@@ -26,13 +26,14 @@ const struct cn_arch *cn_arch_by_name(const char *name, uint64_t n)
     return NULL;
 }
 
-bool cn_arch_has_few_value_heads(const struct cn_arch *arch, const struct cn_mix_model *model)
+void cn_arch_size_class(const struct cn_arch *arch, struct cn_mix_model *model)
 {
-    enum { LAYERS = 80 };
-    if (!arch || model->n_layer != LAYERS)
-        return false;
-    return arch->precise_values == CN_VALUES_ALWAYS ||
-           (arch->precise_values == CN_VALUES_IF_SHARED && model->n_head > model->n_head_kv);
+    enum { LAYERS_OF_70B = 80 };
+    const bool shared = model->n_head > model->n_head_kv;
+    model->few_value_heads = arch && model->n_layer == LAYERS_OF_70B &&
+                             (arch->precise_values == CN_VALUES_ALWAYS ||
+                              (arch->precise_values == CN_VALUES_IF_SHARED && shared));
+    model->class_8b = arch && arch->layers_of_8b > 0 && model->n_layer == arch->layers_of_8b;
 }
 
 const struct cn_arch *cn_arch_at(int i)

@@ -319,6 +319,8 @@ struct cn_arch {
     /* File types keep the values of models with 80 layers precise (the 70 B ones): where several
      * heads of queries share one of values, or always. */
     enum { CN_VALUES_AS_OTHERS, CN_VALUES_IF_SHARED, CN_VALUES_ALWAYS } precise_values;
+    int32_t
+        layers_of_8b; /* as many has the 8 B model, which some file types have rules for; 0: none */
     int32_t n_streams;      /* of AltUp; 0: one residual stream */
     int32_t shared_kv_from; /* layers from here on read earlier K and V; 0: the key says it */
     struct {
@@ -328,9 +330,9 @@ struct cn_arch {
 };
 
 struct cn_mix_model;
-/* What struct cn_mix_model wants to know of an architecture (NULL: an unknown one), from the rest
- * of it. */
-bool cn_arch_has_few_value_heads(const struct cn_arch *arch, const struct cn_mix_model *model);
+/* Sets what struct cn_mix_model wants to know of an architecture (NULL: an unknown one), from the
+ * rest of it. */
+void cn_arch_size_class(const struct cn_arch *arch, struct cn_mix_model *model);
 
 /* NULL if there is none of this name (n bytes). */
 const struct cn_arch *cn_arch_by_name(const char *name, uint64_t n);

@@ -318,9 +318,7 @@ static enum cn_status open_model(const char *path, const struct cn_model_options
     CN_RETURN_IF(!m->architecture || !m->name, CN_ERR_MEMORY, err, "out of memory");
     int64_t file_type = -1;
     CN_TRY(cn_gguf_get_i64(&m->gguf, "general.file_type", 0, UINT32_MAX, &file_type, err));
-    /* bit 1024: the writer guessed */
-    const struct cn_file_type *type =
-        file_type < 0 ? NULL : cn_file_type_by_id((uint32_t)file_type & ~1024u);
+    const struct cn_file_type *type = cn_gguf_file_type(&m->gguf, NULL);
     m->info.file_type = type ? type->name : "unknown";
     if (!options->vocab_only) {
         m->arch = cn_arch_by_name(arch.p, arch.n);

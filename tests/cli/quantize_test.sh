@@ -123,6 +123,15 @@ err_has "--bpw B and --size BYTES"
 expect 2 "$CARNOT" quantize "$model" "$new" auto --bpw 4 --size 4M
 expect 2 "$CARNOT" quantize "$model" "$new" auto --bpw 0
 expect 2 "$CARNOT" quantize "$model" "$new" auto --bpw 4 --sensitivity hope
+for families in k,iqx "" k, all; do
+    expect 2 "$CARNOT" quantize "$model" "$new" auto --bpw 4 --families "$families"
+    err_has "k,iq,iqk,kt"
+done
+expect 2 "$CARNOT" quantize "$model" "$new" Q4_0 --families k
+expect 0 "$CARNOT" quantize "$model" "$new" auto --bpw 5 --families k,iqk --sensitivity error \
+    --dry-run -o csv
+out_has ",IQ5_K,true"
+! grep -q ',IQ[^,]*_\(XXS\|XS\|S\|M\|NL\|KT\),' "$scratch/out" || fail "types of families that were not asked for"
 expect 2 "$CARNOT" quantize "$model" "$new" auto --bpw 4 --pure
 expect 2 "$CARNOT" quantize "$model" "$new" Q4_0 --bpw 4
 for size in 4X 0 -4M 4Mi4 0x400000 nan 1e30; do

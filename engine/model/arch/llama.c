@@ -46,4 +46,5 @@ const struct cn_arch cn_arch_llama = {
     .normalise_experts = true,
     .longrope = true,
     .precise_values = CN_VALUES_IF_SHARED,
+    .layers_of_8b = 32,
 };

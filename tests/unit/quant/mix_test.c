@@ -22,21 +22,27 @@ struct shape {
     const char *arch;
     int64_t n_layer, n_embd, n_ff, n_head, n_head_kv, d_head, n_expert;
     bool tied, post_norm, qk_norm;
+    int64_t n_vocab; /* 0: 32000 */
 };
 
-static const struct shape llama_1b = { "llama", 16, 2048, 8192, 32, 8, 64, 0, true, false, false };
-static const struct shape llama_8b = {
-    "llama", 32, 4096, 14336, 32, 8, 128, 0, false, false, false
+static const struct shape llama_1b = {
+    "llama", 16, 2048, 8192, 32, 8, 64, 0, true, false, false, 0
 };
-static const struct shape llama_70b = {
-    "llama", 80, 8192, 28672, 64, 8, 128, 0, false, false, false
+static const struct shape llama_8b = { "llama", 32, 4096,  14336, 32,    8,
+                                       128,     0,  false, false, false, 0 };
+static const struct shape llama_70b = { "llama", 80, 8192,  28672, 64,    8,
+                                        128,     0,  false, false, false, 0 };
+static const struct shape qwen_05b = {
+    "qwen2", 24, 896, 4864, 14, 2, 64, 0, true, false, false, 0
 };
-static const struct shape qwen_05b = { "qwen2", 24, 896, 4864, 14, 2, 64, 0, true, false, false };
-static const struct shape olmoe = { "olmoe", 16, 2048, 1024, 16, 16, 128, 64, false, false, true };
-static const struct shape mixtral = {
-    "llama", 32, 4096, 14336, 32, 8, 128, 8, false, false, false
+static const struct shape olmoe = {
+    "olmoe", 16, 2048, 1024, 16, 16, 128, 64, false, false, true, 0
 };
-static const struct shape gemma2_2b = { "gemma2", 26, 2304, 9216, 8, 4, 256, 0, true, true, false };
+static const struct shape mixtral = { "llama", 32, 4096,  14336, 32,    8,
+                                      128,     8,  false, false, false, 0 };
+static const struct shape gemma2_2b = {
+    "gemma2", 26, 2304, 9216, 8, 4, 256, 0, true, true, false, 0
+};
 
 static char names[MAX_TENSORS][64];
 static struct cn_mix_tensor tensors[MAX_TENSORS];
@@ -93,16 +99,16 @@ static void plan(const struct shape *s, const char *file_type, bool has_imatrix,
             add(i, "ffn_down.weight", s->n_ff, s->n_embd, 0);
         }
     }
-    add(-1, "token_embd.weight", s->n_embd, 32000, 0);
+    const int64_t n_vocab = s->n_vocab ? s->n_vocab : 32000;
+    add(-1, "token_embd.weight", s->n_embd, n_vocab, 0);
     add(-1, "output_norm.weight", s->n_embd, 0, 0);
     if (!s->tied)
-        add(-1, "output.weight", s->n_embd, 32000, 0);
+        add(-1, "output.weight", s->n_embd, n_vocab, 0);
     const struct cn_file_type *ft = cn_file_type_by_name(file_type);
     assert_non_null(ft);
-    struct cn_mix_model model = { s->n_layer,  s->n_head,   s->n_head_kv,
-                                  s->n_expert, has_imatrix, false };
-    model.few_value_heads =
-        cn_arch_has_few_value_heads(cn_arch_by_name(s->arch, strlen(s->arch)), &model);
+    struct cn_mix_model model = { s->n_layer,  s->n_head, s->n_head_kv, s->n_expert,
+                                  has_imatrix, false,     false };
+    cn_arch_size_class(cn_arch_by_name(s->arch, strlen(s->arch)), &model);
     cn_mix_plan(ft, &model, pure, order, n_tensors);
 }
 
@@ -320,7 +326,7 @@ static void test_mixtures_of_experts(void **state)
             snprintf(name, sizeof name, "ffn_down.%d.weight", e);
             add(i, name, 4096, 4096, 0);
         }
-    struct cn_mix_model model = { 16, 32, 8, 8, false, false };
+    struct cn_mix_model model = { 16, 32, 8, 8, false, false, false };
     cn_mix_plan(cn_file_type_by_name("Q4_K_S"), &model, false, order, n_tensors);
     for (size_t i = 0; i < n_tensors; i++)
         assert_int_equal(tensors[i].type, strtol(tensors[i].name + 4, NULL, 10) < 2 ? 13 : 12);
@@ -351,6 +357,139 @@ static void test_gemma2(void **state)
     layers("ffn_down.weight", "0 1 2", "Q4_K", "Q2_K");
 }
 
+/* Files of IQ*_K, trellis formats and Q6_0: rules of another tool. */
+static void test_iqk(void **state)
+{
+    (void)state;
+    plan(&llama_1b, "IQ2_K", true, false); /* 4 heads share one of values; tied */
+    assert_string_equal(type_of("token_embd.weight"), "IQ4_K");
+    all("attn_v.weight", "IQ4_K");
+    all("attn_output.weight", "IQ3_K");
+    all("ffn_down.weight", "IQ2_K");
+    plan(&llama_8b, "IQ2_K", true, false);
+    assert_string_equal(type_of("token_embd.weight"), "IQ2_K");
+    assert_string_equal(type_of("output.weight"), "Q5_K");
+
+    plan(&gemma2_2b, "IQ2_KT", true, false); /* 2 heads share one of values; 26 layers */
+    assert_string_equal(type_of("token_embd.weight"), "IQ4_K");
+    all("attn_v.weight", "IQ3_K");
+    all("attn_k.weight", "IQ2_KT");
+    all("attn_output.weight", "IQ3_K");
+    layers("ffn_down.weight", "0 1 2", "IQ3_K", "IQ2_KT");
+    all("ffn_up.weight", "IQ2_KT");
+    plan(&mixtral, "IQ2_KT", true, false);
+    all("attn_v.weight", "IQ4_K");
+    all("attn_k.weight", "Q4_K");
+    all("attn_q.weight", "Q4_K");
+    all("attn_output.weight", "Q5_K");
+    layers("ffn_gate_exps.weight", "0", "IQ3_K", "IQ2_KT");
+    layers("ffn_down_exps.weight", "0 1 2 3", "IQ3_K", "IQ2_KT");
+
+    plan(&olmoe, "IQ2_KS", true, false);
+    all("attn_v.weight", "IQ4_K");
+    all("attn_output.weight", "Q5_K");
+    layers("ffn_down_exps.weight", "0 1", "Q2_K", "IQ2_KS");
+    plan(&llama_1b, "IQ2_KS", true, false);
+    all("attn_output.weight", "IQ2_KS");
+
+    plan(&llama_8b, "IQ3_KT", true, false);
+    assert_string_equal(type_of("token_embd.weight"), "IQ3_S");
+    all("attn_v.weight", "IQ4_K");
+    all("attn_output.weight", "IQ3_K");
+    all("ffn_down.weight", "IQ3_KT");
+    plan(&llama_8b, "IQ3_KT", false, false);
+    layers("ffn_down.weight", "0 1 2 3", "IQ4_K", "IQ3_K");
+
+    plan(&llama_1b, "IQ3_KL", true, false);
+    assert_string_equal(type_of("token_embd.weight"), "IQ5_K");
+    all("attn_v.weight", "IQ5_K");
+    all("attn_output.weight", "IQ4_KS");
+    layers("ffn_down.weight", "0 1 4 7 10 13 14 15", "IQ4_KS", "IQ3_K");
+    layers("ffn_up.weight", "0 1 4 7 10 13 14 15", "IQ4_KS", "IQ3_K");
+    all("attn_q.weight", "IQ3_K");
+
+    plan(&llama_1b, "IQ4_KSS", false, false);
+    assert_string_equal(type_of("token_embd.weight"), "IQ5_K");
+    all("attn_v.weight", "IQ5_K");
+    layers("ffn_down.weight", "0 1", "Q5_K", "IQ4_KSS");
+    plan(&llama_1b, "IQ4_KT", true, false);
+    assert_string_equal(type_of("token_embd.weight"), "Q6_K");
+    all("attn_v.weight", "IQ5_K");
+    plan(&olmoe, "IQ4_KT", true, false);
+    all("attn_v.weight", "Q8_0");
+    all("attn_k.weight", "Q8_0");
+    all("attn_output.weight", "IQ4_KT");
+    plan(&olmoe, "IQ2_KL", true, false);
+    all("attn_output.weight", "IQ4_KS");
+    plan(&llama_70b, "IQ3_K", true, false);
+    all("attn_v.weight", "IQ5_K");
+    plan(&llama_70b, "IQ2_KL", true, false);
+    all("attn_v.weight", "IQ2_KL");
+
+    /* Bigger by its vocabulary: values gain, queries lose. */
+    struct shape big = llama_8b;
+    plan(&big, "IQ5_K", true, false);
+    all("attn_v.weight", "IQ5_K");
+    big.n_vocab = 128256;
+    plan(&big, "IQ5_K", true, false);
+    all("attn_v.weight", "IQ6_K");
+    all("attn_q.weight", "IQ4_K");
+    plan(&big, "IQ5_KS", true, false);
+    all("attn_q.weight", "IQ4_KS");
+    assert_string_equal(type_of("output.weight"), "Q6_K");
+    plan(&big, "IQ6_K", true, false);
+    assert_string_equal(type_of("output.weight"), "IQ6_K");
+    all("attn_v.weight", "IQ6_K");
+    plan(&big, "IQ1_KT", true, false);
+    assert_string_equal(type_of("output.weight"), "Q5_K");
+    all("ffn_down.weight", "IQ1_KT");
+
+    plan(&qwen_05b, "IQ5_K", true, false); /* rows of 896 */
+    all("attn_q.weight", "Q6_0");
+    assert_string_equal(type_of("token_embd.weight"), "Q8_0");
+    plan(&qwen_05b, "IQ4_K", true, false);
+    all("attn_v.weight", "Q6_0"); /* for IQ5_K */
+    all("attn_q.weight", "Q5_0");
+    plan(&qwen_05b, "IQ6_K", true, false);
+    all("attn_q.weight", "Q8_0");
+    plan(&qwen_05b, "IQ3_KT", true, false);
+    all("attn_q.weight", "IQ4_NL");
+    plan(&qwen_05b, "Q6_0", true, false);
+    all("attn_q.weight", "Q6_0");
+    assert_string_equal(type_of("token_embd.weight"), "Q8_0");
+
+    plan(&mixtral, "Q2_0", false, false);
+    assert_string_equal(type_of("token_embd.weight"), "Q4_K");
+    assert_string_equal(type_of("output.weight"), "Q6_K");
+    all("attn_v.weight", "Q8_0");
+    all("ffn_up_exps.weight", "Q2_0");
+    plan(&mixtral, "Q1_0_G128", false, false);
+    assert_string_equal(type_of("token_embd.weight"), "Q1_0");
+    all("ffn_up_exps.weight", "Q1_0");
+    plan(&llama_1b, "NVFP4", false, false);
+    all("attn_v.weight", "NVFP4");
+
+    /* Names count by their parts; some tensors of states stay as they are. */
+    static const struct {
+        const char *name, *file_type, *type;
+    } parts[] = {
+        {"attn_kv_b.weight",     "IQ4_K",  "Q8_0"  },
+        { "attn_qkv.weight",     "IQ2_KS", "Q4_K"  },
+        { "attn_kv_b.weight",    "Q1_0",   "Q8_0"  },
+        { "ssm_x.weight",        "IQ4_K",  "F32"   },
+        { "ssm_dt.weight",       "IQ4_K",  "F32"   },
+        { "ssm_x.weight",        "IQ4_XS", "IQ4_XS"},
+        { "ffn_up_shexp.weight", "IQ2_KT", "IQ4_K" },
+    };
+    struct cn_mix_model model = { 32, 32, 32, 8, false, false, false };
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        n_tensors = 0;
+        add(1, parts[i].name, 4096, 4096, 0);
+        cn_mix_plan(cn_file_type_by_name(parts[i].file_type), &model, false, order, n_tensors);
+        assert_string_equal(cn_gguf_type_name(tensors[0].type), parts[i].type);
+    }
+}
+
 static void test_fused_qkv(void **state)
 {
     (void)state;
@@ -362,7 +501,7 @@ static void test_fused_qkv(void **state)
         { "Q3_K_L", "Q4_K"},
         { "Q4_K_S", "Q4_K"}
     };
-    struct cn_mix_model model = { 32, 32, 32, 0, false, false };
+    struct cn_mix_model model = { 32, 32, 32, 0, false, false, false };
     for (size_t i = 0; i < sizeof want / sizeof *want; i++) {
         n_tensors = 0;
         add(0, "attn_qkv.weight", 3072, 9216, 0);
@@ -379,7 +518,7 @@ static void test_order_of_visit(void **state)
     n_tensors = 0;
     for (int i = 4; i >= 0; i--)
         add(-1, want[i], 256, 256, 0);
-    struct cn_mix_model model = { 11, 8, 8, 0, false, false };
+    struct cn_mix_model model = { 11, 8, 8, 0, false, false, false };
     cn_mix_plan(cn_file_type_by_name("Q6_K"), &model, false, order, n_tensors);
     for (size_t i = 0; i < n_tensors; i++)
         assert_string_equal(order[i]->name, want[i]);
@@ -398,7 +537,7 @@ static void test_names_and_ids(void **state)
         assert_ptr_equal(cn_file_type_by_id(ft->id | 1024), ft);
         assert_non_null(cn_format_by_gguf(ft->base));
     }
-    assert_int_equal(n_mixes, 33);
+    assert_int_equal(n_mixes, 53);
     /* A format that is no mix is a file type of its own name, out of the way of GGUF's ids. */
     const struct cn_file_type *own = cn_file_type_by_name("q8_1");
     assert_true(own->own && own->base == 9 && own->id == 0x4009);
@@ -423,20 +562,27 @@ static void test_need_of_an_imatrix(void **state)
     assert_true(cn_mix_needs_imatrix(q2_k, "blk.0.attn_q.weight", 29));
     assert_false(cn_mix_needs_imatrix(q2_k, "output.weight", 29));
     assert_false(cn_mix_needs_imatrix(q2_k, "blk.0.attn_q.weight", 12));
+    assert_true(cn_mix_needs_imatrix(q2_k, "blk.0.attn_q.weight", 153)); /* IQ2_KT */
+    assert_false(cn_mix_needs_imatrix(q2_k, "token_embd.weight", 153));
+    static const char *const for_which[][2] = {
+        {"iq1_s",    "iq1_m"},
+        { "iq2_xxs", "q2_k" },
+        { "iq2_s",   "q2_k" }
+    };
+    for (size_t i = 0; i < sizeof for_which / sizeof *for_which; i++)
+        assert_string_equal(cn_mix_stand_in(cn_format_by_name(for_which[i][0]), 512)->name,
+                            for_which[i][1]);
+    assert_string_equal(cn_mix_stand_in(cn_format_by_name("iq2_xs"), 96)->name, "iq4_nl");
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_llama_1b),
-        cmocka_unit_test(test_qwen_rows_of_896),
-        cmocka_unit_test(test_llama_8b),
-        cmocka_unit_test(test_mixtures_of_experts),
-        cmocka_unit_test(test_gemma2),
-        cmocka_unit_test(test_fused_qkv),
-        cmocka_unit_test(test_order_of_visit),
-        cmocka_unit_test(test_names_and_ids),
-        cmocka_unit_test(test_need_of_an_imatrix),
+        cmocka_unit_test(test_llama_1b),      cmocka_unit_test(test_qwen_rows_of_896),
+        cmocka_unit_test(test_llama_8b),      cmocka_unit_test(test_mixtures_of_experts),
+        cmocka_unit_test(test_gemma2),        cmocka_unit_test(test_iqk),
+        cmocka_unit_test(test_fused_qkv),     cmocka_unit_test(test_order_of_visit),
+        cmocka_unit_test(test_names_and_ids), cmocka_unit_test(test_need_of_an_imatrix),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -98,6 +98,36 @@ static void by_divergence(void **context)
     cn_auto_plan_free(&plan);
 }
 
+/* Only what is allowed is chosen, and what the file calls itself is of it too. */
+static void families(void **context)
+{
+    (void)context;
+    char small[300];
+    memcpy(small, path, sizeof small);
+    if (!fixture_path(path, sizeof path, "qwen2-256.gguf")) /* rows of 256 */
+        skip();
+    for (enum cn_family family = CN_FAMILY_K; family <= CN_FAMILY_KT; family++) {
+        struct cn_auto_options o = { .sensitivity = CN_SENSITIVITY_ERROR,
+                                     .families = 1u << family,
+                                     .bpw = 4.6,
+                                     .file.n_threads = 1 };
+        struct cn_auto_plan plan;
+        int n_of_it = 0;
+        assert_int_equal(cn_auto_plan_make(path, &o, &plan, &err), CN_OK);
+        for (size_t i = 0; i < plan.n_choices; i++) {
+            const enum cn_family f = cn_format_family(cn_format_by_name(plan.choices[i].type));
+            assert_true(f == family || f == CN_FAMILY_OTHER);
+            n_of_it += f == family;
+        }
+        assert_true(n_of_it > 0);
+        const struct cn_file_type *called = cn_file_type_by_name(plan.file_type);
+        const enum cn_family f = cn_format_family(cn_format_by_gguf(called->base));
+        assert_true(f == family || f == CN_FAMILY_OTHER);
+        cn_auto_plan_free(&plan);
+    }
+    memcpy(path, small, sizeof path);
+}
+
 /* Too little time for each matrix: classes of them in the first, middle and last layers. With none
  * at all, unless it is insisted on, by the errors, and it says why. */
 static void in_classes(void **context)
@@ -293,9 +323,10 @@ int main(void)
         return 1;
     close(fd);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(by_divergence),   cmocka_unit_test(in_classes),
-        cmocka_unit_test(budgets),         cmocka_unit_test(asked_for),
-        cmocka_unit_test(with_importance), cmocka_unit_test(failures),
+        cmocka_unit_test(by_divergence), cmocka_unit_test(in_classes),
+        cmocka_unit_test(families),      cmocka_unit_test(budgets),
+        cmocka_unit_test(asked_for),     cmocka_unit_test(with_importance),
+        cmocka_unit_test(failures),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     unlink(out);

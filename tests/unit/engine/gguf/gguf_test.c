@@ -362,6 +362,8 @@ static void bad_tensors_are_refused(void **state)
     refused(&b, CN_ERR_UNSUPPORTED, "unsupported tensor type IQ1_BN");
     one_tensor(256, 4, 212, 0, 1024);
     refused(&b, CN_ERR_UNSUPPORTED, "212 (Q4_K_R4) interleaves rows of Q4_K");
+    one_tensor(256, 4, 339, 0, 1024);
+    refused(&b, CN_ERR_UNSUPPORTED, "convert it back with the program that made it");
     one_tensor(32, 1, 43, 0, 64);
     refused(&b, CN_ERR_FORMAT, "unknown tensor type 43");
     one_tensor(33, 1, 8, 0, 64);

@@ -42,7 +42,7 @@ struct spec {
     int64_t ne[3];
 };
 
-static struct spec specs[N_LAYER * 8 + 3];
+static struct spec specs[N_LAYER * 8 + 5];
 static size_t n_specs;
 
 static void spec(int n_dims, int64_t ne0, int64_t ne1, int64_t ne2, int layer, const char *name)
@@ -70,6 +70,8 @@ static void list_specs(void)
         spec(3, D, ROWS, N_EXPERT, i, "ffn_up_exps.weight");
         spec(3, F, ROWS, N_EXPERT, i, "ffn_down_exps.weight");
     }
+    spec(1, N_EXPERT, 1, 1, 3, "ffn_up_exps.scale"); /* factors of the experts */
+    spec(1, 1, 1, 1, 3, "attn_q.input_scale");
     spec(1, D, 1, 1, -1, "output_norm.weight");
     spec(2, D, V, 1, -1, "output.weight");
 }
@@ -220,12 +222,15 @@ static void test_every_file_type(void **state)
             assert_memory_equal(g.tensors[t].name.p, specs[t].name, g.tensors[t].name.n);
         }
         assert_int_equal(bytes, result.tensor_bytes);
-        const char *name = "blk.7.ffn_up_exps.weight"; /* IQ3_XS has others between */
+        /* IQ3_XS has others between, IQ3_KL at the ends. */
+        const char *name = ft->id == 146 ? "blk.4.ffn_up_exps.weight" : "blk.7.ffn_up_exps.weight";
         if (ft->id != 38) /* MXFP4 goes by whether it is of experts, as this is */
             assert_int_equal(tensor(&g, name)->gguf_type, ft->base);
         assert_int_equal(tensor(&g, "blk.3.attn_norm.weight")->gguf_type, 0);
         assert_int_equal(tensor(&g, "blk.3.ffn_gate_inp.weight")->gguf_type, 0);
         assert_true(error_of(&source, &g, "blk.3.attn_norm.weight") == 0);
+        assert_true(error_of(&source, &g, "blk.3.ffn_up_exps.scale") == 0);
+        assert_true(error_of(&source, &g, "blk.3.attn_q.input_scale") == 0);
         /* A bit halves the error; room for the worst method; ternary formats keep little of a
          * gaussian. */
         double bits = 8.0 * base->block_bytes / base->block_elems;
@@ -336,6 +341,35 @@ static void test_need_of_an_imatrix(void **state)
     assert_int_equal(quantize(&o), CN_ERR_ARGUMENT);
     assert_non_null(strstr(err.text, "carnot imatrix -m "));
     assert_non_null(strstr(err.text, in));
+
+    /* Of one format all through: the embedding and the output, for which there are no data, get the
+     * nearest that goes without. */
+    static const struct {
+        const char *type, *there;
+        uint32_t embedding, layers;
+    } pure[] = {
+        {"IQ2_XXS", "Q2_K",  10, 16},
+        { "IQ2_XS", "Q2_K",  10, 17},
+        { "IQ2_S",  "Q2_K",  10, 17},
+        { "IQ2_M",  "Q2_K",  10, 22},
+        { "IQ1_S",  "IQ1_M", 29, 19},
+    };
+    make_imatrix(D);
+    for (size_t i = 0; i < sizeof pure / sizeof *pure; i++) {
+        struct cn_file_result result;
+        struct cn_gguf g;
+        o = (struct cn_quantize_options){ .type = pure[i].type, .imatrix = weights, .pure = true };
+        assert_int_equal(cn_quantize_file(in, out, &o, &result, &err), CN_OK);
+        assert_int_equal(result.n_stand_ins, 2);
+        assert_string_equal(result.stand_in, pure[i].there);
+        assert_int_equal(cn_gguf_open(out, &g, &err), CN_OK);
+        assert_int_equal(tensor(&g, "token_embd.weight")->gguf_type, pure[i].embedding);
+        assert_int_equal(tensor(&g, "output.weight")->gguf_type, pure[i].embedding);
+        assert_int_equal(tensor(&g, "blk.0.attn_q.weight")->gguf_type, pure[i].layers);
+        cn_gguf_close(&g);
+        o.imatrix = NULL;
+        assert_int_equal(quantize(&o), CN_ERR_ARGUMENT);
+    }
 }
 
 static int n_planned, n_converted;
@@ -406,6 +440,9 @@ static void test_choices(void **state)
         if (!strstr(err.text, bad[i].says))
             fail_msg("\"%s\" does not say \"%s\"", err.text, bad[i].says);
     }
+    struct cn_quantize_options r4 = { .type = "IQ4_K_R4" };
+    assert_int_equal(quantize(&r4), CN_ERR_UNSUPPORTED);
+    assert_non_null(strstr(err.text, "IQ4_K_R4 interleaves rows of IQ4_K"));
     struct cn_quantize_options b = { .type = "auto" };
     assert_int_equal(quantize(&b), CN_ERR_UNSUPPORTED);
     assert_non_null(strstr(err.text, "'auto'"));
