@@ -25,6 +25,18 @@ files() { # those that match the extended regular expression
 }
 C_SOURCES='\.(c|h)$'
 
+# by_parts CHECK PATTERN: every CPU takes its share of the files that match. CHECK is called with a word of
+# its own and finds its files, a line each, on stdin.
+by_parts() {
+    cpus=$(nproc)
+    for part in $(seq "$cpus"); do
+        files "$2" | awk -v n="$cpus" -v k="$part" 'NR % n == k % n' | "$1" "$part" >"$tmp/part.$part" &
+    done
+    wait
+    cat "$tmp"/part.* | sort
+    rm "$tmp"/part.*
+}
+
 # ---- includes: each floor stands only on those below ----------------------------------------------
 
 # Angle brackets that the lower four floors may use: libc, POSIX, Linux and compiler headers.
@@ -112,9 +124,13 @@ check_format() {
     "") echo "clang-format is missing (apt-get install clang-format-14)"; return ;;
     *) echo "clang-format 14 is wanted, found: $($tool --version)"; return ;;
     esac
-    files "$C_SOURCES" | while IFS= read -r f; do
-        $tool --dry-run -Werror "$f" >/dev/null 2>"$tmp/said" && continue
-        line=$(sed -n 's/^[^:]*:\([0-9]*\):.*/\1/p' "$tmp/said" | head -n 1)
+    by_parts files_formatted "$C_SOURCES"
+}
+
+files_formatted() {
+    while IFS= read -r f; do
+        $tool --dry-run -Werror "$f" >/dev/null 2>"$tmp/said.$1" && continue
+        line=$(sed -n 's/^[^:]*:\([0-9]*\):.*/\1/p' "$tmp/said.$1" | head -n 1)
         if [ "$line" ]; then
             echo "$f:$line: not formatted (make format)"
         else
@@ -222,13 +238,22 @@ check_tables() {
 
 # ---- headers: each compiles alone ---------------------------------------------------------------------
 
-tier_flags() { # machine, tier
-    make -s ${1:+CROSS="$1"} print-FLAGS_"$2" 2>/dev/null
+tier_flags() { # machine, tier; make is asked once for each
+    if [ ! -f "$tmp/flags.$1$2" ]; then
+        new=$(mktemp "$tmp/XXXXXX") # whole before it has its name: others read it
+        make -s ${1:+CROSS="$1"} print-FLAGS_"$2" >"$new" 2>/dev/null
+        mv "$new" "$tmp/flags.$1$2"
+    fi
+    cat "$tmp/flags.$1$2"
 }
 
 check_headers() {
+    by_parts headers_alone '\.h$'
+}
+
+headers_alone() {
     arm=aarch64-linux-gnu-
-    for h in $(files '\.h$'); do
+    while IFS= read -r h; do
         cross="" flags=""
         case $h in
         quant/x86/*_*.h | quant/arm/*_*.h)
@@ -244,10 +269,10 @@ check_headers() {
         esac
         # shellcheck disable=SC2086
         { [ "$cross" ] && cc=${cross}gcc || cc=$CC; }
-        printf '#include "%s"\nint cn_not_empty;\n' "$h" >"$tmp/alone.c"
+        printf '#include "%s"\nint cn_not_empty;\n' "$h" >"$tmp/alone.$1.c"
         # shellcheck disable=SC2086
-        $cc -std=c11 -D_GNU_SOURCE -Wall -Wextra -Wundef -Werror -I. $flags -fsyntax-only "$tmp/alone.c" 2>"$tmp/said" && continue
-        echo "$h: does not compile alone: $(grep -m 1 error "$tmp/said" | sed 's/.*error: //')"
+        $cc -std=c11 -D_GNU_SOURCE -Wall -Wextra -Wundef -Werror -I. $flags -fsyntax-only "$tmp/alone.$1.c" 2>"$tmp/said.$1" && continue
+        echo "$h: does not compile alone: $(grep -m 1 error "$tmp/said.$1" | sed 's/.*error: //')"
     done
 }
 

@@ -15,7 +15,8 @@ done | tar -c -T - | tar -x -C "$tree" || fail "cannot copy the tree"
 cp "$lib" "$tree/build/"
 cd "$tree" || exit 1
 { git init -q . && git add -A && git -c user.name=t -c user.email=t@t commit -qm t; } || fail "cannot commit"
-scripts/check.sh build >"$scratch/unbroken" 2>&1
+# All rules but two that take a minute: `make check` has shown that the tree keeps them.
+scripts/check.sh build includes circles rooms tables symbols kernels isa names text length docs >"$scratch/unbroken" 2>&1
 
 # broken RULE PLACE...: the rule fails and names the places, which it does not in the tree as it is;
 # then all is mended.
