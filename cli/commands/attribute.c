@@ -69,24 +69,25 @@ int cn_cmd_attribute(int argc, char **argv)
     struct cn_attribute_options o = { 0 };
     double search_s = 0;
     enum cn_table_format format = CN_TABLE_JSONL;
+    /* clang-format off */
     const struct cn_option options[] = {
-        {"--trace",        NULL,       CN_OPT_STRING, &trace,       "FILE",
-         "the phases, as carnot run --trace "
-          "writes them",                                                                                 0,     0   },
-        { "--samples",     NULL,       CN_OPT_STRING, &samples,     "FILE",   "what the meter recorded", 0,     0   },
-        { "--offset-ms",   NULL,       CN_OPT_FLOAT,  &o.offset_ms, "X",
-         "added to the time of every sample (default 0)",                                                -1e12, 1e12},
-        { "--column",      NULL,       CN_OPT_STRING, &o.columns,   "LIST",
-         "which column is what, if names do not tell: time=NAME,power=NAME, energy=NAME:Wh, "
-          "current=NAME, voltage=NAME",                                                                  0,     0   },
-        { "--volts",       NULL,       CN_OPT_FLOAT,  &o.volts,     "V",
-         "the voltage that an instrument was set to which recorded current alone",                       0,     1000},
-        { "--find-offset", NULL,       CN_OPT_FLOAT,  &search_s,    "S",
-         "find the offset of the samples' clock, up to S seconds, from how power and phases "
-          "change together (default 0: trust the clocks)",                                               0,     1e5 },
-        { "-o",            "--output", CN_OPT_TABLE,  &format,      "FORMAT",
-         "md, csv, json, jsonl or sql (default jsonl)",                                                  0,     0   },
+        { "--trace", NULL, CN_OPT_STRING, &trace, "FILE",
+          "the phases, as carnot run --trace " "writes them", 0, 0 },
+        { "--samples", NULL, CN_OPT_STRING, &samples, "FILE", "what the meter recorded", 0, 0 },
+        { "--offset-ms", NULL, CN_OPT_FLOAT, &o.offset_ms, "X",
+          "added to the time of every sample (default 0)", -1e12, 1e12 },
+        { "--column", NULL, CN_OPT_STRING, &o.columns, "LIST",
+          "which column is what, if names do not tell: time=NAME,power=NAME, energy=NAME:Wh, "
+          "current=NAME, voltage=NAME", 0, 0 },
+        { "--volts", NULL, CN_OPT_FLOAT, &o.volts, "V",
+          "the voltage that an instrument was set to which recorded current alone", 0, 1000 },
+        { "--find-offset", NULL, CN_OPT_FLOAT, &search_s, "S",
+          "find the offset of the samples' clock, up to S seconds, from how power and phases "
+          "change together (default 0: trust the clocks)", 0, 1e5 },
+        { "-o", "--output", CN_OPT_TABLE, &format, "FORMAT",
+          "md, csv, json, jsonl or sql (default jsonl)", 0, 0 },
     };
+    /* clang-format on */
     int code =
         cn_options_parse(argc, argv, &usage, options, sizeof options / sizeof *options, NULL, 0, 0);
     if (code >= 0)

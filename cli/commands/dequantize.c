@@ -96,16 +96,17 @@ int cn_cmd_dequantize(int argc, char **argv)
     const char *type = NULL, *tiers = NULL;
     int64_t cols = 0;
     struct cn_string_list args = { 0 };
+    /* clang-format off */
     const struct cn_option options[] = {
-        {"--type",   NULL, CN_OPT_STRING, &type,  "TYPE", "tensor type of the blocks (needed)", 0,
-         0                                                                                                 },
-        { "--cols",  NULL, CN_OPT_INT,    &cols,  "N",
-         "elements of a row (needed if rows have a header)",                                    1, MAX_COLS},
+        { "--type", NULL, CN_OPT_STRING, &type, "TYPE",
+          "tensor type of the blocks (needed)", 0, 0 },
+        { "--cols", NULL, CN_OPT_INT, &cols, "N",
+          "elements of a row (needed if rows have a header)", 1, MAX_COLS },
         { "--tiers", NULL, CN_OPT_STRING, &tiers, "LIST",
-         "tiers that may be used, as in ref,avx2 (default: CARNOT_TIERS, else all there are)",  0,
-         0                                                                                                 },
+          "tiers that may be used, as in ref,avx2 (default: CARNOT_TIERS, else all there are)", 0, 0 },
         CN_OPTION_FORCE,
     };
+    /* clang-format on */
     int code = cn_options_parse(argc, argv, &usage, options, sizeof options / sizeof *options,
                                 &args, 2, 2);
     if (code >= 0)

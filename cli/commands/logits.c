@@ -92,20 +92,22 @@ int cn_cmd_logits(int argc, char **argv)
         "Evaluates the tokens as they are (nothing is added) and writes little-endian float32\n"
         "[n_tokens, n_vocab]: the logits after every position.",
     };
+    /* clang-format off */
     const struct cn_option options[] = {
-        {"--model",      "-m", CN_OPT_STRING, &a.model,     "FILE",      "GGUF model (the default model)",   0,
-         0                                                                                                             },
-        { "--tokens",    NULL, CN_OPT_STRING, &a.tokens,    "@FILE|IDS", "token ids",                        0, 0      },
-        { "--out",       "-o", CN_OPT_STRING, &a.out,       "FILE",      "where the logits go",              0, 0      },
-        { "--batch",     "-b", CN_OPT_INT,    &a.batch,     "N",         "tokens per forward pass (512)",    1, 65536  },
-        { "--kv",        NULL, CN_OPT_STRING, &a.kv,        "TYPE",      "KV cache: f32, f16 or q8_0 (f32)", 0, 0      },
-        { "--ctx",       "-c", CN_OPT_INT,    &a.ctx,       "N",         "context (the number of tokens)",   1, 1 << 30},
-        { "--threads",   "-t", CN_OPT_INT,    &a.threads,   "N",         "threads (every core)",             1, 1024   },
-        { "--tiers",     NULL, CN_OPT_STRING, &a.tiers,     "LIST",      "kernels to use, like ref,avx2",    0, 0      },
+        { "--model", "-m", CN_OPT_STRING, &a.model, "FILE",
+          "GGUF model (the default model)", 0, 0 },
+        { "--tokens", NULL, CN_OPT_STRING, &a.tokens, "@FILE|IDS", "token ids", 0, 0 },
+        { "--out", "-o", CN_OPT_STRING, &a.out, "FILE", "where the logits go", 0, 0 },
+        { "--batch", "-b", CN_OPT_INT, &a.batch, "N", "tokens per forward pass (512)", 1, 65536 },
+        { "--kv", NULL, CN_OPT_STRING, &a.kv, "TYPE", "KV cache: f32, f16 or q8_0 (f32)", 0, 0 },
+        { "--ctx", "-c", CN_OPT_INT, &a.ctx, "N", "context (the number of tokens)", 1, 1 << 30 },
+        { "--threads", "-t", CN_OPT_INT, &a.threads, "N", "threads (every core)", 1, 1024 },
+        { "--tiers", NULL, CN_OPT_STRING, &a.tiers, "LIST", "kernels to use, like ref,avx2", 0, 0 },
         { "--precision", NULL, CN_OPT_STRING, &a.precision, "P",
-         "exact, or fast: coarser prefill (exact)",                                                          0, 0      },
+          "exact, or fast: coarser prefill (exact)", 0, 0 },
         CN_OPTION_FORCE,
     };
+    /* clang-format on */
     int code =
         cn_options_parse(argc, argv, &usage, options, sizeof options / sizeof *options, NULL, 0, 0);
     if (code >= 0)

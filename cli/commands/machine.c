@@ -218,28 +218,30 @@ int cn_cmd_machine(int argc, char **argv)
     struct cn_machine_energy e = { .models = &models, .root = getenv("CARNOT_ROOT") };
     double seconds = 1;
     bool energy = false;
+    /* clang-format off */
     const struct cn_option options[] = {
-        {"--threads",      "-t",      CN_OPT_STRING, &threads,       "LIST",
-         "numbers of threads, as in 1,2,4 (1, 2, 4 and so on to all cores)",                                           0, 0  },
-        { "--tier",        "--tiers", CN_OPT_STRING, &tiers,         "LIST",
-         "tiers, as in ref,avx2 (CARNOT_TIERS, else all there are)",                                                   0, 0  },
-        { "--seconds",     NULL,      CN_OPT_FLOAT,  &seconds,       "S",
-         "to measure each row for, up to 4 times that if it is busy; 0: do not (1)",                                   0, 600},
-        { "--energy",      NULL,      CN_OPT_FLAG,   &energy,        NULL,     "fit the energy model of this machine", 0,
-         0                                                                                                                   },
-        { "--save",        NULL,      CN_OPT_STRING, &e.save,        "FILE",   "store the energy model",               0, 0  },
-        { "--predict",     NULL,      CN_OPT_STRING, &e.predict,     "FILE",
-         "what models would use, by a stored energy model",                                                            0, 0  },
-        { "--model",       "-m",      CN_OPT_LIST,   &models,        "FILE",
-         "of the sweep, or to predict; may be repeated (for the sweep: made, 5 formats)",                              0, 0  },
-        { "--meter",       NULL,      CN_OPT_STRING, &e.meter,       "NAME",   "energy meter (the best)",              0, 0  },
-        { "--root",        NULL,      CN_OPT_STRING, &e.root,        "DIR",    "where the meters' files are (/)",      0, 0  },
-        { "--force-meter", NULL,      CN_OPT_FLAG,   &e.force_meter, NULL,
-         "take a battery that charges; while it does, joules are unresolved",                                          0, 0  },
-        { "--output",      "-o",      CN_OPT_TABLE,  &e.format,      "FORMAT", "md, csv, json, jsonl or sql (md)",
-         0,                                                                                                               0  },
+        { "--threads", "-t", CN_OPT_STRING, &threads, "LIST",
+          "numbers of threads, as in 1,2,4 (1, 2, 4 and so on to all cores)", 0, 0 },
+        { "--tier", "--tiers", CN_OPT_STRING, &tiers, "LIST",
+          "tiers, as in ref,avx2 (CARNOT_TIERS, else all there are)", 0, 0 },
+        { "--seconds", NULL, CN_OPT_FLOAT, &seconds, "S",
+          "to measure each row for, up to 4 times that if it is busy; 0: do not (1)", 0, 600 },
+        { "--energy", NULL, CN_OPT_FLAG, &energy, NULL,
+          "fit the energy model of this machine", 0, 0 },
+        { "--save", NULL, CN_OPT_STRING, &e.save, "FILE", "store the energy model", 0, 0 },
+        { "--predict", NULL, CN_OPT_STRING, &e.predict, "FILE",
+          "what models would use, by a stored energy model", 0, 0 },
+        { "--model", "-m", CN_OPT_LIST, &models, "FILE",
+          "of the sweep, or to predict; may be repeated (for the sweep: made, 5 formats)", 0, 0 },
+        { "--meter", NULL, CN_OPT_STRING, &e.meter, "NAME", "energy meter (the best)", 0, 0 },
+        { "--root", NULL, CN_OPT_STRING, &e.root, "DIR", "where the meters' files are (/)", 0, 0 },
+        { "--force-meter", NULL, CN_OPT_FLAG, &e.force_meter, NULL,
+          "take a battery that charges; while it does, joules are unresolved", 0, 0 },
+        { "--output", "-o", CN_OPT_TABLE, &e.format, "FORMAT",
+          "md, csv, json, jsonl or sql (md)", 0, 0 },
         CN_OPTION_FORCE,
     };
+    /* clang-format on */
     struct cn_machine_info info;
     int counts[CN_MAX_COUNTS], n_counts = 0;
     uint32_t mask;

@@ -73,14 +73,16 @@ int cn_cmd_meters(int argc, char **argv)
 {
     const char *root = getenv("CARNOT_ROOT"), *meter = NULL;
     enum cn_table_format format = CN_TABLE_MD;
+    /* clang-format off */
     const struct cn_option options[] = {
-        {"--root",   NULL,       CN_OPT_STRING, &root,   "DIR",
-         "a directory that stands for / (default: CARNOT_ROOT, else /)",              0, 0},
-        { "--meter", NULL,       CN_OPT_STRING, &meter,  "NAME",
-         "only what other commands would watch with this --meter; auto: without one", 0, 0},
-        { "-o",      "--output", CN_OPT_TABLE,  &format, "FORMAT",
-         "md, csv, json, jsonl or sql (default md)",                                  0, 0},
+        { "--root", NULL, CN_OPT_STRING, &root, "DIR",
+          "a directory that stands for / (default: CARNOT_ROOT, else /)", 0, 0 },
+        { "--meter", NULL, CN_OPT_STRING, &meter, "NAME",
+          "only what other commands would watch with this --meter; auto: without one", 0, 0 },
+        { "-o", "--output", CN_OPT_TABLE, &format, "FORMAT",
+          "md, csv, json, jsonl or sql (default md)", 0, 0 },
     };
+    /* clang-format on */
     int code =
         cn_options_parse(argc, argv, &usage, options, sizeof options / sizeof *options, NULL, 0, 0);
     if (code >= 0)

@@ -170,22 +170,24 @@ int cn_cmd_perplexity(int argc, char **argv)
         "  carnot perplexity -m f16.gguf -f text.txt --save-base f16.base\n"
         "  carnot perplexity -m q4.gguf -m q3.gguf -f text.txt --base f16.base",
     };
+    /* clang-format off */
     const struct cn_option options[] = {
-        {"--model",      "-m", CN_OPT_LIST,   &a.models,    "FILE",   "GGUF model; may be repeated",      0, 0      },
-        { "--file",      "-f", CN_OPT_STRING, &a.text,      "TEXT",   "the text",                         0, 0      },
-        { "--ctx",       "-c", CN_OPT_INT,    &a.ctx,       "N",      "tokens of a chunk (512)",          8, 1 << 24},
-        { "--chunks",    NULL, CN_OPT_INT,    &a.chunks,    "N",      "chunks to score (all)",            1, 1 << 24},
-        { "--save-base", NULL, CN_OPT_STRING, &a.save_base, "FILE",   "keep the logits here",             0, 0      },
-        { "--base",      NULL, CN_OPT_STRING, &a.base,      "FILE",   "compare with these logits",        0, 0      },
-        { "--kv",        NULL, CN_OPT_STRING, &a.kv,        "TYPE",   "KV cache: f32, f16 or q8_0 (f16)", 0, 0      },
-        { "--threads",   "-t", CN_OPT_INT,    &a.threads,   "N",      "threads (every core)",             1, 1024   },
-        { "--tiers",     NULL, CN_OPT_STRING, &a.tiers,     "LIST",   "kernels to use, like ref,avx2",    0, 0      },
+        { "--model", "-m", CN_OPT_LIST, &a.models, "FILE", "GGUF model; may be repeated", 0, 0 },
+        { "--file", "-f", CN_OPT_STRING, &a.text, "TEXT", "the text", 0, 0 },
+        { "--ctx", "-c", CN_OPT_INT, &a.ctx, "N", "tokens of a chunk (512)", 8, 1 << 24 },
+        { "--chunks", NULL, CN_OPT_INT, &a.chunks, "N", "chunks to score (all)", 1, 1 << 24 },
+        { "--save-base", NULL, CN_OPT_STRING, &a.save_base, "FILE", "keep the logits here", 0, 0 },
+        { "--base", NULL, CN_OPT_STRING, &a.base, "FILE", "compare with these logits", 0, 0 },
+        { "--kv", NULL, CN_OPT_STRING, &a.kv, "TYPE", "KV cache: f32, f16 or q8_0 (f16)", 0, 0 },
+        { "--threads", "-t", CN_OPT_INT, &a.threads, "N", "threads (every core)", 1, 1024 },
+        { "--tiers", NULL, CN_OPT_STRING, &a.tiers, "LIST", "kernels to use, like ref,avx2", 0, 0 },
         { "--precision", NULL, CN_OPT_STRING, &a.precision, "P",
-         "exact, or fast: coarser prefill (exact)",                                                       0, 0      },
-        { "--output",    "-o", CN_OPT_TABLE,  &a.format,    "FORMAT", "md, csv, json, jsonl or sql (md)",
-         0,                                                                                                  0      },
+          "exact, or fast: coarser prefill (exact)", 0, 0 },
+        { "--output", "-o", CN_OPT_TABLE, &a.format, "FORMAT",
+          "md, csv, json, jsonl or sql (md)", 0, 0 },
         CN_OPTION_FORCE,
     };
+    /* clang-format on */
     int code =
         cn_options_parse(argc, argv, &usage, options, sizeof options / sizeof *options, NULL, 0, 0);
     if (code < 0) {

@@ -99,12 +99,14 @@ int cn_cmd_report(int argc, char **argv)
 {
     const char *out = "report.html", *head = NULL;
     struct cn_string_list files = { 0 };
+    /* clang-format off */
     const struct cn_option options[] = {
-        {"--output", "-o", CN_OPT_STRING, &out,  "FILE", "the page (default report.html)",         0, 0},
-        { "--head",  NULL, CN_OPT_STRING, &head, "TEXT", "lines above the tables (default: none)", 0,
-         0                                                                                             },
+        { "--output", "-o", CN_OPT_STRING, &out, "FILE", "the page (default report.html)", 0, 0 },
+        { "--head", NULL, CN_OPT_STRING, &head, "TEXT",
+          "lines above the tables (default: none)", 0, 0 },
         CN_OPTION_FORCE,
     };
+    /* clang-format on */
     int code = cn_options_parse(argc, argv, &usage, options, sizeof options / sizeof *options,
                                 &files, 0, MAX_TABLES);
     if (code < 0)

@@ -85,17 +85,19 @@ int cn_cmd_tokenize(int argc, char **argv)
 {
     const char *model_path = cn_default_model(), *input = NULL;
     bool parse_special = false, no_bos = false, lines = false, detokenize = false;
+    /* clang-format off */
     const struct cn_option options[] = {
-        {"-m",               NULL, CN_OPT_STRING, &model_path,    "FILE", "the model (default: the default model)",
-         0,                                                                                                            0},
-        { "-f",              NULL, CN_OPT_STRING, &input,         "FILE", "the input, - for stdin",                 0, 0},
-        { "--parse-special", NULL, CN_OPT_FLAG,   &parse_special, NULL,
-         "texts of control tokens become those tokens",                                                             0, 0},
-        { "--no-bos",        NULL, CN_OPT_FLAG,   &no_bos,        NULL,   "add neither BOS nor EOS",                0, 0},
-        { "--lines",         NULL, CN_OPT_FLAG,   &lines,         NULL,   "one line of output per line of input",   0,
-         0                                                                                                              },
-        { "--detokenize",    NULL, CN_OPT_FLAG,   &detokenize,    NULL,   "from ids to text",                       0, 0},
+        { "-m", NULL, CN_OPT_STRING, &model_path, "FILE",
+          "the model (default: the default model)", 0, 0 },
+        { "-f", NULL, CN_OPT_STRING, &input, "FILE", "the input, - for stdin", 0, 0 },
+        { "--parse-special", NULL, CN_OPT_FLAG, &parse_special, NULL,
+          "texts of control tokens become those tokens", 0, 0 },
+        { "--no-bos", NULL, CN_OPT_FLAG, &no_bos, NULL, "add neither BOS nor EOS", 0, 0 },
+        { "--lines", NULL, CN_OPT_FLAG, &lines, NULL,
+          "one line of output per line of input", 0, 0 },
+        { "--detokenize", NULL, CN_OPT_FLAG, &detokenize, NULL, "from ids to text", 0, 0 },
     };
+    /* clang-format on */
     struct cn_string_list args = { 0 };
     int code = cn_options_parse(argc, argv, &usage, options, sizeof options / sizeof *options,
                                 &args, 0, 1);

@@ -249,26 +249,28 @@ int cn_cmd_tune(int argc, char **argv)
                            .decode = 128,
                            .rounds = 5,
                            .seconds = 0.25 };
+    /* clang-format off */
     const struct cn_option options[] = {
-        {"--model",        "-m", CN_OPT_STRING, &a.model,       "FILE",   "GGUF model (the default model)",   0,
-         0                                                                                                                },
-        { "--for",         NULL, CN_OPT_STRING, &a.goal,        "GOAL",   "energy, time or edp (energy)",     0,     0    },
-        { "--prefill",     "-p", CN_OPT_INT,    &a.prefill,     "N",      "tokens of prefill (128)",          1,     65536},
-        { "--decode",      "-n", CN_OPT_INT,    &a.decode,      "N",      "tokens to decode (128)",           1,     65536},
-        { "--threads",     "-t", CN_OPT_STRING, &a.threads,     "LIST",
-         "numbers of threads to try (1, 2, 4 and so on to all cores)",                                        0,     0    },
-        { "--rounds",      "-r", CN_OPT_INT,    &a.rounds,      "N",      "turns of each candidate (5)",      2,     256  },
-        { "--seconds",     NULL, CN_OPT_FLOAT,  &a.seconds,     "S",
-         "of a turn's prefill, and of its decode, at least (0.25)",                                           0.001, 600  },
-        { "--tiers",       NULL, CN_OPT_STRING, &a.tiers,       "LIST",   "kernels to use, like ref,avx2",    0,     0    },
-        { "--meter",       NULL, CN_OPT_STRING, &a.meter,       "NAME",   "energy meter (the best)",          0,     0    },
-        { "--root",        NULL, CN_OPT_STRING, &a.root,        "DIR",
-         "where the files of meters and cores are (/)",                                                       0,     0    },
-        { "--force-meter", NULL, CN_OPT_FLAG,   &a.force_meter, NULL,
-         "take a battery that charges; while it does, joules are unresolved",                                 0,     0    },
-        { "--output",      "-o", CN_OPT_TABLE,  &a.format,      "FORMAT", "md, csv, json, jsonl or sql (md)",
-         0,                                                                                                          0    },
+        { "--model", "-m", CN_OPT_STRING, &a.model, "FILE",
+          "GGUF model (the default model)", 0, 0 },
+        { "--for", NULL, CN_OPT_STRING, &a.goal, "GOAL", "energy, time or edp (energy)", 0, 0 },
+        { "--prefill", "-p", CN_OPT_INT, &a.prefill, "N", "tokens of prefill (128)", 1, 65536 },
+        { "--decode", "-n", CN_OPT_INT, &a.decode, "N", "tokens to decode (128)", 1, 65536 },
+        { "--threads", "-t", CN_OPT_STRING, &a.threads, "LIST",
+          "numbers of threads to try (1, 2, 4 and so on to all cores)", 0, 0 },
+        { "--rounds", "-r", CN_OPT_INT, &a.rounds, "N", "turns of each candidate (5)", 2, 256 },
+        { "--seconds", NULL, CN_OPT_FLOAT, &a.seconds, "S",
+          "of a turn's prefill, and of its decode, at least (0.25)", 0.001, 600 },
+        { "--tiers", NULL, CN_OPT_STRING, &a.tiers, "LIST", "kernels to use, like ref,avx2", 0, 0 },
+        { "--meter", NULL, CN_OPT_STRING, &a.meter, "NAME", "energy meter (the best)", 0, 0 },
+        { "--root", NULL, CN_OPT_STRING, &a.root, "DIR",
+          "where the files of meters and cores are (/)", 0, 0 },
+        { "--force-meter", NULL, CN_OPT_FLAG, &a.force_meter, NULL,
+          "take a battery that charges; while it does, joules are unresolved", 0, 0 },
+        { "--output", "-o", CN_OPT_TABLE, &a.format, "FORMAT",
+          "md, csv, json, jsonl or sql (md)", 0, 0 },
     };
+    /* clang-format on */
     int code =
         cn_options_parse(argc, argv, &usage, options, sizeof options / sizeof *options, NULL, 0, 0);
     return code >= 0 ? code : execute(&a);
