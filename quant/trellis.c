@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * The search is exact: of all runs that the generator makes, the one of least weighted error. Runs
- * are sorted by cells, the intervals that their elements lie in; what a cell costs at the least
- * follows from the distance to it, and cells that cost more than the best run so far are passed
- * over.
+ * The search is of all runs that the generator makes for the one of least weighted error. Runs are
+ * sorted by cells, the intervals that their elements lie in; what a cell costs at the least follows
+ * from the distance to it, and cells that would have to be lucky to be of use are passed over. So
+ * are scales of a group as soon as what its first runs cost leaves little hope.
  */
 #include "quant/trellis.h"
 
@@ -17,85 +17,119 @@ typedef float vf __attribute__((vector_size(16)));
 typedef int32_t vi __attribute__((vector_size(16)));
 enum { LANES = 4, MAX_DIMS = 8, MAX_CELLS = 4096, MAX_RUNS = 65536 };
 
-/* Runs, sorted by cell, four at a time: element k of runs 4 i .. 4 i + 3 is value[i][k]. Each cell
- * begins with a whole four; what it lacks is its last run again. */
+/* Runs, sorted by cell, four at a time: bits 8 (k % 4) .. of lane r of words[i][k / 4] are element
+ * k of run 4 i + r. So a book fits into a core's own cache. Each cell begins with a whole four;
+ * what it lacks is its last run again. A cell is numbered by the intervals of the first half of the
+ * elements and those of the second: low + half_cells * high. */
 struct book {
     int dims, from, n; /* elements of a run, the first run's index, runs */
     bool sizes;        /* of their elements' sizes, signs apart */
-    int n_bounds;
-    const float *bounds; /* between the intervals of an element, in rising order */
-    int n_cells;
-    vf *value;                /* [fours][dims] */
-    uint16_t *index;          /* [4 * fours] */
-    int first[MAX_CELLS + 1]; /* four that a cell begins with */
+    int half_cells;
+    int n_bounds[MAX_DIMS / 2];        /* of the elements of a half */
+    const float *bounds[MAX_DIMS / 2]; /* between the intervals of an element, in rising order */
+    vi *words;                         /* [fours][dims / 4] */
+    uint16_t *index;                   /* [4 * fours] */
+    int first[MAX_CELLS + 1];          /* four that a cell begins with */
 };
 
 static const float by_sign[1] = { 0 };
+static const float by_quarter[3] = { -25, 0, 25 };
 static const float by_size[1] = { 25 };
+static const float by_sizes[3] = { 11.8f, 25, 42.5f };
 static const float by_eighths[7] = { -42.5f, -25, -11.8f, 0, 11.8f, 25, 42.5f };
 
 /* Room for the padding: three runs a cell. */
-enum { CELLS_8 = 256, PAD_8 = CELLS_8 * 3, PAD_4 = MAX_CELLS * 3 };
-static vf values_8[(65536 + PAD_8) / LANES][8], values_8_short[(8192 + PAD_8) / LANES][8],
-    values_8_sizes[(65536 + PAD_8) / LANES][8], values_4[2][(32768 + PAD_4) / LANES][4];
-static uint16_t index_8[65536 + PAD_8], index_8_short[8192 + PAD_8], index_8_sizes[65536 + PAD_8],
-    index_4[2][32768 + PAD_4];
+enum { PAD = MAX_CELLS * 3 };
+static vi words_8[(65536 + PAD) / LANES][2], words_8_short[(8192 + PAD) / LANES][2],
+    words_8_sizes[(65536 + PAD) / LANES][2], words_4[2][(32768 + PAD) / LANES][1];
+static uint16_t index_8[65536 + PAD], index_8_short[8192 + PAD], index_8_sizes[65536 + PAD],
+    index_4[2][32768 + PAD];
 
 /* The books: what follows from the index, made when a quantiser first asks. */
 enum book_name { BOOK_8, BOOK_8_SHORT, BOOK_8_SIZES, BOOK_4_LOW, BOOK_4_HIGH, N_BOOKS };
 /* clang-format off */
+#define QUARTERS  64, { 3, 3, 1, 1 }, { by_quarter, by_quarter, by_sign, by_sign }
+#define HALVES    16, { 1, 1, 1, 1 }, { by_sign, by_sign, by_sign, by_sign }
+#define SIZES     64, { 3, 3, 1, 1 }, { by_sizes, by_sizes, by_size, by_size }
+#define EIGHTHS   64, { 7, 7 },       { by_eighths, by_eighths }
 static struct book books[N_BOOKS] = {
-    [BOOK_8]       = { 8, 0,     65536, false, 1, by_sign,    CELLS_8,   values_8[0],       index_8,       { 0 } },
-    [BOOK_8_SHORT] = { 8, 0,     8192,  false, 1, by_sign,    CELLS_8,   values_8_short[0], index_8_short, { 0 } },
-    [BOOK_8_SIZES] = { 8, 0,     65536, true,  1, by_size,    CELLS_8,   values_8_sizes[0], index_8_sizes, { 0 } },
-    [BOOK_4_LOW]   = { 4, 0,     32768, false, 7, by_eighths, MAX_CELLS, values_4[0][0],    index_4[0],    { 0 } },
-    [BOOK_4_HIGH]  = { 4, 32768, 32768, false, 7, by_eighths, MAX_CELLS, values_4[1][0],    index_4[1],    { 0 } },
+    [BOOK_8]       = { 8, 0,     65536, false, QUARTERS, words_8[0],       index_8,       { 0 } },
+    [BOOK_8_SHORT] = { 8, 0,     8192,  false, HALVES,   words_8_short[0], index_8_short, { 0 } },
+    [BOOK_8_SIZES] = { 8, 0,     65536, true,  SIZES,    words_8_sizes[0], index_8_sizes, { 0 } },
+    [BOOK_4_LOW]   = { 4, 0,     32768, false, EIGHTHS,  words_4[0][0],    index_4[0],    { 0 } },
+    [BOOK_4_HIGH]  = { 4, 32768, 32768, false, EIGHTHS,  words_4[1][0],    index_4[1],    { 0 } },
 };
 /* clang-format on */
 
-static int interval_of(float x, const float *bounds, int n)
+static inline int interval_of(float x, const float *bounds, int n)
 {
     int i = 0;
-    while (i < n && x >= bounds[i])
-        i++;
+    for (int k = 0; k < n; k++) /* no jumps, which could not be foretold */
+        i += x >= bounds[k];
     return i;
+}
+
+/* The cell that a point lies in, and the interval of each of its elements. */
+static inline int cell_of(const struct book *b, const float *p, int *interval)
+{
+    int cell = 0;
+    for (int k = b->dims - 1; k >= 0; k--) {
+        const int j = k % (b->dims / 2);
+        interval[k] = interval_of(p[k], b->bounds[j], b->n_bounds[j]);
+        cell = cell * (b->n_bounds[j] + 1) + interval[k];
+    }
+    return cell;
 }
 
 /* The cell of run i of a book, and its elements. */
 static int run_of(const struct book *b, int i, int8_t *t)
 {
-    int cell = 0;
+    float p[MAX_DIMS];
     cn_trellis_run((uint32_t)(b->from + i), b->dims, t);
-    for (int k = b->dims - 1; k >= 0; k--) {
+    for (int k = 0; k < b->dims; k++) {
         if (b->sizes && t[k] < 0)
             t[k] = (int8_t)-t[k];
-        cell = cell * (b->n_bounds + 1) + interval_of(t[k], b->bounds, b->n_bounds);
+        p[k] = t[k];
     }
-    return cell;
+    int interval[MAX_DIMS];
+    return cell_of(b, p, interval);
+}
+
+static void put_run(struct book *b, int at, int index, const int8_t *t)
+{
+    b->index[at] = (uint16_t)index;
+    for (int k = 0; k < b->dims; k++) {
+        vi *words = &b->words[at / LANES * (b->dims / 4) + k / 4];
+        (*words)[at % LANES] |= (int32_t)((uint32_t)(uint8_t)t[k] << (8 * (k % 4)));
+    }
+}
+
+static int element_of(const struct book *b, int at, int k)
+{
+    const int32_t word = b->words[at / LANES * (b->dims / 4) + k / 4][at % LANES];
+    return (int8_t)(word >> (8 * (k % 4)));
 }
 
 static void make_book(struct book *b)
 {
     int8_t t[MAX_DIMS];
     int count[MAX_CELLS] = { 0 };
+    const int n_cells = b->half_cells * b->half_cells;
     for (int i = 0; i < b->n; i++)
         count[run_of(b, i, t)]++;
-    for (int c = 0; c < b->n_cells; c++) {
+    for (int c = 0; c < n_cells; c++) {
         b->first[c + 1] = b->first[c] + (count[c] + LANES - 1) / LANES;
         count[c] = LANES * b->first[c];
     }
     for (int i = 0; i < b->n; i++) {
         const int at = count[run_of(b, i, t)]++;
-        b->index[at] = (uint16_t)(b->from + i);
-        for (int k = 0; k < b->dims; k++)
-            b->value[at / LANES * b->dims + k][at % LANES] = t[k];
+        put_run(b, at, b->from + i, t);
     }
-    for (int c = 0; c < b->n_cells; c++)
+    for (int c = 0; c < n_cells; c++)
         for (int at = count[c]; at < LANES * b->first[c + 1]; at++) {
-            b->index[at] = b->index[at - 1];
             for (int k = 0; k < b->dims; k++)
-                b->value[at / LANES * b->dims + k][at % LANES] =
-                    b->value[(at - 1) / LANES * b->dims + k][(at - 1) % LANES];
+                t[k] = (int8_t)element_of(b, at - 1, k);
+            put_run(b, at, b->index[at - 1], t);
         }
 }
 
@@ -119,20 +153,29 @@ static const struct book *book_of(enum book_name name)
 struct search {
     vf w[MAX_DIMS], b[MAX_DIMS];
     float p[MAX_DIMS], weight[MAX_DIMS];
+    int own[MAX_DIMS]; /* intervals */
     float floor, best;
     int at; /* in index[] */
 };
+
+/* Element k % 4 of the runs in a word each. */
+static inline vf elements(vi words, int k)
+{
+    return __builtin_convertvector(words << (24 - 8 * (k % 4)) >> 24, vf);
+}
 
 static inline void scan(const struct book *book, const int dims, int cell, struct search *s)
 {
     vf best = { s->best, s->best, s->best, s->best };
     vi at = { -1, -1, -1, -1 };
     for (int i = book->first[cell]; i < book->first[cell + 1]; i++) {
-        const vf *c = book->value + i * dims;
-        vf sum = c[0] * (s->w[0] * c[0] + s->b[0]), more = c[1] * (s->w[1] * c[1] + s->b[1]);
-        for (int k = 2; k < dims; k += 2) {
-            sum += c[k] * (s->w[k] * c[k] + s->b[k]);
-            more += c[k + 1] * (s->w[k + 1] * c[k + 1] + s->b[k + 1]);
+        const vi *words = book->words + i * (dims / 4);
+        vf sum = { 0 }, more = { 0 };
+#pragma GCC unroll 4
+        for (int k = 0; k < dims; k += 2) {
+            const vf c = elements(words[k / 4], k), d = elements(words[k / 4], k + 1);
+            sum += c * (s->w[k] * c + s->b[k]);
+            more += d * (s->w[k + 1] * d + s->b[k + 1]);
         }
         sum += more;
         const vi better = sum < best;
@@ -154,73 +197,74 @@ static inline void scan(const struct book *book, const int dims, int cell, struc
  * rest hold a better run so seldom that the error grows by less than a thousandth. */
 #define PATIENCE 0.3f
 
-/* Cells of two intervals for each of eight elements: all, those that are cheapest to go to first.
- */
-static void search_8(const struct book *book, struct search *s)
+/* Cells of one half of the elements, and what they cost. */
+struct near {
+    int n;
+    int cell[64];
+    float cost[64];
+};
+
+/* Those that cost less than `limit`, the cheapest first. */
+static inline void near_cells(const struct book *book, const int dims, const struct search *s,
+                              int first, float limit, struct near *near)
 {
-    float cost[8], bound[256];
-    int side[8], other[256], own = 0;
-    for (int k = 0; k < 8; k++) {
-        const float away = s->p[k] - book->bounds[0], c = s->weight[k] * away * away;
-        int i = k;
-        own |= (away >= 0) << k;
-        for (; i > 0 && cost[i - 1] > c; i--) {
-            cost[i] = cost[i - 1];
-            side[i] = side[i - 1];
-        }
-        cost[i] = c;
-        side[i] = 1 << k;
+    near->n = 1;
+    near->cell[0] = 0;
+    near->cost[0] = 0;
+    for (int k = dims - 1; k >= 0; k--) {
+        const float p = s->p[first + k], w = s->weight[first + k], *bounds = book->bounds[k];
+        const int n_bounds = book->n_bounds[k], own = s->own[first + k];
+        const int n = near->n;
+        for (int i = 0; i < n; i++)
+            near->cell[i] = near->cell[i] * (n_bounds + 1) + own;
+        for (int way = -1; way <= 1; way += 2)
+            for (int at = own + way; at >= 0 && at <= n_bounds; at += way) {
+                const float away = p - bounds[way < 0 ? at : at - 1], cost = w * away * away;
+                if (!(cost < limit))
+                    break;
+                for (int i = 0; i < n; i++)
+                    if (near->cost[i] + cost < limit) {
+                        near->cost[near->n] = near->cost[i] + cost;
+                        near->cell[near->n++] = near->cell[i] + at - own;
+                    }
+            }
     }
-    bound[0] = 0;
-    other[0] = own;
-    for (int i = 0; i < 8; i++)
-        for (int m = 0; m < 1 << i; m++) {
-            bound[m + (1 << i)] = bound[m] + cost[i];
-            other[m + (1 << i)] = other[m] ^ side[i];
+    for (int i = 1; i < near->n; i++) {
+        const float cost = near->cost[i];
+        const int cell = near->cell[i];
+        int j = i;
+        for (; j > 0 && near->cost[j - 1] > cost; j--) {
+            near->cost[j] = near->cost[j - 1];
+            near->cell[j] = near->cell[j - 1];
         }
-    for (int m = 0; m < 256; m++)
-        if (bound[m] < PATIENCE * (s->best + s->floor))
-            scan(book, 8, other[m], s);
+        near->cost[j] = cost;
+        near->cell[j] = cell;
+    }
 }
 
-/* Cells of eight intervals for each of four elements: the own one, then those of the intervals near
- * enough. */
-static void search_4(const struct book *book, struct search *s)
+/* The own cell, then those that are near enough. */
+static inline void look(const struct book *book, const int dims, struct search *s)
 {
-    int own[4], cell[4][8], n[4];
-    float cost[4][8];
-    for (int k = 0; k < 4; k++)
-        own[k] = interval_of(s->p[k], book->bounds, 7);
-    const int home = own[0] + 8 * own[1] + 64 * own[2] + 512 * own[3];
-    scan(book, 4, home, s);
+    struct near low, high;
+    scan(book, dims, cell_of(book, s->p, s->own), s);
     const float limit = PATIENCE * (s->best + s->floor);
-    for (int k = 0; k < 4; k++) {
-        cell[k][0] = own[k] << (3 * k);
-        cost[k][0] = 0;
-        n[k] = 1;
-        for (int way = -1; way <= 1; way += 2)
-            for (int i = own[k] + way; i >= 0 && i < 8; i += way) {
-                const float away = s->p[k] - book->bounds[way < 0 ? i : i - 1];
-                if (!(s->weight[k] * away * away < limit))
-                    break;
-                cost[k][n[k]] = s->weight[k] * away * away;
-                cell[k][n[k]++] = i << (3 * k);
-            }
-    }
-    for (int a = 0; a < n[3]; a++)
-        for (int b = 0; b < n[2]; b++)
-            for (int c = 0; c < n[1]; c++) {
-                const float three = cost[3][a] + cost[2][b] + cost[1][c];
-                for (int d = 0; d < n[0] && three < limit; d++)
-                    if (a + b + c + d > 0 && three + cost[0][d] < PATIENCE * (s->best + s->floor))
-                        scan(book, 4, cell[3][a] + cell[2][b] + cell[1][c] + cell[0][d], s);
-            }
+    near_cells(book, dims / 2, s, 0, limit, &low);
+    near_cells(book, dims / 2, s, dims / 2, limit, &high);
+    for (int h = 0; h < high.n; h++)
+        for (int l = h == 0; l < low.n; l++) {
+            if (!(high.cost[h] + low.cost[l] < PATIENCE * (s->best + s->floor)))
+                break;
+            scan(book, dims, low.cell[l] + book->half_cells * high.cell[h], s);
+        }
 }
 
 /* The run nearest to p: its place in the book. Returns the error. */
 static float nearest_run(const struct book *book, const float *p, const float *w, int *at)
 {
-    struct search s = { .best = INFINITY, .floor = 0 };
+    struct search s; /* not cleared: what the dimensions do not reach is not read */
+    s.best = INFINITY;
+    s.floor = 0;
+    s.at = 0;
     for (int k = 0; k < book->dims; k++) {
         const float b = -2 * w[k] * p[k];
         s.p[k] = p[k];
@@ -230,9 +274,9 @@ static float nearest_run(const struct book *book, const float *p, const float *w
         s.floor += w[k] * p[k] * p[k];
     }
     if (book->dims == 8)
-        search_8(book, &s);
+        look(book, 8, &s);
     else
-        search_4(book, &s);
+        look(book, 4, &s);
     *at = s.at;
     return fmaxf(s.best + s.floor, 0);
 }
@@ -241,12 +285,22 @@ static float nearest_run(const struct book *book, const float *p, const float *w
 
 /* The standard deviation of an element. */
 #define DEVIATION 36.95f
+/* What the largest of a group becomes where the deviation says nothing of it: hardly any run
+ * reaches further. */
+#define REACH 105.0f
+/* Of the average cost of runs that are still to come, what they cost at the least, nearly always.
+ */
+#define CERTAIN 0.4f
 
 /* A group, and the best that was found for it. */
 struct group {
     const struct cn_trellis_kind *kind;
     const struct book *book[2];
     const float *x, *w;
+    /* Its runs, first those that cost most, as a rule; and the share of the error that the runs
+     * from here on cost, at the least. */
+    int order[CN_TRELLIS_GROUP / 4];
+    float rest[CN_TRELLIS_GROUP / 4];
     float d, least;
     struct cn_trellis_group code;
     float element[CN_TRELLIS_GROUP];
@@ -259,7 +313,12 @@ static float try_scale(struct group *g, const struct book *book, int level)
     const float scale = g->d * (float)level, inverse = cn_quant_inverse(scale);
     struct cn_trellis_group code = { .scale = (int8_t)level };
     float error = 0, element[CN_TRELLIS_GROUP];
-    for (int r = 0; r < CN_TRELLIS_GROUP / book->dims && !(error * scale * scale > g->least); r++) {
+    const int n_runs = CN_TRELLIS_GROUP / book->dims;
+    const float least = inverse == 0 ? INFINITY : g->least / (scale * scale);
+    for (int i = 0; i < n_runs; i++) {
+        if (error > least * (1 - g->rest[i]))
+            return INFINITY;
+        const int r = g->order[i];
         const int first = r * book->dims;
         float p[MAX_DIMS];
         int at;
@@ -275,7 +334,7 @@ static float try_scale(struct group *g, const struct book *book, int level)
         error += nearest_run(book, p, g->w + first, &at);
         code.index[r] = book->index[at];
         for (int k = 0; k < book->dims; k++) {
-            const float v = book->value[at / LANES * book->dims + k][at % LANES];
+            const float v = (float)element_of(book, at, k);
             element[first + k] = code.signs >> (first + k) & 1 ? -v : v;
         }
     }
@@ -324,6 +383,14 @@ static float scale_of(const struct cn_trellis_kind *kind, const float *x, const 
     return isfinite(scale) ? scale : 0;
 }
 
+static float largest(const float *x)
+{
+    float top = 0;
+    for (int e = 0; e < CN_TRELLIS_GROUP; e++)
+        top = fmaxf(top, fabsf(x[e]));
+    return isfinite(top) ? top : 0;
+}
+
 /* The level nearest to y in size. */
 static int nearest_level(const struct cn_trellis_kind *kind, float y)
 {
@@ -357,14 +424,54 @@ static float choose_d(const struct cn_trellis_kind *kind, int n, const float *sc
     return d;
 }
 
+/* A run costs about the root of the product of its weights, and more if its elements are large. */
+static void order_runs(struct group *g)
+{
+    const int dims = g->kind->dims, n = CN_TRELLIS_GROUP / dims;
+    float size[CN_TRELLIS_GROUP / 4], part[CN_TRELLIS_GROUP / 4], sum = 0, left = 0;
+    for (int r = 0; r < n; r++) {
+        const float *x = g->x + r * dims, *w = g->w + r * dims;
+        float product = 1, squares = 0;
+        for (int k = 0; k < dims; k += 2) {
+            product *= sqrtf(w[k] * w[k + 1]);
+            squares += w[k] * x[k] * x[k] + w[k + 1] * x[k + 1] * x[k + 1];
+        }
+        product = sqrtf(product);
+        if (dims == 8)
+            product = sqrtf(product);
+        sum += product;
+        int i = r;
+        for (; i > 0 && size[i - 1] < squares; i--) {
+            size[i] = size[i - 1];
+            part[i] = part[i - 1];
+            g->order[i] = g->order[i - 1];
+        }
+        size[i] = squares;
+        part[i] = product;
+        g->order[i] = r;
+    }
+    for (int i = n - 1; i >= 0; i--) {
+        left += part[i];
+        g->rest[i] = sum > 0 ? CERTAIN * left / sum : 0;
+    }
+}
+
 /* Looks for the scale of a group upwards and downwards of where it should be, as long as the error
  * falls; then tries the other sign and the other book. */
 static void code_group(struct group *g)
 {
     const struct cn_trellis_kind *kind = g->kind;
-    int best = nearest_level(kind, scale_of(kind, g->x, g->w) * cn_quant_inverse(g->d));
-    const int start = best;
+    const float per_d = cn_quant_inverse(g->d);
+    int start = nearest_level(kind, scale_of(kind, g->x, g->w) * per_d);
     float least = try_scale(g, g->book[0], kind->levels[start]);
+    /* One element far from the others asks for another. */
+    const int other = nearest_level(kind, largest(g->x) * per_d / REACH);
+    if (other > start + 1) {
+        const float error = try_scale(g, g->book[0], kind->levels[other]);
+        start = error < least ? other : start;
+        least = fminf(error, least);
+    }
+    int best = start;
     for (int way = 1; way >= -1; way -= 2)
         for (int i = start + way, misses = 0; i >= 0 && i < kind->n_levels && misses < kind->misses;
              i += way) {
@@ -375,10 +482,11 @@ static void code_group(struct group *g)
                 best = i;
             }
         }
-    for (int i = best - kind->around; i <= best + kind->around; i++)
-        for (int b = 0; b < 2 && i >= 0 && i < kind->n_levels; b++)
+    /* Book by book, of which a core's own cache holds one. */
+    for (int b = 0; b < 2 && g->book[b]; b++)
+        for (int i = best - kind->around; i <= best + kind->around; i++)
             for (int sign = 1; sign >= (kind->either ? -1 : 1); sign -= 2)
-                if (g->book[b] && (b > 0 || sign < 0))
+                if (i >= 0 && i < kind->n_levels && (b > 0 || sign < 0))
                     try_scale(g, g->book[b], sign * kind->levels[i]);
 }
 
@@ -434,6 +542,7 @@ float cn_trellis_quantize(const struct cn_trellis_kind *kind, int64_t n_cols, co
                 .d = d,
                 .least = INFINITY
             };
+            order_runs(&g);
             code_group(&g);
             if (low_and_high)
                 refine_scale(&g);
