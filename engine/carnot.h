@@ -126,8 +126,9 @@ struct cn_callbacks {
 
 /* What a session has done, from its creation on. */
 struct cn_work {
-    int64_t bytes;     /* of weights and the KV cache read, of states read and written, once for
-                        * each pass through the model */
+    int64_t bytes; /* of weights and the KV cache read, of states read and written, once for
+                    * each pass through the model */
+    int64_t kv_bytes, state_bytes; /* what of them was the KV cache's, and the states' */
     int64_t int8_ops;  /* 2 x multiply-adds of 8-bit integers: with weights of quantised formats */
     int64_t float_ops; /* the same with weights of float formats, and with states; attention is in
                         * neither */

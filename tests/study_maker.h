@@ -7,6 +7,8 @@
  *   joules         6 W x time + 100 pJ a byte + 20 pJ an operation + 10 pJ a weight unpacked
  *   perplexity     bends at 4 bits per weight
  *   experts        as fast as a dense model of 12 M parameters
+ *   depth          (`depths`) two models of one size: the first takes 1.8 times as long to decode
+ * at 4100 as at 100, the other always 1.2 times as long as the first at 100
  */
 #ifndef CN_STUDY_MAKER_H
 #define CN_STUDY_MAKER_H
@@ -25,6 +27,7 @@ struct study_shape {
     int n_quants;   /* 1..10, the first of study_quants */
     int n_tiers;    /* 1..2 */
     int n_threads;  /* 0..2: besides 2 threads also 1, which takes 1.8 times as long */
+    bool depths;    /* 4100 tokens of prompt as well as 100 */
     bool single;    /* 1 thread as well as 2; it takes 1.8 times as long to decode */
     int n_blocks;   /* repetitions */
     bool measured;  /* a meter on every run */
@@ -75,10 +78,20 @@ static inline double study_noise(void)
     return 1 + 0.01 * (sum - 6);
 }
 
-static inline double study_decode_ms(const struct study_shape *s, int model, int quant, int tier)
+/* The model whose size it has. */
+static inline int study_size(const struct study_shape *s, int model)
+{
+    return s->depths ? 0 : model;
+}
+
+static inline double study_decode_ms(const struct study_shape *s, int model, int quant, int tier,
+                                     int input)
 {
     bool iq = study_quants[quant].name[0] == 'I';
-    double ms = study_models[model].active / 1e6 * (0.02 + 0.01 * study_quants[quant].bpw);
+    double ms =
+        study_models[study_size(s, model)].active / 1e6 * (0.02 + 0.01 * study_quants[quant].bpw);
+    if (s->depths)
+        ms *= model ? 1.2 : 1 + 0.8 * (input - 100) / 4000;
     return ms * (tier ? 0.8 : 1) * (iq ? s->iq_slow[tier] : 1);
 }
 
@@ -92,24 +105,26 @@ static inline double study_ppl(const struct study_shape *s, int model, int quant
 
 static inline enum cn_status study_put_run(struct cn_study_db *db, const struct study_shape *s,
                                            int run, int block, int position, int cell, int model,
-                                           int quant, int tier, int threads, struct cn_error *err)
+                                           int quant, int tier, int threads, int input,
+                                           struct cn_error *err)
 {
-    enum { IN = 100, OUT = 64 };
-    double decode_s = study_decode_ms(s, model, quant, tier) * (OUT - 1) / 1000 *
+    enum { OUT = 64 };
+    const int size = study_size(s, model);
+    double decode_s = study_decode_ms(s, model, quant, tier, input) * (OUT - 1) / 1000 *
                       (threads == 1 ? 1.8 : 1) * study_noise();
     bool disturbed = s->disturb && (run + block) % s->disturb == 0; /* not always the same cells */
     decode_s *= disturbed ? 1.2 : 1;
-    double prefill_s = study_models[model].active * IN / 2e9 * study_noise(), load_s = 0.05;
-    double bytes = study_models[model].params * study_quants[quant].bpw / 8;
-    double active = study_models[model].active, bpw = study_quants[quant].bpw;
+    double prefill_s = study_models[size].active * input / 2e9 * study_noise(), load_s = 0.05;
+    double bytes = study_models[size].params * study_quants[quant].bpw / 8;
+    double active = study_models[size].active, bpw = study_quants[quant].bpw;
     double unpacked = bpw < 8 ? active * 10e-12 : 0;
     double phase_j[] = {
-        6 * load_s, 6 * prefill_s + bytes * 100e-12 + IN * active * 40e-12 + unpacked,
+        6 * load_s, 6 * prefill_s + bytes * 100e-12 + input * active * 40e-12 + unpacked,
         6 * decode_s + (OUT - 1) * (active * bpw / 8 * 100e-12 + active * 40e-12 + unpacked), 0.006
     };
     static const char *const phases[] = { "load", "prefill", "decode", "sample", "all" };
     const char *status = s->measured ? "measured" : s->modelled ? "modelled" : "unsupported";
-    double total = 0;
+    double total = 0, kv = model ? 0 : 1000.0 * input, state = model ? 1e6 : 0;
     for (int i = 0; i < 4; i++)
         total += phase_j[i];
     double joules = s->measured || s->modelled ? total : (double)NAN;
@@ -119,14 +134,15 @@ static inline enum cn_status study_put_run(struct cn_study_db *db, const struct 
         "prefill_s, decode_s, sample_s, ttft_s, latency_s, prefill_tps, decode_tps, input_tokens, "
         "output_tokens, joules, joules_net, peak_bytes, model_bytes, energy_status, "
         "energy_reason, meter, boundary, threads, disturbed, carnot, governor, kv_bytes, "
-        "other_bytes) VALUES "
-        "(?1, ?2, ?3, ?4, 'done', 1, 1.7e9, ?5, ?6, ?7, 0.001, ?8, ?9, ?10, ?11, 100, 64, ?12, "
-        "?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, '0.1.0 abc', 'performance', 1e6, 8e6)",
+        "other_bytes, token_bytes, token_kv_bytes, token_state_bytes) VALUES "
+        "(?1, ?2, ?3, ?4, 'done', 1, 1.7e9, ?5, ?6, ?7, 0.001, ?8, ?9, ?10, ?11, ?22, 64, ?12, "
+        "?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, '0.1.0 abc', 'performance', 1e6, 8e6, ?23, "
+        "?24, ?25)",
         "iiii"
         "ddddddddddd"
-        "ssssis",
+        "ssssisiddd",
         (int64_t)run, (int64_t)block, (int64_t)position, (int64_t)cell, load_s, prefill_s, decode_s,
-        prefill_s + 0.001, prefill_s + decode_s + 0.001, IN / prefill_s,
+        prefill_s + 0.001, prefill_s + decode_s + 0.001, input / prefill_s,
         (OUT - 1) / (decode_s + 0.001), joules, joules * 0.7, bytes + 9e6, bytes, status,
         s->measured || s->modelled ? NULL : "no /sys/class/powercap: a virtual machine",
         s->measured || s->modelled ? "powercap:package" : NULL,
@@ -134,7 +150,9 @@ static inline enum cn_status study_put_run(struct cn_study_db *db, const struct 
         !disturbed ? NULL
         : run % 2 == 0
             ? "the CPU was throttled by heat (2 times); other programs kept 0.5 cores busy"
-            : "the CPU was throttled by heat (1 times)");
+            : "the CPU was throttled by heat (1 times)",
+        (int64_t)input, s->depths ? active * bpw / 8 + kv + state : (double)NAN,
+        s->depths ? kv : (double)NAN, s->depths ? state : (double)NAN);
     for (int channel = 0; code == CN_OK && channel < s->measured + s->modelled; channel++) {
         bool measured = s->measured && channel == 0;
         for (int p = 0; code == CN_OK && p < 5; p++) {
@@ -157,7 +175,8 @@ static inline enum cn_status study_put_files(struct cn_study_db *db, const struc
     enum cn_status code = CN_OK;
     for (int m = 0; code == CN_OK && m < s->n_models; m++)
         for (int q = 0; code == CN_OK && q < s->n_quants; q++) {
-            double bpw = study_quants[q].bpw, bytes = study_models[m].params * bpw / 8;
+            const int size = study_size(s, m);
+            double bpw = study_quants[q].bpw, bytes = study_models[size].params * bpw / 8;
             int64_t file = m * s->n_quants + q + 1;
             code = cn_study_exec(
                 db, err,
@@ -170,8 +189,8 @@ static inline enum cn_status study_put_files(struct cn_study_db *db, const struc
                                        : study_models[m].name,
                 study_quants[q].name, "llama",
                 "{\"Q4_K\": {\"tensors\": 12, \"elements\": 9, \"bytes\": 5}}",
-                study_models[m].params, study_models[m].active, bpw, bytes + 5e5, bytes,
-                study_models[m].active * bpw / 8, study_models[m].active * 2);
+                study_models[size].params, study_models[size].active, bpw, bytes + 5e5, bytes,
+                study_models[size].active * bpw / 8, study_models[size].active * 2);
             if (code == CN_OK && s->quality)
                 code = cn_study_exec(
                     db, err,
@@ -187,7 +206,7 @@ static inline enum cn_status study_fill(struct cn_study_db *db, const struct stu
 {
     static const char *const tiers[] = { "ref,avx2", "ref,avx2,avx512" };
     int n_files = s->n_models * s->n_quants, n_level = n_files * s->n_tiers,
-        n_cells = n_level * (s->single ? 2 : 1);
+        n_cells = n_level * (s->single || s->depths ? 2 : 1);
     enum cn_status code =
         cn_study_exec(db, err,
                       "INSERT INTO study (id, name, plan, folder, seed, n_blocks, created_s) "
@@ -215,17 +234,19 @@ static inline enum cn_status study_fill(struct cn_study_db *db, const struct stu
         code = cn_study_exec(
             db, err,
             "INSERT INTO cells (cell, file, tiers, threads, threads_prefill, kv, prompt, "
-            "input_length, output_length) VALUES (?1, ?2, ?3, ?4, NULL, 'f16', 1, 100, 64)",
-            "iisi", (int64_t)c + 1, (int64_t)(c % n_files + 1), tiers[c % n_level / n_files],
-            (int64_t)(c < n_level ? 2 : 1));
+            "input_length, output_length) VALUES (?1, ?2, ?3, ?4, NULL, 'f16', 1, ?5, 64)",
+            "iisii", (int64_t)c + 1, (int64_t)(c % n_files + 1), tiers[c % n_level / n_files],
+            (int64_t)(c < n_level || s->depths ? 2 : 1),
+            (int64_t)(c < n_level || !s->depths ? 100 : 4100));
     for (int b = 0, run = 0; code == CN_OK && b < s->n_blocks; b++) {
         code = cn_study_exec(db, err, "INSERT INTO blocks (block, target) VALUES (?1, 'local')",
                              "i", (int64_t)b + 1);
         for (int c = 0; code == CN_OK && c < n_cells; c++) {
             int file = c % n_files;
-            code =
-                study_put_run(db, s, ++run, b + 1, c + 1, c + 1, file / s->n_quants,
-                              file % s->n_quants, c % n_level / n_files, c < n_level ? 2 : 1, err);
+            code = study_put_run(db, s, ++run, b + 1, c + 1, c + 1, file / s->n_quants,
+                                 file % s->n_quants, c % n_level / n_files,
+                                 c < n_level || s->depths ? 2 : 1,
+                                 c < n_level || !s->depths ? 100 : 4100, err);
         }
     }
     return code;

@@ -71,9 +71,7 @@ static enum cn_status turn(struct runner *r, int index, struct cn_error *err)
             status = cn_session_eval(session, r->tokens + at, n, CN_WANT_LAST, err);
         cn_report_work(o->profiler, session, &told);
         if (o->told) {
-            pass =
-                (struct cn_work){ told.bytes - pass.bytes, told.int8_ops - pass.int8_ops,
-                                  told.float_ops - pass.float_ops, told.unpacked - pass.unpacked };
+            pass = cn_work_since(&told, &pass);
             o->told(o->user, &pass);
         }
         p->tokens += n;

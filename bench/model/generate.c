@@ -63,7 +63,7 @@ enum cn_status cn_generate(struct cn_session *session, const struct cn_model *mo
 {
     const int64_t n_vocab = cn_model_get_info(model)->n_vocab;
     struct stream stream = { .options = o };
-    struct cn_work told;
+    struct cn_work told, prompted;
     *r = (struct cn_generation){ .n_prompt = n_prompt };
     cn_session_work(session, &told);
     begin(o, "prefill", 0);
@@ -73,6 +73,7 @@ enum cn_status cn_generate(struct cn_session *session, const struct cn_model *mo
     cn_report_work(o->profiler, session, &told);
     end(o);
     r->prefill_s = t1 - t0;
+    prompted = told;
     for (int32_t i = 0; i < n_prompt; i++)
         cn_sampler_accept(sampler, prompt[i]);
 
@@ -125,6 +126,7 @@ enum cn_status cn_generate(struct cn_session *session, const struct cn_model *mo
         if (r->n_reasoning > thought && o->profiler)
             r->reasoning_to = cn_profiler_n_phases(o->profiler);
     }
+    r->decoded = cn_work_since(&told, &prompted);
     if (o->thinking)
         cn_thinking_end(o->thinking);
     if (o->profiler)

@@ -30,6 +30,7 @@ struct cn_generation {
     bool ended; /* by a token that ends a generation, rather than by a limit or `token` */
     bool context_full;
     double prefill_s, decode_s, sample_s; /* decode: evaluating the generated tokens */
+    struct cn_work decoded;               /* what evaluating the generated tokens took */
     double ttft_s; /* from the start of the prefill to the first token chosen */
 };
 

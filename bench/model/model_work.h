@@ -13,4 +13,7 @@
 void cn_report_work(struct cn_profiler *profiler, const struct cn_session *session,
                     struct cn_work *told);
 
+/* What was done between two counts of one session. */
+struct cn_work cn_work_since(const struct cn_work *now, const struct cn_work *then);
+
 #endif

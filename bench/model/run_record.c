@@ -222,6 +222,12 @@ static void fill_memory(struct row *r, const struct cn_run_facts *f)
     number(r, "peak_bytes", peak > 0 ? peak : unknown);
     number(r, "model_bytes", weights);
     number(r, "kv_bytes", kv);
+    const struct cn_work *w = &f->generation->decoded;
+    const double tokens = f->generation->n_generated - 1;
+    const bool decoded = f->generation->n_generated > 1;
+    number(r, "token_bytes", decoded ? (double)w->bytes / tokens : unknown);
+    number(r, "token_kv_bytes", decoded ? (double)w->kv_bytes / tokens : unknown);
+    number(r, "token_state_bytes", decoded ? (double)w->state_bytes / tokens : unknown);
     /* Less than nothing is left where not all of the mapped weights were ever resident. */
     number(r, "other_bytes", peak > weights + kv ? peak - weights - kv : unknown);
 }

@@ -287,6 +287,9 @@ static bool put_run(struct cursor *c)
     run->model_bytes = next_number(c);
     run->kv_bytes = next_number(c);
     run->other_bytes = next_number(c);
+    run->token_bytes = next_number(c);
+    run->token_kv_bytes = next_number(c);
+    run->token_state_bytes = next_number(c);
     run->celsius_max = next_number(c);
     run->throttled = next_number(c);
     run->energy_status = next_text(c);
@@ -502,7 +505,8 @@ enum cn_status cn_report_load(struct cn_report *r, struct cn_error *err)
                 "c.threads_prefill, c.input_length, c.output_length, r.threads, r.load_s, "
                 "r.prefill_s, r.decode_s, r.sample_s, r.ttft_s, r.latency_s, r.prefill_tps, "
                 "r.decode_tps, r.input_tokens, r.output_tokens, r.peak_bytes, r.model_bytes, "
-                "r.kv_bytes, r.other_bytes, r.celsius_max, r.throttled, r.energy_status, "
+                "r.kv_bytes, r.other_bytes, r.token_bytes, r.token_kv_bytes, r.token_state_bytes, "
+                "r.celsius_max, r.throttled, r.energy_status, "
                 "r.energy_reason, r.disturbed, r.carnot, r.governor FROM runs r JOIN cells c USING "
                 "(cell) JOIN prompts p USING (prompt) WHERE r.status = 'done' ORDER BY r.run"));
     sort_groups(r);

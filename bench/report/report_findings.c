@@ -85,6 +85,19 @@ static void size_columns(struct cn_table *t)
     cn_table_column(t, "better", "better", -1);
 }
 
+static void depth_columns(const struct cn_report *r, struct cn_table *t)
+{
+    cn_table_column(t, "model", "model", -1);
+    cn_table_column(t, "quant", "type", -1);
+    cn_table_column(t, "setting", r->n_settings > 1 ? "setting" : NULL, -1);
+    cn_table_column(t, "depth", "depth", 0);
+    cn_table_column(t, "weights", "weights, MiB/token", 2);
+    cn_table_column(t, "kv", "KV cache, MiB/token", 2);
+    cn_table_column(t, "state", "states, MiB/token", 2);
+    cn_table_column(t, "metric", "metric", -1);
+    cn_table_column(t, "median", "median", 4);
+}
+
 /* All that follows rests on these runs too. */
 static void put_disturbed(struct cn_report *r)
 {
@@ -123,6 +136,7 @@ static void find(struct cn_findings *j)
         { "A large model in few bits, or a small one in many?", cn_find_sizes           },
         { "The place of mixtures of experts",                   cn_find_experts         },
         { "How many threads?",                                  cn_find_threads         },
+        { "What does a token cost at depth d?",                 cn_find_depth           },
     };
     for (size_t i = 0; j->ok && i < sizeof questions / sizeof *questions; i++) {
         j->heading = questions[i].heading;
@@ -145,11 +159,13 @@ bool cn_report_findings(struct cn_report *r)
     j->comparisons = cn_table_create("comparisons");
     j->fits = cn_table_create("fits");
     j->sizes = cn_table_create("sizes");
-    j->ok = j->comparisons && j->fits && j->sizes;
+    j->depths = cn_table_create("depths");
+    j->ok = j->comparisons && j->fits && j->sizes && j->depths;
     if (j->ok) {
         comparison_columns(r, j->comparisons);
         fit_columns(r, j->fits);
         size_columns(j->sizes);
+        depth_columns(r, j->depths);
         cn_page_section(r->page, "findings", "Findings");
         put_disturbed(r);
         find(j);
@@ -159,10 +175,12 @@ bool cn_report_findings(struct cn_report *r)
         cn_report_table(r, j->comparisons, "All comparisons of IQ with K");
         cn_report_table(r, j->fits, "All fits against bits per weight");
         cn_report_table(r, j->sizes, "Models in the same bytes");
+        cn_report_table(r, j->depths, "A token at each depth");
     } else {
         cn_table_free(j->comparisons);
         cn_table_free(j->fits);
         cn_table_free(j->sizes);
+        cn_table_free(j->depths);
     }
     free(j);
     return ok;

@@ -14,7 +14,7 @@ enum { CN_GAPS = 16 };
 
 struct cn_findings {
     struct cn_report *r;
-    struct cn_table *comparisons, *fits, *sizes;
+    struct cn_table *comparisons, *fits, *sizes, *depths;
     const char *heading; /* of the question; appended before its first answer */
     struct {
         struct cn_say what, why;

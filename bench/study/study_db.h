@@ -33,7 +33,7 @@
 /* Where studies go, and are looked for, when nothing is said. */
 #define CN_STUDY_DB "study.db"
 
-enum { CN_STUDY_SCHEMA = 1 }; /* PRAGMA user_version */
+enum { CN_STUDY_SCHEMA = 2 }; /* PRAGMA user_version */
 
 struct cn_study_db;
 

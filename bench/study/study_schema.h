@@ -150,6 +150,9 @@
 "  peak_bytes INTEGER, -- most resident memory\n" \
 "  model_bytes INTEGER, -- weights\n" \
 "  kv_bytes INTEGER, -- KV cache\n" \
+"  token_bytes REAL, -- read and written by a decoded token: weights, KV cache, states\n" \
+"  token_kv_bytes REAL, -- of them the KV cache's\n" \
+"  token_state_bytes REAL, -- of them the states'\n" \
 "  other_bytes INTEGER, -- peak less weights less KV cache: program, scratch, tokenizer\n" \
 "  tiers TEXT, -- in force\n" \
 "  threads INTEGER, -- used\n" \
@@ -253,7 +256,7 @@
 "  r.charger, r.celsius_before, r.celsius_after, r.celsius_min, r.celsius_max, r.celsius_mean,\n" \
 "  r.mhz_before, r.mhz_after, r.mhz_limit, r.mhz_max, r.governor, r.throttled, r.screen,\n" \
 "  r.load_1min, r.disturbed, r.peak_bytes, r.model_bytes, r.kv_bytes, r.other_bytes, r.carnot,\n" \
-"  r.kernel, r.started_s, r.ended_s, r.attempts, r.cooldown_s, r.cooldown_status, r.command,\n" \
+"  r.token_bytes, r.token_kv_bytes, r.token_state_bytes, r.kernel, r.started_s, r.ended_s, r.attempts, r.cooldown_s, r.cooldown_status, r.command,\n" \
 "  r.response, r.response_ids\n" \
 "FROM runs r JOIN cells c USING (cell) JOIN files f USING (file) JOIN prompts p USING (prompt)\n" \
 "  LEFT JOIN devices d ON d.device = r.device\n" \

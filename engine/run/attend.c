@@ -509,7 +509,9 @@ void cn_attend(struct cn_attend *a)
     const size_t row =
         a->kv->v == a->kv->k ? a->kv->k_row_bytes : a->kv->k_row_bytes + a->kv->v_row_bytes;
     a->parts = (group + most - 1) / most;
-    s->work.bytes += (s->position + a->n - first_key(a, s->position)) * a->n_head_kv * (int64_t)row;
+    const int64_t seen = s->position + a->n - first_key(a, s->position);
+    s->work.kv_bytes += seen * a->n_head_kv * (int64_t)row;
+    s->work.bytes += seen * a->n_head_kv * (int64_t)row;
     if (a->n < DIRECT_TOKENS) {
         cn_pool_run(s->pool, s->n_threads, direct_chunk, a, (int)(a->n * a->n_head_kv * a->parts));
         return;

@@ -381,6 +381,6 @@ void cn_delta_work(int64_t n_heads, int64_t size, int64_t n, struct cn_work *wor
 {
     /* S k, S q and the update; in chunks, tokens times each other and times N. */
     const int64_t chunk = n < DIRECT_TOKENS ? 0 : n < CHUNK ? n : CHUNK;
-    work->bytes += 2 * n_heads * size * size * (int64_t)sizeof(float);
+    cn_state_work(work, n_heads * size * size);
     work->float_ops += 2 * n_heads * n * size * (3 * size + 2 * chunk);
 }

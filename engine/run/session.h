@@ -134,6 +134,12 @@ void cn_product_to_t(struct cn_session *s, const struct cn_weight *weight, const
 /* matmul.c: adds the work of `matrices` matrices of a weight that has a format, each by `tokens`
  * tokens; both may be means. */
 void cn_work_add(struct cn_work *work, const struct cn_weight *w, double matrices, double tokens);
+/* Adds reading n floats of a state and writing them. */
+static inline void cn_state_work(struct cn_work *work, int64_t n)
+{
+    work->state_bytes += 2 * n * (int64_t)sizeof(float);
+    work->bytes += 2 * n * (int64_t)sizeof(float);
+}
 /* Points an input at rows; forgets what was made of the old ones. */
 void cn_input_set(struct cn_input *in, const float *x, int64_t x_stride, int64_t n_tokens,
                   int64_t n_cols);

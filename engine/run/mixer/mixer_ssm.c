@@ -99,7 +99,7 @@ static void work(const struct cn_model *m, int64_t layer, enum cn_op op, int64_t
         cn_short_conv_work(m->hp.conv_taps, w.channels, n, work);
     if (op != CN_OP_SSM)
         return;
-    work->bytes += 2 * state * (int64_t)sizeof(float);
+    cn_state_work(work, state);
     work->float_ops += 2 * 2 * state * n; /* what is added, and what is read */
 }
 

@@ -45,6 +45,6 @@ void cn_short_conv(struct cn_session *s, const struct cn_conv *conv)
 
 void cn_short_conv_work(int64_t n_taps, int64_t n_channels, int64_t n, struct cn_work *work)
 {
-    work->bytes += 2 * cn_short_conv_state(n_taps, n_channels) * (int64_t)sizeof(float);
+    cn_state_work(work, cn_short_conv_state(n_taps, n_channels));
     work->float_ops += 2 * n_taps * n_channels * n;
 }

@@ -87,6 +87,12 @@ static void of_a_run(void **state)
     assert_true(number(row, "input_tokens") == 3 && number(row, "output_tokens") == 5);
     assert_true(number(row, "threads") == 1 && number(row, "threads_prefill") == 1);
     assert_true(number(row, "kv_bytes") == (double)cn_session_kv_bytes(session));
+    /* Four tokens were evaluated at 3 to 6, of a context of 16: they see 5.5 in the mean. */
+    assert_true(number(row, "token_kv_bytes") == 5.5 / 16 * number(row, "kv_bytes"));
+    assert_true(number(row, "token_state_bytes") == 0);
+    const double weights = number(row, "token_bytes") - number(row, "token_kv_bytes");
+    const double most = (double)cn_model_get_info(model)->decode_bytes;
+    assert_true(weights <= most && weights > 0.95 * most);
     assert_true(number(row, "decode_tps") > 0 && number(row, "prefill_tps") > 0);
     /* J of nothing is not 0. */
     const struct cn_json_value *joules = cn_json_get(row, "joules");

@@ -311,6 +311,54 @@ static void test_threads(void **state)
     free(html);
 }
 
+/* A model whose tokens cost the same at any depth, against one of as many bytes that keeps a KV
+ * cache. With 36.6 ms of decode and 1 of sampling: (1.8 x 36.6 + 1) / 37.6 = 1.78; the logarithm of
+ * the ratio is -0.18 at 100 and 0.40 at 4100, and 0 at 1341. */
+static void test_depths(void **state)
+{
+    (void)state;
+    make(&(struct study_shape){
+        .n_models = 2,
+        .n_quants = 1,
+        .n_tiers = 1,
+        .depths = true,
+        .n_blocks = 12,
+        .modelled = true,
+        .iq_slow = {1, 1}
+    });
+    char *html = report();
+    has(html,
+        "Decode time of dense-8m Q4_K_M at depth 4100 is 1.78 times that at 100 (90% interval "
+        "1.77 to 1.80). A token moves 1.74 times the bytes then: 5.0 MiB of weights, 3.9 of "
+        "the KV cache, 0.0 of states.");
+    has(html, "Decode time of dense-29m Q4_K_M at depth 4100 is 1.00 times that at 100");
+    has(html, "Decode time of dense-29m Q4_K_M (5.0 MiB of weights for a token) against dense-8m "
+              "Q4_K_M (5.0): better from a depth of about 13");
+    has(html, " on; at 4100 it is at 0.67 of that (90% interval 0.67 to 0.68).");
+    has(html, "At 4100, pairs of one block: n = 12, Wilcoxon p &lt; 0.001, r = -1.00.");
+    has(html,
+        "Decode energy (machine by model:5,20, modelled) of dense-29m Q4_K_M (5.0 MiB of "
+        "weights for a token) against dense-8m Q4_K_M (5.0): better from a depth of about 12");
+    /* They are of one speed there. */
+    has(html, "Prefill speed of dense-29m Q4_K_M (5.0 MiB of weights for a token) against dense-8m "
+              "Q4_K_M (5.0): no difference is shown at depths from 100 to 4100");
+    lacks(html, "dense-8m Q4_K_M (5.0 MiB of weights for a token) against");
+    has(html, "A token at each depth");
+    free(html);
+
+    make(&(struct study_shape){
+        .n_models = 2,
+        .n_quants = 1,
+        .n_tiers = 1,
+        .depths = true,
+        .n_blocks = 2,
+        .iq_slow = {1, 1}
+    });
+    html = report();
+    has(html, "Fewer than 6 blocks hold the same file at both ends of the depths.");
+    free(html);
+}
+
 /* 8 M parameters in 8.5 bits are better than 29 M in 3.6; in 4.25 they are not. */
 static void test_sizes(void **state)
 {
@@ -581,14 +629,23 @@ static void test_kernels(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_findings),       cmocka_unit_test(test_gaps),
-        cmocka_unit_test(test_one_comparison), cmocka_unit_test(test_threads),
-        cmocka_unit_test(test_sizes),          cmocka_unit_test(test_bend),
-        cmocka_unit_test(test_two_sources),    cmocka_unit_test(test_hostile_texts),
-        cmocka_unit_test(test_nothing_ran),    cmocka_unit_test(test_without_gnuplot),
-        cmocka_unit_test(test_not_a_study),    cmocka_unit_test(test_two_thousand_runs),
-        cmocka_unit_test(test_tables),         cmocka_unit_test(test_opening),
-        cmocka_unit_test(test_disturbed),      cmocka_unit_test(test_missing_joules),
+        cmocka_unit_test(test_findings),
+        cmocka_unit_test(test_gaps),
+        cmocka_unit_test(test_one_comparison),
+        cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_depths),
+        cmocka_unit_test(test_bend),
+        cmocka_unit_test(test_two_sources),
+        cmocka_unit_test(test_hostile_texts),
+        cmocka_unit_test(test_nothing_ran),
+        cmocka_unit_test(test_without_gnuplot),
+        cmocka_unit_test(test_not_a_study),
+        cmocka_unit_test(test_two_thousand_runs),
+        cmocka_unit_test(test_tables),
+        cmocka_unit_test(test_opening),
+        cmocka_unit_test(test_disturbed),
+        cmocka_unit_test(test_missing_joules),
         cmocka_unit_test(test_kernels),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -223,8 +223,9 @@ static void kernels(void **state)
 static void ready_plans(void **state)
 {
     (void)state;
-    static const char *const names[] = { "smoke",   "paradox",     "bpw",   "moe",
-                                         "threads", "phone-study", "prose", "kernels" };
+    static const char *const names[] = { "smoke", "paradox", "bpw",
+                                         "moe",   "threads", "phone-study",
+                                         "prose", "kernels", "architectures" };
     setenv("MODELS", "/m", 1);
     setenv("TEXTS", "/t", 1);
     setenv("MOE", "/m/a", 1);

@@ -41,6 +41,11 @@ static void as_counted(void **state)
                 const struct cn_layer_hparams *l = &m->hp.layers[k];
                 kv += n * 4 * l->n_head_kv * (l->d_k + l->d_v);
             }
+            if (told.kv_bytes != 0 || told.state_bytes != counted.state_bytes ||
+                counted.kv_bytes > kv || (counted.state_bytes == 0) == s->has_states)
+                fail_msg("%s, %d tokens: %lld bytes of the cache and %lld of states counted",
+                         files[i].path, n, (long long)counted.kv_bytes,
+                         (long long)counted.state_bytes);
             if (files[i].moe && n > 1) {
                 /* Which experts are chosen is not known: about as many. */
                 assert_true(fabs((double)(counted.bytes - kv) / (double)told.bytes - 1) < 0.25);
