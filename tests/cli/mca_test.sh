@@ -10,3 +10,8 @@ expect 0 scripts/mca.sh q8_0
 out_has '| q8_0 | '
 expect 1 scripts/mca_kernel.sh q8_0_gem avx2
 err_has "q8_0_gem"
+
+# Four rows at once: a turn is of 4 x 256 weights.
+expect 0 scripts/mca_kernel.sh iq4_xs_gemv avx2 znver3
+out_has "1024 weights"
+out_has "in the fastest tenth of samples"
