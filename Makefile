@@ -252,6 +252,7 @@ $(BUILD)/tests/soak: $(BUILD)/tests/soak.o $(BUILD)/libcarnot.a
 	$(Q)$(CC) $(CFLAGS) $(SANFLAGS) $(LDSTATIC) -pthread -o $@ $^ $(LDFLAGS) -lm
 soak: $(BUILD)/tests/soak ## 100,000 tokens, 10,000 sessions: memory has to stay flat (minutes)
 	$(RUN) $< tests/fixtures/bad/good.gguf 100000 10000
+	$(RUN) $< tests/fixtures/arch2/lfm2.gguf 100000 1000
 
 lint: ## cppcheck and clang-tidy; the exceptions are in scripts/lint.sh and .clang-tidy
 	$(Q)mkdir -p build && scripts/lint.sh

@@ -46,6 +46,22 @@ expect 0 split -p 0 -n 16 --attribute ops --meter model:4,18 -o jsonl
 out_has '"energy_status": "modelled"'
 out_has "least squares over op mixes"
 
+# Layers that keep a state: their ops stand beside a bound too, and have watts of their own, at a depth as well.
+stateful() { # model, options
+    fixture=tests/fixtures/arch2/$1.gguf
+    shift
+    "$CARNOT" bench -m "$fixture" -t 1 -r 2 -p 0 -n 16 -d 40 -o jsonl "$@" 2>&1
+}
+for of in "lfm2 conv" "qwen35-untied delta" "falcon-h1-norm ssm"; do
+    model=${of% *} op=${of#* }
+    expect 0 stateful "$model" --meter none --explain
+    grep "\"op\": \"$op\"" "$scratch/out" | grep -q '"memory_ms": [0-9.e-]*[1-9]' || fail "no bytes of the states"
+    expect 0 stateful "$model" --meter none --split ops
+    out_has "\"part\": \"$op\""
+done
+expect 0 stateful falcon-h1-norm --meter model:4,18 --attribute ops
+grep '"part": "ssm"' "$scratch/out" | grep -q '"watts": [0-9]' || fail "no watts of ssm"
+
 # No meter: what can be said is said.
 expect 0 split -p 0 --attribute ops --root "$scratch"
 out_has "J/token unsupported"
