@@ -424,8 +424,12 @@ static enum cn_status share_kv(struct keys *k, const struct cn_arch *arch, struc
     for (int64_t i = from; i < hp->n_layer; i++) {
         struct cn_layer_hparams *l = &hp->layers[i];
         l->kv_layer = from - (l->window > 0 ? 2 : 1);
-        const struct cn_layer_hparams *source = l->kv_layer >= 0 ? &hp->layers[l->kv_layer] : NULL;
-        CN_RETURN_IF(!source || source->window != l->window || source->d_k != l->d_k ||
+        CN_RETURN_IF(l->kv_layer < 0, CN_ERR_FORMAT, k->err,
+                     "%s.attention.shared_kv_layers: %lld of %lld, so there is no layer whose keys "
+                     "and values layer %lld could read",
+                     arch->name, (long long)shared, (long long)hp->n_layer, (long long)i);
+        const struct cn_layer_hparams *source = &hp->layers[l->kv_layer];
+        CN_RETURN_IF(source->window != l->window || source->d_k != l->d_k ||
                          source->d_v != l->d_v || source->n_head_kv != l->n_head_kv,
                      CN_ERR_FORMAT, k->err,
                      "%s.attention.shared_kv_layers: %lld, so layer %lld reads keys and values of "

@@ -12,15 +12,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Finds the tensor of a slot and checks its shape. *tensor is NULL if it is absent and may be. */
-static enum cn_status find(const struct cn_model *m, enum cn_slot slot, int64_t layer,
-                           bool required, const struct cn_gguf_tensor **tensor,
-                           struct cn_error *err)
+enum { NAME_BYTES = 96 };
+
+/* Finds a tensor and checks its shape and that it holds weights, or floats. *tensor is NULL if it
+ * is absent and may be. */
+static enum cn_status find_named(const struct cn_model *m, const char *name, const int64_t want[3],
+                                 bool floats, bool required, const struct cn_gguf_tensor **tensor,
+                                 struct cn_error *err)
 {
-    char name[96];
-    int64_t want[3];
-    cn_slot_name(slot, layer, name, sizeof name);
-    cn_slot_shape(m->arch, &m->hp, slot, layer, want);
     const struct cn_gguf_tensor *t = cn_gguf_tensor(&m->gguf, name);
     *tensor = t;
     if (!t && !required)
@@ -36,16 +35,29 @@ static enum cn_status find(const struct cn_model *m, enum cn_slot slot, int64_t 
                  (long long)t->ne[3]);
     CN_RETURN_IF(!t->format, CN_ERR_FORMAT, err, "tensor %s: weights expected, type %u found", name,
                  t->gguf_type);
-    CN_RETURN_IF(cn_slot_infos[slot].kind != CN_MATRIX && t->format->act != CN_ACT_F32,
-                 CN_ERR_UNSUPPORTED, err, "tensor %s: f32, f16 or bf16 expected, %s found", name,
-                 t->format->name);
+    CN_RETURN_IF(floats && t->format->act != CN_ACT_F32, CN_ERR_UNSUPPORTED, err,
+                 "tensor %s: f32, f16 or bf16 expected, %s found", name, t->format->name);
     return CN_OK;
 }
 
-/* Where floats go. With a NULL base nothing is bound: they are only counted. */
+static enum cn_status find(const struct cn_model *m, enum cn_slot slot, int64_t layer,
+                           bool required, const struct cn_gguf_tensor **tensor,
+                           struct cn_error *err)
+{
+    char name[NAME_BYTES];
+    int64_t want[3];
+    cn_slot_name(slot, layer, name, sizeof name);
+    cn_slot_shape(m->arch, &m->hp, slot, layer, want);
+    return find_named(m, name, want, cn_slot_infos[slot].kind != CN_MATRIX, required, tensor, err);
+}
+
+/* Where floats go, and weights of single experts. With a NULL base nothing is bound: they are only
+ * counted. */
 struct arena {
     float *base;
     size_t used;
+    struct cn_weight *each;
+    size_t n_each;
 };
 
 static const float *take_floats(struct arena *arena, const struct cn_gguf_tensor *t)
@@ -73,21 +85,22 @@ static struct cn_taps take_taps(struct arena *arena, const struct cn_gguf_tensor
 }
 
 /* A matrix NAME.weight may come with factors NAME.scale: one, or one per matrix. */
-static enum cn_status bind_scale(const struct cn_model *m, enum cn_slot slot, int64_t layer,
-                                 struct arena *arena, struct cn_weight *w, struct cn_error *err)
+static enum cn_status bind_scale(const struct cn_model *m, const char *weight, struct arena *arena,
+                                 struct cn_weight *w, struct cn_error *err)
 {
     static const char suffix[] = "weight";
-    char name[96];
-    cn_slot_name(slot, layer, name, sizeof name);
+    char name[NAME_BYTES];
+    snprintf(name, sizeof name, "%s", weight);
     char *end = name + strlen(name) - (sizeof suffix - 1);
-    if (slot == CN_SLOT_ROUTER || strcmp(end, suffix) != 0) /* a router's scale is its input's */
+    if (strcmp(end, suffix) != 0)
         return CN_OK;
     memcpy(end, "scale", sizeof "scale");
     const struct cn_gguf_tensor *t = cn_gguf_tensor(&m->gguf, name);
     if (!t)
         return CN_OK;
     CN_RETURN_IF(t->n_elems != t->ne[0] || (t->n_elems != 1 && t->n_elems != w->n_mats),
-                 CN_ERR_FORMAT, err, "tensor %s: 1 or %lld factors expected, %lld found", name,
+                 CN_ERR_FORMAT, err,
+                 "tensor %s: 1 factor expected, or one for each matrix (%lld), %lld found", name,
                  (long long)w->n_mats, (long long)t->n_elems);
     CN_RETURN_IF(!t->format || t->format->act != CN_ACT_F32, CN_ERR_FORMAT, err,
                  "tensor %s: f32, f16 or bf16 expected", name);
@@ -96,16 +109,67 @@ static enum cn_status bind_scale(const struct cn_model *m, enum cn_slot slot, in
     return CN_OK;
 }
 
+static struct cn_weight weight_of(const struct cn_model *m, const struct cn_gguf_tensor *t)
+{
+    return (struct cn_weight){ .format = t->format,
+                               .kernels = cn_kernels_for(t->format, m->ops.tiers),
+                               .cols = t->ne[0],
+                               .rows = t->ne[1],
+                               .n_mats = t->ne[2],
+                               .row_bytes = cn_row_bytes(t->format, t->ne[0]),
+                               .data = t->data };
+}
+
+/* Whether the slot's experts are tensors of their own. */
+static bool has_each(const struct cn_model *m, enum cn_slot slot, int64_t layer)
+{
+    char name[NAME_BYTES];
+    if (!cn_slot_expert_name(slot, layer, 0, name, sizeof name) || !cn_gguf_tensor(&m->gguf, name))
+        return false;
+    cn_slot_name(slot, layer, name, sizeof name);
+    return !cn_gguf_tensor(&m->gguf, name);
+}
+
+/* Binds a slot whose experts are tensors of their own. */
+static enum cn_status bind_each(const struct cn_model *m, enum cn_slot slot, int64_t layer,
+                                struct arena *arena, struct cn_weight *all, struct cn_error *err)
+{
+    struct cn_weight *each = arena->each ? arena->each + arena->n_each : NULL;
+    int64_t want[3];
+    cn_slot_shape(m->arch, &m->hp, slot, layer, want);
+    const int64_t n = want[2];
+    want[2] = 1;
+    for (int64_t e = 0; e < n; e++) {
+        char name[NAME_BYTES];
+        const struct cn_gguf_tensor *t;
+        cn_slot_expert_name(slot, layer, e, name, sizeof name);
+        CN_TRY(find_named(m, name, want, false, true, &t, err));
+        struct cn_weight w = weight_of(m, t);
+        CN_TRY(bind_scale(m, name, arena, &w, err));
+        if (each)
+            each[e] = w;
+        if (e == 0)
+            *all = w;
+    }
+    arena->n_each += (size_t)n;
+    all->n_mats = n;
+    all->data = NULL;
+    all->each = each;
+    return CN_OK;
+}
+
 /* Binds a slot: floats go to the arena, matrices stay in the file. */
 static enum cn_status bind(struct cn_model *m, enum cn_slot slot, int64_t layer, bool required,
                            struct arena *arena, struct cn_error *err)
 {
     const struct cn_gguf_tensor *t;
+    void *base = layer < 0 ? (void *)m : &m->layers[layer];
+    char *field = (char *)base + cn_slot_infos[slot].field;
+    if (has_each(m, slot, layer))
+        return bind_each(m, slot, layer, arena, (struct cn_weight *)(void *)field, err);
     CN_TRY(find(m, slot, layer, required, &t, err));
     if (!t)
         return CN_OK;
-    void *base = layer < 0 ? (void *)m : &m->layers[layer];
-    char *field = (char *)base + cn_slot_infos[slot].field;
     if (cn_slot_infos[slot].kind == CN_FLOATS) {
         const float *x = take_floats(arena, t);
         memcpy(field, &x, sizeof x);
@@ -116,14 +180,11 @@ static enum cn_status bind(struct cn_model *m, enum cn_slot slot, int64_t layer,
         memcpy(field, &taps, sizeof taps);
         return CN_OK;
     }
-    struct cn_weight w = { .format = t->format,
-                           .kernels = cn_kernels_for(t->format, m->ops.tiers),
-                           .cols = t->ne[0],
-                           .rows = t->ne[1],
-                           .n_mats = t->ne[2],
-                           .row_bytes = cn_row_bytes(t->format, t->ne[0]),
-                           .data = t->data };
-    CN_TRY(bind_scale(m, slot, layer, arena, &w, err));
+    char name[NAME_BYTES];
+    struct cn_weight w = weight_of(m, t);
+    cn_slot_name(slot, layer, name, sizeof name);
+    if (slot != CN_SLOT_ROUTER) /* its scale is its input's */
+        CN_TRY(bind_scale(m, name, arena, &w, err));
     memcpy(field, &w, sizeof w);
     return CN_OK;
 }
@@ -176,13 +237,16 @@ void cn_model_each_weight(const struct cn_model *m,
             const char *base = i < 0 ? (const char *)m : (const char *)&m->layers[i];
             const struct cn_weight *w =
                 (const struct cn_weight *)(const void *)(base + cn_slot_infos[slot].field);
-            if (w->format)
+            for (int64_t e = 0; w->each && e < w->n_mats; e++)
+                fn(user, (enum cn_slot)slot, &w->each[e]);
+            if (w->format && !w->each)
                 fn(user, (enum cn_slot)slot, w);
         }
 }
 
-struct cn_weight *cn_model_weight(struct cn_model *m, const char *name)
+struct cn_weight *cn_model_weight(struct cn_model *m, const char *full)
 {
+    const char *name = full;
     long long layer = -1;
     int skipped = 0;
     if (!m->layers)
@@ -194,12 +258,18 @@ struct cn_weight *cn_model_weight(struct cn_model *m, const char *name)
     }
     for (int slot = 0; slot < CN_N_SLOTS; slot++) {
         const struct cn_slot_info *info = &cn_slot_infos[slot];
-        if (info->kind != CN_MATRIX || (slot < CN_FIRST_LAYER_SLOT) != (layer < 0) ||
-            strcmp(name, info->name) != 0)
+        if (info->kind != CN_MATRIX || (slot < CN_FIRST_LAYER_SLOT) != (layer < 0))
             continue;
         char *base = layer < 0 ? (char *)m : (char *)&m->layers[layer];
         struct cn_weight *w = (struct cn_weight *)(void *)(base + info->field);
-        if (w->format) /* several slots may have the name, in layers of different kinds */
+        for (int64_t e = 0; w->each && e < w->n_mats; e++) {
+            char one[NAME_BYTES];
+            cn_slot_expert_name((enum cn_slot)slot, layer, e, one, sizeof one);
+            if (strcmp(full, one) == 0)
+                return &w->each[e];
+        }
+        /* Several slots may have the name, in layers of different kinds. */
+        if (w->format && !w->each && strcmp(name, info->name) == 0)
             return w;
     }
     return NULL;
@@ -207,7 +277,7 @@ struct cn_weight *cn_model_weight(struct cn_model *m, const char *name)
 
 static enum cn_status load_weights(struct cn_model *m, struct cn_error *err)
 {
-    struct arena arena = { NULL, 0 };
+    struct arena arena = { NULL, 0, NULL, 0 };
     CN_TRY(cn_hparams_read(&m->gguf, m->arch, cn_tokenizer_n_vocab(m->tokenizer), &m->hp, err));
     m->layers = calloc((size_t)m->hp.n_layer, sizeof *m->layers);
     CN_RETURN_IF(!m->layers, CN_ERR_MEMORY, err, "out of memory for %lld layers",
@@ -215,7 +285,10 @@ static enum cn_status load_weights(struct cn_model *m, struct cn_error *err)
     CN_TRY(bind_all(m, &arena, err));
     m->vectors = calloc(arena.used + 1, sizeof(float));
     CN_RETURN_IF(!m->vectors, CN_ERR_MEMORY, err, "out of memory for %zu floats", arena.used);
-    arena = (struct arena){ m->vectors, 0 };
+    m->n_each = arena.n_each;
+    m->each = calloc(m->n_each + 1, sizeof *m->each);
+    CN_RETURN_IF(!m->each, CN_ERR_MEMORY, err, "out of memory for %zu matrices", m->n_each);
+    arena = (struct arena){ m->vectors, 0, m->each, 0 };
     CN_TRY(bind_all(m, &arena, err));
     if (!m->output.format)
         m->output = m->token_embd;
@@ -232,10 +305,17 @@ static char *copy_str(struct cn_str s)
     return p;
 }
 
-static bool is_of_experts(struct cn_str name)
+/* Whether the tensor holds experts, of which a token takes some: all of them, or one. */
+static bool is_of_experts(const struct cn_model *m, const struct cn_gguf_tensor *t)
 {
     static const char mark[] = "_exps.";
-    return memmem(name.p, name.n, mark, sizeof mark - 1) != NULL;
+    if (t->ne[2] > 1)
+        return t->ne[2] == m->hp.n_expert &&
+               memmem(t->name.p, t->name.n, mark, sizeof mark - 1) != NULL;
+    for (size_t i = 0; i < m->n_each; i++)
+        if (m->each[i].data == t->data)
+            return true;
+    return false;
 }
 
 /* Whether a pass reads the tensor: a layer's for drafting it does not, and of tables of embeddings
@@ -261,9 +341,9 @@ static void fill_info(struct cn_model *m)
         info->n_params += t->n_elems;
         info->tensor_bytes += (int64_t)t->bytes;
         /* Of experts, those that are chosen. */
-        if (t->ne[2] > 1 && t->ne[2] == m->hp.n_expert && is_of_experts(t->name)) {
-            active = active / m->hp.n_expert * m->hp.n_expert_used;
-            bytes = bytes / (size_t)m->hp.n_expert * (size_t)m->hp.n_expert_used;
+        if (is_of_experts(m, t)) {
+            active = active * m->hp.n_expert_used / m->hp.n_expert;
+            bytes = bytes * (size_t)m->hp.n_expert_used / (size_t)m->hp.n_expert;
         }
         info->n_active_params += active;
         if (!is_read(m, t))
@@ -362,6 +442,7 @@ void cn_model_close(struct cn_model *m)
     free(m->layers);
     free(m->hp.layers);
     free(m->vectors);
+    free(m->each);
     free(m->architecture);
     free(m->name);
     free(m);

@@ -10,13 +10,16 @@
 #include "engine/model/arch.h"
 #include "engine/text/tokenizer.h"
 
-/* A matrix, or n_mats of one shape (experts) one after the other; y = W x, W [rows, cols]. */
+/* A matrix, or n_mats of one shape (experts) one after the other; y = W x, W [rows, cols]. Old files
+ * hold each expert as a tensor of its own: `each` [n_mats] are these then, in formats of their own,
+ * and there is no data beside them. */
 struct cn_weight {
     const struct cn_format *format; /* NULL: the model does not have this weight */
     struct cn_kernels kernels;
     int64_t rows, cols, n_mats;
     size_t row_bytes;
-    const uint8_t *data; /* in the mapped file */
+    const uint8_t *data;    /* in the mapped file */
+    struct cn_weight *each; /* NULL: `data` holds all matrices */
     /* Factors of the products: one, or one per matrix; NULL: none. */
     const float *scale;
     int64_t n_scales;
@@ -108,6 +111,8 @@ struct cn_model {
     const float *layer_proj_norm;
     struct cn_layer *layers; /* [hp.n_layer] */
     float *vectors;          /* owns all the const float arrays above */
+    struct cn_weight *each;  /* owns those of experts that are tensors of their own */
+    size_t n_each;
     struct cn_model_info info;
     char tiers[64];
     char *architecture, *name; /* NUL-terminated copies for info */

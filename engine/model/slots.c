@@ -2,6 +2,7 @@
 #include "engine/model/slots.h"
 
 #include <stdio.h>
+#include <string.h>
 
 /* Dimensions in terms of hyperparameters. */
 enum dim {
@@ -289,6 +290,16 @@ void cn_slot_name(enum cn_slot slot, int64_t layer, char *buf, size_t n)
         snprintf(buf, n, "%s", cn_slot_infos[slot].name);
     else
         snprintf(buf, n, "blk.%lld.%s", (long long)layer, cn_slot_infos[slot].name);
+}
+
+bool cn_slot_expert_name(enum cn_slot slot, int64_t layer, int64_t expert, char *buf, size_t n)
+{
+    const char *name = cn_slot_infos[slot].name, *mark = strstr(name, "_exps.weight");
+    if (!mark)
+        return false;
+    snprintf(buf, n, "blk.%lld.%.*s.%lld.weight", (long long)layer, (int)(mark - name), name,
+             (long long)expert);
+    return true;
 }
 
 void cn_slot_shape(const struct cn_arch *arch, const struct cn_hparams *hp, enum cn_slot slot,

@@ -27,6 +27,10 @@ extern const struct cn_slot_info cn_slot_infos[CN_N_SLOTS];
 /* The slot's name in a file; layer is not looked at for slots of the model. */
 void cn_slot_name(enum cn_slot slot, int64_t layer, char *buf, size_t n);
 
+/* The name of one expert's matrix where each is a tensor of its own, as in old files:
+ * blk.N.ffn_gate.E.weight for blk.N.ffn_gate_exps.weight. False: the slot is not of experts. */
+bool cn_slot_expert_name(enum cn_slot slot, int64_t layer, int64_t expert, char *buf, size_t n);
+
 /* The shape [columns, rows, matrices] that the slot has in a layer; unused ones are 1. */
 void cn_slot_shape(const struct cn_arch *arch, const struct cn_hparams *hp, enum cn_slot slot,
                    int64_t layer, int64_t ne[3]);

@@ -215,10 +215,11 @@ static int expert_products(struct cn_session *s, const struct cn_weight *const *
         if (count == 0)
             continue;
         cn_input_set(&s->inputs[e], x + slot * n_cols, n_cols, count, n_cols);
-        for (int w = 0; w < n_weights; w++)
-            s->products[n++] =
-                (struct cn_product){ weights[w], e, &s->inputs[e], ys[w] + slot * weights[w]->rows,
-                                     weights[w]->rows };
+        for (int w = 0; w < n_weights; w++) {
+            const struct cn_weight *all = weights[w], *own = all->each ? &all->each[e] : all;
+            s->products[n++] = (struct cn_product){ own, own == all ? e : 0, &s->inputs[e],
+                                                    ys[w] + slot * all->rows, all->rows };
+        }
     }
     return n;
 }
