@@ -575,15 +575,25 @@ static int remove_dir(void **state)
  * find. Every other file of bad.csv has to be refused. */
 /* clang-format off */
 static const char *const sound[] = {
-    "arch-foo", "arch-prefix", "blocks-1e6", "blocks-2", "blocks-minus1", "blocks-string", "bool-7",
-    "ctx-0", "embd-0", "eps-nan", "experts-1e5", "ff-2p31", "freqbase-0", "heads-5", "kvheads-3",
-    "merges-3parts", "merges-empty", "merges-nospace", "missing-ffn_down",
+    "arch-foo", "arch-prefix", "blocks-1e6", "blocks-2", "blocks-minus1", "blocks-string",
+    "bool-7", "ctx-0", "embd-0", "eps-nan", "expbias-missing", "expbias-turned", "experts-1e5",
+    "experts-3", "experts-used-5", "expscale-nan", "ff-2p31", "fflist-0", "fflist-2p31",
+    "freqbase-0", "gating-minus1", "good-deepseek2", "good-gemma4", "good-gpt-oss", "groups-3",
+    "groups-9", "groups-too-few", "groups-used-0", "groups-used-none", "heads-5", "inputs-8",
+    "inputs-missing", "kvheads-0", "kvheads-3", "kvlist-0", "kvlist-minus1", "kvlist-short",
+    "layerscale-2", "merges-3parts", "merges-empty", "merges-nospace", "missing-ffn_down",
     "missing-general-architecture", "missing-llama-attention-layer_norm_rms_epsilon",
     "missing-llama-block_count", "missing-llama-embedding_length", "missing-output_norm",
-    "missing-tokenizer-ggml-model", "nan-weights", "norm-f16", "ntensors-zero", "pre-unknown",
-    "q8-inf-scale", "rope-1000", "scores-nan", "scores-short", "shape-vocab", "tensor-blk-huge",
-    "tensor-extra", "tokens-duplicate", "tokens-empty", "tokens-int", "tokens-none", "tokens-nul",
-    "tokmodel-unknown", "trailing-garbage", "two-files", "types-99",
+    "missing-tokenizer-ggml-model", "mla-allrotated", "mla-heads-0", "mla-kb-turned",
+    "mla-kvnorm-short", "mla-qrank-7", "mla-rank-0", "mla-rank-2p20", "mla-rank-minus1",
+    "mla-vb-missing", "nan-weights", "nextn-all", "norm-f16", "ntensors-zero", "pattern-int",
+    "pattern-short", "pre-unknown", "q8-inf-scale", "rope-1000", "ropefreqs-0", "scale-two",
+    "scores-nan", "scores-short", "selectbias-short", "shape-vocab", "shared-4096", "sharedkv-3",
+    "sharedkv-99", "sharedkv-all", "sinks-int", "sinks-missing", "sinks-nan", "sinks-short",
+    "swa-keylen-0", "swa-rot-6", "temperature-length-0", "tensor-blk-huge", "tensor-extra",
+    "tokens-duplicate", "tokens-empty", "tokens-int", "tokens-none", "tokens-nul",
+    "tokmodel-unknown", "trailing-garbage", "two-files", "types-99", "window-2p63",
+    "window-minus1", "window-none", "yarnmul-nan",
 };
 /* clang-format on */
 
@@ -619,7 +629,7 @@ static void corrupt_files_are_refused(void **state)
     }
     fclose(csv);
     assert_int_equal(n_files - n_refused, sizeof sound / sizeof *sound);
-    assert_int_equal(n_files, 94);
+    assert_int_equal(n_files, 148);
 }
 
 static void good_files_open(void **state)

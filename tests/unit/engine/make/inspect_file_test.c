@@ -133,8 +133,8 @@ static void corrupt_files_are_found(void **state)
         }
     }
     fclose(csv);
-    assert_int_equal(n_good, 1);
-    assert_int_equal(n_bad, 68);
+    assert_int_equal(n_good, 4);
+    assert_int_equal(n_bad, 117);
 }
 
 static bool stop_at_half(void *user, double done, double total)
