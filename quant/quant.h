@@ -253,6 +253,9 @@ struct cn_vec {
                      const uint16_t *rows, int64_t stride, float *out, int64_t out_stride);
     void (*sums_f16)(int64_t n_vecs, int64_t n_rows, int64_t n, const float *w, int64_t w_stride,
                      const uint16_t *rows, int64_t stride, float *y);
+    /* The latter over rows of n / 32 blocks of Q8_0, row_bytes from one to the next. */
+    void (*sums_q8_0)(int64_t n_vecs, int64_t n_rows, int64_t n, const float *w, int64_t w_stride,
+                      const uint8_t *rows, size_t row_bytes, float *y);
     void (*to_f16)(int64_t n, const float *x, uint16_t *y);
     void (*rms_norm)(int64_t n, const float *x, const float *w, float eps,
                      float *y);                                                /* y may be x */

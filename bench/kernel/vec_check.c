@@ -5,6 +5,7 @@
  */
 #include "bench/kernel/state_check.h"
 #include "bench/kernel/vec_case.h"
+#include "quant/ref/q8_0.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -239,6 +240,56 @@ static void check_dots_f16(struct cn_vec_case *v)
 static void check_sums_f16(struct cn_vec_case *v)
 {
     check_rows_f16(v, false);
+}
+
+static void call_sums_q8_0(void *arg)
+{
+    struct cn_vec_case *v = arg;
+    v->vec->sums_q8_0(v->n_vecs, v->n_rows, v->n, v->a, v->n_rows, (const uint8_t *)v->q,
+                      (size_t)v->stride, v->y);
+}
+
+/* Rows of blocks: their weighted sums. */
+static void check_sums_q8_0(struct cn_vec_case *v)
+{
+    enum { MAX_ROWS = 140, MAX_VECS = 6, MAX_N = 256, BLOCK = 32 };
+    static float before[MAX_VECS * MAX_N];
+    v->n = v->n * BLOCK > MAX_N ? MAX_N : v->n * BLOCK;
+    v->n_vecs = 1 + cn_rng_int(&v->c->rng, MAX_VECS);
+    v->n_rows = 1 + cn_rng_int(&v->c->rng, v->turn % 4 ? 9 : MAX_ROWS);
+    v->stride = v->n / BLOCK * (int64_t)sizeof(struct cn_block_q8_0);
+    v->a = cn_case_floats(v, CN_BUF_X, v->n_vecs * v->n_rows);
+    v->y = cn_case_floats(v, CN_BUF_OUT, v->n_vecs * v->n);
+    v->q = cn_check_take(v->c, CN_BUF_W, (size_t)(v->n_rows * v->stride), v->place);
+    struct cn_block_q8_0 *blocks = (struct cn_block_q8_0 *)(void *)v->q;
+    if (!v->c->out_of_memory) {
+        cn_case_fill(v, v->a, v->n_vecs * v->n_rows, true);
+        cn_case_fill(v, v->y, v->n_vecs * v->n, false);
+        memcpy(before, v->y, (size_t)(v->n_vecs * v->n) * sizeof *before);
+        for (int64_t i = 0; i < v->n_rows * v->n / BLOCK; i++) {
+            fill_halves(v, &blocks[i].d, 1);
+            for (int j = 0; j < BLOCK; j++) /* any byte, -128 too */
+                blocks[i].q[j] = (int8_t)(cn_rng_int(&v->c->rng, 256) - 128);
+        }
+    }
+    if (!cn_case_call(v, call_sums_q8_0))
+        return;
+    for (int64_t k = 0; k < v->n_vecs * v->n; k++) {
+        double sum = (double)before[k], magnitude = fabs(sum);
+        for (int64_t r = 0; r < v->n_rows; r++) {
+            const int64_t i = k % v->n;
+            const struct cn_block_q8_0 *b = &blocks[(r * v->n + i) / BLOCK];
+            double p = (double)v->a[k / v->n * v->n_rows + r] * (double)cn_f16_to_f32(b->d) *
+                       b->q[i % BLOCK];
+            sum += p;
+            magnitude += fabs(p);
+        }
+        /* A weight times a scale is rounded, and may be too small for a normal float. */
+        cn_case_compare(v, k, v->y[k], sum,
+                        ((double)v->n_rows + 8) * CN_EPS * magnitude +
+                            (double)v->n_rows * 128 * 0x1p-149,
+                        magnitude);
+    }
 }
 
 static void call_to_f16(void *arg)
@@ -523,6 +574,7 @@ static const struct {
     { "axpy_f16",     check_axpy_f16     },
     { "dots_f16",     check_dots_f16     },
     { "sums_f16",     check_sums_f16     },
+    { "sums_q8_0",    check_sums_q8_0    },
     { "to_f16",       check_to_f16       },
     { "rms_norm",     check_rms_norm     },
     { "silu_mul",     check_silu_mul     },

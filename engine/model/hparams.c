@@ -195,9 +195,12 @@ static enum cn_status read_experts(struct keys *k, const struct cn_arch *arch,
         cn_gguf_get_i64(k->gguf, key(k, "expert_used_count"), 0, 4096, &hp->n_expert_used, k->err));
     if (hp->n_expert == 0)
         return CN_OK;
+    CN_RETURN_IF(!arch->experts, CN_ERR_UNSUPPORTED, k->err,
+                 "%s: experts are not supported in this architecture, %lld found",
+                 key(k, "expert_count"), (long long)hp->n_expert);
     CN_RETURN_IF(hp->n_expert_used < 1 || hp->n_expert_used > hp->n_expert, CN_ERR_FORMAT, k->err,
-                 "%s: 1 to %lld expected, %lld found", k->name, (long long)hp->n_expert,
-                 (long long)hp->n_expert_used);
+                 "%s: 1 to %lld expected, %lld found", key(k, "expert_used_count"),
+                 (long long)hp->n_expert, (long long)hp->n_expert_used);
     hp->n_ff_expert = hp->layers[0].n_ff;
     CN_TRY(cn_gguf_get_i64(k->gguf, key(k, "expert_feed_forward_length"), 1, MAX_DIM,
                            &hp->n_ff_expert, k->err));
@@ -215,6 +218,8 @@ static enum cn_status read_experts(struct keys *k, const struct cn_arch *arch,
                                                                   : 0;
     CN_TRY(cn_gguf_get_i64(k->gguf, key(k, "expert_shared_feed_forward_length"), 0, MAX_DIM,
                            &hp->n_ff_shared, k->err));
+    if (!(arch->experts & CN_BIT(UP_SHARED)))
+        hp->n_ff_shared = 0;
     CN_TRY(get_float(k, "expert_weights_scale", 0, 1e6f, &hp->expert_scale));
     if (!(hp->expert_scale > 0))
         hp->expert_scale = 1;
@@ -484,8 +489,25 @@ static enum cn_status read_layer(struct keys *k, const struct cn_arch *arch, str
     hp->d_k = larger(hp->d_k, l->d_k);
     hp->d_v = larger(hp->d_v, l->d_v);
     hp->n_rot = larger(hp->n_rot, l->n_rot);
-    hp->n_ff = larger(hp->n_ff, l->n_ff);
+    if (!l->experts || arch->experts_beside_dense)
+        hp->n_ff = larger(hp->n_ff, l->n_ff);
     return CN_OK;
+}
+
+/* Sizes that no layer has, and so no tensor vouches for, ask for no memory. */
+static void drop_unused(struct cn_hparams *hp)
+{
+    bool experts = false, ropes[CN_N_ROPES] = { false };
+    for (int64_t i = 0; i < hp->n_layer; i++) {
+        experts |= hp->layers[i].experts;
+        if (hp->layers[i].rope >= 0)
+            ropes[hp->layers[i].rope] = true;
+    }
+    if (!experts)
+        hp->n_expert = 0;
+    for (int kind = 0; kind < CN_N_ROPES; kind++)
+        if (!ropes[kind])
+            hp->n_rope[kind] = 0;
 }
 
 static bool keeps_state(const struct cn_arch *arch, enum cn_mixer_id mixer)
@@ -560,8 +582,9 @@ static enum cn_status read_streams(struct keys *k, const struct cn_arch *arch,
     hp->n_streams = arch->n_streams;
     hp->n_laurel = arch->n_streams ? LAUREL_RANK : 0;
     hp->n_per_layer = arch->n_streams ? PER_LAYER : 0;
-    CN_TRY(cn_gguf_get_i64(k->gguf, key(k, "embedding_length_per_layer_input"), 0, 1 << 16,
-                           &hp->n_per_layer, k->err));
+    if ((arch->required | arch->optional) & CN_BIT(LAYER_EMBD))
+        CN_TRY(cn_gguf_get_i64(k->gguf, key(k, "embedding_length_per_layer_input"), 0, 1 << 16,
+                               &hp->n_per_layer, k->err));
     int64_t streams = arch->n_streams, active = 0;
     CN_TRY(cn_gguf_get_i64(k->gguf, key(k, "altup.num_inputs"), 0, 64, &streams, k->err));
     CN_RETURN_IF(streams != arch->n_streams, CN_ERR_UNSUPPORTED, k->err,
@@ -612,6 +635,7 @@ static enum cn_status read_all(struct keys *k, const struct cn_arch *arch, struc
                            &hp->temperature_length, k->err));
     if (hp->temperature_length < 1)
         hp->temperature = 0;
+    drop_unused(hp);
     return read_streams(k, arch, hp);
 }
 

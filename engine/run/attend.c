@@ -10,6 +10,7 @@
 #include "engine/run/attend.h"
 
 #include "quant/gemm.h"
+#include "quant/ref/q8_0.h"
 
 #include <math.h>
 #include <string.h>
@@ -27,11 +28,6 @@ enum {
     PART_HEADS = 4,
 };
 
-struct block_q8_0 {
-    uint16_t d;
-    int8_t q[32];
-};
-
 size_t cn_kv_row_bytes(enum cn_kv_type type, int64_t n)
 {
     switch (type) {
@@ -40,7 +36,7 @@ size_t cn_kv_row_bytes(enum cn_kv_type type, int64_t n)
     case CN_KV_F16:
         return (size_t)n * sizeof(uint16_t);
     case CN_KV_Q8_0:
-        return (size_t)n / 32 * sizeof(struct block_q8_0);
+        return (size_t)n / 32 * sizeof(struct cn_block_q8_0);
     }
     return 0;
 }
@@ -58,7 +54,7 @@ void cn_kv_store_row(const struct cn_session *s, int64_t n, const float *x, uint
     } else if (s->options.kv == CN_KV_F16) {
         vec->to_f16(n, x, (uint16_t *)(void *)row);
     } else {
-        struct block_q8_0 *b = (struct block_q8_0 *)(void *)row;
+        struct cn_block_q8_0 *b = (struct cn_block_q8_0 *)(void *)row;
         for (int64_t i = 0; i < n; i += 32, b++) {
             float d, sum32;
             int16_t sum16[2];
@@ -78,7 +74,7 @@ static const float *load_row(const struct cn_session *s, int64_t n, const uint8_
         s->model->ops.vec.axpy_f16(n, 1, (const uint16_t *)(const void *)row, buf);
         return buf;
     }
-    const struct block_q8_0 *b = (const struct block_q8_0 *)(const void *)row;
+    const struct cn_block_q8_0 *b = (const struct cn_block_q8_0 *)(const void *)row;
     for (int64_t i = 0; i < n; i += 32, b++) {
         float d = cn_f16_to_f32(b->d);
         for (int j = 0; j < 32; j++)
@@ -172,46 +168,88 @@ static const uint16_t *halves(const uint8_t *row)
     return (const uint16_t *)(const void *)row;
 }
 
-/* scores[h][t] = q_h . k_t for n positions from t0 on; row: room for one key. */
-static void scores_of(const struct cn_attend *a, const struct part *part, int64_t t0, int64_t n,
-                      const float *q, float *row, float *scores)
+static const float *floats_at(const uint8_t *row)
 {
-    const struct cn_session *s = a->s;
-    const struct cn_vec *vec = &s->model->ops.vec;
-    if (s->options.kv == CN_KV_F16) {
-        for (int64_t t = 0, run; t < n; t += run) {
-            run = unbroken(a->kv, t0 + t, n - t);
-            vec->dots_f16(part->n, run, a->d_k, q, halves(cn_kv_key(a->kv, part->kv_head, t0 + t)),
-                          (int64_t)a->kv->k_row_bytes / 2, scores + t, DIRECT_KEYS);
-        }
-        return;
-    }
-    for (int64_t t = 0; t < n; t++) {
-        const float *k = load_row(s, a->d_k, cn_kv_key(a->kv, part->kv_head, t0 + t), row);
-        for (int64_t h = 0; h < part->n; h++)
-            scores[h * DIRECT_KEYS + t] = vec->dot(a->d_k, q + h * a->d_k, k);
+    return (const float *)(const void *)row;
+}
+
+/* The queries of a head, rounded to 8 bits as products with keys in Q8_0 want them. */
+struct rounded {
+    float *d, *sum32;
+    int16_t *sum16;
+    int8_t *q;
+};
+
+static size_t rounded_floats(int64_t d_k)
+{
+    return (size_t)(d_k / 32 * 3 + d_k / 4);
+}
+
+static struct rounded rounded_at(float *memory, int64_t d_k, int64_t head)
+{
+    struct rounded r = { .d = memory + (size_t)head * rounded_floats(d_k) };
+    r.sum32 = r.d + d_k / 32;
+    r.sum16 = (int16_t *)(void *)(r.sum32 + d_k / 32);
+    r.q = (int8_t *)(r.sum16 + d_k / 16);
+    return r;
+}
+
+static void round_queries(const struct cn_attend *a, int64_t n, const float *q, float *memory)
+{
+    for (int64_t h = 0; h < n; h++) {
+        const struct rounded r = rounded_at(memory, a->d_k, h);
+        a->s->model->ops.vec.quantize_q8(a->d_k, q + h * a->d_k, r.q, r.d, r.sum32, r.sum16);
     }
 }
 
-/* out[h] += sum over t of p[h][t] * v_t. */
-static void add_values(const struct cn_attend *a, const struct part *part, int64_t t0, int64_t n,
-                       const float *p, float *row, float *out)
+/* scores[h][t] = q_h . k_t for n positions from t0 on, which lie side by side in the cache.
+ * rounded: the queries, where keys are in Q8_0. */
+static void scores_of(const struct cn_attend *a, const struct part *part, int64_t t0, int64_t n,
+                      const float *q, float *rounded, float *scores)
 {
-    const struct cn_session *s = a->s;
-    const struct cn_vec *vec = &s->model->ops.vec;
-    if (s->options.kv == CN_KV_F16) {
-        for (int64_t t = 0, run; t < n; t += run) {
-            run = unbroken(a->kv, t0 + t, n - t);
-            vec->sums_f16(part->n, run, a->d_v, p + t, DIRECT_KEYS,
-                          halves(cn_kv_value(a->kv, part->kv_head, t0 + t)),
-                          (int64_t)a->kv->v_row_bytes / 2, out);
+    const struct cn_vec *vec = &a->s->model->ops.vec;
+    const size_t row_bytes = a->kv->k_row_bytes;
+    const uint8_t *keys = cn_kv_key(a->kv, part->kv_head, t0);
+    switch (a->s->options.kv) {
+    case CN_KV_F16:
+        vec->dots_f16(part->n, n, a->d_k, q, halves(keys), (int64_t)row_bytes / 2, scores,
+                      DIRECT_KEYS);
+        break;
+    case CN_KV_Q8_0:
+        for (int64_t h = 0; h < part->n; h++) {
+            const struct rounded r = rounded_at(rounded, a->d_k, h);
+            const struct cn_act act = { .q = r.q, .d = r.d, .sum32 = r.sum32, .sum16 = r.sum16 };
+            a->q8_0.gemv(n, a->d_k, keys, row_bytes, &act, scores + h * DIRECT_KEYS);
         }
-        return;
+        break;
+    case CN_KV_F32:
+        for (int64_t t = 0; t < n; t++, keys += row_bytes)
+            for (int64_t h = 0; h < part->n; h++)
+                scores[h * DIRECT_KEYS + t] = vec->dot(a->d_k, q + h * a->d_k, floats_at(keys));
+        break;
     }
-    for (int64_t t = 0; t < n; t++) {
-        const float *v = load_row(s, a->d_v, cn_kv_value(a->kv, part->kv_head, t0 + t), row);
-        for (int64_t h = 0; h < part->n; h++)
-            vec->axpy(a->d_v, p[h * DIRECT_KEYS + t], v, out + h * a->d_v);
+}
+
+/* out[h] += sum over t of p[h][t] * v_t, of positions as above. */
+static void add_values(const struct cn_attend *a, const struct part *part, int64_t t0, int64_t n,
+                       const float *p, float *out)
+{
+    const struct cn_vec *vec = &a->s->model->ops.vec;
+    const size_t row_bytes = a->kv->v_row_bytes;
+    const uint8_t *values = cn_kv_value(a->kv, part->kv_head, t0);
+    switch (a->s->options.kv) {
+    case CN_KV_F16:
+        vec->sums_f16(part->n, n, a->d_v, p, DIRECT_KEYS, halves(values), (int64_t)row_bytes / 2,
+                      out);
+        break;
+    case CN_KV_Q8_0:
+        vec->sums_q8_0(part->n, n, a->d_v, p, DIRECT_KEYS, values, row_bytes, out);
+        break;
+    case CN_KV_F32:
+        for (int64_t t = 0; t < n; t++, values += row_bytes)
+            for (int64_t h = 0; h < part->n; h++)
+                vec->axpy(a->d_v, p[h * DIRECT_KEYS + t], floats_at(values), out + h * a->d_v);
+        break;
     }
 }
 
@@ -231,16 +269,21 @@ static void direct_chunk(void *context, int chunk, int thread)
     const int64_t position = s->position + token;
     const float *q = a->q + token * a->q_stride + part.first * a->d_k;
     float *out = a->out + (token * a->n_head + part.first) * a->d_v;
-    float *row = scratch_of(s, thread);
-    float *scores = row + (a->d_k > a->d_v ? a->d_k : a->d_v);
+    float *scores = scratch_of(s, thread);
     struct running *run = (struct running *)(void *)(scores + part.n * DIRECT_KEYS);
+    float *rounded = (float *)(void *)(run + part.n);
 
+    if (s->options.kv == CN_KV_Q8_0)
+        round_queries(a, part.n, q, rounded);
     memset(out, 0, (size_t)(part.n * a->d_v) * sizeof *out);
     for (int64_t h = 0; h < part.n; h++)
         run[h] = start(a, part.first + h);
     for (int64_t t0 = first_key(a, position); t0 <= position; t0 += DIRECT_KEYS) {
         int64_t n = position + 1 - t0 < DIRECT_KEYS ? position + 1 - t0 : DIRECT_KEYS;
-        scores_of(a, &part, t0, n, q, row, scores);
+        for (int64_t t = 0, beside; t < n; t += beside) {
+            beside = unbroken(a->kv, t0 + t, n - t);
+            scores_of(a, &part, t0 + t, beside, q, rounded, scores + t);
+        }
         for (int64_t h = 0; h < part.n; h++) {
             float *p = scores + h * DIRECT_KEYS, *o = out + h * a->d_v;
             cap_scores(a->softcap, n, p);
@@ -250,7 +293,10 @@ static void direct_chunk(void *context, int chunk, int thread)
                     o[i] *= factor;
             run[h].sum += vec->exp_sum(n, run[h].max, p);
         }
-        add_values(a, &part, t0, n, scores, row, out);
+        for (int64_t t = 0, beside; t < n; t += beside) {
+            beside = unbroken(a->kv, t0 + t, n - t);
+            add_values(a, &part, t0 + t, beside, scores + t, out);
+        }
     }
     for (int64_t h = 0; h < part.n; h++)
         for (int64_t i = 0; i < a->d_v; i++)
@@ -288,8 +334,8 @@ size_t cn_attend_scratch_bytes(int64_t n_head, int64_t n_head_kv, int64_t d_k, i
 {
     const int64_t heads = part_heads(n_head, n_head_kv);
     size_t many = layout_of(heads, d_k, d_v).total;
-    size_t direct = (size_t)(d_k > d_v ? d_k : d_v) + (size_t)heads * DIRECT_KEYS +
-                    (size_t)heads * sizeof(struct running) / sizeof(float);
+    size_t direct = (size_t)heads *
+                    (DIRECT_KEYS + sizeof(struct running) / sizeof(float) + rounded_floats(d_k));
     return (many > direct ? many : direct) * sizeof(float);
 }
 
@@ -509,6 +555,8 @@ void cn_attend(struct cn_attend *a)
     const size_t row =
         a->kv->v == a->kv->k ? a->kv->k_row_bytes : a->kv->k_row_bytes + a->kv->v_row_bytes;
     a->parts = (group + most - 1) / most;
+    if (s->options.kv == CN_KV_Q8_0)
+        a->q8_0 = cn_kernels_for(cn_format_by_name("q8_0"), s->model->ops.tiers);
     const int64_t seen = s->position + a->n - first_key(a, s->position);
     s->work.kv_bytes += seen * a->n_head_kv * (int64_t)row;
     s->work.bytes += seen * a->n_head_kv * (int64_t)row;

@@ -20,7 +20,9 @@ struct cn_attend {
     bool chunked;       /* the window begins at a multiple of its size */
     float softcap;      /* of scores; 0: none */
     const float *sinks; /* [n_head]: one more score each, whose value is 0; NULL: none */
-    int64_t parts;      /* private */
+    /* private */
+    int64_t parts;
+    struct cn_kernels q8_0; /* for keys in Q8_0 */
 };
 
 void cn_attend(struct cn_attend *a);

@@ -5,6 +5,7 @@
  */
 #include "quant/arm/simd_neon.h"
 
+#include "quant/ref/q8_0.h"
 #include "quant/vec.h"
 
 #include <math.h>
@@ -132,6 +133,38 @@ static void vec_sums_f16_neon(int64_t n_vecs, int64_t n_rows, int64_t n, const f
     for (int64_t r = 0; r < n_rows; r++)
         for (int64_t v = 0; v < n_vecs; v++)
             vec_axpy_f16_neon(n, w[v * w_stride + r], rows + r * stride, y + v * n);
+}
+
+/* A block's 32 columns times w[v] and the block's scale, added to nv vectors, nv <= 4. */
+ALWAYS void add_q8_0_block(const int nv, const struct cn_block_q8_0 *b, int64_t n, const float *w,
+                           int64_t w_stride, float *y)
+{
+    const float d = half_at(&b->d);
+    for (int i = 0; i < 32; i += 8) {
+        const int16x8_t wide = vmovl_s8(vld1_s8(b->q + i));
+        const float32x4_t lo = vcvtq_f32_s32(vmovl_s16(vget_low_s16(wide)));
+        const float32x4_t hi = vcvtq_f32_s32(vmovl_high_s16(wide));
+        for (int v = 0; v < nv; v++) {
+            float *to = y + v * n + i;
+            vst1q_f32(to, vfmaq_n_f32(vld1q_f32(to), lo, d * w[v * w_stride]));
+            vst1q_f32(to + 4, vfmaq_n_f32(vld1q_f32(to + 4), hi, d * w[v * w_stride]));
+        }
+    }
+}
+
+static void vec_sums_q8_0_neon(int64_t n_vecs, int64_t n_rows, int64_t n, const float *w,
+                               int64_t w_stride, const uint8_t *rows, size_t row_bytes, float *y)
+{
+    for (int64_t r = 0; r < n_rows; r++, rows += row_bytes) {
+        const struct cn_block_q8_0 *b = (const void *)rows;
+        for (int64_t i = 0; i < n; i += 32, b++) {
+            int64_t v = 0;
+            for (; v + 4 <= n_vecs; v += 4)
+                add_q8_0_block(4, b, n, w + v * w_stride + r, w_stride, y + v * n + i);
+            for (; v < n_vecs; v++)
+                add_q8_0_block(1, b, n, w + v * w_stride + r, w_stride, y + v * n + i);
+        }
+    }
 }
 
 static void vec_to_f16_neon(int64_t n, const float *x, uint16_t *y)
@@ -383,6 +416,7 @@ const struct cn_vec cn_vec_neon = {
     .axpy_f16 = vec_axpy_f16_neon,
     .dots_f16 = vec_dots_f16_neon,
     .sums_f16 = vec_sums_f16_neon,
+    .sums_q8_0 = vec_sums_q8_0_neon,
     .to_f16 = vec_to_f16_neon,
     .rms_norm = vec_rms_norm_neon,
     .silu_mul = vec_silu_mul_neon,

@@ -3,6 +3,7 @@
  * The vector operations, plain C: the definition the tiers are held to. Sums run left to right in
  * float unless said.
  */
+#include "quant/ref/q8_0.h"
 #include "quant/vec.h"
 
 #include <math.h>
@@ -74,6 +75,18 @@ static void vec_sums_f16_ref(int64_t n_vecs, int64_t n_rows, int64_t n, const fl
     for (int64_t r = 0; r < n_rows; r++)
         for (int64_t v = 0; v < n_vecs; v++)
             vec_axpy_f16_ref(n, w[v * w_stride + r], rows + r * stride, y + v * n);
+}
+
+static void vec_sums_q8_0_ref(int64_t n_vecs, int64_t n_rows, int64_t n, const float *w,
+                              int64_t w_stride, const uint8_t *rows, size_t row_bytes, float *y)
+{
+    for (int64_t r = 0; r < n_rows; r++) {
+        const struct cn_block_q8_0 *b = (const void *)(rows + (size_t)r * row_bytes);
+        for (int64_t v = 0; v < n_vecs; v++)
+            for (int64_t i = 0; i < n; i++)
+                y[v * n + i] +=
+                    w[v * w_stride + r] * cn_f16_to_f32(b[i / 32].d) * b[i / 32].q[i % 32];
+    }
 }
 
 static void vec_to_f16_ref(int64_t n, const float *x, uint16_t *y)
@@ -210,6 +223,7 @@ const struct cn_vec cn_vec_ref = {
     .axpy_f16 = vec_axpy_f16_ref,
     .dots_f16 = vec_dots_f16_ref,
     .sums_f16 = vec_sums_f16_ref,
+    .sums_q8_0 = vec_sums_q8_0_ref,
     .to_f16 = vec_to_f16_ref,
     .rms_norm = vec_rms_norm_ref,
     .silu_mul = vec_silu_mul_ref,

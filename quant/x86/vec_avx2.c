@@ -5,9 +5,11 @@
  */
 #include "quant/x86/simd_avx2.h"
 
+#include "quant/ref/q8_0.h"
 #include "quant/vec.h"
 
 #include <math.h>
+#include <stddef.h>
 
 static void vec_quantize_q8_avx2(int64_t n, const float *x, int8_t *q, float *d, float *sum32,
                                  int16_t *sum16)
@@ -210,6 +212,63 @@ static void vec_sums_f16_avx2(int64_t n_vecs, int64_t n_rows, int64_t n, const f
                        y + v * n + i);
         for (int64_t r = 0; i < n && r < n_rows; r++)
             vec_axpy_f16_avx2(n - i, w[v * w_stride + r], rows + r * stride + i, y + v * n + i);
+    }
+}
+
+/* Rows whose scales are taken into the weights at a time. */
+enum { SCALED_ROWS = 64 };
+
+ALWAYS __m128i eight_at(const uint8_t *q)
+{
+    return _mm_loadl_epi64((const __m128i *)(const void *)q);
+}
+
+/* 16 columns of nv vectors, nv <= 4, stay in registers over all rows. */
+ALWAYS void sums_q8_0_half(const int nv, int64_t n_rows, int64_t n, const float *w,
+                           const uint8_t *q, size_t row_bytes, float *y)
+{
+    __m256 acc[8];
+    UNROLL for (int j = 0; j < 2 * nv; j++) acc[j] = _mm256_loadu_ps(y + j / 2 * n + j % 2 * 8);
+    for (int64_t r = 0; r < n_rows; r++, q += row_bytes) {
+        const __m256 lo = _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(eight_at(q)));
+        const __m256 hi = _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(eight_at(q + 8)));
+        UNROLL for (int v = 0; v < nv; v++)
+        {
+            const __m256 wv = _mm256_broadcast_ss(w + v * SCALED_ROWS + r);
+            acc[2 * v] = _mm256_fmadd_ps(wv, lo, acc[2 * v]);
+            acc[2 * v + 1] = _mm256_fmadd_ps(wv, hi, acc[2 * v + 1]);
+        }
+    }
+    UNROLL for (int j = 0; j < 2 * nv; j++) _mm256_storeu_ps(y + j / 2 * n + j % 2 * 8, acc[j]);
+}
+
+ALWAYS void sums_q8_0_of(const int nv, int64_t n_rows, int64_t n, const float *w, int64_t w_stride,
+                         const uint8_t *rows, size_t row_bytes, float *y)
+{
+    float scaled[4 * SCALED_ROWS];
+    for (int64_t i = 0; i < n; i += 32, rows += sizeof(struct cn_block_q8_0)) {
+        for (int64_t r = 0; r < n_rows; r++) {
+            const float d = half_at(rows + (size_t)r * row_bytes);
+            UNROLL for (int v = 0; v < nv; v++) scaled[v * SCALED_ROWS + r] =
+                d * w[v * w_stride + r];
+        }
+        const uint8_t *q = rows + offsetof(struct cn_block_q8_0, q);
+        sums_q8_0_half(nv, n_rows, n, scaled, q, row_bytes, y + i);
+        sums_q8_0_half(nv, n_rows, n, scaled, q + 16, row_bytes, y + i + 16);
+    }
+}
+
+static void vec_sums_q8_0_avx2(int64_t n_vecs, int64_t n_rows, int64_t n, const float *w,
+                               int64_t w_stride, const uint8_t *rows, size_t row_bytes, float *y)
+{
+    for (int64_t r = 0; r < n_rows; r += SCALED_ROWS) {
+        const int64_t count = n_rows - r < SCALED_ROWS ? n_rows - r : SCALED_ROWS;
+        const uint8_t *from = rows + (size_t)r * row_bytes;
+        int64_t v = 0;
+        for (; v + 4 <= n_vecs; v += 4)
+            sums_q8_0_of(4, count, n, w + v * w_stride + r, w_stride, from, row_bytes, y + v * n);
+        for (; v < n_vecs; v++)
+            sums_q8_0_of(1, count, n, w + v * w_stride + r, w_stride, from, row_bytes, y + v * n);
     }
 }
 
@@ -555,6 +614,7 @@ const struct cn_vec cn_vec_avx2 = {
     .axpy_f16 = vec_axpy_f16_avx2,
     .dots_f16 = vec_dots_f16_avx2,
     .sums_f16 = vec_sums_f16_avx2,
+    .sums_q8_0 = vec_sums_q8_0_avx2,
     .to_f16 = vec_to_f16_avx2,
     .rms_norm = vec_rms_norm_avx2,
     .silu_mul = vec_silu_mul_avx2,

@@ -28,7 +28,8 @@ static struct widths widths_of(const struct cn_model *m, int64_t layer)
     struct widths w = { .nope = hp->d_k - hp->n_rot, .rot = hp->n_rot, .lora = m->hp.kv_lora };
     w.row = w.lora + w.rot;
     w.q = hp->n_head * hp->d_k;
-    w.q_down = m->hp.q_lora;
+    /* Without layers nobody runs, and only rows are asked for. */
+    w.q_down = m->layers && m->layers[layer].q_down.format ? m->hp.q_lora : 0;
     w.kv = w.row;
     w.absorbed = hp->n_head * w.row;
     w.mixed = hp->n_head * w.lora;

@@ -535,6 +535,53 @@ static void rules_and_groups(void **state)
     }
 }
 
+/* What no tensor of the architecture vouches for asks for no memory, and what it cannot do is said.
+ */
+static void sizes_without_tensors(void **state)
+{
+    (void)state;
+    struct cn_hparams hp =
+        accept("deepseek2", (struct key[]){
+                                {"embedding_length_per_layer_input", U32, 4096, NULL },
+                                { "attention.kv_lora_rank",                              U32, 8, NULL },
+                                { "rope.dimension_count",                                 U32, 8, NULL },
+                                { 0 }
+    });
+    assert_int_equal(hp.n_per_layer, 0);
+    hp = accept("gpt-oss", (struct key[]){
+                               {"rope.dimension_count",      U32, 16, NULL },
+                               { "feed_forward_length",                         U32, 1 << 24, NULL },
+                               { "attention.sliding_window",                          U32, 8, NULL },
+                               { "attention.key_length_swa",U32, 1 << 16, NULL },
+                               { "attention.sliding_window_pattern",                       U32, 1, NULL },
+                               { "expert_count", U32, 4, NULL },
+                               { "expert_used_count",                          U32, 2, NULL },
+                               { "expert_feed_forward_length",                          U32, 8, NULL },
+                               { "expert_shared_feed_forward_length",                         U32, 1 << 24, NULL },
+                               { 0                      }
+    });
+    assert_int_equal(hp.n_ff, 0);
+    assert_int_equal(hp.n_ff_shared, 0);
+    assert_int_equal(hp.n_rope[CN_ROPE_SLIDING], 0);
+    hp = accept("deepseek2", (struct key[]){
+                                 {"expert_count",               U32, 4096, NULL },
+                                 { "expert_used_count",                        U32, 4096, NULL },
+                                 { "leading_dense_block_count",                           U32, 3, NULL },
+                                 { "attention.kv_lora_rank",  U32, 8, NULL },
+                                 { "rope.dimension_count",                        U32, 8, NULL },
+                                 { 0}
+    });
+    assert_int_equal(hp.n_expert, 0);
+    expect_refused(
+        "exaone4",
+        (struct key[]){
+            {"expert_count", U32, 4, NULL },
+            { "expert_used_count",             U32, 2, NULL },
+            { 0            }
+    },
+        "exaone4.expert_count: experts are not supported in this architecture, 4 found");
+}
+
 /* Sizes of delta nets, and which layers have them. */
 static const struct key delta[] = {
     {"ssm.conv_kernel",     U32, 4,  NULL},
@@ -643,6 +690,7 @@ int main(void)
         cmocka_unit_test(missing_keys),
         cmocka_unit_test(delta_nets),
         cmocka_unit_test(rope_sections),
+        cmocka_unit_test(sizes_without_tensors),
         cmocka_unit_test(bad_values),
         cmocka_unit_test(bad_experts),
         cmocka_unit_test(bad_keys_of_states),

@@ -180,6 +180,79 @@ static void smaller_caches(void **state)
     compare(ARCH "qwen2-odd.gguf", CN_KV_Q8_0, Q8_BOUND);
 }
 
+/* One row for all heads, whose front is the value, as latent attention keeps them: few tokens and
+ * many. */
+static void latent_rows(void **state)
+{
+    enum { HEADS = 12, ROW = 64, VALUE = 32, KEYS = 300, MOST = 40, THREADS = 2 };
+    static float rows[KEYS][ROW], q[MOST][HEADS][ROW], out[MOST][HEADS][VALUE];
+    static const int64_t counts[] = { 1, 3, MOST };
+    static const double bounds[] = { F32_BOUND, F16_BOUND, Q8_BOUND };
+    static const enum cn_kv_type types[] = { CN_KV_F32, CN_KV_F16, CN_KV_Q8_0 };
+    (void)state;
+    struct cn_model *m = fixture_open(ARCH "qwen2-odd.gguf", NULL);
+    for (int type = 0; type < 3; type++) {
+        const struct cn_session_options o = { .n_ctx = KEYS,
+                                              .n_threads = THREADS,
+                                              .kv = types[type] };
+        struct cn_session *s = fixture_session(m, &o);
+        const size_t bytes = cn_kv_row_bytes(types[type], ROW);
+        struct cn_kv kv = {
+            .k = malloc(KEYS * bytes), .capacity = KEYS, .k_row_bytes = bytes, .v_row_bytes = bytes
+        };
+        kv.v = kv.k;
+        uint8_t *const own = s->thread_scratch;
+        s->thread_scratch_bytes = cn_attend_scratch_bytes(HEADS, 1, ROW, VALUE) / 64 * 64 + 64;
+        s->thread_scratch = aligned_alloc(64, THREADS * s->thread_scratch_bytes);
+        assert_true(kv.k && s->thread_scratch);
+        for (int t = 0; t < KEYS; t++) {
+            for (int i = 0; i < ROW; i++)
+                rows[t][i] = noise();
+            cn_kv_store_row(s, ROW, rows[t], cn_kv_key(&kv, 0, t));
+        }
+        s->n_threads = THREADS;
+        for (int c = 0; c < 3; c++) {
+            for (int i = 0; i < MOST * HEADS * ROW; i++)
+                (&q[0][0][0])[i] = 0.3f * noise();
+            struct cn_attend attend = { .s = s,
+                                        .kv = &kv,
+                                        .n = counts[c],
+                                        .n_head = HEADS,
+                                        .n_head_kv = 1,
+                                        .d_k = ROW,
+                                        .d_v = VALUE,
+                                        .q = &q[0][0][0],
+                                        .q_stride = HEADS * ROW,
+                                        .out = &out[0][0][0] };
+            s->position = (int32_t)(KEYS - counts[c]);
+            cn_attend(&attend);
+            for (int64_t at = 0; at < counts[c] * HEADS; at++) {
+                const float *query = q[at / HEADS][at % HEADS];
+                double sum = 0, wanted[VALUE] = { 0 };
+                for (int64_t t = 0; t <= s->position + at / HEADS; t++) {
+                    double score = 0;
+                    for (int i = 0; i < ROW; i++)
+                        score += (double)query[i] * (double)rows[t][i];
+                    sum += exp(score);
+                    for (int i = 0; i < VALUE; i++)
+                        wanted[i] += exp(score) * (double)rows[t][i];
+                }
+                for (int i = 0; i < VALUE; i++) {
+                    const double got = (double)out[at / HEADS][at % HEADS][i];
+                    if (!(fabs(got - wanted[i] / sum) <= bounds[type]))
+                        fail_msg("type %d, %lld tokens: %g expected, %g found", type,
+                                 (long long)counts[c], wanted[i] / sum, got);
+                }
+            }
+        }
+        free(kv.k);
+        free(s->thread_scratch);
+        s->thread_scratch = own;
+        cn_session_free(s);
+    }
+    cn_model_close(m);
+}
+
 static void row_sizes(void **state)
 {
     (void)state;
@@ -191,9 +264,8 @@ static void row_sizes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(f32_cache),
-        cmocka_unit_test(windows_and_caps),
-        cmocka_unit_test(smaller_caches),
+        cmocka_unit_test(f32_cache),      cmocka_unit_test(windows_and_caps),
+        cmocka_unit_test(smaller_caches), cmocka_unit_test(latent_rows),
         cmocka_unit_test(row_sizes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
