@@ -10,9 +10,9 @@
 #include "engine/model/arch.h"
 #include "engine/text/tokenizer.h"
 
-/* A matrix, or n_mats of one shape (experts) one after the other; y = W x, W [rows, cols]. Old files
- * hold each expert as a tensor of its own: `each` [n_mats] are these then, in formats of their own,
- * and there is no data beside them. */
+/* A matrix, or n_mats of one shape (experts) one after the other; y = W x, W [rows, cols]. Old
+ * files hold each expert as a tensor of its own: `each` [n_mats] are these then, in formats of
+ * their own, and there is no data beside them. */
 struct cn_weight {
     const struct cn_format *format; /* NULL: the model does not have this weight */
     struct cn_kernels kernels;

@@ -46,12 +46,13 @@ int64_t cn_kv_capacity(int64_t window, int64_t n_ctx, int64_t n_batch)
     return window > 0 && window + n_batch < n_ctx ? window + n_batch : n_ctx;
 }
 
-void cn_kv_store_row(const struct cn_session *s, int64_t n, const float *x, uint8_t *row)
+void cn_kv_store_row(const struct cn_model *m, enum cn_kv_type type, int64_t n, const float *x,
+                     uint8_t *row)
 {
-    const struct cn_vec *vec = &s->model->ops.vec;
-    if (s->options.kv == CN_KV_F32) {
+    const struct cn_vec *vec = &m->ops.vec;
+    if (type == CN_KV_F32) {
         memcpy(row, x, (size_t)n * sizeof *x);
-    } else if (s->options.kv == CN_KV_F16) {
+    } else if (type == CN_KV_F16) {
         vec->to_f16(n, x, (uint16_t *)(void *)row);
     } else {
         struct cn_block_q8_0 *b = (struct cn_block_q8_0 *)(void *)row;
@@ -64,14 +65,14 @@ void cn_kv_store_row(const struct cn_session *s, int64_t n, const float *x, uint
     }
 }
 
-/* A row of the cache as floats: in place if it is, else in buf [n]. */
-static const float *load_row(const struct cn_session *s, int64_t n, const uint8_t *row, float *buf)
+const float *cn_kv_load_row(const struct cn_model *m, enum cn_kv_type type, int64_t n,
+                            const uint8_t *row, float *buf)
 {
-    if (s->options.kv == CN_KV_F32)
+    if (type == CN_KV_F32)
         return (const float *)(const void *)row;
-    if (s->options.kv == CN_KV_F16) {
+    if (type == CN_KV_F16) {
         memset(buf, 0, (size_t)n * sizeof *buf);
-        s->model->ops.vec.axpy_f16(n, 1, (const uint16_t *)(const void *)row, buf);
+        m->ops.vec.axpy_f16(n, 1, (const uint16_t *)(const void *)row, buf);
         return buf;
     }
     const struct cn_block_q8_0 *b = (const struct cn_block_q8_0 *)(const void *)row;
@@ -210,7 +211,7 @@ static void scores_of(const struct cn_attend *a, const struct part *part, int64_
     const struct cn_vec *vec = &a->s->model->ops.vec;
     const size_t row_bytes = a->kv->k_row_bytes;
     const uint8_t *keys = cn_kv_key(a->kv, part->kv_head, t0);
-    switch (a->s->options.kv) {
+    switch (a->type) {
     case CN_KV_F16:
         vec->dots_f16(part->n, n, a->d_k, q, halves(keys), (int64_t)row_bytes / 2, scores,
                       DIRECT_KEYS);
@@ -237,7 +238,7 @@ static void add_values(const struct cn_attend *a, const struct part *part, int64
     const struct cn_vec *vec = &a->s->model->ops.vec;
     const size_t row_bytes = a->kv->v_row_bytes;
     const uint8_t *values = cn_kv_value(a->kv, part->kv_head, t0);
-    switch (a->s->options.kv) {
+    switch (a->type) {
     case CN_KV_F16:
         vec->sums_f16(part->n, n, a->d_v, p, DIRECT_KEYS, halves(values), (int64_t)row_bytes / 2,
                       out);
@@ -273,7 +274,7 @@ static void direct_chunk(void *context, int chunk, int thread)
     struct running *run = (struct running *)(void *)(scores + part.n * DIRECT_KEYS);
     float *rounded = (float *)(void *)(run + part.n);
 
-    if (s->options.kv == CN_KV_Q8_0)
+    if (a->type == CN_KV_Q8_0)
         round_queries(a, part.n, q, rounded);
     memset(out, 0, (size_t)(part.n * a->d_v) * sizeof *out);
     for (int64_t h = 0; h < part.n; h++)
@@ -383,7 +384,7 @@ static void load_block(const struct cn_attend *a, int64_t kv_head, int64_t t0, i
         memset(rows, 0, (size_t)(TILE * dkp) * sizeof *rows);
         for (int64_t i = 0; i < here; i++) {
             const uint8_t *row = cn_kv_key(a->kv, kv_head, t0 + t + i);
-            const float *k = load_row(s, dk, row, rows + i * dkp);
+            const float *k = cn_kv_load_row(s->model, a->type, dk, row, rows + i * dkp);
             if (k != rows + i * dkp)
                 memcpy(rows + i * dkp, k, (size_t)dk * sizeof *k);
         }
@@ -392,7 +393,8 @@ static void load_block(const struct cn_attend *a, int64_t kv_head, int64_t t0, i
                           false);
     }
     for (int64_t t = 0; t < n; t++)
-        store_runs(dv, load_row(s, dv, cn_kv_value(a->kv, kv_head, t0 + t), rows),
+        store_runs(dv,
+                   cn_kv_load_row(s->model, a->type, dv, cn_kv_value(a->kv, kv_head, t0 + t), rows),
                    values + t * TILE, KEYS * TILE);
 }
 
@@ -555,7 +557,7 @@ void cn_attend(struct cn_attend *a)
     const size_t row =
         a->kv->v == a->kv->k ? a->kv->k_row_bytes : a->kv->k_row_bytes + a->kv->v_row_bytes;
     a->parts = (group + most - 1) / most;
-    if (s->options.kv == CN_KV_Q8_0)
+    if (a->type == CN_KV_Q8_0)
         a->q8_0 = cn_kernels_for(cn_format_by_name("q8_0"), s->model->ops.tiers);
     const int64_t seen = s->position + a->n - first_key(a, s->position);
     s->work.kv_bytes += seen * a->n_head_kv * (int64_t)row;

@@ -12,6 +12,7 @@
 struct cn_attend {
     struct cn_session *s;
     const struct cn_kv *kv;
+    enum cn_kv_type type; /* of its rows */
     int64_t n, n_head, n_head_kv, d_k, d_v;
     const float *q; /* [n][n_head][d_k], scaled, tokens q_stride floats apart */
     int64_t q_stride;
@@ -37,9 +38,13 @@ int64_t cn_attend_first(int64_t window, bool chunked, int64_t position);
  * its first token looks back. */
 int64_t cn_kv_capacity(int64_t window, int64_t n_ctx, int64_t n_batch);
 
-/* Bytes of a row of n numbers in the cache, and writing it. */
+/* Bytes of a row of n numbers in a cache, writing it, and the row as floats: in place if it is,
+ * else in buf [n]. */
 size_t cn_kv_row_bytes(enum cn_kv_type type, int64_t n);
-void cn_kv_store_row(const struct cn_session *s, int64_t n, const float *x, uint8_t *row);
+void cn_kv_store_row(const struct cn_model *model, enum cn_kv_type type, int64_t n, const float *x,
+                     uint8_t *row);
+const float *cn_kv_load_row(const struct cn_model *model, enum cn_kv_type type, int64_t n,
+                            const uint8_t *row, float *buf);
 /* The row of a head's key or value at a position. */
 uint8_t *cn_kv_key(const struct cn_kv *kv, int64_t head, int64_t position);
 uint8_t *cn_kv_value(const struct cn_kv *kv, int64_t head, int64_t position);

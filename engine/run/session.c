@@ -48,6 +48,11 @@ static struct wants wants_of(const struct cn_model *m)
     struct wants wants = { .widest = m->hp.n_embd };
     add_wants(&wants, CN_SLOT_OUTPUT, &m->output);
     cn_model_each_weight(m, add_wants, &wants);
+    for (int64_t i = 0; i < m->hp.n_layer; i++) {
+        const struct cn_mixer *mixer;
+        for (int k = 0; (mixer = cn_mixer_of(m, i, k)); k++)
+            wants.f32 |= mixer->float_inputs;
+    }
     return wants;
 }
 

@@ -29,6 +29,8 @@ struct cn_mixer {
     /* Inputs of products that it runs together, beside s->input: how many, and their columns. 0 or
      * NULL: none. */
     int64_t (*n_inputs)(const struct cn_model *model, int64_t layer, int64_t *n_cols);
+    /* Its products may have inputs of floats, whatever the formats of the model's matrices. */
+    bool float_inputs;
     /* s->t = the n tokens x [n, n_embd] at s->position.. mixed with those before them, without the
      * bias of the output. */
     void (*run)(struct cn_session *s, int64_t layer, const float *x, int64_t n);

@@ -174,8 +174,8 @@ static void finish_qkv(void *context, int token, int thread)
         q[i] *= scale;
     const struct cn_kv *kv = &s->kv[job->layer_index];
     for (int64_t h = 0; own && h < hp->n_head_kv; h++) {
-        cn_kv_store_row(s, hp->d_k, k + h * hp->d_k, cn_kv_key(kv, h, position));
-        cn_kv_store_row(s, hp->d_v, v + h * hp->d_v, cn_kv_value(kv, h, position));
+        cn_kv_store_row(m, s->options.kv, hp->d_k, k + h * hp->d_k, cn_kv_key(kv, h, position));
+        cn_kv_store_row(m, s->options.kv, hp->d_v, v + h * hp->d_v, cn_kv_value(kv, h, position));
     }
 }
 
@@ -233,6 +233,7 @@ static void run(struct cn_session *s, int64_t index, const float *x, int64_t n)
         struct cn_attend attend = {
             .s = s,
             .kv = &s->kv[index],
+            .type = s->options.kv,
             .n = n,
             .n_head = hp->n_head,
             .n_head_kv = hp->n_head_kv,

@@ -3,7 +3,9 @@
  * Multi-head latent attention (arXiv 2405.04434). The cache holds one row for all heads: the
  * compressed keys and values c, and the part of the keys that rotates. The matrices that would
  * unfold c into keys and values are absorbed: queries are multiplied with that of the keys before
- * they meet the rows, and what the softmax makes of the rows with that of the values.
+ * they meet the rows, and what the softmax makes of the rows with that of the values. Where many
+ * tokens make it less work, the rows are unfolded instead, for this pass, into keys and values of
+ * every head.
  */
 #include "base/layout.h"
 #include "engine/run/attend.h"
@@ -11,6 +13,7 @@
 #include "engine/run/steps.h"
 
 #include <math.h>
+#include <stdint.h>
 #include <string.h>
 
 extern const struct cn_mixer cn_mixer_latent;
@@ -20,7 +23,11 @@ struct widths {
     int64_t nope, rot, lora, row;                /* of a head, of c, of a row of the cache */
     int64_t q, q_down, kv, absorbed, mixed, out; /* all heads together */
     int64_t total;
+    int64_t head, unfolded; /* what a row unfolds into: of a head, of all heads */
 };
+
+/* Fewer tokens than this never unfold: the weights' transposition would not pay. */
+enum { UNFOLD_TOKENS = 32 };
 
 static struct widths widths_of(const struct cn_model *m, int64_t layer)
 {
@@ -34,6 +41,8 @@ static struct widths widths_of(const struct cn_model *m, int64_t layer)
     w.absorbed = hp->n_head * w.row;
     w.mixed = hp->n_head * w.lora;
     w.out = hp->n_head * hp->d_v;
+    w.head = w.nope + hp->d_v;
+    w.unfolded = hp->n_head * w.head;
     w.total = w.q + w.q_down + w.kv + w.absorbed + w.mixed + w.out;
     return w;
 }
@@ -68,15 +77,51 @@ static bool fits_blocks(const struct cn_model *m, int64_t layer, int64_t elems)
     return w.lora % elems == 0 && w.rot % elems == 0;
 }
 
+/* What unfolding takes: rows as matrices make them, the transposed matrix of keys, and keys and
+ * values of all positions and heads. */
+struct unfold {
+    float *rows, *turned; /* [n_batch, unfolded], [head][nope][lora] */
+    uint8_t *k, *v;       /* [head][n_ctx] rows */
+    enum cn_kv_type type;
+    size_t k_row_bytes, v_row_bytes, bytes;
+};
+
+static struct unfold lay_out_unfold(const struct cn_mixer_sizes *s, int64_t layer, void *memory)
+{
+    const struct cn_layer_hparams *hp = &s->model->hp.layers[layer];
+    const struct widths w = widths_of(s->model, layer);
+    struct cn_layout c = { .base = memory };
+    struct unfold u = { .type = s->kv == CN_KV_F32 ? CN_KV_F32 : CN_KV_F16 };
+    u.k_row_bytes = cn_kv_row_bytes(u.type, hp->d_k);
+    u.v_row_bytes = cn_kv_row_bytes(u.type, hp->d_v);
+    if (s->n_batch < UNFOLD_TOKENS || hp->window > 0)
+        return u;
+    u.rows = cn_layout_take(&c, s->n_batch * w.unfolded, sizeof(float));
+    u.turned = cn_layout_take(&c, hp->n_head * w.nope * w.lora, sizeof(float));
+    u.k = cn_layout_take(&c, hp->n_head * s->n_ctx, u.k_row_bytes);
+    u.v = cn_layout_take(&c, hp->n_head * s->n_ctx, u.v_row_bytes);
+    u.bytes = c.overflow ? PTRDIFF_MAX : c.used;
+    return u;
+}
+
+static size_t pass_bytes(const struct cn_mixer_sizes *s, int64_t layer)
+{
+    return cn_round_up((size_t)(s->n_batch * widths_of(s->model, layer).total) * sizeof(float),
+                       CN_ALIGN);
+}
+
 static size_t scratch_bytes(const struct cn_mixer_sizes *s, int64_t layer)
 {
-    return (size_t)(s->n_batch * widths_of(s->model, layer).total) * sizeof(float);
+    return pass_bytes(s, layer) + lay_out_unfold(s, layer, NULL).bytes;
 }
 
 static size_t thread_scratch_bytes(const struct cn_model *m, int64_t layer)
 {
     const struct widths w = widths_of(m, layer);
-    return cn_attend_scratch_bytes(m->hp.layers[layer].n_head, 1, w.row, w.lora);
+    const struct cn_layer_hparams *hp = &m->hp.layers[layer];
+    const size_t absorbed = cn_attend_scratch_bytes(hp->n_head, 1, w.row, w.lora);
+    const size_t unfolded = cn_attend_scratch_bytes(hp->n_head, hp->n_head, hp->d_k, hp->d_v);
+    return absorbed > unfolded ? absorbed : unfolded;
 }
 
 static int64_t n_inputs(const struct cn_model *m, int64_t layer, int64_t *n_cols)
@@ -93,6 +138,8 @@ struct job {
     struct widths w;
     /* [n] of the widths of the same names */
     float *q, *q_down, *kv, *absorbed, *mixed, *out;
+    struct unfold unfold;
+    int64_t first; /* position of the first of the rows that are being unfolded */
 };
 
 static void norm_q(void *context, int token, int thread)
@@ -117,7 +164,8 @@ static void finish_rows(void *context, int token, int thread)
     (void)thread;
     m->ops.vec.rms_norm(w->lora, row, job->layer->kv_down_norm, m->hp.norm_eps, row);
     cn_rotate(s, hp, token, 1, w->row, row + w->lora);
-    cn_kv_store_row(s, w->row, row, cn_kv_key(&s->kv[job->layer_index], 0, s->position + token));
+    cn_kv_store_row(m, s->options.kv, w->row, row,
+                    cn_kv_key(&s->kv[job->layer_index], 0, s->position + token));
     cn_rotate(s, hp, token, hp->n_head, hp->d_k, q + w->nope);
     const float scale = cn_query_scale(m, hp, s->position + token);
     for (int64_t i = 0; i < w->q; i++)
@@ -180,7 +228,7 @@ static void project(struct cn_session *s, const struct job *job)
 }
 
 /* out = the values that the mixed rows unfold into. */
-static void unfold(struct cn_session *s, const struct job *job)
+static void unfold_mixed(struct cn_session *s, const struct job *job)
 {
     const struct cn_layer *layer = job->layer;
     const struct widths *w = &job->w;
@@ -201,6 +249,102 @@ static void unfold(struct cn_session *s, const struct job *job)
     cn_products_run(s, s->products, (int)layer->hp->n_head);
 }
 
+/* Whether it is less work to unfold all rows than to absorb: multiplications of a head. */
+static bool unfolds(const struct cn_session *s, const struct job *job)
+{
+    const struct widths *w = &job->w;
+    const struct cn_layer_hparams *hp = job->layer->hp;
+    const double n = (double)job->n, before = s->position, each = (double)(w->head * w->lora);
+    const double met = n * (before + n / 2); /* keys by all queries */
+    return job->n >= UNFOLD_TOKENS && hp->window == 0 &&
+           (before + n) * each + met * (double)(hp->d_k + hp->d_v) <
+               n * each + met * (double)(w->row + w->lora);
+}
+
+/* A head's matrix of keys, whose rows are those of c, to rows of the keys' components. */
+static void turn_head(void *context, int head, int thread)
+{
+    const struct job *job = context;
+    const struct cn_session *s = job->s;
+    const struct cn_weight *k = &job->layer->k_up;
+    const struct widths *w = &job->w;
+    float *row = (float *)(void *)(s->thread_scratch + (size_t)thread * s->thread_scratch_bytes);
+    float *to = job->unfold.turned + head * w->nope * w->lora;
+    const uint8_t *data = k->data + (size_t)(head * w->lora) * k->row_bytes;
+    for (int64_t c = 0; c < w->lora; c++, data += k->row_bytes) {
+        cn_dequantize_with(&k->kernels, k->format, k->cols, data, row);
+        for (int64_t i = 0; i < w->nope; i++)
+            to[i * w->lora + c] = row[i];
+    }
+}
+
+static void load_latent(void *context, int row, int thread)
+{
+    const struct job *job = context;
+    const struct cn_session *s = job->s;
+    const struct widths *w = &job->w;
+    float *to = job->kv + row * w->row;
+    (void)thread;
+    const float *x = cn_kv_load_row(s->model, s->options.kv, w->row,
+                                    cn_kv_key(&s->kv[job->layer_index], 0, job->first + row), to);
+    if (x != to)
+        memcpy(to, x, (size_t)w->row * sizeof *to);
+}
+
+/* The part that rotates is behind the key of every head. */
+static void store_unfolded(void *context, int row, int thread)
+{
+    const struct job *job = context;
+    const struct cn_session *s = job->s;
+    const struct cn_layer_hparams *hp = job->layer->hp;
+    const struct widths *w = &job->w;
+    const struct unfold *u = &job->unfold;
+    float *key = (float *)(void *)(s->thread_scratch + (size_t)thread * s->thread_scratch_bytes);
+    memcpy(key + w->nope, job->kv + row * w->row + w->lora, (size_t)w->rot * sizeof *key);
+    for (int64_t h = 0; h < hp->n_head; h++) {
+        const float *x = u->rows + row * w->unfolded + h * w->head;
+        const size_t at = (size_t)(h * s->n_ctx + job->first + row);
+        memcpy(key, x, (size_t)w->nope * sizeof *key);
+        cn_kv_store_row(s->model, u->type, hp->d_k, key, u->k + at * u->k_row_bytes);
+        cn_kv_store_row(s->model, u->type, hp->d_v, x + w->nope, u->v + at * u->v_row_bytes);
+    }
+}
+
+/* Keys and values of every position and head. */
+static void unfold_rows(struct cn_session *s, struct job *job)
+{
+    const struct cn_layer *layer = job->layer;
+    const struct widths *w = &job->w;
+    const int64_t n_head = layer->hp->n_head, end = s->position + job->n;
+    const struct cn_format *f32 = cn_format_by_name("f32");
+    const struct cn_weight turned = { .format = f32,
+                                      .kernels = cn_kernels_for(f32, s->model->ops.tiers),
+                                      .rows = w->nope,
+                                      .cols = w->lora,
+                                      .n_mats = n_head,
+                                      .row_bytes = (size_t)w->lora * sizeof(float),
+                                      .data = (const uint8_t *)job->unfold.turned };
+    if (layer->k_up.format)
+        cn_pool_run(s->pool, s->n_threads, turn_head, job, (int)n_head);
+    for (job->first = 0; job->first < end; job->first += s->n_batch) {
+        const int64_t n = end - job->first < s->n_batch ? end - job->first : s->n_batch;
+        cn_pool_run(s->pool, s->n_threads, load_latent, job, (int)n);
+        cn_input_set(&s->input, job->kv, w->row, n, w->lora);
+        int count = 0;
+        if (!layer->k_up.format)
+            s->products[count++] =
+                (struct cn_product){ &layer->kv_up, 0, &s->input, job->unfold.rows, w->unfolded };
+        for (int64_t h = 0; layer->k_up.format && h < n_head; h++) {
+            float *y = job->unfold.rows + h * w->head;
+            s->products[count++] = (struct cn_product){ &turned, h, &s->input, y, w->unfolded };
+            s->products[count++] =
+                (struct cn_product){ &layer->v_up, h, &s->input, y + w->nope, w->unfolded };
+        }
+        cn_products_run(s, s->products, count);
+        cn_pool_run(s->pool, s->n_threads, store_unfolded, job, (int)n);
+    }
+}
+
 static void run(struct cn_session *s, int64_t index, const float *x, int64_t n)
 {
     const struct cn_model *m = s->model;
@@ -213,6 +357,10 @@ static void run(struct cn_session *s, int64_t index, const float *x, int64_t n)
     job.absorbed = job.kv + s->n_batch * w->kv;
     job.mixed = job.absorbed + s->n_batch * w->absorbed;
     job.out = job.mixed + s->n_batch * w->mixed;
+    const struct cn_mixer_sizes sizes = { m, s->options.kv, s->n_ctx, s->n_batch };
+    job.unfold =
+        lay_out_unfold(&sizes, index, (char *)s->mixer_scratch + pass_bytes(&sizes, index));
+    const bool unfolded = unfolds(s, &job);
 
     CN_SPAN (s, CN_OP_QKV, index, &layer->kv_down) {
         cn_input_set(&s->input, x, m->hp.n_embd, n, m->hp.n_embd);
@@ -224,7 +372,9 @@ static void run(struct cn_session *s, int64_t index, const float *x, int64_t n)
     }
 
     CN_SPAN (s, CN_OP_ABSORB, index, layer->k_up.format ? &layer->k_up : &layer->kv_up) {
-        if (layer->k_up.format)
+        if (unfolded)
+            unfold_rows(s, &job);
+        else if (layer->k_up.format)
             each_head(s, &job, &layer->k_up, job.q, w->q, hp->d_k, job.absorbed, w->absorbed,
                       w->row);
         else
@@ -232,17 +382,23 @@ static void run(struct cn_session *s, int64_t index, const float *x, int64_t n)
     }
 
     CN_SPAN (s, CN_OP_ATTENTION, index, NULL) {
+        const struct cn_kv rows = { .k = job.unfold.k,
+                                    .v = job.unfold.v,
+                                    .capacity = s->n_ctx,
+                                    .k_row_bytes = job.unfold.k_row_bytes,
+                                    .v_row_bytes = job.unfold.v_row_bytes };
         struct cn_attend attend = {
             .s = s,
-            .kv = &s->kv[index],
+            .kv = unfolded ? &rows : &s->kv[index],
+            .type = unfolded ? job.unfold.type : s->options.kv,
             .n = n,
             .n_head = hp->n_head,
-            .n_head_kv = 1,
-            .d_k = w->row,
-            .d_v = w->lora,
-            .q = job.absorbed,
-            .q_stride = w->absorbed,
-            .out = job.mixed,
+            .n_head_kv = unfolded ? hp->n_head : 1,
+            .d_k = unfolded ? hp->d_k : w->row,
+            .d_v = unfolded ? hp->d_v : w->lora,
+            .q = unfolded ? job.q : job.absorbed,
+            .q_stride = unfolded ? w->q : w->absorbed,
+            .out = unfolded ? job.out : job.mixed,
             .window = hp->window,
             .softcap = m->hp.attn_softcap,
         };
@@ -250,7 +406,8 @@ static void run(struct cn_session *s, int64_t index, const float *x, int64_t n)
     }
 
     CN_SPAN (s, CN_OP_ATTN_OUT, index, &layer->attn_out) {
-        unfold(s, &job);
+        if (!unfolded)
+            unfold_mixed(s, &job);
         cn_product_to_t(s, &layer->attn_out, job.out, w->out, n, w->out);
     }
 }
@@ -263,5 +420,6 @@ const struct cn_mixer cn_mixer_latent = {
     .scratch_bytes = scratch_bytes,
     .thread_scratch_bytes = thread_scratch_bytes,
     .n_inputs = n_inputs,
+    .float_inputs = true,
     .run = run,
 };

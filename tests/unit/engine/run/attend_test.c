@@ -82,14 +82,15 @@ static void step(struct cn_session *s, int64_t layer, struct past *past, int64_t
         memcpy(past->k + (s->position + t) * nk, q + nq, (size_t)nk * sizeof *q);
         memcpy(past->v + (s->position + t) * nv, q + nq + nk, (size_t)nv * sizeof *q);
         for (int64_t h = 0; h < hp->n_head_kv; h++) {
-            cn_kv_store_row(s, hp->d_k, q + nq + h * hp->d_k,
+            cn_kv_store_row(s->model, s->options.kv, hp->d_k, q + nq + h * hp->d_k,
                             cn_kv_key(&s->kv[layer], h, s->position + t));
-            cn_kv_store_row(s, hp->d_v, q + nq + nk + h * hp->d_v,
+            cn_kv_store_row(s->model, s->options.kv, hp->d_v, q + nq + nk + h * hp->d_v,
                             cn_kv_value(&s->kv[layer], h, s->position + t));
         }
     }
     s->n_threads = 2;
     struct cn_attend attend = { .s = s,
+                                .type = s->options.kv,
                                 .kv = &s->kv[layer],
                                 .n = n,
                                 .n_head = hp->n_head,
@@ -208,13 +209,14 @@ static void latent_rows(void **state)
         for (int t = 0; t < KEYS; t++) {
             for (int i = 0; i < ROW; i++)
                 rows[t][i] = noise();
-            cn_kv_store_row(s, ROW, rows[t], cn_kv_key(&kv, 0, t));
+            cn_kv_store_row(s->model, s->options.kv, ROW, rows[t], cn_kv_key(&kv, 0, t));
         }
         s->n_threads = THREADS;
         for (int c = 0; c < 3; c++) {
             for (int i = 0; i < MOST * HEADS * ROW; i++)
                 (&q[0][0][0])[i] = 0.3f * noise();
             struct cn_attend attend = { .s = s,
+                                        .type = s->options.kv,
                                         .kv = &kv,
                                         .n = counts[c],
                                         .n_head = HEADS,

@@ -10,6 +10,7 @@
 
 #include <malloc.h>
 
+/* So few tokens at a time that latent rows are never unfolded, which takes memory too. */
 enum { PAGE = 4096, ALIGN = 64, N_BATCH = 16, INSPECT_BATCH = 512, LAYERS = 2 };
 
 /* Layers that keep rows: bytes of a position in f16, and the window (0: none). A ring holds a batch
@@ -97,6 +98,10 @@ static void sessions_take_it(void **state)
 
 int main(void)
 {
+    /* Every large piece is then one of its own, whose size is what was asked for, to a page. */
+#ifdef M_MMAP_THRESHOLD
+    mallopt(M_MMAP_THRESHOLD, PAGE);
+#endif
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(inspect_says_it),
         cmocka_unit_test(sessions_take_it),
