@@ -67,4 +67,4 @@ printf '%s\n' '{"prompt": "a", "answer": "b"}' >"$scratch/tasks"
 expect 1 "$CARNOT" score -m $bad/nan-weights.gguf --task generate -f "$scratch/tasks"
 one_line_err
 err_has "not finite"
-[ $n = 148 ] || fail "148 files expected, $n checked"
+[ $n = 150 ] || fail "150 files expected, $n checked"

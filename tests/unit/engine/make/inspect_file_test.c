@@ -133,7 +133,7 @@ static void corrupt_files_are_found(void **state)
         }
     }
     fclose(csv);
-    assert_int_equal(n_good, 4);
+    assert_int_equal(n_good, 6);
     assert_int_equal(n_bad, 117);
 }
 
