@@ -560,8 +560,9 @@ void cn_attend(struct cn_attend *a)
     if (a->type == CN_KV_Q8_0)
         a->q8_0 = cn_kernels_for(cn_format_by_name("q8_0"), s->model->ops.tiers);
     const int64_t seen = s->position + a->n - first_key(a, s->position);
-    s->work.kv_bytes += seen * a->n_head_kv * (int64_t)row;
-    s->work.bytes += seen * a->n_head_kv * (int64_t)row;
+    const int64_t bytes = a->own_rows ? 0 : seen * a->n_head_kv * (int64_t)row;
+    s->work.kv_bytes += bytes;
+    s->work.bytes += bytes;
     if (a->n < DIRECT_TOKENS) {
         cn_pool_run(s->pool, s->n_threads, direct_chunk, a, (int)(a->n * a->n_head_kv * a->parts));
         return;

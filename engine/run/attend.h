@@ -13,6 +13,7 @@ struct cn_attend {
     struct cn_session *s;
     const struct cn_kv *kv;
     enum cn_kv_type type; /* of its rows */
+    bool own_rows;        /* made for this pass: no work of the cache */
     int64_t n, n_head, n_head_kv, d_k, d_v;
     const float *q; /* [n][n_head][d_k], scaled, tokens q_stride floats apart */
     int64_t q_stride;

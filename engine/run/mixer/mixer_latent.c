@@ -324,6 +324,9 @@ static void unfold_rows(struct cn_session *s, struct job *job)
                                       .n_mats = n_head,
                                       .row_bytes = (size_t)w->lora * sizeof(float),
                                       .data = (const uint8_t *)job->unfold.turned };
+    const int64_t bytes = end * (int64_t)s->kv[job->layer_index].k_row_bytes;
+    s->work.kv_bytes += bytes;
+    s->work.bytes += bytes;
     if (layer->k_up.format)
         cn_pool_run(s->pool, s->n_threads, turn_head, job, (int)n_head);
     for (job->first = 0; job->first < end; job->first += s->n_batch) {
@@ -391,6 +394,7 @@ static void run(struct cn_session *s, int64_t index, const float *x, int64_t n)
             .s = s,
             .kv = unfolded ? &rows : &s->kv[index],
             .type = unfolded ? job.unfold.type : s->options.kv,
+            .own_rows = unfolded,
             .n = n,
             .n_head = hp->n_head,
             .n_head_kv = unfolded ? hp->n_head : 1,

@@ -3,7 +3,7 @@
  * Latent attention: absorbed for a few tokens, unfolded for many, from the start of a text and in
  * its middle: the same logits.
  */
-#include "engine/run/session.h"
+#include "engine/run/attend.h"
 #include "tests/arch_fixture.h"
 
 #include <math.h>
@@ -39,6 +39,14 @@ static float *logits_of(const struct cn_model *model, enum cn_kv_type kv, int32_
     return all;
 }
 
+static int64_t rows_read(int32_t batch)
+{
+    int64_t sum = 0;
+    for (int32_t i = 0; i < N; i += batch)
+        sum += N - i < batch ? N : i + batch;
+    return sum;
+}
+
 static void unfolded_and_absorbed(void **state)
 {
     static const struct {
@@ -55,6 +63,9 @@ static void unfolded_and_absorbed(void **state)
         const size_t n = N * (size_t)cn_model_get_info(model)->n_vocab;
         for (size_t c = 0; c < sizeof caches / sizeof *caches; c++) {
             struct cn_work absorbed, unfolded;
+            const struct cn_hparams *hp = &model->hp;
+            const size_t row = (size_t)hp->n_layer *
+                               cn_kv_row_bytes(caches[c].kv, hp->kv_lora + hp->layers[0].n_rot);
             float *want = logits_of(model, caches[c].kv, FEW, &absorbed);
             for (size_t b = 0; b < sizeof batches / sizeof *batches; b++) {
                 float *got = logits_of(model, caches[c].kv, batches[b], &unfolded);
@@ -63,9 +74,10 @@ static void unfolded_and_absorbed(void **state)
                     most = fmax(most, fabs((double)got[i] - (double)want[i]));
                 if (!(most <= caches[c].bound))
                     fail_msg("%s, batches of %d: off by %g", files[f], batches[b], most);
-                /* Rows of before are unfolded anew in every pass. */
+                /* Rows of before are unfolded anew in every pass, which reads each once. */
                 if (b > 0)
                     assert_true(unfolded.float_ops > absorbed.float_ops);
+                assert_int_equal(unfolded.kv_bytes, rows_read(batches[b]) * (int64_t)row);
                 free(got);
             }
             free(want);
