@@ -214,9 +214,14 @@ static inline int pair_cell(float y)
     return at > 0 ? at < PAIR_CELLS - 1 ? (int)at : PAIR_CELLS - 1 : 0;
 }
 
-/* The nearest pair under kind->pairs, of those with a near first level; returns its code. */
-static inline int nearest_pair(const struct search *s, const float *x, const float *w,
-                               float inverse)
+/* The nearest pair under kind->pairs, of those with a near first level: which first level, and the
+ * row of second ones. */
+struct near_pair {
+    int first, cell;
+};
+
+static inline struct near_pair nearest_pair(const struct search *s, const float *x, const float *w,
+                                            float inverse)
 {
     const float y0 = x[0] * inverse, y1 = x[1] * inverse;
     const int c = pair_cell(y1), from = s->u.pair.window[pair_cell(y0)];
@@ -225,7 +230,7 @@ static inline int nearest_pair(const struct search *s, const float *x, const flo
     const v4f cost = w[0] * miss0 * miss0 + w[1] * miss1 * miss1;
     const int a = cost[1] < cost[0], b = 2 + (cost[3] < cost[2]);
     const float least_a = a ? cost[1] : cost[0], least_b = b == 3 ? cost[3] : cost[2];
-    return s->u.pair.code[c][from + (least_b < least_a ? b : a)];
+    return (struct near_pair){ from + (least_b < least_a ? b : a), c };
 }
 
 static struct sums sums_of_pairs(const struct search *s, const float *x, const float *w,
@@ -233,8 +238,8 @@ static struct sums sums_of_pairs(const struct search *s, const float *x, const f
 {
     struct sums sums = { 0, 0 };
     for (int i = 0; i < s->kind->group; i += 2) {
-        const int8_t *pair = s->kind->pairs[nearest_pair(s, x + i, w + i, inverse)];
-        const float a = pair[0], b = pair[1];
+        const struct near_pair near = nearest_pair(s, x + i, w + i, inverse);
+        const float a = s->u.pair.first[near.first], b = s->u.pair.second[near.cell][near.first];
         sums.xq += wx[i] * a + wx[i + 1] * b;
         sums.qq += w[i] * a * a + w[i + 1] * b * b;
     }
@@ -261,7 +266,7 @@ static inline float error_of(struct sums t, float a)
 
 static struct fit fit_group(const struct search *s, const float *x, const float *w, const float *wx)
 {
-    const int trials = 4, sweeps = 1;
+    const int trials = s->kind->pairs ? 3 : 4, sweeps = 1;
     const float reach = s->kind->n_levels > 16 ? 0.06f : s->kind->n_levels > 8 ? 0.12f : 0.3f;
     float top = 0, best = 0;
     struct fit fit = { 0, 0 };
@@ -400,9 +405,14 @@ static void order_group(const struct search *s, const float *x, const float *w, 
     to->wx = to->memory[2];
 }
 
-static void fit_groups(const struct span *p)
+/* Fills in the fits. Returns what d is multiplied with in the end. Least squares make a row smaller
+ * by the share that is lost, and the matrix's output with it: d goes some of the way back, for the
+ * codes chosen without that. */
+static float fit_groups(const struct span *p)
 {
+    const float way = 0.8f;
     const int group = p->search->kind->group;
+    float kept = 0, all = 0;
     for (int64_t block = 0; block < p->n_blocks; block++) {
         float w[BLOCK], wx[BLOCK];
         struct fit fit[MAX_GROUPS];
@@ -411,10 +421,15 @@ static void fit_groups(const struct span *p)
             struct ordered o;
             order_group(p->search, p->x + block * BLOCK + i, w + i, wx + i, &o);
             fit[i / group] = fit_group(p->search, o.x, o.w, o.wx);
+            kept += fit[i / group].scale * fit[i / group].scale * fit[i / group].weight;
+            for (int k = 0; k < group; k++)
+                all += o.wx[k] * o.x[k];
         }
         memcpy(p->fits + (size_t)block * p->stride, fit,
                (size_t)(BLOCK / group) * sizeof(struct fit));
     }
+    const float stretch = powf(all / kept, way / 2);
+    return stretch >= 1 && stretch < 2 ? stretch : 1;
 }
 
 /* The codes of a group for a scale; w decides between pairs, and what is bent to be even. */
@@ -428,8 +443,10 @@ static void code_group(const struct search *s, float scale, int shift, const flo
         cell[i] = y > 0 ? y < CELLS - 1 ? (int)y : CELLS - 1 : 0;
         code[i] = s->code[shift][cell[i]];
     }
-    for (int i = 0; s->kind->pairs && i < s->kind->group; i += 2)
-        code[i] = (uint8_t)nearest_pair(s, x + i, w + i, inverse);
+    for (int i = 0; s->kind->pairs && i < s->kind->group; i += 2) {
+        const struct near_pair near = nearest_pair(s, x + i, w + i, inverse);
+        code[i] = s->u.pair.code[near.cell][near.first];
+    }
     for (int k = 0; s->kind->even && k < MAX_GROUP / 4; k++) {
         const int i = odd_one(s, shift, x, w, inverse, cell, k);
         if (i >= 0)
@@ -532,12 +549,11 @@ void cn_shifted_quantize(const struct cn_shifted_kind *kind, int64_t n_cols, con
     if (kind->header_bytes) {
         uint8_t *blocks = (uint8_t *)row + kind->header_bytes;
         struct span p = { &s, n_cols / BLOCK, x, importance, blocks, kind->block_bytes };
-        fit_groups(&p);
-        const float d = best_d(&p);
-        const uint16_t bits = cn_quant_f16(d);
+        const float stretch = fit_groups(&p), d = best_d(&p), stretched = d * stretch;
+        const uint16_t bits = cn_quant_f16(stretched);
         place(&p, d, bits, blocks);
         if (kind->header_bytes == sizeof d)
-            memcpy(row, &d, sizeof d);
+            memcpy(row, &stretched, sizeof stretched);
         else
             memcpy(row, &bits, sizeof bits);
         return;
@@ -550,8 +566,7 @@ void cn_shifted_quantize(const struct cn_shifted_kind *kind, int64_t n_cols, con
                           importance ? importance + i * BLOCK : NULL,
                           (uint8_t *)(void *)fits,
                           0 };
-        fit_groups(&p);
-        const float d = best_d(&p);
-        place(&p, d, cn_quant_f16(d), (uint8_t *)row + (size_t)i * kind->block_bytes);
+        const float stretch = fit_groups(&p), d = best_d(&p);
+        place(&p, d, cn_quant_f16(d * stretch), (uint8_t *)row + (size_t)i * kind->block_bytes);
     }
 }

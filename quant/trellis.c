@@ -529,7 +529,7 @@ float cn_trellis_quantize(const struct cn_trellis_kind *kind, int64_t n_cols, co
                 scale[n++] = scale_of(kind, x + i + g * CN_TRELLIS_GROUP, w + g * CN_TRELLIS_GROUP);
     }
     const float d = choose_d(kind, n, scale);
-    double xq = 0, qq = 0;
+    double xx = 0, xq = 0, qq = 0;
     for (int64_t i = 0; i < n_cols; i += CN_TRELLIS_BLOCK, blocks += block_bytes) {
         memset(blocks, 0, (size_t)block_bytes);
         weigh(x + i, weights ? weights + i : NULL, w);
@@ -551,9 +551,14 @@ float cn_trellis_quantize(const struct cn_trellis_kind *kind, int64_t n_cols, co
                 const float q = (float)g.code.scale * g.element[e];
                 xq += (double)(g.w[e] * g.x[e] * q);
                 qq += (double)(g.w[e] * q * q);
+                xx += (double)(g.w[e] * g.x[e] * g.x[e]);
             }
         }
     }
-    const float fit = qq > 0 ? (float)(xq / qq) : d;
+    float fit = qq > 0 ? (float)(xq / qq) : d;
+    /* Least squares make a row smaller by the share that is lost: some of the way back. */
+    const float stretch = (float)pow(xx * qq / (xq * xq), 0.55 / 2);
+    if (stretch >= 1 && stretch < 2)
+        fit *= stretch;
     return isfinite(fit) ? fit : 0;
 }

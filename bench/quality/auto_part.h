@@ -77,6 +77,9 @@ void cn_auto_probes_free(struct cn_auto_probes *probes);
 enum cn_status cn_auto_probes_first(struct cn_auto_job *j, struct cn_auto_probes *probes);
 /* Probes matrices again whose chosen type is far from their probes; *n says how many. */
 enum cn_status cn_auto_probes_again(struct cn_auto_job *j, struct cn_auto_probes *probes, int *n);
+/* The divergence with every matrix in the type chosen for it; NAN if there is no time for it. */
+enum cn_status cn_auto_probes_whole(struct cn_auto_job *j, struct cn_auto_probes *probes,
+                                    double *kld);
 int cn_auto_probes_count(const struct cn_auto_probes *probes);
 bool cn_auto_probes_classes(const struct cn_auto_probes *probes);
 

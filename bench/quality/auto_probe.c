@@ -192,7 +192,9 @@ static void add_point(struct cn_auto_matrix *m, double error, double loss)
         m->point[i].loss = fmax(m->point[i].loss, m->point[i - 1].loss);
 }
 
-/* Quantises the group's matrices, each to its type, measures, and puts all back as it was. */
+/* Quantises the group's matrices (EVERY: all), each to its type, measures, and puts all back as it
+ * was. */
+enum { EVERY = -1 };
 static enum cn_status measure_group(struct cn_auto_job *j, struct cn_auto_probes *p, int group,
                                     const size_t *types, double *kld)
 {
@@ -200,7 +202,7 @@ static enum cn_status measure_group(struct cn_auto_job *j, struct cn_auto_probes
     bool any = false;
     for (size_t i = 0; i < j->n_matrices && status == CN_OK; i++) {
         const struct cn_auto_matrix *m = &j->matrices[i];
-        if (m->group != group)
+        if (group != EVERY && m->group != group)
             continue;
         const struct cn_format *format = m->type[types[i]];
         status = cn_auto_quantize(j, m, format, &p->data[i]);
@@ -285,6 +287,28 @@ enum cn_status cn_auto_probes_again(struct cn_auto_job *j, struct cn_auto_probes
         status = probe(j, p, j->matrices[i].group, types);
         ++*n;
     }
+    free(types);
+    return status;
+}
+
+enum cn_status cn_auto_probes_whole(struct cn_auto_job *j, struct cn_auto_probes *p, double *kld)
+{
+    double weights = 0;
+    for (size_t i = 0; i < j->n_matrices; i++)
+        weights += (double)j->matrices[i].t->n_elems;
+    *kld = (double)NAN;
+    if (cn_seconds() - p->start_s + p->pass_s + weights / quantised_per_s / j->n_threads >
+        p->seconds)
+        return CN_OK;
+    size_t *types = calloc(j->n_matrices + 1, sizeof *types);
+    CN_RETURN_IF(!types, CN_ERR_MEMORY, j->err, "out of memory");
+    for (size_t i = 0; i < j->n_matrices; i++)
+        types[i] = j->items[i].chosen;
+    cn_auto_progress(j, "probing the whole", 0, 1);
+    double measured;
+    enum cn_status status = measure_group(j, p, EVERY, types, &measured);
+    if (status == CN_OK)
+        *kld = measured;
     free(types);
     return status;
 }

@@ -218,6 +218,21 @@ static void points_of_errors(struct cn_auto_job *j)
     }
 }
 
+/* Losses of the matrices do not quite add up: what they come to together is measured, and shared
+ * out as they predict. */
+static enum cn_status share_out(struct cn_auto_job *j, struct cn_auto_probes *probes)
+{
+    double kld, sum = 0;
+    CN_TRY(cn_auto_probes_whole(j, probes, &kld));
+    for (size_t i = 0; i < j->n_matrices; i++)
+        sum += j->matrices[i].choice[j->items[i].chosen].loss;
+    if (!isfinite(kld) || !(sum > 0))
+        return CN_OK;
+    for (size_t i = 0; i < j->n_matrices; i++)
+        j->matrices[i].choice[j->items[i].chosen].loss *= kld / sum;
+    return CN_OK;
+}
+
 static enum cn_status choose(struct cn_auto_job *j, struct cn_auto_plan *plan, uint64_t budget)
 {
     struct cn_auto_probes *probes = NULL;
@@ -248,6 +263,8 @@ static enum cn_status choose(struct cn_auto_job *j, struct cn_auto_plan *plan, u
     }
     if (status == CN_OK)
         status = assign(j, budget);
+    if (status == CN_OK)
+        status = share_out(j, probes);
     plan->n_probes = cn_auto_probes_count(probes);
     plan->classes = cn_auto_probes_classes(probes);
     cn_auto_probes_free(probes);

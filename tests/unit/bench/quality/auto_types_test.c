@@ -94,7 +94,9 @@ static void by_divergence(void **context)
     double now = divergence();
     printf("Q4_0: %g; chosen, at most as large: %g, predicted %g\n", plain, now, predicted(&plan));
     assert_true(now < 0.9 * plain);
-    assert_true(now < 2 * plan.loss && now > 0.5 * plan.loss);
+    /* What they come to together was measured: the losses of the single ones add up to half as much
+     * again. */
+    assert_true(now < 1.3 * plan.loss && now > 0.77 * plan.loss);
     cn_auto_plan_free(&plan);
 }
 
@@ -104,8 +106,10 @@ static void families(void **context)
     (void)context;
     char small[300];
     memcpy(small, path, sizeof small);
-    if (!fixture_path(path, sizeof path, "qwen2-256.gguf")) /* rows of 256 */
+    if (!fixture_path(path, sizeof path, "qwen2-256.gguf")) { /* rows of 256 */
+        memcpy(path, small, sizeof path);
         skip();
+    }
     for (enum cn_family family = CN_FAMILY_K; family <= CN_FAMILY_KT; family++) {
         struct cn_auto_options o = { .sensitivity = CN_SENSITIVITY_ERROR,
                                      .families = 1u << family,
