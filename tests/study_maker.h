@@ -7,8 +7,8 @@
  *   joules         6 W x time + 100 pJ a byte + 20 pJ an operation + 10 pJ a weight unpacked
  *   perplexity     bends at 4 bits per weight
  *   experts        as fast as a dense model of 12 M parameters
- *   depth          (`depths`) two models of one size: the first takes 1.8 times as long to decode
- * at 4100 as at 100, the other always 1.2 times as long as the first at 100
+ *   depth          (`depths`) two models of one size: to decode, the first takes 1.8 times as long
+ *                  at 4100 as at 100, the other always `flat` times as long as the first at 100
  */
 #ifndef CN_STUDY_MAKER_H
 #define CN_STUDY_MAKER_H
@@ -23,11 +23,12 @@
 #include <unistd.h>
 
 struct study_shape {
-    int n_models;   /* 1..3: dense 8 M, dense 29 M, experts 29 M */
-    int n_quants;   /* 1..10, the first of study_quants */
-    int n_tiers;    /* 1..2 */
-    int n_threads;  /* 0..2: besides 2 threads also 1, which takes 1.8 times as long */
-    bool depths;    /* 4100 tokens of prompt as well as 100 */
+    int n_models;  /* 1..3: dense 8 M, dense 29 M, experts 29 M */
+    int n_quants;  /* 1..10, the first of study_quants */
+    int n_tiers;   /* 1..2 */
+    int n_threads; /* 0..2: besides 2 threads also 1, which takes 1.8 times as long */
+    bool depths;   /* 4100 tokens of prompt as well as 100 */
+    double flat;
     bool single;    /* 1 thread as well as 2; it takes 1.8 times as long to decode */
     int n_blocks;   /* repetitions */
     bool measured;  /* a meter on every run */
@@ -91,7 +92,7 @@ static inline double study_decode_ms(const struct study_shape *s, int model, int
     double ms =
         study_models[study_size(s, model)].active / 1e6 * (0.02 + 0.01 * study_quants[quant].bpw);
     if (s->depths)
-        ms *= model ? 1.2 : 1 + 0.8 * (input - 100) / 4000;
+        ms *= model ? s->flat : 1 + 0.8 * (input - 100) / 4000;
     return ms * (tier ? 0.8 : 1) * (iq ? s->iq_slow[tier] : 1);
 }
 

@@ -237,15 +237,19 @@ static void say_place(const struct cn_report *r, struct cn_say *s, const struct 
         if (race->side[i] != 0)
             next = i;
     }
-    if (next < 0)
+    if (next < 0) {
         cn_say(s, "no difference is shown at depths from %.0f to %.0f", first, deepest);
-    else if (n_shown == d->n)
-        cn_say(s, "%s at every depth from %.0f to %.0f", race->side[next] > 0 ? "better" : "worse",
-               first, deepest);
+        return;
+    }
+    cn_say(s, "%s at ", race->side[next] > 0 ? "better" : "worse");
+    if (n_shown == d->n)
+        cn_say(s, "every depth from %.0f to %.0f", first, deepest);
+    else if (n_shown == d->n - next)
+        cn_say(s, "%.0f%s, and no difference is shown below", depth_of(r, d->settings[next]),
+               next < d->n - 1 ? " and deeper" : "");
     else
-        cn_say(s,
-               "%s at %d of %d depths from %.0f to %.0f, and no difference is shown at the others",
-               race->side[next] > 0 ? "better" : "worse", n_shown, d->n, first, deepest);
+        cn_say(s, "%d of %d depths from %.0f to %.0f, and no difference is shown at the others",
+               n_shown, d->n, first, deepest);
 }
 
 static bool tell_race(struct cn_findings *j, const struct depths *d, int file, int rival,

@@ -322,6 +322,7 @@ static void test_depths(void **state)
         .n_quants = 1,
         .n_tiers = 1,
         .depths = true,
+        .flat = 1.2,
         .n_blocks = 12,
         .modelled = true,
         .iq_slow = {1, 1}
@@ -356,6 +357,20 @@ static void test_depths(void **state)
     });
     html = report();
     has(html, "Fewer than 6 blocks hold the same file at both ends of the depths.");
+    free(html);
+
+    /* Of one speed at 100. */
+    make(&(struct study_shape){
+        .n_models = 2,
+        .n_quants = 1,
+        .n_tiers = 1,
+        .depths = true,
+        .flat = 1,
+        .n_blocks = 12,
+        .iq_slow = {1, 1}
+    });
+    html = report();
+    has(html, "Q4_K_M (5.0): better at 4100, and no difference is shown below; at 4100 it is at");
     free(html);
 }
 
