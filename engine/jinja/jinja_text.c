@@ -113,7 +113,9 @@ const struct cn_jstr *cn_j_finish(struct cn_jtext *text)
     enum { LONG = 256 };
     struct cn_jstr *str =
         make(text->run, text->p ? text->p : "", text->marks, text->n, text->input);
-    if (text->n >= LONG) {
+    /* Strings of the template itself are shared by its renderings: none may write behind them. */
+    const bool rendering = text->run->jinja != NULL;
+    if (rendering && text->n >= LONG) {
         str->written = cn_j_alloc(text->run, sizeof *str->written);
         *str->written = *text;
     }

@@ -105,7 +105,7 @@ struct cn_jstr {
     bool safe;      /* "markup": operators escape for HTML what they join it with */
     bool ascii;     /* known to be one byte a character */
     size_t n_chars; /* SIZE_MAX: not counted yet */
-    /* What wrote it, if it is long: another text may go on there, once. */
+    /* What wrote it in this rendering, if it is long: another text may go on there, once. */
     struct cn_jtext *written;
 };
 

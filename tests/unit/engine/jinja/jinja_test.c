@@ -115,6 +115,52 @@ static void test_growing(void **state)
           "{\"m\": \"M\"}", "xxy xxy1M xxyM2 xxy1M3 1202 yxx");
 }
 
+/* Compiles elsewhere on the stack than the caller renders. */
+static struct cn_jinja *compile_below(struct cn_str source)
+{
+    volatile char between[20000];
+    struct cn_jinja *jinja;
+    struct cn_error err;
+    between[0] = 0;
+    assert_int_equal(cn_jinja_compile(source, &jinja, &err), CN_OK);
+    return between[0] ? NULL : jinja;
+}
+
+/* What that left there is gone then. */
+static void clear_stack(void)
+{
+    volatile char below[65536];
+    for (size_t i = 0; i < sizeof below; i++)
+        below[i] = 0;
+}
+
+/* A long text of the template is not gone on with: it serves all renderings. */
+static void test_long_literal(void **state)
+{
+    (void)state;
+    char source[512] = "{% set a = '", want[512];
+    memset(source + strlen(source), 'x', 300);
+    strcat(source, "\\n' ~ m %}{{ a[299:] }}"); /* escapes: the template keeps a copy */
+    struct cn_jinja *jinja = compile_below((struct cn_str){ source, strlen(source) });
+    clear_stack();
+    for (int i = 0; i < 3; i++) {
+        char json[32];
+        struct cn_jinja_variable variable;
+        struct cn_jinja_text out;
+        struct cn_error err;
+        size_t n;
+        snprintf(json, sizeof json, "{\"m\": \"M%d\"}", i);
+        struct cn_json *doc = variables_of(json, &variable, 1, &n);
+        const struct cn_jinja_options options = { &variable, 1, &some_sunday };
+        assert_int_equal(cn_jinja_render(jinja, &options, &out, &err), CN_OK);
+        snprintf(want, sizeof want, "x\nM%d", i);
+        assert_string_equal(out.text, want);
+        cn_jinja_text_free(&out);
+        cn_json_free(doc);
+    }
+    cn_jinja_free(jinja);
+}
+
 static void test_errors(void **state)
 {
     (void)state;
@@ -638,11 +684,12 @@ static void test_speed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_basics),    cmocka_unit_test(test_growing),
-        cmocka_unit_test(test_errors),    cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_marks),     cmocka_unit_test(test_roles),
-        cmocka_unit_test(test_micro),     cmocka_unit_test(test_cases),
-        cmocka_unit_test(test_injection), cmocka_unit_test(test_speed),
+        cmocka_unit_test(test_basics),       cmocka_unit_test(test_growing),
+        cmocka_unit_test(test_long_literal), cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_limits),       cmocka_unit_test(test_marks),
+        cmocka_unit_test(test_roles),        cmocka_unit_test(test_micro),
+        cmocka_unit_test(test_cases),        cmocka_unit_test(test_injection),
+        cmocka_unit_test(test_speed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
