@@ -410,6 +410,7 @@ check_length() {
 
 check_docs() {
     [ ! -f docs/FORMATS.md ] || scripts/formats.sh --check 2>&1
+    [ ! -f docs/quality.csv ] || scripts/quality_page.sh --check 2>&1
     scripts/readme.sh --check 2>&1
 }
 
