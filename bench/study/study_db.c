@@ -95,17 +95,81 @@ static enum cn_status create(struct cn_study_db *db, struct cn_error *err)
     return run_script(db, sql, err);
 }
 
-static enum cn_status recognise(struct cn_study_db *db, struct cn_error *err)
+/* ---- studies of older versions -----------------------------------------------------------------
+ */
+
+/* Columns of runs, and of the view of results, that came with version 2. */
+#define SINCE_2 "token_bytes", "token_kv_bytes", "token_state_bytes"
+
+/* A study of version 1 as readers of version 2 expect it; the file stays as it is. What it does not
+ * know is NULL. */
+static enum cn_status look_newer(struct cn_study_db *db, struct cn_error *err)
+{
+    static const char *const columns[] = { SINCE_2 };
+    char nulls[256] = "", sql[1024];
+    for (size_t i = 0; i < sizeof columns / sizeof *columns; i++)
+        snprintf(nulls + strlen(nulls), sizeof nulls - strlen(nulls), ", NULL AS %s", columns[i]);
+    snprintf(sql, sizeof sql,
+             "PRAGMA query_only = OFF; "
+             "CREATE TEMP VIEW runs AS SELECT *%s FROM main.runs; "
+             "CREATE TEMP VIEW results AS SELECT *%s FROM main.results; "
+             "PRAGMA query_only = ON",
+             nulls, nulls);
+    return run_script(db, sql, err);
+}
+
+/* The schema's tables and views that the file lacks. */
+static enum cn_status add_missing(struct cn_study_db *db, struct cn_error *err)
+{
+    for (const char *at = CN_STUDY_SQL, *end; (end = strstr(at, ";\n")) != NULL; at = end + 2) {
+        char name[64], sql[8192];
+        int64_t there;
+        if (sscanf(at, "CREATE %*s %63s", name) != 1)
+            return cn_fail(err, CN_ERR_FORMAT, "%s: a CREATE expected in the schema", db->path);
+        snprintf(sql, sizeof sql, "SELECT count(*) FROM sqlite_master WHERE name = '%s'", name);
+        CN_TRY(pragma(db, sql, &there, err));
+        if (there)
+            continue;
+        snprintf(sql, sizeof sql, "%.*s", (int)(end - at), at);
+        CN_TRY(run_script(db, sql, err));
+    }
+    return CN_OK;
+}
+
+/* Makes a study of version 1 one of version 2, wholly or not at all. */
+static enum cn_status make_newer(struct cn_study_db *db, struct cn_error *err)
+{
+    static const char *const columns[] = { SINCE_2 };
+    char sql[128];
+    enum cn_status status = run_script(db, "BEGIN IMMEDIATE; DROP VIEW results", err);
+    for (size_t i = 0; i < sizeof columns / sizeof *columns && status == CN_OK; i++) {
+        snprintf(sql, sizeof sql, "ALTER TABLE runs ADD COLUMN %s REAL", columns[i]);
+        status = run_script(db, sql, err);
+    }
+    if (status == CN_OK)
+        status = add_missing(db, err);
+    snprintf(sql, sizeof sql, "PRAGMA user_version = %d; COMMIT", CN_STUDY_SCHEMA);
+    if (status == CN_OK)
+        status = run_script(db, sql, err);
+    if (status != CN_OK)
+        sqlite3_exec(db->sqlite, "ROLLBACK", NULL, NULL, NULL);
+    return status;
+}
+
+static enum cn_status recognise(struct cn_study_db *db, enum cn_study_mode mode,
+                                struct cn_error *err)
 {
     int64_t application, version;
     CN_TRY(pragma(db, "PRAGMA application_id", &application, err));
     CN_TRY(pragma(db, "PRAGMA user_version", &version, err));
     CN_RETURN_IF(application != APPLICATION, CN_ERR_FORMAT, err,
                  "%s: a database, but not one of carnot study", db->path);
-    CN_RETURN_IF(version != CN_STUDY_SCHEMA, CN_ERR_FORMAT, err,
-                 "%s: a study of version %d expected, %lld found", db->path, CN_STUDY_SCHEMA,
+    CN_RETURN_IF(version < 1 || version > CN_STUDY_SCHEMA, CN_ERR_FORMAT, err,
+                 "%s: a study of version 1 to %d expected, %lld found", db->path, CN_STUDY_SCHEMA,
                  (long long)version);
-    return CN_OK;
+    if (version == CN_STUDY_SCHEMA)
+        return CN_OK;
+    return mode == CN_STUDY_READ ? look_newer(db, err) : make_newer(db, err);
 }
 
 enum cn_status cn_study_db_open(const char *path, enum cn_study_mode mode, struct cn_study_db **out,
@@ -148,7 +212,7 @@ enum cn_status cn_study_db_open_as(const char *path, const char *name, enum cn_s
                                   "PRAGMA foreign_keys = ON",
                             err);
         if (status == CN_OK)
-            status = mode == CN_STUDY_CREATE ? create(db, err) : recognise(db, err);
+            status = mode == CN_STUDY_CREATE ? create(db, err) : recognise(db, mode, err);
     }
     if (status == CN_OK)
         *out = db;

@@ -33,7 +33,9 @@
 /* Where studies go, and are looked for, when nothing is said. */
 #define CN_STUDY_DB "study.db"
 
-enum { CN_STUDY_SCHEMA = 2 }; /* PRAGMA user_version */
+/* PRAGMA user_version. Studies of older versions are read as if they had what came later, all of it
+ * NULL; who writes to one makes it one of this version. */
+enum { CN_STUDY_SCHEMA = 2 };
 
 struct cn_study_db;
 

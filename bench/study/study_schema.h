@@ -256,8 +256,8 @@
 "  r.charger, r.celsius_before, r.celsius_after, r.celsius_min, r.celsius_max, r.celsius_mean,\n" \
 "  r.mhz_before, r.mhz_after, r.mhz_limit, r.mhz_max, r.governor, r.throttled, r.screen,\n" \
 "  r.load_1min, r.disturbed, r.peak_bytes, r.model_bytes, r.kv_bytes, r.other_bytes, r.carnot,\n" \
-"  r.token_bytes, r.token_kv_bytes, r.token_state_bytes, r.kernel, r.started_s, r.ended_s, r.attempts, r.cooldown_s, r.cooldown_status, r.command,\n" \
-"  r.response, r.response_ids\n" \
+"  r.token_bytes, r.token_kv_bytes, r.token_state_bytes, r.kernel, r.started_s, r.ended_s,\n" \
+"  r.attempts, r.cooldown_s, r.cooldown_status, r.command, r.response, r.response_ids\n" \
 "FROM runs r JOIN cells c USING (cell) JOIN files f USING (file) JOIN prompts p USING (prompt)\n" \
 "  LEFT JOIN devices d ON d.device = r.device\n" \
 "  LEFT JOIN phases a ON a.run = r.run AND a.channel = 0 AND a.phase = 'load'\n" \

@@ -123,6 +123,61 @@ static void other_files_are_refused(void **state)
     assert_non_null(strstr(err.text, "No such file"));
 }
 
+/* Makes the file one of version 1: without the columns and the tables that came later. */
+static void make_older(struct cn_study_db *db)
+{
+    struct cn_error err = { "" };
+    char view[8192];
+    static const char later[] = "r.token_bytes, r.token_kv_bytes, r.token_state_bytes, ";
+    snprintf(view, sizeof view, "%s", strstr(CN_STUDY_SQL, "CREATE VIEW results"));
+    char *at = strstr(view, later);
+    assert_non_null(at);
+    memmove(at, at + sizeof later - 1, strlen(at + sizeof later - 1) + 1);
+    const char *const steps[] = { "DROP VIEW results",
+                                  "DROP VIEW kernel_results",
+                                  "DROP TABLE kernels",
+                                  "ALTER TABLE runs DROP COLUMN token_bytes",
+                                  "ALTER TABLE runs DROP COLUMN token_kv_bytes",
+                                  "ALTER TABLE runs DROP COLUMN token_state_bytes",
+                                  view,
+                                  "PRAGMA user_version = 1" };
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++)
+        if (cn_study_exec(db, &err, steps[i], "") != CN_OK)
+            fail_msg("%s: %s", steps[i], err.text);
+}
+
+/* A study of version 1 is read as it is, and becomes one of version 2 when it is written to. */
+static void older_studies_are_read_and_continued(void **state)
+{
+    (void)state;
+    static const char what[] =
+        "SELECT count(*) FROM results r, runs u WHERE r.token_kv_bytes IS NULL AND "
+        "u.token_state_bytes IS NULL AND u.token_bytes IS NULL";
+    struct cn_study_db *db = fresh(), *older;
+    struct cn_error err = { "" };
+    double n;
+    make_older(db);
+    cn_study_db_close(db);
+    assert_int_equal(cn_study_db_open(path, CN_STUDY_READ, &older, &err), CN_OK);
+    if (cn_study_number(older, &n, &err, what, "") != CN_OK)
+        fail_msg("%s", err.text);
+    assert_int_not_equal(cn_study_exec(older, &err, "DELETE FROM blocks", ""), CN_OK);
+    cn_study_db_close(older);
+    assert_int_equal(cn_study_db_open(path, CN_STUDY_READ, &older, &err), CN_OK);
+    assert_int_equal(cn_study_number(older, &n, &err, "PRAGMA user_version", ""), CN_OK);
+    assert_true(n == 1); /* still */
+    cn_study_db_close(older);
+    if (cn_study_db_open(path, CN_STUDY_WRITE, &db, &err) != CN_OK)
+        fail_msg("%s", err.text);
+    assert_int_equal(cn_study_number(db, &n, &err, "PRAGMA user_version", ""), CN_OK);
+    assert_true(n == CN_STUDY_SCHEMA);
+    assert_int_equal(cn_study_number(db, &n, &err, what, ""), CN_OK);
+    assert_int_equal(cn_study_number(db, &n, &err, "SELECT count(*) FROM kernel_results", ""),
+                     CN_OK);
+    cn_study_db_close(db);
+    unlink(path);
+}
+
 /* The view can be read, and docs/STUDY.md names every table. */
 static void schema_is_sound_and_documented(void **state)
 {
@@ -163,6 +218,7 @@ int main(void)
         cmocka_unit_test(values_come_back),
         cmocka_unit_test(transactions_are_whole),
         cmocka_unit_test(other_files_are_refused),
+        cmocka_unit_test(older_studies_are_read_and_continued),
         cmocka_unit_test(schema_is_sound_and_documented),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
