@@ -129,7 +129,7 @@ static struct cn_jinja *compile_below(struct cn_str source)
 /* What that left there is gone then. */
 static void clear_stack(void)
 {
-    volatile char below[65536];
+    volatile char below[32768];
     for (size_t i = 0; i < sizeof below; i++)
         below[i] = 0;
 }
