@@ -12,28 +12,10 @@ enum { BIG_VOCAB = 127999, MANY_EXPERTS = 4 };
 
 bool cn_mix_is_iqk(uint32_t file_type)
 {
-    switch (file_type) {
-    case FT_Q6_0:
-    case FT_IQ2_K:
-    case FT_IQ3_K:
-    case FT_IQ4_K:
-    case FT_IQ5_K:
-    case FT_IQ6_K:
-    case FT_IQ2_KS:
-    case FT_IQ3_KS:
-    case FT_IQ4_KS:
-    case FT_IQ5_KS:
-    case FT_IQ4_KSS:
-    case FT_IQ2_KL:
-    case FT_IQ3_KL:
-    case FT_IQ1_KT:
-    case FT_IQ2_KT:
-    case FT_IQ3_KT:
-    case FT_IQ4_KT:
-        return true;
-    default:
-        return false;
-    }
+    const struct cn_file_type *type = cn_file_type_by_id(file_type);
+    const struct cn_format *base = type ? cn_format_by_gguf(type->base) : NULL;
+    const enum cn_family family = base ? cn_format_family(base) : CN_FAMILY_OTHER;
+    return family == CN_FAMILY_IQK || family == CN_FAMILY_KT || file_type == FT_Q6_0;
 }
 
 bool cn_mix_iqk_keeps(const char *name)

@@ -20,30 +20,26 @@ void cn_copies_carve(struct cn_session *s, const struct cn_mixer_sizes *sizes, s
     }
 }
 
-static void save(const struct cn_session *s, struct cn_copy *copy)
+/* The states of all layers to or from a copy's bytes. */
+static void each_state(struct cn_session *s, uint8_t *at, bool restore)
 {
-    uint8_t *at = copy->states;
     for (int64_t i = 0; i < s->model->hp.n_layer; i++) {
         const struct cn_mixer *mixer;
-        for (int k = 0; (mixer = cn_mixer_of(s->model, i, k)); k++)
-            if (mixer->save) {
+        for (int k = 0; (mixer = cn_mixer_of(s->model, i, k)); k++) {
+            if (!mixer->save)
+                continue;
+            if (restore)
+                mixer->restore(s, i, at);
+            else
                 mixer->save(s, i, at);
-                at += mixer->saved_bytes(s, i);
-            }
+            at += mixer->saved_bytes(s, i);
+        }
     }
 }
 
 void cn_copies_restore(struct cn_session *s, struct cn_copy *copy)
 {
-    const uint8_t *at = copy->states;
-    for (int64_t i = 0; i < s->model->hp.n_layer; i++) {
-        const struct cn_mixer *mixer;
-        for (int k = 0; (mixer = cn_mixer_of(s->model, i, k)); k++)
-            if (mixer->restore) {
-                mixer->restore(s, i, at);
-                at += mixer->saved_bytes(s, i);
-            }
-    }
+    each_state(s, copy->states, true);
     copy->used = ++s->copy_clock;
 }
 
@@ -69,7 +65,7 @@ void cn_copies_take(struct cn_session *s, const float *logits)
     }
     struct cn_copy *copy = place_for(s);
     if (copy->position != s->position) {
-        save(s, copy);
+        each_state(s, copy->states, false);
         copy->position = s->position;
         copy->has_logits = false;
     }
