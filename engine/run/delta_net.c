@@ -10,9 +10,9 @@
  *   O = e^G Q S^T + P N,  P = (q_i . k_j) e^(G_i - G_j) for i >= j, else 0
  *   S = e^G_n S + N^T (e^(G_n - G) K)
  *
- * Only differences that are not above 0 are raised. Blocks of 16 tokens of N are solved for one
- * after the other, each with the inverse of its own block of I + A. A chunk that is not full ends
- * with zeros, which change nothing.
+ * Only differences that are not above 0 are raised, of sums in double: they may be small. Blocks of
+ * 16 tokens of N are solved for one after the other, each with the inverse of its own block of I +
+ * A. A chunk that is not full ends with zeros, which change nothing.
  */
 #include "engine/run/delta_net.h"
 
@@ -87,9 +87,9 @@ struct chunk {
     float *q, *k;  /* panels of tokens: queries or keys, beside them P or A: [blocks][.., 16, 16] */
     float *keys;   /* stack: K^T, [blocks][size][16 tokens] */
     float *values; /* panel: e^(G_n - G) K, transposed: [size / 16][blocks][16][16 tokens] */
-    float *inverse; /* panels: of each block of I + A: [blocks][16][16] */
-    float *tile;    /* room for one */
-    float G[CHUNK]; /* running sums of log decays */
+    float *inverse;  /* panels: of each block of I + A: [blocks][16][16] */
+    float *tile;     /* room for one */
+    double G[CHUNK]; /* running sums of log decays */
     float beta[CHUNK];
 };
 
@@ -197,7 +197,7 @@ static void load_token(struct chunk *c, int64_t i)
     cn_gemm_prefetch((const uint8_t *)key_of(d, d->k, next, c->head), bytes);
     cn_gemm_prefetch((const uint8_t *)value_of(d, next, c->head), bytes);
     c->beta[i] = d->beta[token * d->n_heads + c->head];
-    c->G[i] = d->log_decay[token * d->n_heads + c->head] + (i > 0 ? c->G[i - 1] : 0);
+    c->G[i] = (double)d->log_decay[token * d->n_heads + c->head] + (i > 0 ? c->G[i - 1] : 0);
     store_row(size, 1, key_of(d, d->q, token, c->head), c->q + at, TILE_CELLS);
     store_row(size, 1, key_of(d, d->k, token, c->head), c->k + at, TILE_CELLS);
     store_row(size, c->beta[i], value_of(d, token, c->head), value, (size + CHUNK) * TILE);
@@ -223,7 +223,7 @@ static void decay_row(const struct chunk *c, int64_t i, int64_t b, bool itself, 
     const int64_t last = i - b * TILE + itself; /* columns that count */
     float by[TILE], before[TILE];
     for (int64_t j = 0; j < TILE; j++)
-        by[j] = j < last ? c->G[i] - c->G[b * TILE + j] : -INFINITY;
+        by[j] = j < last ? (float)(c->G[i] - c->G[b * TILE + j]) : -INFINITY;
     c->d->s->model->ops.vec.exp_sum(TILE, 0, by);
     scale_in_place(factor, by);
     memcpy(before, x, sizeof before);
@@ -276,8 +276,8 @@ static void decay_tokens(const struct chunk *c)
     const struct cn_vec *vec = &c->d->s->model->ops.vec;
     float before[CHUNK], after[CHUNK], both[CHUNK];
     for (int64_t i = 0; i < n; i++) {
-        before[i] = c->G[i];
-        after[i] = c->G[n - 1] - c->G[i];
+        before[i] = (float)c->G[i];
+        after[i] = (float)(c->G[n - 1] - c->G[i]);
     }
     vec->exp_sum(n, 0, before);
     vec->exp_sum(n, 0, after);
@@ -317,7 +317,7 @@ static void solve_group(const struct chunk *c, int64_t g)
 static void update_states(const struct chunk *c)
 {
     const struct cn_delta *d = c->d;
-    const float decay = expf(c->G[c->blocks * TILE - 1]);
+    const float decay = expf((float)c->G[c->blocks * TILE - 1]);
     for (int64_t g = 0; g < d->size / TILE; g++) {
         float *s = states_of(c, g);
         for (int64_t i = 0; i < d->size; i += TILE) {

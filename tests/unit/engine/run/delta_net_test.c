@@ -164,7 +164,7 @@ static void expect_near(const struct net *net, const char *what)
         const float found = net->state[(row / N * d->size + column) * N + row % N];
         most_state = fmax(most_state, fabs((double)found - net->matrix[i]));
     }
-    if (!(most < 1e-3) || !(most_state < 2e-5))
+    if (!(most < 2e-5) || !(most_state < 3e-7))
         fail_msg("%s: outputs off by %g, matrices by %g", what, most, most_state);
 }
 
