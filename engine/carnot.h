@@ -243,6 +243,73 @@ CN_API int32_t cn_sampler_sample(struct cn_sampler *sampler, const float *logits
  * are ignored. */
 CN_API void cn_sampler_accept(struct cn_sampler *sampler, int32_t token);
 
+/* ---- speculation ----------------------------------------------------------------------------- */
+
+/* Generating several tokens for one pass through the model: a source drafts what may come next, one
+ * pass verifies all of it, and the tokens up to the first wrong one are kept, with one more that
+ * the pass gave anyway. Greedy the text is that of token by token, as far as a pass over several
+ * tokens computes the same logits; drawn, each token has the distribution that the sampler's
+ * options give it (Leviathan, Kalman, Matias, "Fast inference from transformers via speculative
+ * decoding", 2023: a draft is kept with probability min(1, p/q), else replaced from what p has over
+ * q). How long drafts are follows from what passes and drafts cost and how often they are right, so
+ * that the numbers drawn for a seed are not the same in every run. */
+
+/* What may be drafted before a pass, and so what cn_speculator_next gives less one. */
+enum { CN_SPECULATE_MOST = 63 };
+
+enum cn_speculate_phase { CN_SPECULATE_DRAFT, CN_SPECULATE_VERIFY };
+
+struct cn_speculator_options {
+    /* Where drafts come from, one of these. A session of a smaller model, which the speculator has
+     * to itself but does not free: ids that both models have must stand for the same bytes in both;
+     * either may have more, which are then never drafted, or which the draft reads as its BOS. */
+    struct cn_session *draft;
+    int32_t lookup; /* what followed when the last tokens, up to so many of them, stood in the text
+                     * before: 1 to 15; 0: not this */
+
+    int32_t n_draft; /* most tokens drafted before a pass, 1 to CN_SPECULATE_MOST; 0: 15 */
+    /* What has been spent so far, in any unit: drafts are to make little of it a token. NULL:
+     * seconds. Not finite: cannot be told now. */
+    double (*cost)(void *user);
+    /* Told when drafting and verifying begin and end, for the caller's profiler. May be NULL. */
+    void (*phase)(void *user, enum cn_speculate_phase phase, bool begin);
+    void *user;
+};
+
+/* From cn_speculator_create on. */
+struct cn_speculation {
+    int64_t n_passes;   /* of the model, prompts aside */
+    int64_t n_tokens;   /* that these gave and that were kept */
+    int64_t n_drafted;  /* verified by them */
+    int64_t n_accepted; /* of n_drafted */
+    double draft_s, verify_s;
+};
+
+struct cn_speculator;
+/* Of a session and a sampler of one model, which must outlive it; both are then to be used through
+ * it alone between a cn_speculator_prompt and the last cn_speculator_next of a text. The session
+ * must have n_logits >= 2: a pass is over as many tokens at the most. CN_ERR_ARGUMENT if the
+ * draft's vocabulary is another. */
+CN_API enum cn_status cn_speculator_create(struct cn_session *session, struct cn_sampler *sampler,
+                                           const struct cn_speculator_options *options,
+                                           struct cn_speculator **speculator, struct cn_error *err);
+CN_API void cn_speculator_free(struct cn_speculator *speculator); /* NULL is allowed */
+/* cn_session_prompt, of the draft's session too. */
+CN_API enum cn_status cn_speculator_prompt(struct cn_speculator *speculator, const int32_t *tokens,
+                                           int32_t n, int32_t *n_kept, struct cn_error *err);
+/* The next tokens of the text, chosen and remembered by the sampler: 1 to n_most of them to
+ * tokens[n_most], their number to *n. All but the last are evaluated, or will be with it.
+ * CN_ERR_CONTEXT if the last one before does not fit into the context, CN_ERR_FORMAT if logits are
+ * not finite. */
+CN_API enum cn_status cn_speculator_next(struct cn_speculator *speculator, int32_t *tokens,
+                                         int32_t n_most, int32_t *n, struct cn_error *err);
+/* Takes the last n tokens back, at most those that the last cn_speculator_next gave: the text ended
+ * before them. */
+CN_API enum cn_status cn_speculator_take_back(struct cn_speculator *speculator, int32_t n,
+                                              struct cn_error *err);
+CN_API void cn_speculator_told(const struct cn_speculator *speculator,
+                               struct cn_speculation *speculation);
+
 /* ---- whole texts and chats ------------------------------------------------------------------- */
 
 /* The text of tokens[n]: their bytes joined (control tokens only if `special`), less the one space

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Where drafts come from: the text itself, or a smaller model.
+ */
+#include "base/clock.h"
+#include "base/error.h"
+#include "engine/run/speculate.h"
+#include "engine/tools.h"
+
+#include <string.h>
+
+double cn_speculator_cost(const struct cn_speculator *sp)
+{
+    return sp->options.cost ? sp->options.cost(sp->options.user) : cn_seconds();
+}
+
+/* ---- the text itself ------------------------------------------------------------------------- */
+
+/* How many tokens before `end` are the last ones of the text, up to `most`. */
+static int32_t common_length(const int32_t *text, int32_t n_text, int32_t end, int32_t most)
+{
+    int32_t n = 0;
+    while (n < most && n < end && text[end - 1 - n] == text[n_text - 1 - n])
+        n++;
+    return n;
+}
+
+/* Where the last tokens stood before, and what followed: the longest stretch of them, of those the
+ * last. Its length is the kind of the draft. */
+static void look_up(struct cn_speculator *sp, int32_t n_most)
+{
+    const int32_t longest = sp->options.lookup;
+    int32_t best = 0, from = 0;
+    for (int32_t end = sp->n_text - 1; end > 0 && best < longest; end--) {
+        const int32_t n = common_length(sp->text, sp->n_text, end, longest);
+        if (n > best) {
+            best = n;
+            from = end;
+        }
+    }
+    struct cn_draft *d = &sp->draft;
+    d->kind = best;
+    /* A stretch that reaches into itself goes on as it began. */
+    for (int32_t i = 0; best > 0 && i < n_most; i++) {
+        d->tokens[i] =
+            from + i < sp->n_text ? sp->text[from + i] : d->tokens[from + i - sp->n_text];
+        d->q[i] = 1;
+        d->sure[i] = true;
+        d->n_found++;
+    }
+}
+
+/* ---- a smaller model ------------------------------------------------------------------------- */
+
+/* Brings the draft's session to the end of the text, with the logits there. */
+static enum cn_status catch_up(struct cn_speculator *sp, struct cn_error *err)
+{
+    struct cn_session *s = sp->options.draft;
+    if (sp->n_draft_holds >= sp->n_text) /* the last one's logits are wanted */
+        sp->n_draft_holds = sp->n_text - 1;
+    if (cn_session_position(s) > sp->n_draft_holds)
+        CN_TRY(cn_session_rewind(s, sp->n_draft_holds, err));
+    const int32_t from = sp->n_draft_holds;
+    CN_TRY(cn_session_eval(s, sp->draft_text + from, sp->n_text - from, CN_WANT_LAST, err));
+    sp->n_draft_holds = sp->n_text;
+    return CN_OK;
+}
+
+static enum cn_status draft_tokens(struct cn_speculator *sp, int32_t n_most, struct cn_error *err)
+{
+    struct cn_session *s = sp->options.draft;
+    struct cn_draft *d = &sp->draft;
+    CN_TRY(catch_up(sp, err));
+    cn_session_mark(s);
+    while (d->n < n_most) {
+        const float *logits = cn_session_logits(s, 0);
+        CN_RETURN_IF(!cn_all_finite(logits, sp->n_common), CN_ERR_FORMAT, err,
+                     "the draft's logits are not finite at position %d",
+                     cn_session_position(s) - 1);
+        const struct cn_candidates c = cn_sampler_candidates(sp->sampler, logits, sp->n_common);
+        const int32_t token = cn_sampler_draw(sp->sampler, &c), i = d->n;
+        d->tokens[i] = token;
+        d->sure[i] = c.n == 1;
+        for (int64_t j = 0; j < c.n; j++)
+            if (c.items[j].token == token)
+                d->q[i] = c.items[j].weight / c.sum;
+        if (!d->sure[i])
+            memcpy(sp->draft_logits + (size_t)i * (size_t)sp->n_common, logits,
+                   (size_t)sp->n_common * sizeof *logits);
+        cn_sampler_accept(sp->sampler, token);
+        d->n++;
+        if (d->n < n_most)
+            CN_TRY(cn_session_eval(s, &token, 1, CN_WANT_LAST, err));
+    }
+    return CN_OK;
+}
+
+static enum cn_status ask_model(struct cn_speculator *sp, int32_t n_most, struct cn_error *err)
+{
+    const int32_t behind = sp->n_text - sp->n_draft_holds;
+    const double before = cn_speculator_cost(sp);
+    enum cn_status status = draft_tokens(sp, n_most, err);
+    cn_sampler_forget(sp->sampler, sp->draft.n); /* they are not chosen yet */
+    /* After passes without a draft it has more to read than it will have. */
+    if (status == CN_OK && behind <= 2)
+        cn_draft_length_draft(&sp->length, n_most, cn_speculator_cost(sp) - before);
+    return status;
+}
+
+static void phase(const struct cn_speculator *sp, bool begin)
+{
+    if (sp->options.phase)
+        sp->options.phase(sp->options.user, CN_SPECULATE_DRAFT, begin);
+}
+
+static int32_t wanted(struct cn_speculator *sp, int kind, int32_t n_pending, int32_t n_most)
+{
+    if (sp->n_forced > 0)
+        return sp->n_forced < n_most ? sp->n_forced : n_most;
+    /* What a look-up would have drafted is seen to be right or wrong all the same. */
+    return cn_draft_length_choose(&sp->length, kind, n_pending, n_most, sp->options.draft != NULL);
+}
+
+enum cn_status cn_draft_make(struct cn_speculator *sp, int32_t n_most, struct cn_error *err)
+{
+    const int32_t n_pending = sp->n_text - cn_session_position(sp->session);
+    struct cn_draft *d = &sp->draft;
+    enum cn_status status = CN_OK;
+    const double t0 = cn_seconds();
+    *d = (struct cn_draft){ .n = 0 };
+    if (!sp->options.draft) {
+        phase(sp, true);
+        look_up(sp, n_most);
+        d->n = wanted(sp, d->kind, n_pending, d->n_found);
+        phase(sp, false);
+    } else {
+        const int32_t room = cn_session_n_ctx(sp->options.draft) - sp->n_text;
+        n_most = n_most < room ? n_most : room;
+        n_most = wanted(sp, 0, n_pending, n_most > 0 ? n_most : 0);
+        if (n_most == 0)
+            return CN_OK;
+        phase(sp, true);
+        status = ask_model(sp, n_most, err);
+        phase(sp, false);
+    }
+    sp->told.draft_s += cn_seconds() - t0;
+    return status;
+}
