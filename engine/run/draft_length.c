@@ -51,7 +51,7 @@ double cn_draft_length_rate(const struct cn_draft_length *l, int kind)
 double cn_draft_length_pass_cost(const struct cn_draft_length *l, int32_t n)
 {
     int32_t below = 0, above = 0;
-    double least = INFINITY; /* of passes over as many tokens or more */
+    double least = (double)INFINITY; /* of passes over as many tokens or more */
     for (int32_t i = CN_DRAFT_MOST + 1; i >= 1; i--) {
         if (l->pass[i].n == 0)
             continue;
