@@ -67,6 +67,7 @@ KERNEL_FLAGS += $(if $(findstring address,$(SAN)),$(if $(findstring clang,$(CC))
 ifeq ($(MACHINE),x86_64)
 KERNELS  := $(wildcard quant/x86/*.c)
 FLAGS_avx2   := -mavx2 -mfma -mf16c -mbmi -mbmi2
+FLAGS_avxvnni := $(FLAGS_avx2) -mavxvnni
 FLAGS_avx512 := $(FLAGS_avx2) -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mavx512vbmi -mgfni -mprefer-vector-width=512
 FLAGS_amx    := $(FLAGS_avx512) -mavx512bf16 -mamx-tile -mamx-int8 -mamx-bf16
 endif
@@ -173,10 +174,10 @@ HELPERS := $(BUILD)/tests/cli/adb_device $(BUILD)/tests/cli/arm64_exec.so $(BUIL
 $(BUILD)/tests/cli/adb_device $(BUILD)/tests/simulated_machine: %: %.o
 	@echo "  LD    $@"
 	$(Q)$(CC) $(CFLAGS) $(SANFLAGS) -o $@ $^ $(LDFLAGS)
-# The program with the instructions of AMX in software.
+# The program with the instructions of AMX and AVX-VNNI in software.
 ifeq ($(MACHINE),x86_64)
-HELPERS += $(BUILD)/tests/carnot_amx
-$(BUILD)/tests/carnot_amx: $(BUILD)/tests/amx_emulator.o $(APP_OBJ) $(BUILD)/libcarnot.a
+HELPERS += $(BUILD)/tests/carnot_emulated
+$(BUILD)/tests/carnot_emulated: $(BUILD)/tests/x86_emulator.o $(APP_OBJ) $(BUILD)/libcarnot.a
 	@echo "  LD    $@"
 	$(Q)$(CC) $(CFLAGS) $(SANFLAGS) $(LDSTATIC) -pthread -o $@ $^ -Wl,--wrap=sigaction -Wl,--wrap=cn_tiers_detect \
 	    $(LDFLAGS) $(LIBS)

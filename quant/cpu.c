@@ -51,15 +51,17 @@ uint32_t cn_tiers_detect(void)
     if (!ymm || !avx2)
         return tiers;
     tiers |= 1u << CN_TIER_AVX2;
+    uint32_t a71 = 0, b71, c71, d71;
+    if (!__get_cpuid_count(7, 1, &a71, &b71, &c71, &d71))
+        a71 = 0;
+    if (has(a71, 4)) /* AVX_VNNI; VEX needs no more of the system than AVX2 */
+        tiers |= 1u << CN_TIER_AVXVNNI;
     bool avx512 = has(b7, 16) && has(b7, 17) && has(b7, 30) && has(b7, 31) &&
                   has(c7, 1) &&              /* F DQ BW VL VBMI */
                   has(c7, 11) && has(c7, 8); /* VNNI GFNI */
     if (!zmm || !avx512)
         return tiers;
     tiers |= 1u << CN_TIER_AVX512;
-    uint32_t a71 = 0, b71, c71, d71;
-    if (!__get_cpuid_count(7, 1, &a71, &b71, &c71, &d71))
-        a71 = 0;
     bool amx =
         has(d7, 24) && has(d7, 25) && has(d7, 22) && has(a71, 5); /* TILE INT8 BF16; AVX512_BF16 */
     if (tiles && amx && amx_permitted())
@@ -117,9 +119,9 @@ uint32_t cn_tiers_detect(void)
 #endif
 
 static const char *const tier_names[CN_N_TIERS] = {
-    [CN_TIER_REF] = "ref",   [CN_TIER_AVX2] = "avx2", [CN_TIER_AVX512] = "avx512",
-    [CN_TIER_AMX] = "amx",   [CN_TIER_NEON] = "neon", [CN_TIER_DOTPROD] = "dotprod",
-    [CN_TIER_I8MM] = "i8mm",
+    [CN_TIER_REF] = "ref",         [CN_TIER_AVX2] = "avx2", [CN_TIER_AVXVNNI] = "avxvnni",
+    [CN_TIER_AVX512] = "avx512",   [CN_TIER_AMX] = "amx",   [CN_TIER_NEON] = "neon",
+    [CN_TIER_DOTPROD] = "dotprod", [CN_TIER_I8MM] = "i8mm",
 };
 
 const char *cn_tier_name(enum cn_tier tier)

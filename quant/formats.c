@@ -24,6 +24,7 @@
 #define ARM(entry)
 #endif
 #define AVX2(id)    X86(KERNEL(id, avx2, CN_TIER_AVX2))
+#define AVXVNNI(id) X86(KERNEL(id, avxvnni, CN_TIER_AVXVNNI))
 #define AVX512(id)  X86(KERNEL(id, avx512, CN_TIER_AVX512))
 #define AMX(id)     X86(KERNEL(id, amx, CN_TIER_AMX))
 #define NEON(id)    ARM(KERNEL(id, neon, CN_TIER_NEON))
@@ -93,6 +94,7 @@ static const struct {
     [CN_TIER_REF]    = { &cn_vec_ref, &cn_gemm_ref },
 #if defined(__x86_64__)
     [CN_TIER_AVX2]   = { &cn_vec_avx2, &cn_gemm_avx2 },
+    [CN_TIER_AVXVNNI] = { NULL, &cn_gemm_avxvnni },
     [CN_TIER_AVX512] = { &cn_vec_avx512, &cn_gemm_avx512 },
     [CN_TIER_AMX]    = { NULL, &cn_gemm_amx },
 #elif defined(__aarch64__)
@@ -143,9 +145,8 @@ enum cn_family cn_format_family(const struct cn_format *format)
 static const struct cn_peak *const peaks[CN_N_TIERS] = {
     [CN_TIER_REF] = &cn_peak_ref,
 #if defined(__x86_64__)
-    [CN_TIER_AVX2] = &cn_peak_avx2,
-    [CN_TIER_AVX512] = &cn_peak_avx512,
-    [CN_TIER_AMX] = &cn_peak_amx,
+    [CN_TIER_AVX2] = &cn_peak_avx2,     [CN_TIER_AVXVNNI] = &cn_peak_avxvnni,
+    [CN_TIER_AVX512] = &cn_peak_avx512, [CN_TIER_AMX] = &cn_peak_amx,
 #elif defined(__aarch64__)
     [CN_TIER_NEON] = &cn_peak_neon,
     [CN_TIER_DOTPROD] = &cn_peak_dotprod,

@@ -28,7 +28,7 @@ struct cn_peak {
 /* NULL if the tier is not built for this machine or has no such loops. */
 const struct cn_peak *cn_peak_for(enum cn_tier tier);
 
-extern const struct cn_peak cn_peak_ref, cn_peak_avx2, cn_peak_avx512, cn_peak_amx, cn_peak_neon,
-    cn_peak_dotprod, cn_peak_i8mm;
+extern const struct cn_peak cn_peak_ref, cn_peak_avx2, cn_peak_avxvnni, cn_peak_avx512, cn_peak_amx,
+    cn_peak_neon, cn_peak_dotprod, cn_peak_i8mm;
 
 #endif

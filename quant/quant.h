@@ -25,6 +25,7 @@
 enum cn_tier {
     CN_TIER_REF,
     CN_TIER_AVX2,    /* AVX2 FMA F16C BMI2 */
+    CN_TIER_AVXVNNI, /* AVX-VNNI on top of avx2: 256 bits, VEX */
     CN_TIER_AVX512,  /* F BW DQ VL VNNI VBMI GFNI */
     CN_TIER_AMX,     /* AMX-INT8 AMX-BF16 on top of avx512, with the kernel's permission */
     CN_TIER_NEON,    /* Armv8.0 */

@@ -10,7 +10,7 @@
 
 extern const struct cn_vec cn_vec_ref, cn_vec_avx2, cn_vec_avx512, cn_vec_neon, cn_vec_dotprod,
     cn_vec_i8mm;
-extern const struct cn_gemm cn_gemm_ref, cn_gemm_avx2, cn_gemm_avx512, cn_gemm_amx, cn_gemm_neon,
-    cn_gemm_dotprod, cn_gemm_i8mm;
+extern const struct cn_gemm cn_gemm_ref, cn_gemm_avx2, cn_gemm_avxvnni, cn_gemm_avx512, cn_gemm_amx,
+    cn_gemm_neon, cn_gemm_dotprod, cn_gemm_i8mm;
 
 #endif

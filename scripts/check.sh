@@ -191,7 +191,7 @@ check_formats_table() {
     printf '%s\n' "$named" | while read -r arg tier id; do
         case $tier in
         "") continue ;;
-        avx2 | avx512 | amx) dir=quant/x86 ;;
+        avx2 | avxvnni | avx512 | amx) dir=quant/x86 ;;
         neon | dotprod | i8mm) dir=quant/arm ;;
         *) echo "quant/formats.def: row $id names the unknown tier $tier"; continue ;;
         esac
@@ -202,7 +202,7 @@ check_formats_table() {
     for f in $(files '^quant/(x86|arm)/.*\.c$'); do
         stem=$(basename "$f" .c)
         case $f in
-        quant/x86/*_avx2.c | quant/x86/*_avx512.c | quant/x86/*_amx.c) ;;
+        quant/x86/*_avx2.c | quant/x86/*_avxvnni.c | quant/x86/*_avx512.c | quant/x86/*_amx.c) ;;
         quant/arm/*_neon.c | quant/arm/*_dotprod.c | quant/arm/*_i8mm.c) ;;
         *) echo "$f: its name does not end in a tier of this machine"; continue ;;
         esac
@@ -314,7 +314,7 @@ check_kernels() {
     lib=$build/libcarnot.a
     [ -f "$lib" ] || { echo "$lib: not built (make)"; return; }
     nm -A --defined-only "$lib" 2>/dev/null | awk '
-    $(NF - 1) ~ /^[tT]$/ && $1 ~ /_(ref|avx2|avx512|amx|neon|dotprod|i8mm)[.]o:/ {
+    $(NF - 1) ~ /^[tT]$/ && $1 ~ /_(ref|avx2|avxvnni|avx512|amx|neon|dotprod|i8mm)[.]o:/ {
         split($1, part, ":")
         stem = tier = part[2]
         sub(/_[a-z0-9]*[.]o$/, "", stem)

@@ -15,9 +15,10 @@ mca=$(printf '%s\n' /usr/bin/llvm-mca-[0-9]* | sort -t- -k3 -n | tail -n 1)
 [ "$mca" ] || { echo "mca: llvm-mca is missing (apt-get install llvm-19)" >&2; exit 1; }
 case $tier in
 avx2) dir=x86 cross="" cores="znver3 znver4 alderlake sapphirerapids" ;;
+avxvnni) dir=x86 cross="" cores="alderlake znver4" ;;
 avx512) dir=x86 cross="" cores="znver4 znver5 sapphirerapids icelake-server" ;;
 neon | dotprod) dir=arm cross=aarch64-linux-gnu- cores="cortex-a55 cortex-a510 cortex-a76 cortex-x2 neoverse-v1" ;;
-*) echo "mca: avx2, avx512, neon or dotprod expected, '$tier' found" >&2; exit 2 ;;
+*) echo "mca: avx2, avxvnni, avx512, neon or dotprod expected, '$tier' found" >&2; exit 2 ;;
 esac
 [ $# = 0 ] || cores=$*
 source=quant/$dir/${id}_$tier.c

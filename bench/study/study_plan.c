@@ -114,6 +114,7 @@ static enum cn_status line_tiers(struct cn_plan_reader *p)
     static const char *const up_to[CN_N_TIERS] = {
         [CN_TIER_REF] = "ref",
         [CN_TIER_AVX2] = "ref,avx2",
+        [CN_TIER_AVXVNNI] = "ref,avx2,avxvnni",
         [CN_TIER_AVX512] = "ref,avx2,avx512",
         [CN_TIER_AMX] = "ref,avx2,avx512,amx",
         [CN_TIER_NEON] = "ref,neon",

@@ -1,9 +1,9 @@
 #!/bin/sh
-# The amx tier, its instructions carried out in software where the CPU has none (tests/amx_emulator.c):
+# The amx tier, its instructions carried out in software where the CPU has none (tests/x86_emulator.c):
 # every kernel against its bound, and whole models in both precisions.
 set -u
 . tests/expect.sh
-amx=${CARNOT%/*}/tests/carnot_amx
+amx=${CARNOT%/*}/tests/carnot_emulated
 [ -x "$amx" ] || { echo "SKIPPED: no amx kernels in a build for this machine"; exit 77; }
 "$amx" --version | grep -q '^detected.*amx' || { echo "SKIPPED: the rest of the amx kernels needs AVX512_BF16"; exit 77; }
 

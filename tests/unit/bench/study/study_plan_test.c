@@ -35,7 +35,7 @@ static void what_is_said(void **state)
                            "file c Q4 \"sub folder/c.gguf\"\n"
                            "quant Q4_K_M IQ4_XS\n"
                            "quant Q8_0\n"
-                           "tiers all avx512 ref,neon\n"
+                           "tiers all avx512 ref,neon avxvnni\n"
                            "threads 1 2/4 all\n"
                            "kv f16 q8_0\n"
                            "prompt one   a text with # and \"quotes\" in it  \r\n"
@@ -69,6 +69,7 @@ static void what_is_said(void **state)
     assert_string_equal(p.tiers.items[0], "");
     assert_string_equal(p.tiers.items[1], "ref,avx2,avx512");
     assert_string_equal(p.tiers.items[2], "ref,neon");
+    assert_string_equal(p.tiers.items[3], "ref,avx2,avxvnni");
     assert_int_equal(p.n_threads, 3);
     assert_int_equal(p.threads[1].decode, 2);
     assert_int_equal(p.threads[1].prefill, 4);
