@@ -3,8 +3,9 @@
  * libcarnot: runs GGUF language models on a CPU. This is the public header of the library.
  *
  * Two objects: a cn_model (weights, tokenizer; read-only once open, may be shared by threads and
- * sessions) and a cn_session (KV cache, scratch, position; one thread at a time). There are no
- * globals. The library never prints, exits or aborts.
+ * sessions) and a cn_session (KV cache, scratch, position; one thread at a time). Sessions that are
+ * to be evaluated together make a cn_group. There are no globals. The library never prints, exits
+ * or aborts.
  *
  * Fallible functions return enum cn_status (0 = ok) and give results through out-pointers, which
  * are untouched on failure. `err` may be NULL; otherwise it receives one line saying what failed,
@@ -124,7 +125,8 @@ struct cn_callbacks {
     int (*repeat)(void *user, enum cn_op op, int layer);
 };
 
-/* What a session has done, from its creation on. */
+/* What a session has done, from its creation on. Of a pass together with other sessions, what it
+ * did with the weights is divided among them by the tokens that each had in it. */
 struct cn_work {
     int64_t bytes; /* of weights and the KV cache read, of states read and written, once for
                     * each pass through the model */
@@ -158,7 +160,7 @@ enum cn_want { CN_WANT_NONE, CN_WANT_LAST, CN_WANT_ALL };
 
 /* Appends tokens[n] at the current position and evaluates them, in batches of at most n_batch.
  * `want` says which positions' logits are to be computed. With CN_WANT_ALL n must be <= n_logits.
- * CN_ERR_CONTEXT if they do not fit (nothing is evaluated then). */
+ * CN_ERR_CONTEXT if they do not fit (nothing is evaluated then, and the logits stay). */
 CN_API enum cn_status cn_session_eval(struct cn_session *session, const int32_t *tokens, int32_t n,
                                       enum cn_want want, struct cn_error *err);
 
@@ -209,6 +211,53 @@ CN_API enum cn_status cn_session_load(struct cn_session *session, const char *pa
 
 CN_API size_t cn_session_kv_bytes(const struct cn_session *session);
 CN_API void cn_session_work(const struct cn_session *session, struct cn_work *work);
+
+/* ---- groups of sessions ---------------------------------------------------------------------- */
+
+/* Sessions that are evaluated together, the lanes of a group: whatever the number of lanes, a pass
+ * reads the weights once. They share the group's threads and scratch memory; each has its own
+ * tokens, KV cache or states, copies, logits and work, and all functions of sessions work on it.
+ * cn_session_create makes a group of one. One thread at a time for a group with all its sessions.
+ */
+struct cn_group;
+
+enum { CN_MAX_LANES = 16 };
+
+/* options hold for every session of the group, n_batch for all tokens of a pass together; may be
+ * NULL. n_lanes: most sessions at a time, 1 to CN_MAX_LANES. The memory that they share is taken
+ * here. */
+CN_API enum cn_status cn_group_create(const struct cn_model *model,
+                                      const struct cn_session_options *options, int32_t n_lanes,
+                                      struct cn_group **group, struct cn_error *err);
+/* NULL is allowed. Every session of the group must be freed first. */
+CN_API void cn_group_free(struct cn_group *group);
+/* A new session without tokens, at any moment between evaluations; cn_session_free takes it out of
+ * the group. CN_ERR_ARGUMENT if the group has n_lanes sessions. All its own memory is taken here.
+ */
+CN_API enum cn_status cn_group_join(struct cn_group *group, struct cn_session **session,
+                                    struct cn_error *err);
+/* Lets `to` hold what `from` holds, another session of the same group: tokens, keys and values,
+ * states, logits; it goes on as `from` would. It costs a copy of the rows and states that are in
+ * use. Copies for rewinds stay with `from`; `to` takes one here if `from` was about to. */
+CN_API enum cn_status cn_session_fork(struct cn_session *to, const struct cn_session *from,
+                                      struct cn_error *err);
+
+/* What one session gets in an evaluation: as the arguments of cn_session_eval. */
+struct cn_step {
+    struct cn_session *session;
+    const int32_t *tokens; /* [n] */
+    int32_t n;
+    enum cn_want want;
+};
+
+/* Appends the tokens of each of steps[n_steps] to its session and evaluates them all in one pass,
+ * or, if they are more than n_batch together, in as few as there can be: first those of the first
+ * step. Some sessions may get one token and others a piece of a prompt. The sessions belong to the
+ * group and are different ones. A step that cannot be done (CN_ERR_CONTEXT, CN_ERR_ARGUMENT)
+ * refuses all: nothing is evaluated, and the logits stay. CN_ERR_CANCELLED leaves each session
+ * behind what was evaluated of its step, without logits. cn_session_eval is this with one step. */
+CN_API enum cn_status cn_group_eval(struct cn_group *group, const struct cn_step *steps,
+                                    size_t n_steps, struct cn_error *err);
 
 /* ---- sampling -------------------------------------------------------------------------------- */
 

@@ -317,8 +317,8 @@ static enum cn_status collect(struct collector *c, const int32_t *tokens, size_t
                                           .n_logits = o->output_tensor ? c->n_logits : 1,
                                           .n_threads = o->n_threads };
     CN_TRY(cn_session_create(c->model, &session, &c->session, c->err));
-    c->session->observe = observe;
-    c->session->observe_user = c;
+    c->session->group->observe = observe;
+    c->session->group->observe_user = c;
     return run_chunks(c, tokens, n_chunks, r);
 }
 

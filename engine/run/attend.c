@@ -199,7 +199,7 @@ static void round_queries(const struct cn_attend *a, int64_t n, const float *q, 
 {
     for (int64_t h = 0; h < n; h++) {
         const struct rounded r = rounded_at(memory, a->d_k, h);
-        a->s->model->ops.vec.quantize_q8(a->d_k, q + h * a->d_k, r.q, r.d, r.sum32, r.sum16);
+        a->g->model->ops.vec.quantize_q8(a->d_k, q + h * a->d_k, r.q, r.d, r.sum32, r.sum16);
     }
 }
 
@@ -208,7 +208,7 @@ static void round_queries(const struct cn_attend *a, int64_t n, const float *q, 
 static void scores_of(const struct cn_attend *a, const struct part *part, int64_t t0, int64_t n,
                       const float *q, float *rounded, float *scores)
 {
-    const struct cn_vec *vec = &a->s->model->ops.vec;
+    const struct cn_vec *vec = &a->g->model->ops.vec;
     const size_t row_bytes = a->kv->k_row_bytes;
     const uint8_t *keys = cn_kv_key(a->kv, part->kv_head, t0);
     switch (a->type) {
@@ -235,7 +235,7 @@ static void scores_of(const struct cn_attend *a, const struct part *part, int64_
 static void add_values(const struct cn_attend *a, const struct part *part, int64_t t0, int64_t n,
                        const float *p, float *out)
 {
-    const struct cn_vec *vec = &a->s->model->ops.vec;
+    const struct cn_vec *vec = &a->g->model->ops.vec;
     const size_t row_bytes = a->kv->v_row_bytes;
     const uint8_t *values = cn_kv_value(a->kv, part->kv_head, t0);
     switch (a->type) {
@@ -254,23 +254,22 @@ static void add_values(const struct cn_attend *a, const struct part *part, int64
     }
 }
 
-static float *scratch_of(const struct cn_session *s, int thread)
+static float *scratch_of(const struct cn_group *g, int thread)
 {
-    return (float *)(void *)(s->thread_scratch + (size_t)thread * s->thread_scratch_bytes);
+    return (float *)(void *)(g->thread_scratch + (size_t)thread * g->thread_scratch_bytes);
 }
 
 /* One token and a part of the heads of one KV head. */
-static void direct_chunk(void *context, int chunk, int thread)
+static void direct_chunk(const struct cn_attend *a, int64_t chunk, int thread)
 {
-    const struct cn_attend *a = context;
-    const struct cn_session *s = a->s;
-    const struct cn_vec *vec = &s->model->ops.vec;
+    const struct cn_group *g = a->g;
+    const struct cn_vec *vec = &g->model->ops.vec;
     const int64_t per_token = a->n_head_kv * a->parts, token = chunk / per_token;
     const struct part part = part_of(a, chunk % per_token);
-    const int64_t position = s->position + token;
+    const int64_t position = a->position + token;
     const float *q = a->q + token * a->q_stride + part.first * a->d_k;
     float *out = a->out + (token * a->n_head + part.first) * a->d_v;
-    float *scores = scratch_of(s, thread);
+    float *scores = scratch_of(g, thread);
     struct running *run = (struct running *)(void *)(scores + part.n * DIRECT_KEYS);
     float *rounded = (float *)(void *)(run + part.n);
 
@@ -375,7 +374,7 @@ static void load_runs(int64_t n, float factor, const float *from, int64_t stride
 static void load_block(const struct cn_attend *a, int64_t kv_head, int64_t t0, int64_t n,
                        float *rows, float *keys, float *values)
 {
-    const struct cn_session *s = a->s;
+    const struct cn_group *g = a->g;
     const int64_t dk = a->d_k, dv = a->d_v, dkp = padded(dk), dvp = padded(dv);
     memset(values, 0, (size_t)(KEYS * dvp) * sizeof *values);
     for (int64_t t = 0; t < n; t += TILE) {
@@ -384,17 +383,17 @@ static void load_block(const struct cn_attend *a, int64_t kv_head, int64_t t0, i
         memset(rows, 0, (size_t)(TILE * dkp) * sizeof *rows);
         for (int64_t i = 0; i < here; i++) {
             const uint8_t *row = cn_kv_key(a->kv, kv_head, t0 + t + i);
-            const float *k = cn_kv_load_row(s->model, a->type, dk, row, rows + i * dkp);
+            const float *k = cn_kv_load_row(g->model, a->type, dk, row, rows + i * dkp);
             if (k != rows + i * dkp)
                 memcpy(rows + i * dkp, k, (size_t)dk * sizeof *k);
         }
         for (int64_t c = 0; c < dkp; c += TILE)
-            cn_gemm_store(s->model->ops.gemm, rows + c, dkp, TILE, TILE, to + c * TILE, TILE,
+            cn_gemm_store(g->model->ops.gemm, rows + c, dkp, TILE, TILE, to + c * TILE, TILE,
                           false);
     }
     for (int64_t t = 0; t < n; t++)
         store_runs(dv,
-                   cn_kv_load_row(s->model, a->type, dv, cn_kv_value(a->kv, kv_head, t0 + t), rows),
+                   cn_kv_load_row(g->model, a->type, dv, cn_kv_value(a->kv, kv_head, t0 + t), rows),
                    values + t * TILE, KEYS * TILE);
 }
 
@@ -413,13 +412,13 @@ struct tiles {
     float *run;        /* [tile][2][16]: running maximum and sum of each query */
 };
 
-static struct tiles tiles_of(const struct cn_attend *a, int chunk, int thread)
+static struct tiles tiles_of(const struct cn_attend *a, int64_t chunk, int thread)
 {
     const int64_t per_block = a->n_head_kv * a->parts, first = chunk / per_block * QUERY_TOKENS;
     const int64_t n = a->n - first < QUERY_TOKENS ? a->n - first : QUERY_TOKENS;
     const struct layout l = layout_of(part_heads(a->n_head, a->n_head_kv), a->d_k, a->d_v);
     const struct part part = part_of(a, chunk % per_block);
-    float *base = scratch_of(a->s, thread);
+    float *base = scratch_of(a->g, thread);
     return (struct tiles){
         .a = a,
         .part = part,
@@ -475,7 +474,7 @@ static void score_tile(const struct tiles *t, int64_t tile, int tokens, int64_t 
     struct cn_act_panel keys = { .kind = CN_ACT_F32, .n_cols = a->d_k };
     for (int64_t g = 0; g < key_groups; g++) {
         keys.x = t->k + g * TILE * dkp;
-        a->s->model->ops.gemm->tile_f32(&queries, 0, &keys, 0, TILE, t->p + g * TILE * TILE);
+        a->g->model->ops.gemm->tile_f32(&queries, 0, &keys, 0, TILE, t->p + g * TILE * TILE);
     }
     cap_scores(a->softcap, key_groups * TILE * TILE, t->p);
     /* Most blocks are seen whole by every query of the tile. */
@@ -488,7 +487,7 @@ static void score_tile(const struct tiles *t, int64_t tile, int tokens, int64_t 
  * the block are added by those weights. */
 static void add_tile_values(const struct tiles *t, int64_t tile, int tokens, int64_t key_groups)
 {
-    const struct cn_vec *vec = &t->a->s->model->ops.vec;
+    const struct cn_vec *vec = &t->a->g->model->ops.vec;
     const int64_t dvp = padded(t->a->d_v);
     float *max = t->run + tile * 2 * TILE, *sum = max + TILE, factor[TILE];
     float *const o = t->o + tile * dvp * TILE;
@@ -507,7 +506,7 @@ static void add_tile_values(const struct tiles *t, int64_t tile, int tokens, int
     struct cn_act_panel values = { .kind = CN_ACT_F32, .n_cols = key_groups * TILE };
     for (int64_t c = 0; c < dvp; c += TILE) {
         values.x = t->v + c * KEYS;
-        t->a->s->model->ops.gemm->tile_f32(&weights, 0, &values, 0, TILE, t->out);
+        t->a->g->model->ops.gemm->tile_f32(&weights, 0, &values, 0, TILE, t->out);
         vec->axpy(TILE * TILE, 1, t->out, o + c * TILE);
     }
 }
@@ -526,11 +525,10 @@ static void store_outputs(const struct tiles *t)
         }
 }
 
-static void tiled_chunk(void *context, int chunk, int thread)
+static void tiled_chunk(const struct cn_attend *a, int64_t chunk, int thread)
 {
-    const struct cn_attend *a = context;
     const struct tiles t = tiles_of(a, chunk, thread);
-    const int64_t position = a->s->position + t.first, last = position + t.n - 1;
+    const int64_t position = a->position + t.first, last = position + t.n - 1;
     load_queries(&t);
     for (int64_t t0 = first_key(a, position) / KEYS * KEYS; t0 <= last; t0 += KEYS) {
         const int64_t keys = last + 1 - t0 < KEYS ? last + 1 - t0 : KEYS;
@@ -550,23 +548,48 @@ static void tiled_chunk(void *context, int chunk, int thread)
     store_outputs(&t);
 }
 
-void cn_attend(struct cn_attend *a)
+static int64_t n_chunks(const struct cn_attend *a)
 {
-    struct cn_session *s = a->s;
-    const int64_t group = a->n_head / a->n_head_kv, most = part_heads(a->n_head, a->n_head_kv);
+    const int64_t blocks = a->n < DIRECT_TOKENS ? a->n : (a->n + QUERY_TOKENS - 1) / QUERY_TOKENS;
+    return blocks * a->n_head_kv * a->parts;
+}
+
+/* Chunks are numbered through all of them. */
+static void attend_chunk(void *context, int index, int thread)
+{
+    const struct cn_attend *a = context;
+    int64_t chunk = index;
+    for (int64_t n; chunk >= (n = n_chunks(a)); a++)
+        chunk -= n;
+    if (a->n < DIRECT_TOKENS)
+        direct_chunk(a, chunk, thread);
+    else
+        tiled_chunk(a, chunk, thread);
+}
+
+/* What the cache gives: each row once for all tokens. */
+static void count(const struct cn_attend *a)
+{
     const size_t row =
         a->kv->v == a->kv->k ? a->kv->k_row_bytes : a->kv->k_row_bytes + a->kv->v_row_bytes;
-    a->parts = (group + most - 1) / most;
-    if (a->type == CN_KV_Q8_0)
-        a->q8_0 = cn_kernels_for(cn_format_by_name("q8_0"), s->model->ops.tiers);
-    const int64_t seen = s->position + a->n - first_key(a, s->position);
-    const int64_t bytes = a->own_rows ? 0 : seen * a->n_head_kv * (int64_t)row;
-    s->work.kv_bytes += bytes;
-    s->work.bytes += bytes;
-    if (a->n < DIRECT_TOKENS) {
-        cn_pool_run(s->pool, s->n_threads, direct_chunk, a, (int)(a->n * a->n_head_kv * a->parts));
-        return;
+    const int64_t seen = a->position + a->n - first_key(a, a->position);
+    const int64_t bytes = seen * a->n_head_kv * (int64_t)row;
+    a->work->kv_bytes += bytes;
+    a->work->bytes += bytes;
+}
+
+void cn_attend(struct cn_attend *all, int n)
+{
+    struct cn_group *g = all->g;
+    int64_t chunks = 0;
+    for (struct cn_attend *a = all; a < all + n; a++) {
+        const int64_t group = a->n_head / a->n_head_kv, most = part_heads(a->n_head, a->n_head_kv);
+        a->parts = (group + most - 1) / most;
+        if (a->type == CN_KV_Q8_0)
+            a->q8_0 = cn_kernels_for(cn_format_by_name("q8_0"), g->model->ops.tiers);
+        if (a->work)
+            count(a);
+        chunks += n_chunks(a);
     }
-    int64_t blocks = (a->n + QUERY_TOKENS - 1) / QUERY_TOKENS;
-    cn_pool_run(s->pool, s->n_threads, tiled_chunk, a, (int)(blocks * a->n_head_kv * a->parts));
+    cn_pool_run(g->pool, g->n_threads, attend_chunk, all, (int)chunks);
 }

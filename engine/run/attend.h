@@ -7,13 +7,14 @@
 
 #include "engine/run/session.h"
 
-/* n tokens at s->position.., whose keys and values are in the cache already. Each of the n_head_kv
+/* n tokens of a session, whose keys and values are in the cache already. Each of the n_head_kv
  * heads of the cache serves n_head / n_head_kv heads of queries. */
 struct cn_attend {
-    struct cn_session *s;
+    struct cn_group *g;
     const struct cn_kv *kv;
     enum cn_kv_type type; /* of its rows */
-    bool own_rows;        /* made for this pass: no work of the cache */
+    struct cn_work *work; /* reading the cache is added to; NULL: rows were made for this pass */
+    int64_t position;     /* of the first token */
     int64_t n, n_head, n_head_kv, d_k, d_v;
     const float *q; /* [n][n_head][d_k], scaled, tokens q_stride floats apart */
     int64_t q_stride;
@@ -27,7 +28,8 @@ struct cn_attend {
     struct cn_kernels q8_0; /* for keys in Q8_0 */
 };
 
-void cn_attend(struct cn_attend *a);
+/* Tokens of n sessions at once, which differ in position, number, queries and rows only. */
+void cn_attend(struct cn_attend *all, int n);
 
 /* Bytes of scratch that a thread needs for it. */
 size_t cn_attend_scratch_bytes(int64_t n_head, int64_t n_head_kv, int64_t d_k, int64_t d_v);

@@ -54,17 +54,15 @@ static const float *value_of(const struct cn_delta *d, int64_t token, int64_t he
 /* Norm and gate of a head's results. */
 static void finish_head(const struct cn_delta *d, int64_t token, int64_t head)
 {
-    const struct cn_model *m = d->s->model;
+    const struct cn_model *m = d->g->model;
     float *out = d->out + (token * d->n_heads + head) * d->size;
     m->ops.vec.rms_norm(d->size, out, d->norm, m->hp.norm_eps, out);
     m->ops.vec.silu_mul(d->size, d->z + token * d->z_stride + head * d->size, out, out);
 }
 
-static void direct_head(void *context, int head, int thread)
+static void direct_head(const struct cn_delta *d, int64_t head)
 {
-    const struct cn_delta *d = context;
-    const struct cn_vec *vec = &d->s->model->ops.vec;
-    (void)thread;
+    const struct cn_vec *vec = &d->g->model->ops.vec;
     for (int64_t t = 0; t < d->n; t++) {
         const int64_t at = t * d->n_heads + head;
         vec->delta_step(d->size, d->size, expf(d->log_decay[at]), d->beta[at],
@@ -138,7 +136,7 @@ static void multiply(const struct chunk *c, const float *panel, const float *sta
     const struct cn_act_panel columns = { .kind = CN_ACT_F32,
                                           .n_cols = depth,
                                           .x = (float *)(uintptr_t)stack };
-    c->d->s->model->ops.gemm->tile_f32(&rows, 0, &columns, 0, TILE, tile);
+    c->d->g->model->ops.gemm->tile_f32(&rows, 0, &columns, 0, TILE, tile);
 }
 
 /* Runs of 16 floats: y = by * x, y = by * x one by one, y = by * y + x. */
@@ -211,7 +209,7 @@ static void load_tokens(struct chunk *c)
         load_token(c, i);
     for (int64_t b = 0; b < c->blocks; b++)
         for (int64_t j = 0; j < size; j += TILE)
-            cn_gemm_store(d->s->model->ops.gemm, c->k + b * c->row + j * TILE, TILE, TILE, TILE,
+            cn_gemm_store(d->g->model->ops.gemm, c->k + b * c->row + j * TILE, TILE, TILE, TILE,
                           c->keys + (b * size + j) * TILE, TILE, false);
 }
 
@@ -224,7 +222,7 @@ static void decay_row(const struct chunk *c, int64_t i, int64_t b, bool itself, 
     float by[TILE], before[TILE];
     for (int64_t j = 0; j < TILE; j++)
         by[j] = j < last ? (float)(c->G[i] - c->G[b * TILE + j]) : -INFINITY;
-    c->d->s->model->ops.vec.exp_sum(TILE, 0, by);
+    c->d->g->model->ops.vec.exp_sum(TILE, 0, by);
     scale_in_place(factor, by);
     memcpy(before, x, sizeof before);
     multiply_run(by, before, x);
@@ -273,7 +271,7 @@ static void scale_tokens(const struct chunk *c, float *panel, const float *facto
 static void decay_tokens(const struct chunk *c)
 {
     const int64_t size = c->d->size, n = c->blocks * TILE;
-    const struct cn_vec *vec = &c->d->s->model->ops.vec;
+    const struct cn_vec *vec = &c->d->g->model->ops.vec;
     float before[CHUNK], after[CHUNK], both[CHUNK];
     for (int64_t i = 0; i < n; i++) {
         before[i] = (float)c->G[i];
@@ -304,7 +302,7 @@ static void solve_group(const struct chunk *c, int64_t g)
     for (int64_t b = 0; b < c->blocks; b++) {
         float *news = news_of(c, g, b);
         multiply(c, c->k + b * c->row, states_of(c, g), size + b * TILE, c->tile);
-        d->s->model->ops.vec.axpy(TILE_CELLS, -1, c->tile, news);
+        d->g->model->ops.vec.axpy(TILE_CELLS, -1, c->tile, news);
         multiply(c, c->inverse + b * TILE_CELLS, news, TILE, c->tile);
         memcpy(news, c->tile, TILE_CELLS * sizeof *news);
         multiply(c, c->q + b * c->row, states_of(c, g), size + (b + 1) * TILE, c->tile);
@@ -338,12 +336,11 @@ static void move_states(const struct chunk *c, bool back)
                (size_t)cells * sizeof *state);
 }
 
-static void chunked_head(void *context, int head, int thread)
+static void chunked_head(const struct cn_delta *d, int64_t head, int thread)
 {
-    const struct cn_delta *d = context;
     const struct layout l = layout_of(d->size);
     float *base =
-        (float *)(void *)(d->s->thread_scratch + (size_t)thread * d->s->thread_scratch_bytes);
+        (float *)(void *)(d->g->thread_scratch + (size_t)thread * d->g->thread_scratch_bytes);
     struct chunk c = { .d = d,
                        .head = head,
                        .row = (d->size + CHUNK) * TILE,
@@ -370,11 +367,20 @@ static void chunked_head(void *context, int head, int thread)
     move_states(&c, true);
 }
 
-void cn_delta_run(struct cn_delta *d)
+static void run_head(void *context, int chunk, int thread)
 {
-    struct cn_session *s = d->s;
-    cn_pool_run(s->pool, s->n_threads, d->n < DIRECT_TOKENS ? direct_head : chunked_head, d,
-                (int)d->n_heads);
+    const struct cn_delta *all = context, *d = &all[chunk / all->n_heads];
+    const int64_t head = chunk % all->n_heads;
+    if (d->n < DIRECT_TOKENS)
+        direct_head(d, head);
+    else
+        chunked_head(d, head, thread);
+}
+
+void cn_delta_run(struct cn_delta *all, int n)
+{
+    struct cn_group *g = all->g;
+    cn_pool_run(g->pool, g->n_threads, run_head, all, n * (int)all->n_heads);
 }
 
 void cn_delta_work(int64_t n_heads, int64_t size, int64_t n, struct cn_work *work)

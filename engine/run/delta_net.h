@@ -11,9 +11,9 @@
 /* A head's matrix is square. Its rows and columns come in groups of so many. */
 enum { CN_DELTA_GROUP = 16 };
 
-/* n tokens through the matrices of all heads. */
+/* n tokens of a session through the matrices of all heads. */
 struct cn_delta {
-    struct cn_session *s;
+    struct cn_group *g;
     int64_t n, n_heads, n_key_heads; /* of values; of queries and keys, which several may share */
     int64_t size;                    /* of queries, keys and values, a multiple of CN_DELTA_GROUP */
     bool neighbours; /* heads side by side share keys; else those n_key_heads apart */
@@ -31,7 +31,8 @@ struct cn_delta {
     int64_t z_stride;
 };
 
-void cn_delta_run(struct cn_delta *d);
+/* Tokens of n sessions at once, which differ in number, place and matrices only. */
+void cn_delta_run(struct cn_delta *all, int n);
 
 /* Bytes of scratch that a thread needs for it. */
 size_t cn_delta_scratch_bytes(int64_t size);

@@ -59,11 +59,11 @@ static bool is_chosen(const int32_t *chosen, int64_t n, int64_t e)
 }
 
 /* The k best (ties: the lower number), weights as the model wants. */
-static void choose(const struct cn_session *s, const struct cn_layer *layer, float *p,
-                   float *select, int32_t *chosen, float *weight)
+static void choose(const struct cn_group *g, const struct cn_layer *layer, float *p, float *select,
+                   int32_t *chosen, float *weight)
 {
-    const struct cn_hparams *hp = &s->model->hp;
-    const float sum = gate(s->model, layer->router_b, p);
+    const struct cn_hparams *hp = &g->model->hp;
+    const float sum = gate(g->model, layer->router_b, p);
     float total = 0;
     for (int64_t e = 0; e < hp->n_expert; e++)
         select[e] = layer->select_b ? p[e] / sum + layer->select_b[e] : p[e];
@@ -83,7 +83,7 @@ static void choose(const struct cn_session *s, const struct cn_layer *layer, flo
         select[best] = -INFINITY;
     }
     if (hp->gating == CN_GATING_SOFTMAX_CHOSEN) {
-        const struct cn_vec *vec = &s->model->ops.vec;
+        const struct cn_vec *vec = &g->model->ops.vec;
         const float all =
             vec->exp_sum(hp->n_expert_used, vec->max(hp->n_expert_used, weight), weight);
         for (int64_t j = 0; j < hp->n_expert_used; j++)
@@ -99,7 +99,7 @@ static void choose(const struct cn_session *s, const struct cn_layer *layer, flo
 }
 
 struct job {
-    struct cn_session *s;
+    struct cn_group *g;
     const struct cn_layer *layer;
     const float *x;
     int64_t n_ff;
@@ -108,29 +108,29 @@ struct job {
 static void choose_chunk(void *context, int token, int thread)
 {
     const struct job *job = context;
-    const struct cn_session *s = job->s;
-    const struct cn_hparams *hp = &s->model->hp;
+    const struct cn_group *g = job->g;
+    const struct cn_hparams *hp = &g->model->hp;
     (void)thread;
-    choose(s, job->layer, s->router + token * hp->n_expert, s->select + token * hp->n_expert,
-           s->chosen + token * hp->n_expert_used, s->chosen_weight + token * hp->n_expert_used);
+    choose(g, job->layer, g->router + token * hp->n_expert, g->select + token * hp->n_expert,
+           g->chosen + token * hp->n_expert_used, g->chosen_weight + token * hp->n_expert_used);
 }
 
 /* Slots: the choices of all tokens sorted by expert, in order of tokens within an expert. */
-static void group_by_expert(struct cn_session *s, int64_t n)
+static void group_by_expert(struct cn_group *g, int64_t n)
 {
-    const struct cn_hparams *hp = &s->model->hp;
+    const struct cn_hparams *hp = &g->model->hp;
     const int64_t used = hp->n_expert_used;
-    int32_t *first = s->expert_first;
+    int32_t *first = g->expert_first;
     memset(first, 0, (size_t)(hp->n_expert + 1) * sizeof *first);
     for (int64_t i = 0; i < n * used; i++)
-        first[s->chosen[i] + 1]++;
+        first[g->chosen[i] + 1]++;
     for (int64_t e = 0; e < hp->n_expert; e++)
         first[e + 1] += first[e];
     for (int64_t i = 0; i < n * used; i++) {
-        int32_t slot = first[s->chosen[i]]++;
-        s->slot_token[slot] = (int32_t)(i / used);
-        s->slot_choice[slot] = (int32_t)i;
-        s->token_slot[i] = slot;
+        int32_t slot = first[g->chosen[i]]++;
+        g->slot_token[slot] = (int32_t)(i / used);
+        g->slot_choice[slot] = (int32_t)i;
+        g->token_slot[i] = slot;
     }
     /* Filling moved each start to the next one's: move back. */
     memmove(first + 1, first, (size_t)hp->n_expert * sizeof *first);
@@ -140,16 +140,16 @@ static void group_by_expert(struct cn_session *s, int64_t n)
 static void gather_chunk(void *context, int slot, int thread)
 {
     const struct job *job = context;
-    const struct cn_session *s = job->s;
-    const int64_t d = s->model->hp.n_expert_embd;
-    const float *x = job->x + s->slot_token[slot] * d;
-    float *to = s->expert_x + slot * d;
+    const struct cn_group *g = job->g;
+    const int64_t d = g->model->hp.n_expert_embd;
+    const float *x = job->x + g->slot_token[slot] * d;
+    float *to = g->expert_x + slot * d;
     (void)thread;
-    if (!s->model->arch->weigh_expert_inputs) {
+    if (!g->model->arch->weigh_expert_inputs) {
         memcpy(to, x, (size_t)d * sizeof *to);
         return;
     }
-    const float weight = s->chosen_weight[s->slot_choice[slot]];
+    const float weight = g->chosen_weight[g->slot_choice[slot]];
     for (int64_t i = 0; i < d; i++)
         to[i] = weight * x[i];
 }
@@ -159,145 +159,145 @@ static void gather_chunk(void *context, int slot, int thread)
 static void activate_slot(void *context, int slot, int thread)
 {
     const struct job *job = context;
-    const struct cn_session *s = job->s;
+    const struct cn_group *g = job->g;
     const struct cn_layer *layer = job->layer;
-    const int64_t n = job->n_ff, e = s->chosen[s->slot_choice[slot]];
+    const int64_t n = job->n_ff, e = g->chosen[g->slot_choice[slot]];
     const bool fused = layer->gate_up_exps.format != NULL;
     const bool gated = fused || layer->gate_exps.format;
-    float *y = s->gate + slot * n, *up = s->up + slot * (fused ? 2 * n : n);
+    float *y = g->gate + slot * n, *up = g->up + slot * (fused ? 2 * n : n);
     float *gate_in = fused || !gated ? up : y;
     (void)thread;
     if (fused)
         up += n;
     cn_add(n, layer->gate_exps_b ? layer->gate_exps_b + e * n : NULL, gate_in);
     cn_add(n, layer->up_exps_b ? layer->up_exps_b + e * n : NULL, up);
-    cn_activate(s->model, n, gate_in, gated ? up : NULL, y);
+    cn_activate(g->model, n, gate_in, gated ? up : NULL, y);
 }
 
 static void activate_shared(void *context, int token, int thread)
 {
     const struct job *job = context;
     const int64_t at = token * job->n_ff;
-    float *gate = job->s->gate + at, *up = job->s->up + at;
+    float *gate = job->g->gate + at, *up = job->g->up + at;
     const bool gated = job->layer->gate_shared.format;
     (void)thread;
-    cn_activate(job->s->model, job->n_ff, gated ? gate : up, gated ? up : NULL, gate);
+    cn_activate(job->g->model, job->n_ff, gated ? gate : up, gated ? up : NULL, gate);
 }
 
-/* The chosen experts' outputs, weighted, in the order of choice: to s->t, or to where their own
+/* The chosen experts' outputs, weighted, in the order of choice: to g->t, or to where their own
  * space is. */
 static void combine_chunk(void *context, int token, int thread)
 {
     const struct job *job = context;
-    const struct cn_session *s = job->s;
-    const struct cn_hparams *hp = &s->model->hp;
+    const struct cn_group *g = job->g;
+    const struct cn_hparams *hp = &g->model->hp;
     const int64_t d = hp->n_expert_embd;
     const float *bias = job->layer->down_exps_b;
-    float *t = (s->narrow ? s->narrow : s->t) + token * d;
+    float *t = (g->narrow ? g->narrow : g->t) + token * d;
     (void)thread;
     memset(t, 0, (size_t)d * sizeof *t);
     for (int64_t j = 0; j < hp->n_expert_used; j++) {
         int64_t i = token * hp->n_expert_used + j;
-        float *y = s->expert_y + s->token_slot[i] * d;
-        cn_add(d, bias ? bias + s->chosen[i] * d : NULL, y);
-        s->model->ops.vec.axpy(d, s->model->arch->weigh_expert_inputs ? 1 : s->chosen_weight[i], y,
+        float *y = g->expert_y + g->token_slot[i] * d;
+        cn_add(d, bias ? bias + g->chosen[i] * d : NULL, y);
+        g->model->ops.vec.axpy(d, g->model->arch->weigh_expert_inputs ? 1 : g->chosen_weight[i], y,
                                t);
     }
 }
 
 /* Points each busy expert's input at its slots; returns the number of busy ones' products. */
-static int expert_products(struct cn_session *s, const struct cn_weight *const *weights,
+static int expert_products(struct cn_group *g, const struct cn_weight *const *weights,
                            int n_weights, const float *x, int64_t n_cols, float *const *ys)
 {
     int n = 0;
-    for (int64_t e = 0; e < s->model->hp.n_expert; e++) {
-        int64_t slot = s->expert_first[e], count = s->expert_first[e + 1] - slot;
+    for (int64_t e = 0; e < g->model->hp.n_expert; e++) {
+        int64_t slot = g->expert_first[e], count = g->expert_first[e + 1] - slot;
         if (count == 0)
             continue;
-        cn_input_set(&s->inputs[e], x + slot * n_cols, n_cols, count, n_cols);
+        cn_input_set(&g->inputs[e], x + slot * n_cols, n_cols, count, n_cols);
         for (int w = 0; w < n_weights; w++) {
             const struct cn_weight *all = weights[w], *own = all->each ? &all->each[e] : all;
-            s->products[n++] = (struct cn_product){ own, own == all ? e : 0, &s->inputs[e],
+            g->products[n++] = (struct cn_product){ own, own == all ? e : 0, &g->inputs[e],
                                                     ys[w] + slot * all->rows, all->rows };
         }
     }
     return n;
 }
 
-static void shared_expert(struct cn_session *s, const struct cn_layer *layer, const float *x,
+static void shared_expert(struct cn_group *g, const struct cn_layer *layer, const float *x,
                           int64_t n)
 {
-    const struct cn_hparams *hp = &s->model->hp;
-    const struct cn_vec *vec = &s->model->ops.vec;
+    const struct cn_hparams *hp = &g->model->hp;
+    const struct cn_vec *vec = &g->model->ops.vec;
     struct cn_product up[] = {
-        {&layer->up_shared,    0, &s->input, s->up,   hp->n_ff_shared},
-        { &layer->gate_shared, 0, &s->input, s->gate, hp->n_ff_shared},
+        {&layer->up_shared,    0, &g->input, g->up,   hp->n_ff_shared},
+        { &layer->gate_shared, 0, &g->input, g->gate, hp->n_ff_shared},
     };
-    cn_input_set(&s->input, x, hp->n_embd, n, hp->n_embd);
-    cn_products_run(s, up, layer->gate_shared.format ? 2 : 1);
-    struct job job = { s, layer, x, hp->n_ff_shared };
-    cn_pool_run(s->pool, s->n_threads, activate_shared, &job, (int)n);
-    cn_input_set(&s->input, s->gate, hp->n_ff_shared, n, hp->n_ff_shared);
-    struct cn_product down = { &layer->down_shared, 0, &s->input, s->expert_y, hp->n_embd };
-    cn_products_run(s, &down, 1);
+    cn_input_set(&g->input, x, hp->n_embd, n, hp->n_embd);
+    cn_products_run(g, up, layer->gate_shared.format ? 2 : 1);
+    struct job job = { g, layer, x, hp->n_ff_shared };
+    cn_pool_run(g->pool, g->n_threads, activate_shared, &job, (int)n);
+    cn_input_set(&g->input, g->gate, hp->n_ff_shared, n, hp->n_ff_shared);
+    struct cn_product down = { &layer->down_shared, 0, &g->input, g->expert_y, hp->n_embd };
+    cn_products_run(g, &down, 1);
     for (int64_t t = 0; t < n; t++) {
         float share = 1;
         if (layer->shared_router) {
             float gate = vec->dot(hp->n_embd, layer->shared_router, x + t * hp->n_embd);
             share = 1 / (1 + expf(-gate));
         }
-        vec->axpy(hp->n_embd, share, s->expert_y + t * hp->n_embd, s->t + t * hp->n_embd);
+        vec->axpy(hp->n_embd, share, g->expert_y + t * hp->n_embd, g->t + t * hp->n_embd);
     }
 }
 
 /* A product of n rows of x with a matrix that belongs to no expert. */
-static void plain_product(struct cn_session *s, const struct cn_weight *w, const float *x,
-                          int64_t n, float *y)
+static void plain_product(struct cn_group *g, const struct cn_weight *w, const float *x, int64_t n,
+                          float *y)
 {
-    cn_input_set(&s->input, x, w->cols, n, w->cols);
-    struct cn_product p = { w, 0, &s->input, y, w->rows };
-    cn_products_run(s, &p, 1);
+    cn_input_set(&g->input, x, w->cols, n, w->cols);
+    struct cn_product p = { w, 0, &g->input, y, w->rows };
+    cn_products_run(g, &p, 1);
 }
 
-void cn_experts(struct cn_session *s, const struct cn_layer *layer, int64_t layer_index,
+void cn_experts(struct cn_group *g, const struct cn_layer *layer, int64_t layer_index,
                 const float *router_x, const float *x, int64_t n)
 {
-    const struct cn_hparams *hp = &s->model->hp;
+    const struct cn_hparams *hp = &g->model->hp;
     const int64_t ff = hp->n_ff_expert, slots = n * hp->n_expert_used;
     const bool fused = layer->gate_up_exps.format != NULL;
-    struct job job = { s, layer, x, ff };
+    struct job job = { g, layer, x, ff };
 
-    CN_SPAN (s, CN_OP_ROUTER, layer_index, &layer->router) {
-        cn_input_set(&s->input, router_x, hp->n_embd, n, hp->n_embd);
-        struct cn_product route = { &layer->router, 0, &s->input, s->router, hp->n_expert };
-        cn_products_run(s, &route, 1);
-        cn_pool_run(s->pool, s->n_threads, choose_chunk, &job, (int)n);
-        group_by_expert(s, n);
+    CN_SPAN (g, CN_OP_ROUTER, layer_index, &layer->router) {
+        cn_input_set(&g->input, router_x, hp->n_embd, n, hp->n_embd);
+        struct cn_product route = { &layer->router, 0, &g->input, g->router, hp->n_expert };
+        cn_products_run(g, &route, 1);
+        cn_pool_run(g->pool, g->n_threads, choose_chunk, &job, (int)n);
+        group_by_expert(g, n);
     }
 
-    CN_SPAN (s, CN_OP_FFN_UP, layer_index, fused ? &layer->gate_up_exps : &layer->up_exps) {
-        if (s->narrow) {
-            plain_product(s, &layer->experts_down, x, n, s->narrow);
-            job.x = s->narrow;
+    CN_SPAN (g, CN_OP_FFN_UP, layer_index, fused ? &layer->gate_up_exps : &layer->up_exps) {
+        if (g->narrow) {
+            plain_product(g, &layer->experts_down, x, n, g->narrow);
+            job.x = g->narrow;
         }
-        cn_pool_run(s->pool, s->n_threads, gather_chunk, &job, (int)slots);
+        cn_pool_run(g->pool, g->n_threads, gather_chunk, &job, (int)slots);
         const struct cn_weight *const up_gate[] = { fused ? &layer->gate_up_exps : &layer->up_exps,
                                                     &layer->gate_exps };
-        float *const up_gate_y[] = { s->up, s->gate };
-        cn_products_run(s, s->products,
-                        expert_products(s, up_gate, layer->gate_exps.format ? 2 : 1, s->expert_x,
+        float *const up_gate_y[] = { g->up, g->gate };
+        cn_products_run(g, g->products,
+                        expert_products(g, up_gate, layer->gate_exps.format ? 2 : 1, g->expert_x,
                                         hp->n_expert_embd, up_gate_y));
-        cn_pool_run(s->pool, s->n_threads, activate_slot, &job, (int)slots);
+        cn_pool_run(g->pool, g->n_threads, activate_slot, &job, (int)slots);
     }
 
-    CN_SPAN (s, CN_OP_FFN_DOWN, layer_index, &layer->down_exps) {
+    CN_SPAN (g, CN_OP_FFN_DOWN, layer_index, &layer->down_exps) {
         const struct cn_weight *const down[] = { &layer->down_exps };
-        float *const down_y[] = { s->expert_y };
-        cn_products_run(s, s->products, expert_products(s, down, 1, s->gate, ff, down_y));
-        cn_pool_run(s->pool, s->n_threads, combine_chunk, &job, (int)n);
-        if (s->narrow)
-            plain_product(s, &layer->experts_up, s->narrow, n, s->t);
+        float *const down_y[] = { g->expert_y };
+        cn_products_run(g, g->products, expert_products(g, down, 1, g->gate, ff, down_y));
+        cn_pool_run(g->pool, g->n_threads, combine_chunk, &job, (int)n);
+        if (g->narrow)
+            plain_product(g, &layer->experts_up, g->narrow, n, g->t);
         if (layer->up_shared.format)
-            shared_expert(s, layer, x, n);
+            shared_expert(g, layer, x, n);
     }
 }

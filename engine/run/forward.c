@@ -12,13 +12,13 @@
 #include "engine/run/streams.h"
 
 #include <math.h>
+#include <string.h>
 
 /* A step that is done token by token, on threads when there are many. */
 struct tokens_job {
-    struct cn_session *s;
+    struct cn_group *g;
     const struct cn_layer *layer;
     int64_t layer_index;
-    const int32_t *tokens;
     const float *weight, *bias; /* of a norm */
     const float *in;
     float *out;
@@ -26,18 +26,18 @@ struct tokens_job {
 
 static void for_tokens(cn_chunk_fn *fn, struct tokens_job *job, int64_t n)
 {
-    cn_pool_run(job->s->pool, job->s->n_threads, fn, job, (int)n);
+    cn_pool_run(job->g->pool, job->g->n_threads, fn, job, (int)n);
 }
 
 static void embed(void *context, int token, int thread)
 {
     const struct tokens_job *job = context;
-    const struct cn_model *m = job->s->model;
+    const struct cn_model *m = job->g->model;
     const struct cn_weight *e = &m->token_embd;
-    float *x = job->s->x + token * m->hp.n_embd;
+    float *x = job->g->x + token * m->hp.n_embd;
     (void)thread;
     cn_dequantize_with(&e->kernels, e->format, e->cols,
-                       e->data + (size_t)job->tokens[token] * e->row_bytes, x);
+                       e->data + (size_t)job->g->places[token].token * e->row_bytes, x);
     if (m->hp.embedding_scale != 1)
         for (int64_t i = 0; i < m->hp.n_embd; i++)
             x[i] *= m->hp.embedding_scale;
@@ -46,7 +46,7 @@ static void embed(void *context, int token, int thread)
 static void norm(void *context, int token, int thread)
 {
     const struct tokens_job *job = context;
-    const struct cn_model *m = job->s->model;
+    const struct cn_model *m = job->g->model;
     const int64_t n = m->hp.n_embd;
     const float *in = job->in + token * n;
     float *out = job->out + token * n;
@@ -59,31 +59,31 @@ static void norm(void *context, int token, int thread)
     cn_add(n, job->bias, out);
 }
 
-/* Of s->x; job->in is the result, or s->x itself where the layer has no such norm. */
+/* Of g->x; job->in is the result, or g->x itself where the layer has no such norm. */
 static void norm_of_x(struct tokens_job *job, const float *weight, const float *bias, int64_t n)
 {
-    job->in = job->s->x;
+    job->in = job->g->x;
     if (!weight)
         return;
-    job->out = job->s->h;
+    job->out = job->g->h;
     job->weight = weight;
     job->bias = bias;
     for_tokens(norm, job, n);
-    job->in = job->s->h;
+    job->in = job->g->h;
 }
 
 /* x += scale * t, after the branch's bias and norm. */
 static void residual(void *context, int token, int thread)
 {
     const struct tokens_job *job = context;
-    const struct cn_model *m = job->s->model;
+    const struct cn_model *m = job->g->model;
     const int64_t n = m->hp.n_embd;
-    float *t = job->s->t + token * n;
+    float *t = job->g->t + token * n;
     (void)thread;
     cn_add(n, job->bias, t);
     if (job->weight)
         m->ops.vec.rms_norm(n, t, job->weight, m->hp.norm_eps, t);
-    m->ops.vec.axpy(n, m->hp.residual_scale, t, job->s->x + token * n);
+    m->ops.vec.axpy(n, m->hp.residual_scale, t, job->g->x + token * n);
 }
 
 static void add_branch(struct tokens_job *job, const float *bias, const float *weight, int64_t n)
@@ -97,25 +97,25 @@ static void add_branch(struct tokens_job *job, const float *bias, const float *w
 static void add_side(void *context, int token, int thread)
 {
     const struct tokens_job *job = context;
-    const struct cn_session *s = job->s;
-    const int64_t n = s->model->hp.n_embd, at = token * n;
+    const struct cn_group *g = job->g;
+    const int64_t n = g->model->hp.n_embd, at = token * n;
     (void)thread;
-    s->model->ops.vec.axpy(n, 1, s->side + at, s->t + at);
+    g->model->ops.vec.axpy(n, 1, g->side + at, g->t + at);
 }
 
 /* t = what the mixers of the layer make of job->in together. */
-static void mixer_branch(struct cn_session *s, struct tokens_job *job, int64_t n)
+static void mixer_branch(struct cn_group *g, struct tokens_job *job, int64_t n)
 {
     const struct cn_mixer *mixer;
     if (job->layer->hp->n_mixers == 0)
         return;
-    for (int i = 0; (mixer = cn_mixer_of(s->model, job->layer_index, i)); i++) {
+    for (int i = 0; (mixer = cn_mixer_of(g->model, job->layer_index, i)); i++) {
         if (i > 0) {
-            float *const first = s->t;
-            s->t = s->side;
-            s->side = first;
+            float *const first = g->t;
+            g->t = g->side;
+            g->side = first;
         }
-        mixer->run(s, job->layer_index, job->in, n);
+        mixer->run(g, job->layer_index, job->in, n);
         if (i > 0)
             for_tokens(add_side, job, n);
     }
@@ -141,12 +141,12 @@ static void sparsify(const struct cn_layer_hparams *hp, float *gate)
 static void activate(void *context, int token, int thread)
 {
     const struct tokens_job *job = context;
-    const struct cn_session *s = job->s;
-    const struct cn_model *m = s->model;
+    const struct cn_group *g = job->g;
+    const struct cn_model *m = g->model;
     const struct cn_layer *layer = job->layer;
     const int64_t n = layer->hp->n_ff;
     const bool fused = m->arch->fused_gate_up, gated = layer->gate.format || fused;
-    float *up = s->up + token * (fused ? 2 * n : n), *gate = s->gate + token * n;
+    float *up = g->up + token * (fused ? 2 * n : n), *gate = g->gate + token * n;
     float *gate_in = fused || !gated ? up : gate;
     (void)thread;
     cn_add(n, layer->gate_b, gate);
@@ -159,25 +159,25 @@ static void activate(void *context, int token, int thread)
 }
 
 /* t = down(activation(gate x) * up x), without the last bias. */
-static void dense_ffn(struct cn_session *s, struct tokens_job *job, int64_t n)
+static void dense_ffn(struct cn_group *g, struct tokens_job *job, int64_t n)
 {
-    const struct cn_hparams *hp = &s->model->hp;
+    const struct cn_hparams *hp = &g->model->hp;
     const struct cn_layer *layer = job->layer;
     const int64_t ff = layer->hp->n_ff;
-    CN_SPAN (s, CN_OP_FFN_UP, job->layer_index, &layer->up) {
-        cn_input_set(&s->input, job->in, hp->n_embd, n, hp->n_embd);
+    CN_SPAN (g, CN_OP_FFN_UP, job->layer_index, &layer->up) {
+        cn_input_set(&g->input, job->in, hp->n_embd, n, hp->n_embd);
         struct cn_product up[] = {
-            {&layer->up,    0, &s->input, s->up,   layer->up.rows},
-            { &layer->gate, 0, &s->input, s->gate, ff            },
+            {&layer->up,    0, &g->input, g->up,   layer->up.rows},
+            { &layer->gate, 0, &g->input, g->gate, ff            },
         };
-        cn_products_run(s, up, layer->gate.format ? 2 : 1);
+        cn_products_run(g, up, layer->gate.format ? 2 : 1);
         for_tokens(activate, job, n);
     }
 
-    CN_SPAN (s, CN_OP_FFN_DOWN, job->layer_index, &layer->down) {
-        cn_input_set(&s->input, s->gate, ff, n, ff);
-        struct cn_product down = { &layer->down, 0, &s->input, s->t, hp->n_embd };
-        cn_products_run(s, &down, 1);
+    CN_SPAN (g, CN_OP_FFN_DOWN, job->layer_index, &layer->down) {
+        cn_input_set(&g->input, g->gate, ff, n, ff);
+        struct cn_product down = { &layer->down, 0, &g->input, g->t, hp->n_embd };
+        cn_products_run(g, &down, 1);
     }
 }
 
@@ -186,86 +186,106 @@ static void dense_ffn(struct cn_session *s, struct tokens_job *job, int64_t n)
 static void begin_beside(void *context, int token, int thread)
 {
     const struct tokens_job *job = context;
-    const struct cn_session *s = job->s;
-    const struct cn_model *m = s->model;
+    const struct cn_group *g = job->g;
+    const struct cn_model *m = g->model;
     const int64_t n = m->hp.n_embd, at = token * n;
     const float eps = m->hp.norm_eps, to_unit = 1 / sqrtf((float)n);
     (void)thread;
-    m->ops.vec.rms_norm(n, s->t + at, job->layer->post_dense_norm, eps, s->side + at);
-    m->ops.vec.rms_norm(n, s->x + at, job->layer->pre_experts_norm, eps, s->h + at);
-    m->ops.vec.rms_norm(n, s->x + at, job->layer->router_scale, eps, s->t + at);
+    m->ops.vec.rms_norm(n, g->t + at, job->layer->post_dense_norm, eps, g->side + at);
+    m->ops.vec.rms_norm(n, g->x + at, job->layer->pre_experts_norm, eps, g->h + at);
+    m->ops.vec.rms_norm(n, g->x + at, job->layer->router_scale, eps, g->t + at);
     for (int64_t i = 0; i < n; i++)
-        s->t[at + i] *= to_unit;
+        g->t[at + i] *= to_unit;
 }
 
 static void end_beside(void *context, int token, int thread)
 {
     const struct tokens_job *job = context;
-    const struct cn_session *s = job->s;
-    const struct cn_model *m = s->model;
+    const struct cn_group *g = job->g;
+    const struct cn_model *m = g->model;
     const int64_t n = m->hp.n_embd, at = token * n;
     (void)thread;
-    m->ops.vec.rms_norm(n, s->t + at, job->layer->post_experts_norm, m->hp.norm_eps, s->t + at);
-    m->ops.vec.axpy(n, 1, s->side + at, s->t + at);
+    m->ops.vec.rms_norm(n, g->t + at, job->layer->post_experts_norm, m->hp.norm_eps, g->t + at);
+    m->ops.vec.axpy(n, 1, g->side + at, g->t + at);
 }
 
-static void ffn_branch(struct cn_session *s, struct tokens_job *job, int64_t n)
+static void ffn_branch(struct cn_group *g, struct tokens_job *job, int64_t n)
 {
     const struct cn_layer *layer = job->layer;
     const bool dense = layer->up.format, experts = layer->router.format;
     if (!dense && !experts)
         return;
     if (dense)
-        dense_ffn(s, job, n);
+        dense_ffn(g, job, n);
     if (dense && experts)
         for_tokens(begin_beside, job, n);
     if (experts)
-        cn_experts(s, layer, job->layer_index, dense ? s->t : job->in, dense ? s->h : job->in, n);
+        cn_experts(g, layer, job->layer_index, dense ? g->t : job->in, dense ? g->h : job->in, n);
     if (dense && experts)
         for_tokens(end_beside, job, n);
     add_branch(job, layer->down_b, layer->post_ffn_norm, n);
 }
 
-static void output_logits(struct cn_session *s, struct tokens_job *job, int64_t n, int64_t n_wanted,
-                          int64_t first_logit)
+/* What becomes of a product with the output matrix: bias, scale, cap. */
+static void finish_logits(const struct cn_model *m, float *y)
 {
-    const struct cn_model *m = s->model;
     const struct cn_hparams *hp = &m->hp;
-    float *logits = s->logits + first_logit * hp->n_vocab;
-    CN_SPAN (s, CN_OP_OUTPUT, -1, &m->output) {
-        job->in = s->x + (n - n_wanted) * hp->n_embd;
-        job->out = s->h;
+    cn_add(hp->n_vocab, m->output_b, y);
+    if (hp->logit_scale != 1)
+        for (int64_t i = 0; i < hp->n_vocab; i++)
+            y[i] *= hp->logit_scale;
+    if (hp->final_softcap > 0)
+        for (int64_t i = 0; i < hp->n_vocab; i++)
+            y[i] = hp->final_softcap * tanhf(y[i] / hp->final_softcap);
+}
+
+/* Those that the slices want. One product for all of them; where they are of several sessions it
+ * is copied to each. */
+static void output_logits(struct cn_group *g, struct tokens_job *job)
+{
+    const struct cn_model *m = g->model;
+    const int64_t n_embd = m->hp.n_embd, n_vocab = m->hp.n_vocab;
+    float *const all = g->n_slices == 1 ? g->slices[0].logits : g->outputs;
+    int64_t n = 0;
+    for (int i = 0; i < g->n_slices; i++)
+        n += g->slices[i].n_wanted;
+    if (n == 0)
+        return;
+    CN_SPAN (g, CN_OP_OUTPUT, -1, &m->output) {
         job->weight = m->output_norm;
         job->bias = m->output_norm_b;
-        for_tokens(norm, job, n_wanted);
-        cn_input_set(&s->input, s->h, hp->n_embd, n_wanted, hp->n_embd);
-        struct cn_product out = { &m->output, 0, &s->input, logits, hp->n_vocab };
-        cn_products_run(s, &out, 1);
-        for (int64_t t = 0; t < n_wanted; t++) {
-            float *y = logits + t * hp->n_vocab;
-            cn_add(hp->n_vocab, m->output_b, y);
-            if (hp->logit_scale != 1)
-                for (int64_t i = 0; i < hp->n_vocab; i++)
-                    y[i] *= hp->logit_scale;
-            if (hp->final_softcap > 0)
-                for (int64_t i = 0; i < hp->n_vocab; i++)
-                    y[i] = hp->final_softcap * tanhf(y[i] / hp->final_softcap);
+        job->out = g->h;
+        for (int i = 0; i < g->n_slices; i++) {
+            const struct cn_slice *slice = &g->slices[i];
+            job->in = g->x + (slice->first + slice->n - slice->n_wanted) * n_embd;
+            for_tokens(norm, job, slice->n_wanted);
+            job->out += slice->n_wanted * n_embd;
         }
+        cn_input_set(&g->input, g->h, n_embd, n, n_embd);
+        struct cn_product out = { &m->output, 0, &g->input, all, n_vocab };
+        cn_products_run(g, &out, 1);
+        for (int64_t t = 0; t < n; t++)
+            finish_logits(m, all + t * n_vocab);
+    }
+    const float *from = all;
+    for (int i = 0; g->n_slices > 1 && i < g->n_slices; i++) {
+        const int64_t values = g->slices[i].n_wanted * n_vocab;
+        memcpy(g->slices[i].logits, from, (size_t)values * sizeof *from);
+        from += values;
     }
 }
 
-bool cn_forward(struct cn_session *s, const int32_t *tokens, int64_t n, int64_t n_wanted,
-                int64_t first_logit)
+bool cn_forward(struct cn_group *g, int64_t n)
 {
-    const struct cn_model *m = s->model;
-    const struct cn_callbacks *callbacks = &s->options.callbacks;
-    struct tokens_job job = { .s = s, .tokens = tokens };
+    const struct cn_model *m = g->model;
+    const struct cn_callbacks *callbacks = &g->options.callbacks;
+    struct tokens_job job = { .g = g };
 
-    CN_SPAN (s, CN_OP_EMBED, -1, &m->token_embd) {
+    CN_SPAN (g, CN_OP_EMBED, -1, &m->token_embd) {
         for_tokens(embed, &job, n);
-        cn_rope_tables(s, n);
+        cn_rope_tables(g, n);
     }
-    cn_streams_begin(s, tokens, n);
+    cn_streams_begin(g, n);
 
     for (int64_t i = 0; i < m->hp.n_layer; i++) {
         const struct cn_layer *layer = &m->layers[i];
@@ -274,29 +294,28 @@ bool cn_forward(struct cn_session *s, const int32_t *tokens, int64_t n, int64_t 
         job.layer = layer;
         job.layer_index = i;
 
-        cn_streams_predict(s, i, n);
-        job.in = s->x;
+        cn_streams_predict(g, i, n);
+        job.in = g->x;
         if (layer->attn_norm) {
-            CN_SPAN (s, CN_OP_NORM, i, NULL) {
+            CN_SPAN (g, CN_OP_NORM, i, NULL) {
                 norm_of_x(&job, layer->attn_norm, layer->attn_norm_b, n);
             }
         }
-        cn_laurel_begin(s, i, n);
-        mixer_branch(s, &job, n);
-        cn_laurel_add(s, i, n);
+        cn_laurel_begin(g, i, n);
+        mixer_branch(g, &job, n);
+        cn_laurel_add(g, i, n);
 
         if (layer->ffn_norm) {
-            CN_SPAN (s, CN_OP_NORM, i, NULL) {
+            CN_SPAN (g, CN_OP_NORM, i, NULL) {
                 norm_of_x(&job, layer->ffn_norm, layer->ffn_norm_b, n);
             }
         } else if (!m->arch->parallel) {
-            job.in = s->x;
+            job.in = g->x;
         }
-        ffn_branch(s, &job, n);
-        cn_streams_correct(s, i, n);
+        ffn_branch(g, &job, n);
+        cn_streams_correct(g, i, n);
     }
-    cn_streams_end(s, n);
-    if (n_wanted > 0)
-        output_logits(s, &job, n, n_wanted, first_logit);
+    cn_streams_end(g, n);
+    output_logits(g, &job);
     return true;
 }

@@ -74,7 +74,7 @@ void cn_input_set(struct cn_input *in, const float *x, int64_t x_stride, int64_t
 }
 
 struct packing {
-    struct cn_session *s;
+    struct cn_group *g;
     const struct cn_act_panel *panel;
     const struct cn_input *in;
 };
@@ -83,19 +83,18 @@ static void pack_chunk(void *context, int chunk, int thread)
 {
     const struct packing *p = context;
     (void)thread;
-    cn_act_panel_pack(p->panel, &p->s->model->ops, chunk,
+    cn_act_panel_pack(p->panel, &p->g->model->ops, chunk,
                       p->in->x + chunk * CN_PANEL_ROWS * p->in->x_stride, p->in->x_stride);
 }
 
-static enum cn_act_kind panel_kind(const struct cn_session *s, enum cn_act_kind kind,
-                                   int64_t n_cols)
+static enum cn_act_kind panel_kind(const struct cn_group *g, enum cn_act_kind kind, int64_t n_cols)
 {
-    return cn_gemm_act_kind(s->model->ops.gemm, kind, n_cols, s->options.fast);
+    return cn_gemm_act_kind(g->model->ops.gemm, kind, n_cols, g->options.fast);
 }
 
-static void prepare(struct cn_session *s, struct cn_input *in, enum cn_act_kind kind)
+static void prepare(struct cn_group *g, struct cn_input *in, enum cn_act_kind kind)
 {
-    const struct cn_vec *vec = &s->model->ops.vec;
+    const struct cn_vec *vec = &g->model->ops.vec;
     const int64_t k = in->n_cols;
     if (in->n_tokens <= CN_GEMV_TOKENS) {
         if (kind == CN_ACT_F32 || in->have_q8)
@@ -111,19 +110,19 @@ static void prepare(struct cn_session *s, struct cn_input *in, enum cn_act_kind 
     if (*have)
         return;
     struct cn_act_panel *panel = f32 ? &in->panel_f32 : &in->panel_q8;
-    cn_act_panel_init(panel, panel_kind(s, kind, k), in->n_tokens, k,
+    cn_act_panel_init(panel, panel_kind(g, kind, k), in->n_tokens, k,
                       f32 ? in->panel_f32_memory : in->panel_q8_memory);
-    struct packing packing = { s, panel, in };
-    cn_pool_run(s->pool, s->n_threads, pack_chunk, &packing,
+    struct packing packing = { g, panel, in };
+    cn_pool_run(g->pool, g->n_threads, pack_chunk, &packing,
                 (int)((in->n_tokens + CN_PANEL_ROWS - 1) / CN_PANEL_ROWS));
     *have = true;
 }
 
-static int64_t chunk_rows(const struct cn_session *s, const struct cn_product *p)
+static int64_t chunk_rows(const struct cn_group *g, const struct cn_product *p)
 {
     const bool panel = p->in->n_tokens > CN_GEMV_TOKENS;
-    int64_t rows = p->w->rows / (s->n_threads * CHUNKS_PER_THREAD);
-    int64_t most = panel ? cn_gemm_rows(panel_kind(s, p->w->format->act, p->w->cols))
+    int64_t rows = p->w->rows / (g->n_threads * CHUNKS_PER_THREAD);
+    int64_t most = panel ? cn_gemm_rows(panel_kind(g, p->w->format->act, p->w->cols))
                          : MAX_CHUNK_BYTES / (int64_t)p->w->row_bytes;
     rows = rows > most ? most : rows;
     rows = rows < MIN_CHUNK_ROWS ? MIN_CHUNK_ROWS : rows;
@@ -131,7 +130,7 @@ static int64_t chunk_rows(const struct cn_session *s, const struct cn_product *p
 }
 
 struct job {
-    struct cn_session *s;
+    struct cn_group *g;
     struct cn_product *products;
     int n;
 };
@@ -163,22 +162,22 @@ static void scale_rows(float scale, int64_t n, int64_t n_tokens, float *y, int64
 static void product_chunk(void *context, int chunk, int thread)
 {
     const struct job *job = context;
-    struct cn_session *s = job->s;
+    struct cn_group *g = job->g;
     const struct cn_product *p = job->products;
-    int64_t index = chunk, step = chunk_rows(s, p);
+    int64_t index = chunk, step = chunk_rows(g, p);
     while (index >= (p->w->rows + step - 1) / step) {
         index -= (p->w->rows + step - 1) / step;
         p++;
-        step = chunk_rows(s, p);
+        step = chunk_rows(g, p);
     }
     const struct cn_weight *w = p->w;
     const struct cn_input *in = p->in;
     int64_t r0 = index * step, n = w->rows - r0 < step ? w->rows - r0 : step;
     const uint8_t *data = w->data + (size_t)(p->mat * w->rows + r0) * w->row_bytes;
     if (in->n_tokens > CN_GEMV_TOKENS)
-        cn_gemm_run(s->model->ops.gemm, &w->kernels, n, data, w->row_bytes,
+        cn_gemm_run(g->model->ops.gemm, &w->kernels, n, data, w->row_bytes,
                     w->format->act == CN_ACT_F32 ? &in->panel_f32 : &in->panel_q8, p->y + r0,
-                    p->y_stride, s->thread_scratch + (size_t)thread * s->thread_scratch_bytes);
+                    p->y_stride, g->thread_scratch + (size_t)thread * g->thread_scratch_bytes);
     else
         few_tokens(w, in, n, data, p->y + r0, p->y_stride);
     if (w->scale)
@@ -196,25 +195,25 @@ void cn_work_add(struct cn_work *work, const struct cn_weight *w, double matrice
         work->unpacked += (int64_t)(tokens > CN_GEMV_TOKENS ? cells : cells * tokens);
 }
 
-void cn_products_run(struct cn_session *s, struct cn_product *products, int n)
+void cn_products_run(struct cn_group *g, struct cn_product *products, int n)
 {
     int64_t n_chunks = 0;
-    if (s->observe)
-        s->observe(s->observe_user, products, n);
+    if (g->observe)
+        g->observe(g->observe_user, products, n);
     for (int i = 0; i < n; i++) {
-        prepare(s, products[i].in, products[i].w->format->act);
-        cn_work_add(&s->work, products[i].w, 1, (double)products[i].in->n_tokens);
-        int64_t step = chunk_rows(s, &products[i]);
+        prepare(g, products[i].in, products[i].w->format->act);
+        cn_work_add(&g->work, products[i].w, 1, (double)products[i].in->n_tokens);
+        int64_t step = chunk_rows(g, &products[i]);
         n_chunks += (products[i].w->rows + step - 1) / step;
     }
-    struct job job = { s, products, n };
-    cn_pool_run(s->pool, s->n_threads, product_chunk, &job, (int)n_chunks);
+    struct job job = { g, products, n };
+    cn_pool_run(g->pool, g->n_threads, product_chunk, &job, (int)n_chunks);
 }
 
-void cn_product_to_t(struct cn_session *s, const struct cn_weight *weight, const float *rows,
+void cn_product_to_t(struct cn_group *g, const struct cn_weight *weight, const float *rows,
                      int64_t stride, int64_t n, int64_t n_cols)
 {
-    struct cn_product out = { weight, 0, &s->input, s->t, s->model->hp.n_embd };
-    cn_input_set(&s->input, rows, stride, n, n_cols);
-    cn_products_run(s, &out, 1);
+    struct cn_product out = { weight, 0, &g->input, g->t, g->model->hp.n_embd };
+    cn_input_set(&g->input, rows, stride, n, n_cols);
+    cn_products_run(g, &out, 1);
 }

@@ -5,85 +5,14 @@
 #include "base/layout.h"
 #include "engine/run/attend.h"
 #include "engine/run/copies.h"
-#include "engine/run/mixer/layer_state.h"
-#include "engine/run/steps.h"
-#include "engine/run/streams.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_THREADS = 1024, DEFAULT_CTX = 4096, DEFAULT_BATCH = 512 };
-
-static size_t max_size(size_t a, size_t b)
+/* What layers keep from token to token, and the rest. */
+static void carve(struct cn_session *s, struct cn_layout *c)
 {
-    return a > b ? a : b;
-}
-
-static int64_t max64(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
-}
-
-static int64_t min64(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
-/* What the model's matrices ask of the buffers. */
-struct wants {
-    bool q8, f32;
-    int64_t widest; /* columns */
-};
-
-static void add_wants(void *user, enum cn_slot slot, const struct cn_weight *w)
-{
-    struct wants *wants = user;
-    (void)slot;
-    *(w->format->act == CN_ACT_Q8 ? &wants->q8 : &wants->f32) = true;
-    wants->widest = max64(wants->widest, w->cols);
-}
-
-static struct wants wants_of(const struct cn_model *m)
-{
-    struct wants wants = { .widest = m->hp.n_embd };
-    add_wants(&wants, CN_SLOT_OUTPUT, &m->output);
-    cn_model_each_weight(m, add_wants, &wants);
-    for (int64_t i = 0; i < m->hp.n_layer; i++) {
-        const struct cn_mixer *mixer;
-        for (int k = 0; (mixer = cn_mixer_of(m, i, k)); k++)
-            wants.f32 |= mixer->float_inputs;
-    }
-    return wants;
-}
-
-static void carve_experts(struct cn_session *s, struct cn_layout *c)
-{
-    const struct cn_hparams *hp = &s->model->hp;
-    const int64_t slots = s->n_batch * hp->n_expert_used, E = hp->n_expert;
-    s->router = cn_layout_take(c, s->n_batch * E, sizeof(float));
-    s->select = cn_layout_take(c, s->n_batch * E, sizeof(float));
-    s->chosen = cn_layout_take(c, slots, sizeof(int32_t));
-    s->chosen_weight = cn_layout_take(c, slots, sizeof(float));
-    s->expert_first = cn_layout_take(c, E + 1, sizeof(int32_t));
-    s->slot_token = cn_layout_take(c, slots, sizeof(int32_t));
-    s->slot_choice = cn_layout_take(c, slots, sizeof(int32_t));
-    s->token_slot = cn_layout_take(c, slots, sizeof(int32_t));
-    s->expert_x = cn_layout_take(c, slots * hp->n_expert_embd, sizeof(float));
-    s->expert_y =
-        cn_layout_take(c, max64(slots * hp->n_expert_embd, s->n_batch * hp->n_embd), sizeof(float));
-    if (hp->n_expert_embd != hp->n_embd)
-        s->narrow = cn_layout_take(c, s->n_batch * hp->n_expert_embd, sizeof(float));
-}
-
-static struct cn_mixer_sizes sizes_of(const struct cn_session *s)
-{
-    return (struct cn_mixer_sizes){ s->model, s->options.kv, s->n_ctx, s->n_batch };
-}
-
-/* What layers keep from token to token. */
-static void carve_states(struct cn_session *s, struct cn_layout *c)
-{
-    const struct cn_mixer_sizes sizes = sizes_of(s);
+    const struct cn_mixer_sizes sizes = cn_mixer_sizes_of(s->group);
     const int64_t n_layer = s->model->hp.n_layer;
     s->kv = cn_layout_take(c, n_layer, sizeof *s->kv);
     s->states = cn_layout_take(c, n_layer, sizeof *s->states);
@@ -102,121 +31,32 @@ static void carve_states(struct cn_session *s, struct cn_layout *c)
     }
     s->kv_bytes = c->used - before;
     cn_copies_carve(s, &sizes, c);
-    s->tokens = cn_layout_take(c, s->n_ctx, sizeof *s->tokens);
+    s->tokens = cn_layout_take(c, s->group->n_ctx, sizeof *s->tokens);
+    s->logits = cn_layout_take(c, s->group->n_logits * s->model->hp.n_vocab, sizeof(float));
 }
 
-/* Inputs of products that run together: of experts, of heads. Each can get every token of a batch;
- * they are sized for that only in address space: untouched pages cost nothing. */
-static void carve_inputs(struct cn_session *s, struct cn_layout *c, const struct wants *wants)
+enum cn_status cn_group_join(struct cn_group *g, struct cn_session **session, struct cn_error *err)
 {
-    const struct cn_model *m = s->model;
-    int64_t n = m->hp.n_expert;
-    int64_t widest = n > 0 ? max64(m->hp.n_expert_embd, m->hp.n_ff_expert) : 0;
-    for (int64_t i = 0; i < m->hp.n_layer; i++) {
-        const struct cn_mixer *mixer;
-        for (int k = 0; (mixer = cn_mixer_of(m, i, k)); k++) {
-            int64_t cols = 0, count = mixer->n_inputs ? mixer->n_inputs(m, i, &cols) : 0;
-            n = max64(n, count);
-            widest = max64(widest, cols);
-        }
+    CN_RETURN_IF(g->n_sessions == g->n_lanes, CN_ERR_ARGUMENT, err,
+                 "the group was made for %d sessions, which it has", g->n_lanes);
+    struct cn_session *s = calloc(1, sizeof *s);
+    CN_RETURN_IF(!s, CN_ERR_MEMORY, err, "out of memory");
+    s->group = g;
+    s->model = g->model;
+    struct cn_layout measure = { 0 };
+    carve(s, &measure);
+    if (!measure.overflow)
+        s->arena = aligned_alloc(CN_ALIGN, measure.used + CN_ALIGN);
+    if (!s->arena) {
+        free(s);
+        return cn_fail(err, CN_ERR_MEMORY,
+                       "out of memory: a session of context %d and batch %d needs %.1f MiB",
+                       g->n_ctx, (int)g->n_batch, (double)measure.used / 1048576);
     }
-    s->n_inputs = n;
-    s->inputs = cn_layout_take(c, n, sizeof *s->inputs);
-    s->head_weights = cn_layout_take(c, n, sizeof *s->head_weights);
-    s->products = cn_layout_take(c, 2 * n + 4, sizeof *s->products);
-    for (int64_t i = 0; i < n; i++) {
-        void *memory = cn_layout_take(
-            c, (int64_t)cn_input_bytes(s->n_batch, widest, wants->q8, wants->f32), 1);
-        if (c->base)
-            cn_input_init(&s->inputs[i], s->n_batch, widest, wants->q8, wants->f32, memory);
-    }
-}
-
-/* Scratch of a pass and of a thread: what the largest layer needs. */
-static void carve_scratch(struct cn_session *s, struct cn_layout *c, const struct wants *wants)
-{
-    const struct cn_model *m = s->model;
-    const struct cn_mixer_sizes sizes = sizes_of(s);
-    const int64_t row = max64(wants->widest, m->hp.n_per_layer * m->hp.n_layer);
-    size_t pass = 0, thread = (size_t)row * sizeof(float);
-    for (int64_t i = 0; i < m->hp.n_layer; i++) {
-        const struct cn_mixer *mixer;
-        for (int k = 0; (mixer = cn_mixer_of(m, i, k)); k++) {
-            pass = max_size(pass, mixer->scratch_bytes(&sizes, i));
-            thread = max_size(thread, mixer->thread_scratch_bytes(m, i));
-        }
-    }
-    for (int kind = 0; kind < CN_N_ACT_KINDS; kind++)
-        thread = max_size(thread, cn_gemm_scratch_bytes(kind, wants->widest));
-    s->mixer_scratch = cn_layout_take(c, (int64_t)pass, 1);
-    s->thread_scratch_bytes = cn_round_up(thread, CN_ALIGN);
-    s->thread_scratch = cn_layout_take(c, cn_pool_n_threads(s->pool), s->thread_scratch_bytes);
-}
-
-static void carve_all(struct cn_session *s, struct cn_layout *c)
-{
-    const struct cn_model *m = s->model;
-    const struct cn_hparams *hp = &m->hp;
-    const struct wants wants = wants_of(m);
-    const int64_t n = s->n_batch;
-    int64_t ff = hp->n_ff * (m->arch->fused_gate_up ? 2 : 1);
-    /* Gate and up of experts may come in one. */
-    const int64_t both = m->arch->optional & CN_BIT(GATE_UP_EXPS) ? 2 : 1;
-    if (hp->n_expert)
-        ff = max64(max64(ff, both * hp->n_ff_expert * hp->n_expert_used), hp->n_ff_shared);
-    ff = max64(ff, max64(hp->n_per_layer, hp->n_laurel));
-
-    carve_states(s, c);
-    for (int kind = 0; kind < CN_N_ROPES; kind++) {
-        const int64_t half = hp->n_rope[kind] / 2;
-        s->rope_freq[kind] = cn_layout_take(c, half, sizeof(float));
-        s->rope_cos[kind] = cn_layout_take(c, n * half, sizeof(float));
-        s->rope_sin[kind] = cn_layout_take(c, n * half, sizeof(float));
-    }
-    s->x = cn_layout_take(c, n * hp->n_embd, sizeof(float));
-    s->h = cn_layout_take(c, n * hp->n_embd, sizeof(float));
-    s->t = cn_layout_take(c, n * hp->n_embd, sizeof(float));
-    if (m->arch->experts_beside_dense || m->arch->state_beside)
-        s->side = cn_layout_take(c, n * hp->n_embd, sizeof(float));
-    s->gate = cn_layout_take(c, n * ff, sizeof(float));
-    s->up = cn_layout_take(c, n * ff, sizeof(float));
-    s->logits = cn_layout_take(c, s->n_logits * hp->n_vocab, sizeof(float));
-    s->ones = cn_layout_take(c, max64(max64(hp->d_k, hp->d_v), hp->n_embd), sizeof(float));
-    for (int64_t i = 0; c->base && i < max64(max64(hp->d_k, hp->d_v), hp->n_embd); i++)
-        s->ones[i] = 1;
-    cn_streams_carve(s, c);
-    void *input =
-        cn_layout_take(c, (int64_t)cn_input_bytes(n, wants.widest, wants.q8, wants.f32), 1);
-    if (c->base)
-        cn_input_init(&s->input, n, wants.widest, wants.q8, wants.f32, input);
-    carve_inputs(s, c, &wants);
-    if (hp->n_expert)
-        carve_experts(s, c);
-    carve_scratch(s, c, &wants);
-}
-
-static enum cn_status check_options(const struct cn_model *m, const struct cn_session_options *o,
-                                    struct cn_error *err)
-{
-    CN_RETURN_IF(!m->arch, CN_ERR_ARGUMENT, err, "the model was opened without its weights");
-    CN_RETURN_IF(o->n_ctx < 0 || o->n_batch < 0 || o->n_logits < 0, CN_ERR_ARGUMENT, err,
-                 "context, batch and logits must not be negative");
-    CN_RETURN_IF(o->n_threads < 0 || o->n_threads > MAX_THREADS || o->n_threads_prefill < 0 ||
-                     o->n_threads_prefill > MAX_THREADS,
-                 CN_ERR_ARGUMENT, err, "threads: 1 to %d expected", MAX_THREADS);
-    CN_RETURN_IF(o->kv != CN_KV_F16 && o->kv != CN_KV_F32 && o->kv != CN_KV_Q8_0, CN_ERR_ARGUMENT,
-                 err, "KV type: %d to %d expected, %d given", CN_KV_F16, CN_KV_Q8_0, (int)o->kv);
-    CN_RETURN_IF(o->fast && !cn_gemm_has_fast(m->ops.gemm), CN_ERR_UNSUPPORTED, err,
-                 "precision fast is not supported with the tiers %s", m->tiers);
-    for (int64_t i = 0; o->kv == CN_KV_Q8_0 && i < m->hp.n_layer; i++) {
-        const struct cn_mixer *mixer;
-        for (int k = 0; (mixer = cn_mixer_of(m, i, k)); k++)
-            CN_RETURN_IF(
-                mixer->fits_blocks && !mixer->fits_blocks(m, i, 32), CN_ERR_UNSUPPORTED, err,
-                "a q8_0 KV cache needs rows that are multiples of 32, here heads of %lld "
-                "and %lld in layer %lld",
-                (long long)m->hp.layers[i].d_k, (long long)m->hp.layers[i].d_v, (long long)i);
-    }
+    struct cn_layout carver = { .base = s->arena };
+    carve(s, &carver);
+    g->n_sessions++;
+    *session = s;
     return CN_OK;
 }
 
@@ -224,55 +64,23 @@ enum cn_status cn_session_create(const struct cn_model *model,
                                  const struct cn_session_options *options,
                                  struct cn_session **session, struct cn_error *err)
 {
-    static const struct cn_session_options defaults = { 0 };
-    const struct cn_session_options *o = options ? options : &defaults;
-    CN_TRY(check_options(model, o, err));
-    struct cn_session *s = calloc(1, sizeof *s);
-    CN_RETURN_IF(!s, CN_ERR_MEMORY, err, "out of memory");
-    s->model = model;
-    s->options = *o;
-    s->n_ctx = o->n_ctx ? o->n_ctx : (int32_t)min64(model->hp.n_ctx_train, DEFAULT_CTX);
-    s->n_batch = o->n_batch ? o->n_batch : DEFAULT_BATCH;
-    if (s->n_batch > s->n_ctx)
-        s->n_batch = s->n_ctx;
-    s->n_logits = o->n_logits ? o->n_logits : 1;
-    if (s->options.n_threads == 0)
-        s->options.n_threads = cn_available_cores();
-    if (s->options.n_threads_prefill == 0)
-        s->options.n_threads_prefill = s->options.n_threads;
-    s->pool =
-        cn_pool_create((int)max64(s->options.n_threads, s->options.n_threads_prefill), o->sleep);
-    if (!s->pool) {
-        enum cn_status status =
-            cn_fail_errno(err, "cannot start %d threads",
-                          (int)max64(s->options.n_threads, s->options.n_threads_prefill));
-        cn_session_free(s);
-        return status;
-    }
-    struct cn_layout measure = { 0 };
-    carve_all(s, &measure);
-    if (!measure.overflow)
-        s->arena = aligned_alloc(CN_ALIGN, measure.used + CN_ALIGN);
-    if (!s->arena) {
-        enum cn_status status =
-            cn_fail(err, CN_ERR_MEMORY,
-                    "out of memory: a session of context %d and batch %d needs %.1f MiB", s->n_ctx,
-                    (int)s->n_batch, (double)measure.used / 1048576);
-        cn_session_free(s);
-        return status;
-    }
-    struct cn_layout carver = { .base = s->arena };
-    carve_all(s, &carver);
-    cn_rope_setup(s);
-    *session = s;
-    return CN_OK;
+    struct cn_group *g;
+    CN_TRY(cn_group_create(model, options, 1, &g, err));
+    const enum cn_status status = cn_group_join(g, session, err);
+    if (status == CN_OK)
+        (*session)->owns_group = true;
+    else
+        cn_group_free(g);
+    return status;
 }
 
 void cn_session_free(struct cn_session *s)
 {
     if (!s)
         return;
-    cn_pool_free(s->pool);
+    s->group->n_sessions--;
+    if (s->owns_group)
+        cn_group_free(s->group);
     free(s->arena);
     free(s);
 }
@@ -281,40 +89,13 @@ static enum cn_status check_tokens(const struct cn_session *s, const int32_t *to
                                    int32_t position, struct cn_error *err)
 {
     CN_RETURN_IF(n < 1, CN_ERR_ARGUMENT, err, "at least one token expected, %d given", n);
-    CN_RETURN_IF(n > s->n_ctx - position, CN_ERR_CONTEXT, err,
-                 "the context of %d tokens is full: %d used, %d more asked for", s->n_ctx, position,
-                 n);
+    CN_RETURN_IF(n > s->group->n_ctx - position, CN_ERR_CONTEXT, err,
+                 "the context of %d tokens is full: %d used, %d more asked for", s->group->n_ctx,
+                 position, n);
     for (int32_t i = 0; i < n; i++)
         CN_RETURN_IF(tokens[i] < 0 || tokens[i] >= s->model->hp.n_vocab, CN_ERR_ARGUMENT, err,
                      "token %d of the input: 0 to %lld expected, %d found", i,
                      (long long)s->model->hp.n_vocab - 1, tokens[i]);
-    return CN_OK;
-}
-
-/* Appends tokens[n], which may be those that s->tokens has there. */
-static enum cn_status evaluate(struct cn_session *s, const int32_t *tokens, int32_t n,
-                               enum cn_want want, struct cn_error *err)
-{
-    if (s->position == 0)
-        cn_states_clear(s);
-    memmove(s->tokens + s->position, tokens, (size_t)n * sizeof *tokens);
-    tokens = s->tokens + s->position;
-    s->n_threads = n > 1 ? s->options.n_threads_prefill : s->options.n_threads;
-    for (int32_t done = 0; done < n;) {
-        int32_t now = n - done < s->n_batch ? n - done : (int32_t)s->n_batch;
-        bool last = done + now == n;
-        /* Before the pass: a cancelled one has stored keys too. */
-        if (s->position + now > s->n_written)
-            s->n_written = s->position + now;
-        int64_t wanted = want == CN_WANT_ALL ? now : want == CN_WANT_LAST && last ? 1 : 0;
-        s->state_position = -1;
-        CN_RETURN_IF(!cn_forward(s, tokens + done, now, wanted, want == CN_WANT_ALL ? done : 0),
-                     CN_ERR_CANCELLED, err, "cancelled");
-        s->position += now;
-        s->state_position = s->position;
-        done += now;
-    }
-    s->n_logits_valid = want == CN_WANT_ALL ? n : want == CN_WANT_LAST ? 1 : 0;
     return CN_OK;
 }
 
@@ -363,31 +144,76 @@ static enum cn_status evaluate_again(struct cn_session *s, int32_t position, str
 {
     if (s->position == position)
         return CN_OK;
-    void (*const observe)(void *, const struct cn_product *, int) = s->observe;
-    s->observe = NULL; /* it has seen them */
-    enum cn_status status =
-        evaluate(s, s->tokens + s->position, position - s->position, CN_WANT_NONE, err);
-    s->observe = observe;
-    if (status == CN_OK && s->keep == CN_KEEP_NOTHING)
+    struct cn_group *g = s->group;
+    const struct cn_step step = { s, s->tokens + s->position, position - s->position,
+                                  CN_WANT_NONE };
+    void (*const observe)(void *, const struct cn_product *, int) = g->observe;
+    g->observe = NULL; /* it has seen them */
+    const bool whole = cn_steps_run(g, &step, 1);
+    g->observe = observe;
+    CN_RETURN_IF(!whole, CN_ERR_CANCELLED, err, "cancelled");
+    if (s->keep == CN_KEEP_NOTHING)
         s->keep = CN_KEEP_PROMPT; /* who goes back to here once may do so again */
-    return status;
+    return CN_OK;
+}
+
+static enum cn_status check_step(const struct cn_group *g, const struct cn_step *step,
+                                 struct cn_error *err)
+{
+    const struct cn_session *s = step->session;
+    CN_RETURN_IF(s->group != g, CN_ERR_ARGUMENT, err, "a session of another group");
+    CN_TRY(check_tokens(s, step->tokens, step->n, s->position, err));
+    CN_RETURN_IF(step->want == CN_WANT_ALL && step->n > g->n_logits, CN_ERR_ARGUMENT, err,
+                 "logits of %d positions asked for, the session was made for %lld", step->n,
+                 (long long)g->n_logits);
+    return CN_OK;
+}
+
+static enum cn_status check_steps(const struct cn_group *g, const struct cn_step *steps,
+                                  size_t n_steps, struct cn_error *err)
+{
+    for (size_t i = 0; i < n_steps; i++) {
+        struct cn_error why = { "" };
+        const enum cn_status status = check_step(g, &steps[i], &why);
+        if (status != CN_OK && n_steps == 1)
+            return cn_fail(err, status, "%s", why.text);
+        CN_RETURN_IF(status != CN_OK, status, err, "step %zu: %s", i, why.text);
+        for (size_t k = 0; k < i; k++)
+            CN_RETURN_IF(steps[k].session == steps[i].session, CN_ERR_ARGUMENT, err,
+                         "step %zu: a session of its own expected, that of step %zu found", i, k);
+    }
+    return CN_OK;
+}
+
+/* What has to be done before a step is evaluated. */
+static enum cn_status begin_step(const struct cn_step *step, struct cn_error *err)
+{
+    struct cn_session *s = step->session;
+    const float *logits = cn_session_logits(s, (int32_t)s->n_logits_valid - 1);
+    s->n_logits_valid = 0;
+    if (s->has_states && s->state_position != s->position)
+        CN_TRY(cn_session_rewind(s, s->position, err)); /* an evaluation was cancelled */
+    cn_copies_take(s, logits);
+    return CN_OK;
+}
+
+enum cn_status cn_group_eval(struct cn_group *g, const struct cn_step *steps, size_t n_steps,
+                             struct cn_error *err)
+{
+    CN_TRY(check_steps(g, steps, n_steps, err));
+    for (size_t i = 0; i < n_steps; i++)
+        CN_TRY(begin_step(&steps[i], err));
+    CN_RETURN_IF(!cn_steps_run(g, steps, n_steps), CN_ERR_CANCELLED, err, "cancelled");
+    for (size_t i = 0; i < n_steps; i++)
+        steps[i].session->keep = steps[i].n > 1 ? CN_KEEP_PROMPT : CN_KEEP_NOTHING;
+    return CN_OK;
 }
 
 enum cn_status cn_session_eval(struct cn_session *s, const int32_t *tokens, int32_t n,
                                enum cn_want want, struct cn_error *err)
 {
-    const float *logits = cn_session_logits(s, (int32_t)s->n_logits_valid - 1);
-    s->n_logits_valid = 0;
-    CN_TRY(check_tokens(s, tokens, n, s->position, err));
-    CN_RETURN_IF(want == CN_WANT_ALL && n > s->n_logits, CN_ERR_ARGUMENT, err,
-                 "logits of %d positions asked for, the session was made for %lld", n,
-                 (long long)s->n_logits);
-    if (s->has_states && s->state_position != s->position)
-        CN_TRY(cn_session_rewind(s, s->position, err)); /* an evaluation was cancelled */
-    cn_copies_take(s, logits);
-    CN_TRY(evaluate(s, tokens, n, want, err));
-    s->keep = n > 1 ? CN_KEEP_PROMPT : CN_KEEP_NOTHING;
-    return CN_OK;
+    const struct cn_step step = { s, tokens, n, want };
+    return cn_group_eval(s->group, &step, 1, err);
 }
 
 enum cn_status cn_session_rewind(struct cn_session *s, int32_t position, struct cn_error *err)
@@ -439,7 +265,7 @@ int32_t cn_session_position(const struct cn_session *s)
 
 int32_t cn_session_n_ctx(const struct cn_session *s)
 {
-    return s->n_ctx;
+    return s->group->n_ctx;
 }
 
 size_t cn_session_kv_bytes(const struct cn_session *s)

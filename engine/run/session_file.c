@@ -145,9 +145,10 @@ static enum cn_status each_piece(struct pass *pass, struct cn_session *s, const 
 
 static struct header header_of(const struct cn_session *s)
 {
-    struct header h = {
-        .version = VERSION, .kv = s->options.kv, .n_tokens = s->position, .oldest = s->position
-    };
+    struct header h = { .version = VERSION,
+                        .kv = s->group->options.kv,
+                        .n_tokens = s->position,
+                        .oldest = s->position };
     char model[CN_SHA256_HEX];
     memcpy(h.magic, magic, sizeof h.magic);
     cn_model_identity(s->model, model);
@@ -194,14 +195,14 @@ static enum cn_status check_header(const struct cn_session *s, const struct head
     cn_model_identity(s->model, model);
     CN_RETURN_IF(memcmp(h->model, model, sizeof h->model) != 0, CN_ERR_ARGUMENT, err,
                  "%s: a session of the model %.12s expected, one of another found", path, model);
-    CN_RETURN_IF(h->kv != s->options.kv, CN_ERR_ARGUMENT, err,
+    CN_RETURN_IF(h->kv != s->group->options.kv, CN_ERR_ARGUMENT, err,
                  "%s: a session with keys and values in %s expected, in %s found", path,
-                 cn_kv_type_name(s->options.kv), kv ? kv : "an unknown type");
+                 cn_kv_type_name(s->group->options.kv), kv ? kv : "an unknown type");
     CN_RETURN_IF(h->n_tokens < 1, CN_ERR_FORMAT, err, "%s: 1 token or more expected, %d found",
                  path, h->n_tokens);
-    CN_RETURN_IF(h->n_tokens > s->n_ctx, CN_ERR_CONTEXT, err,
-                 "%s: at most %d tokens expected, as the context has, %d found", path, s->n_ctx,
-                 h->n_tokens);
+    CN_RETURN_IF(h->n_tokens > s->group->n_ctx, CN_ERR_CONTEXT, err,
+                 "%s: at most %d tokens expected, as the context has, %d found", path,
+                 s->group->n_ctx, h->n_tokens);
     CN_RETURN_IF(h->oldest < 0 || h->oldest > h->n_tokens, CN_ERR_FORMAT, err,
                  "%s: rows from a position of 0 to %d expected, from %d found", path, h->n_tokens,
                  h->oldest);

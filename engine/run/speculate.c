@@ -44,7 +44,7 @@ static enum cn_status check_options(const struct cn_session *s,
                  "look-up: 1 to %d tokens expected, %d given", LOOKUP_MOST, o->lookup);
     CN_RETURN_IF(o->n_draft < 0 || o->n_draft > CN_SPECULATE_MOST, CN_ERR_ARGUMENT, err,
                  "tokens of a draft: 1 to %d expected, %d given", CN_SPECULATE_MOST, o->n_draft);
-    CN_RETURN_IF(s->n_logits < 2, CN_ERR_ARGUMENT, err,
+    CN_RETURN_IF(s->group->n_logits < 2, CN_ERR_ARGUMENT, err,
                  "speculation: a session with logits of 2 positions expected");
     CN_RETURN_IF(o->draft == s, CN_ERR_ARGUMENT, err, "a session cannot be its own draft");
     return CN_OK;
@@ -52,7 +52,7 @@ static enum cn_status check_options(const struct cn_session *s,
 
 static bool allocate(struct cn_speculator *sp)
 {
-    const size_t n = (size_t)sp->session->n_ctx + CN_SPECULATE_MOST + 1;
+    const size_t n = (size_t)sp->session->group->n_ctx + CN_SPECULATE_MOST + 1;
     sp->text = malloc(n * sizeof *sp->text);
     sp->q = calloc((size_t)sp->n_vocab, sizeof *sp->q);
     if (!sp->options.draft)
@@ -309,11 +309,11 @@ static int32_t most_drafted(const struct cn_speculator *sp, int32_t n_most)
     const struct cn_session *s = sp->session;
     const int32_t n_pending = sp->n_text - cn_session_position(s);
     int32_t n = least(sp->n_draft, n_most - 1);
-    n = least(n, s->n_ctx - sp->n_text);
-    n = least(n, s->n_logits - n_pending);
+    n = least(n, s->group->n_ctx - sp->n_text);
+    n = least(n, s->group->n_logits - n_pending);
     n = least(n, CN_DRAFT_MOST + 1 - n_pending);
     /* What a sliding window's cache keeps for going back. */
-    n = least(n, s->n_batch - n_pending);
+    n = least(n, s->group->n_batch - n_pending);
     return n > 0 ? n : 0;
 }
 
@@ -330,8 +330,8 @@ enum cn_status cn_speculator_next(struct cn_speculator *sp, int32_t *tokens, int
         choose(sp, cn_sampler_draw(sp->sampler, &c));
         sp->fresh = false;
     } else {
-        CN_RETURN_IF(from > sp->session->n_ctx, CN_ERR_CONTEXT, err,
-                     "the context of %d tokens is full", sp->session->n_ctx);
+        CN_RETURN_IF(from > sp->session->group->n_ctx, CN_ERR_CONTEXT, err,
+                     "the context of %d tokens is full", sp->session->group->n_ctx);
         CN_TRY(cn_draft_make(sp, most_drafted(sp, n_most), err));
         const double t0 = cn_seconds();
         if (sp->options.phase)

@@ -47,16 +47,16 @@ void cn_activate(const struct cn_model *m, int64_t n, const float *gate, const f
     }
 }
 
-void cn_rotate(const struct cn_session *s, const struct cn_layer_hparams *hp, int64_t token,
+void cn_rotate(const struct cn_group *g, const struct cn_layer_hparams *hp, int64_t token,
                int64_t n_heads, int64_t stride, float *x)
 {
     if (hp->rope < 0)
         return;
     const int64_t half = hp->n_rot / 2;
-    const bool neox = s->model->arch->rope_neox;
+    const bool neox = g->model->arch->rope_neox;
     const int64_t step = neox ? 1 : 2, distance = neox ? half : 1;
-    const float *cosine = s->rope_cos[hp->rope] + token * half;
-    const float *sine = s->rope_sin[hp->rope] + token * half;
+    const float *cosine = g->rope_cos[hp->rope] + token * half;
+    const float *sine = g->rope_sin[hp->rope] + token * half;
     for (int64_t h = 0; h < n_heads; h++, x += stride)
         for (int64_t i = 0; i < half; i++) {
             float a = x[i * step], b = x[i * step + distance];
@@ -75,19 +75,19 @@ float cn_query_scale(const struct cn_model *m, const struct cn_layer_hparams *hp
 
 /* Frequencies after scaling: linear, by factor tensors (llama 3, longrope), or YaRN (arXiv
  * 2309.00071). */
-static void setup_one(struct cn_session *s, int kind)
+static void setup_one(struct cn_group *g, int kind)
 {
-    const struct cn_model *m = s->model;
+    const struct cn_model *m = g->model;
     const struct cn_hparams *hp = &m->hp;
     const bool sliding = kind == CN_ROPE_SLIDING;
     const int64_t n_rot = hp->n_rope[kind];
     const bool unscaled = sliding && m->arch->sliding_rope_unscaled;
     const float base = sliding ? hp->rope_base_sliding : hp->rope_base;
     const float *factors = m->rope_freqs;
-    s->rope_magnitude[kind] = 1;
+    g->rope_magnitude[kind] = 1;
     if (!factors && m->arch->longrope && m->rope_long) {
-        factors = s->n_ctx > hp->rope_ctx0 || !m->rope_short ? m->rope_long : m->rope_short;
-        s->rope_magnitude[kind] = hp->rope_attn_factor;
+        factors = g->n_ctx > hp->rope_ctx0 || !m->rope_short ? m->rope_long : m->rope_short;
+        g->rope_magnitude[kind] = hp->rope_attn_factor;
     }
     const enum cn_rope_scaling scaling = unscaled ? CN_ROPE_NONE : hp->rope_scaling;
     double lo = 0, hi = 1;
@@ -99,7 +99,7 @@ static void setup_one(struct cn_session *s, int kind)
                   (2 * log(b)));
         lo = fmax(0, lo);
         hi = fmin(n - 1, hi);
-        s->rope_magnitude[kind] = hp->rope_attn_factor * hp->yarn_magnitude;
+        g->rope_magnitude[kind] = hp->rope_attn_factor * hp->yarn_magnitude;
     }
     for (int64_t i = 0; i < n_rot / 2; i++) {
         double f = pow((double)base, -2.0 * (double)i / (double)n_rot);
@@ -112,34 +112,34 @@ static void setup_one(struct cn_session *s, int kind)
             double mix = ramp * (double)hp->yarn_ext_factor;
             f = f / (double)hp->rope_factor * (1 - mix) + f * mix;
         }
-        s->rope_freq[kind][i] = (float)f;
+        g->rope_freq[kind][i] = (float)f;
     }
 }
 
-void cn_rope_setup(struct cn_session *s)
+void cn_rope_setup(struct cn_group *g)
 {
     bool used[CN_N_ROPES] = { false };
-    for (int64_t i = 0; i < s->model->hp.n_layer; i++)
-        if (s->model->hp.layers[i].rope >= 0)
-            used[s->model->hp.layers[i].rope] = true;
+    for (int64_t i = 0; i < g->model->hp.n_layer; i++)
+        if (g->model->hp.layers[i].rope >= 0)
+            used[g->model->hp.layers[i].rope] = true;
     for (int kind = 0; kind < CN_N_ROPES; kind++)
         if (used[kind])
-            setup_one(s, kind);
+            setup_one(g, kind);
         else
-            s->rope_freq[kind] = NULL;
+            g->rope_freq[kind] = NULL;
 }
 
-void cn_rope_tables(struct cn_session *s, int64_t n)
+void cn_rope_tables(struct cn_group *g, int64_t n)
 {
     for (int kind = 0; kind < CN_N_ROPES; kind++) {
-        const int64_t half = s->model->hp.n_rope[kind] / 2;
-        if (!s->rope_freq[kind])
+        const int64_t half = g->model->hp.n_rope[kind] / 2;
+        if (!g->rope_freq[kind])
             continue;
         for (int64_t t = 0; t < n; t++)
             for (int64_t i = 0; i < half; i++) {
-                double theta = (double)(s->position + t) * (double)s->rope_freq[kind][i];
-                s->rope_cos[kind][t * half + i] = (float)cos(theta) * s->rope_magnitude[kind];
-                s->rope_sin[kind][t * half + i] = (float)sin(theta) * s->rope_magnitude[kind];
+                double theta = (double)g->places[t].position * (double)g->rope_freq[kind][i];
+                g->rope_cos[kind][t * half + i] = (float)cos(theta) * g->rope_magnitude[kind];
+                g->rope_sin[kind][t * half + i] = (float)sin(theta) * g->rope_magnitude[kind];
             }
     }
 }

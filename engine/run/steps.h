@@ -18,15 +18,15 @@ void cn_activate(const struct cn_model *m, int64_t n, const float *gate, const f
 
 /* Rotary positions (arXiv 2104.09864) of token number `token` of this pass on the first n_rot
  * components of n_heads heads, which are stride floats apart; nothing where the layer has none. */
-void cn_rotate(const struct cn_session *s, const struct cn_layer_hparams *hp, int64_t token,
+void cn_rotate(const struct cn_group *g, const struct cn_layer_hparams *hp, int64_t token,
                int64_t n_heads, int64_t stride, float *x);
 
 /* The factor of a query at a position: the scale of scores, growing where the model says so. */
 float cn_query_scale(const struct cn_model *m, const struct cn_layer_hparams *hp, int64_t position);
 
 /* Frequencies and magnitudes of the session's rotations; once. */
-void cn_rope_setup(struct cn_session *s);
+void cn_rope_setup(struct cn_group *g);
 /* Sines and cosines of the positions of a pass of n tokens, shared by all layers. */
-void cn_rope_tables(struct cn_session *s, int64_t n);
+void cn_rope_tables(struct cn_group *g, int64_t n);
 
 #endif

@@ -10,20 +10,20 @@
 #include "base/layout.h"
 #include "engine/run/session.h"
 
-void cn_streams_carve(struct cn_session *s, struct cn_layout *c);
+void cn_streams_carve(struct cn_group *g, struct cn_layout *c);
 
-/* After the embedding of n tokens is in s->x: inputs of the layers, and the other streams. */
-void cn_streams_begin(struct cn_session *s, const int32_t *tokens, int64_t n);
-/* Before a layer: s->x becomes the prediction of the active stream. */
-void cn_streams_predict(struct cn_session *s, int64_t layer, int64_t n);
-/* With the layer's normed input in s->h: its side branch; and, once the mixed tokens are added to
- * s->x, the branch too. */
-void cn_laurel_begin(struct cn_session *s, int64_t layer, int64_t n);
-void cn_laurel_add(struct cn_session *s, int64_t layer, int64_t n);
-/* After a layer, whose result is in s->x: all streams are corrected by it, the layer's own input is
+/* After the embedding of n tokens is in g->x: inputs of the layers, and the other streams. */
+void cn_streams_begin(struct cn_group *g, int64_t n);
+/* Before a layer: g->x becomes the prediction of the active stream. */
+void cn_streams_predict(struct cn_group *g, int64_t layer, int64_t n);
+/* With the layer's normed input in g->h: its side branch; and, once the mixed tokens are added to
+ * g->x, the branch too. */
+void cn_laurel_begin(struct cn_group *g, int64_t layer, int64_t n);
+void cn_laurel_add(struct cn_group *g, int64_t layer, int64_t n);
+/* After a layer, whose result is in g->x: all streams are corrected by it, the layer's own input is
  * added, the output scaled. */
-void cn_streams_correct(struct cn_session *s, int64_t layer, int64_t n);
-/* After the last layer: s->x is what all streams make together. */
-void cn_streams_end(struct cn_session *s, int64_t n);
+void cn_streams_correct(struct cn_group *g, int64_t layer, int64_t n);
+/* After the last layer: g->x is what all streams make together. */
+void cn_streams_end(struct cn_group *g, int64_t n);
 
 #endif

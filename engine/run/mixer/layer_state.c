@@ -24,6 +24,12 @@ void cn_state_restore(struct cn_session *s, int64_t layer, const void *copy)
     memcpy(s->states[layer].values, copy, s->states[layer].bytes);
 }
 
+void cn_states_work(struct cn_group *g, const struct cn_mixer *mixer, int64_t layer, enum cn_op op)
+{
+    for (int i = 0; i < g->n_slices; i++)
+        mixer->work(g->model, layer, op, g->slices[i].n, &g->slices[i].session->work);
+}
+
 void cn_states_clear(struct cn_session *s)
 {
     for (int64_t i = 0; s->has_states && i < s->model->hp.n_layer; i++)

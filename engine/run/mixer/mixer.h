@@ -14,6 +14,11 @@ struct cn_mixer_sizes {
     int64_t n_ctx, n_batch; /* most positions, most tokens of a pass */
 };
 
+static inline struct cn_mixer_sizes cn_mixer_sizes_of(const struct cn_group *g)
+{
+    return (struct cn_mixer_sizes){ g->model, g->options.kv, g->n_ctx, g->n_batch };
+}
+
 struct cn_mixer {
     const char *name;
     /* Bytes that a layer keeps from token to token: rows by position, or a state. 0: nothing. */
@@ -23,19 +28,19 @@ struct cn_mixer {
     void (*place)(struct cn_session *s, int64_t layer, void *memory);
     /* Whether its rows may be cut into blocks of so many numbers. */
     bool (*fits_blocks)(const struct cn_model *model, int64_t layer, int64_t elems);
-    /* Bytes of s->mixer_scratch for a pass, and of s->thread_scratch for a thread. */
+    /* Bytes of g->mixer_scratch for a pass, and of g->thread_scratch for a thread. */
     size_t (*scratch_bytes)(const struct cn_mixer_sizes *sizes, int64_t layer);
     size_t (*thread_scratch_bytes)(const struct cn_model *model, int64_t layer);
-    /* Inputs of products that it runs together, beside s->input: how many, and their columns. 0 or
+    /* Inputs of products that it runs together, beside g->input: how many, and their columns. 0 or
      * NULL: none. */
     int64_t (*n_inputs)(const struct cn_model *model, int64_t layer, int64_t *n_cols);
     /* Its products may have inputs of floats, whatever the formats of the model's matrices. */
     bool float_inputs;
-    /* s->t = the n tokens x [n, n_embd] at s->position.. mixed with those before them, without the
-     * bias of the output. */
-    void (*run)(struct cn_session *s, int64_t layer, const float *x, int64_t n);
+    /* g->t = the n tokens x [n, n_embd] of the pass, each mixed with those before it in its
+     * session, without the bias of the output. */
+    void (*run)(struct cn_group *g, int64_t layer, const float *x, int64_t n);
     /* Adds what an op does with the state of a layer in a pass of n tokens; `run` adds that to the
-     * session's work. NULL: nothing. */
+     * sessions' work. NULL: nothing. */
     void (*work)(const struct cn_model *model, int64_t layer, enum cn_op op, int64_t n,
                  struct cn_work *work);
     /* Bytes of a copy of a layer's state, taking one and going back to it (layer_state.h). NULL:

@@ -60,7 +60,7 @@ static size_t state_bytes(const struct cn_mixer_sizes *s, int64_t layer)
 static void place(struct cn_session *s, int64_t layer, void *memory)
 {
     const struct cn_layer_hparams *hp = &s->model->hp.layers[layer];
-    const struct cn_mixer_sizes sizes = { s->model, s->options.kv, s->n_ctx, s->n_batch };
+    const struct cn_mixer_sizes sizes = cn_mixer_sizes_of(s->group);
     if (!has_own_kv(s->model, layer)) {
         s->kv[layer] = s->kv[hp->kv_layer];
         return;
@@ -69,8 +69,8 @@ static void place(struct cn_session *s, int64_t layer, void *memory)
                                    .v = (uint8_t *)memory + keys_bytes(&sizes, layer),
                                    .n_heads = hp->n_head_kv,
                                    .capacity = capacity_of(&sizes, layer),
-                                   .k_row_bytes = cn_kv_row_bytes(s->options.kv, hp->d_k),
-                                   .v_row_bytes = cn_kv_row_bytes(s->options.kv, hp->d_v) };
+                                   .k_row_bytes = cn_kv_row_bytes(sizes.kv, hp->d_k),
+                                   .v_row_bytes = cn_kv_row_bytes(sizes.kv, hp->d_v) };
 }
 
 static bool fits_blocks(const struct cn_model *m, int64_t layer, int64_t elems)
@@ -92,7 +92,7 @@ static size_t thread_scratch_bytes(const struct cn_model *m, int64_t layer)
 }
 
 struct job {
-    struct cn_session *s;
+    struct cn_group *g;
     const struct cn_layer *layer;
     int64_t layer_index;
     struct widths w;
@@ -131,20 +131,21 @@ static void part_gates(const struct job *job, int token)
             gate[h * hp->d_k + i] = -from[i];
         memcpy(both + w->gate + h * hp->d_k, both + 2 * h * hp->d_k, head);
     }
-    job->s->model->ops.vec.exp_sum(w->gate, 0, gate);
+    job->g->model->ops.vec.exp_sum(w->gate, 0, gate);
 }
 
 /* Biases, norms, positions; then keys and values go to the cache. */
 static void finish_qkv(void *context, int token, int thread)
 {
     const struct job *job = context;
-    const struct cn_session *s = job->s;
-    const struct cn_model *m = s->model;
+    const struct cn_group *g = job->g;
+    const struct cn_model *m = g->model;
     const struct cn_layer *layer = job->layer;
     const struct cn_layer_hparams *hp = layer->hp;
     const struct widths *w = &job->w;
     const bool own = has_own_kv(m, job->layer_index), after = m->arch->qk_norm_after_rope;
-    const int64_t position = s->position + token;
+    const struct cn_place *here = &g->places[token];
+    const int64_t position = here->position;
     float *q = job->qkv + token * w->stride + w->gate, *k = q + w->q, *v = k + w->k;
     (void)thread;
     if (w->gate > 0)
@@ -163,19 +164,19 @@ static void finish_qkv(void *context, int token, int thread)
                 norm_heads(m, layer->k_norm, hp->n_head_kv, hp->d_k, k);
         }
         if (pass == 0)
-            cn_rotate(s, hp, token, (own ? w->q + w->k : w->q) / hp->d_k, hp->d_k, q);
+            cn_rotate(g, hp, token, (own ? w->q + w->k : w->q) / hp->d_k, hp->d_k, q);
     }
     for (int64_t i = 0; m->hp.qk_norm_weightless && hp->rope >= 0 && i < w->q + w->k; i += hp->d_k)
-        m->ops.vec.rms_norm(hp->d_k, q + i, s->ones, m->hp.norm_eps, q + i);
+        m->ops.vec.rms_norm(hp->d_k, q + i, g->ones, m->hp.norm_eps, q + i);
     for (int64_t h = 0; own && m->arch->v_norm && h < hp->n_head_kv; h++)
-        m->ops.vec.rms_norm(hp->d_v, v + h * hp->d_v, s->ones, m->hp.norm_eps, v + h * hp->d_v);
+        m->ops.vec.rms_norm(hp->d_v, v + h * hp->d_v, g->ones, m->hp.norm_eps, v + h * hp->d_v);
     const float scale = cn_query_scale(m, hp, position);
     for (int64_t i = 0; i < w->q; i++)
         q[i] *= scale;
-    const struct cn_kv *kv = &s->kv[job->layer_index];
+    const struct cn_kv *kv = &here->session->kv[job->layer_index];
     for (int64_t h = 0; own && h < hp->n_head_kv; h++) {
-        cn_kv_store_row(m, s->options.kv, hp->d_k, k + h * hp->d_k, cn_kv_key(kv, h, position));
-        cn_kv_store_row(m, s->options.kv, hp->d_v, v + h * hp->d_v, cn_kv_value(kv, h, position));
+        cn_kv_store_row(m, g->options.kv, hp->d_k, k + h * hp->d_k, cn_kv_key(kv, h, position));
+        cn_kv_store_row(m, g->options.kv, hp->d_v, v + h * hp->d_v, cn_kv_value(kv, h, position));
     }
 }
 
@@ -183,7 +184,7 @@ static void finish_qkv(void *context, int token, int thread)
 static void finish_out(void *context, int token, int thread)
 {
     const struct job *job = context;
-    const struct cn_model *m = job->s->model;
+    const struct cn_model *m = job->g->model;
     float *out = job->out + token * job->w.out;
     const float *gate = job->gate + token * job->w.gate;
     (void)thread;
@@ -193,67 +194,78 @@ static void finish_out(void *context, int token, int thread)
         out[i] /= 1 + gate[i];
 }
 
-static void project(struct cn_session *s, const struct job *job)
+static void project(struct cn_group *g, const struct job *job)
 {
     const struct cn_layer *layer = job->layer;
     const struct widths *w = &job->w;
     if (layer->qkv.format) {
-        struct cn_product all = { &layer->qkv, 0, &s->input, job->qkv, w->stride };
-        cn_products_run(s, &all, 1);
+        struct cn_product all = { &layer->qkv, 0, &g->input, job->qkv, w->stride };
+        cn_products_run(g, &all, 1);
         return;
     }
     float *const k = job->qkv + w->gate + w->q;
     struct cn_product each[] = {
-        {&layer->q,  0, &s->input, job->qkv, w->stride},
-        { &layer->k, 0, &s->input, k,        w->stride},
-        { &layer->v, 0, &s->input, k + w->k, w->stride},
+        {&layer->q,  0, &g->input, job->qkv, w->stride},
+        { &layer->k, 0, &g->input, k,        w->stride},
+        { &layer->v, 0, &g->input, k + w->k, w->stride},
     };
-    cn_products_run(s, each, layer->v.format ? 3 : layer->k.format ? 2 : 1);
+    cn_products_run(g, each, layer->v.format ? 3 : layer->k.format ? 2 : 1);
 }
 
-static void run(struct cn_session *s, int64_t index, const float *x, int64_t n)
+static void attend(struct cn_group *g, const struct job *job)
 {
-    const struct cn_model *m = s->model;
-    const struct cn_layer *layer = &m->layers[index];
-    const struct cn_layer_hparams *hp = layer->hp;
-    struct job job = { s, layer, index, widths_of(m, index), .qkv = s->mixer_scratch };
-    job.out = job.qkv + s->n_batch * job.w.stride;
-    job.gate = job.out + s->n_batch * job.w.out;
-
-    CN_SPAN (s, CN_OP_QKV, index, layer->qkv.format ? &layer->qkv : &layer->q) {
-        cn_input_set(&s->input, x, m->hp.n_embd, n, m->hp.n_embd);
-        project(s, &job);
-    }
-
-    CN_SPAN (s, CN_OP_ROPE, index, NULL) {
-        cn_pool_run(s->pool, s->n_threads, finish_qkv, &job, (int)n);
-    }
-
-    CN_SPAN (s, CN_OP_ATTENTION, index, NULL) {
-        struct cn_attend attend = {
-            .s = s,
-            .kv = &s->kv[index],
-            .type = s->options.kv,
-            .n = n,
+    const struct cn_layer_hparams *hp = job->layer->hp;
+    struct cn_attend each[CN_MAX_LANES];
+    for (int i = 0; i < g->n_slices; i++) {
+        const struct cn_slice *slice = &g->slices[i];
+        each[i] = (struct cn_attend){
+            .g = g,
+            .kv = &slice->session->kv[job->layer_index],
+            .type = g->options.kv,
+            .work = &slice->session->work,
+            .position = slice->position,
+            .n = slice->n,
             .n_head = hp->n_head,
             .n_head_kv = hp->n_head_kv,
             .d_k = hp->d_k,
             .d_v = hp->d_v,
-            .q = job.qkv + job.w.gate,
-            .q_stride = job.w.stride,
-            .out = job.out,
+            .q = job->qkv + job->w.gate + slice->first * job->w.stride,
+            .q_stride = job->w.stride,
+            .out = job->out + slice->first * job->w.out,
             .window = hp->window,
             .chunked = hp->chunked,
-            .softcap = m->hp.attn_softcap,
-            .sinks = layer->sinks,
+            .softcap = g->model->hp.attn_softcap,
+            .sinks = job->layer->sinks,
         };
-        cn_attend(&attend);
+    }
+    cn_attend(each, g->n_slices);
+}
+
+static void run(struct cn_group *g, int64_t index, const float *x, int64_t n)
+{
+    const struct cn_model *m = g->model;
+    const struct cn_layer *layer = &m->layers[index];
+    struct job job = { g, layer, index, widths_of(m, index), .qkv = g->mixer_scratch };
+    job.out = job.qkv + g->n_batch * job.w.stride;
+    job.gate = job.out + g->n_batch * job.w.out;
+
+    CN_SPAN (g, CN_OP_QKV, index, layer->qkv.format ? &layer->qkv : &layer->q) {
+        cn_input_set(&g->input, x, m->hp.n_embd, n, m->hp.n_embd);
+        project(g, &job);
     }
 
-    CN_SPAN (s, CN_OP_ATTN_OUT, index, &layer->attn_out) {
+    CN_SPAN (g, CN_OP_ROPE, index, NULL) {
+        cn_pool_run(g->pool, g->n_threads, finish_qkv, &job, (int)n);
+    }
+
+    CN_SPAN (g, CN_OP_ATTENTION, index, NULL) {
+        attend(g, &job);
+    }
+
+    CN_SPAN (g, CN_OP_ATTN_OUT, index, &layer->attn_out) {
         if (layer->attn_sub_norm || job.w.gate > 0)
-            cn_pool_run(s->pool, s->n_threads, finish_out, &job, (int)n);
-        cn_product_to_t(s, &layer->attn_out, job.out, job.w.out, n, job.w.out);
+            cn_pool_run(g->pool, g->n_threads, finish_out, &job, (int)n);
+        cn_product_to_t(g, &layer->attn_out, job.out, job.w.out, n, job.w.out);
     }
 }
 

@@ -46,38 +46,49 @@ static void work(const struct cn_model *m, int64_t layer, enum cn_op op, int64_t
         cn_short_conv_work(m->hp.conv_taps, m->hp.n_embd, n, work);
 }
 
-static void run(struct cn_session *s, int64_t index, const float *x, int64_t n)
+static void convolve(struct cn_group *g, int64_t index, float *b)
 {
-    const struct cn_model *m = s->model;
-    const struct cn_layer *layer = &m->layers[index];
-    const int64_t d = m->hp.n_embd;
-    float *b = s->mixer_scratch, *c = b + d, *u = c + d; /* side by side in rows of 3 d */
-
-    CN_SPAN (s, CN_OP_QKV, index, &layer->conv_in) {
-        cn_input_set(&s->input, x, d, n, d);
-        struct cn_product in = { &layer->conv_in, 0, &s->input, b, 3 * d };
-        cn_products_run(s, &in, 1);
-    }
-
-    CN_SPAN (s, CN_OP_CONV, index, NULL) {
-        const struct cn_conv conv = {
+    const int64_t d = g->model->hp.n_embd;
+    struct cn_conv each[CN_MAX_LANES];
+    for (int i = 0; i < g->n_slices; i++) {
+        const struct cn_slice *slice = &g->slices[i];
+        float *const rows = b + slice->first * 3 * d;
+        each[i] = (struct cn_conv){
             .n_channels = d,
-            .n_tokens = n,
-            .n_taps = m->hp.conv_taps,
-            .taps = layer->conv.w,
-            .state = s->states[index].values,
+            .n_tokens = slice->n,
+            .n_taps = g->model->hp.conv_taps,
+            .taps = g->model->layers[index].conv.w,
+            .state = slice->session->states[index].values,
             .stride = d,
-            .x = u,
-            .gate_in = b,
-            .gate_out = c,
+            .x = rows + 2 * d,
+            .gate_in = rows,
+            .gate_out = rows + d,
             .x_stride = 3 * d,
         };
-        cn_short_conv(s, &conv);
-        work(m, index, CN_OP_CONV, n, &s->work);
+    }
+    cn_short_conv(g, each, g->n_slices);
+}
+
+static void run(struct cn_group *g, int64_t index, const float *x, int64_t n)
+{
+    const struct cn_model *m = g->model;
+    const struct cn_layer *layer = &m->layers[index];
+    const int64_t d = m->hp.n_embd;
+    float *b = g->mixer_scratch, *u = b + 2 * d; /* with c between them, in rows of 3 d */
+
+    CN_SPAN (g, CN_OP_QKV, index, &layer->conv_in) {
+        cn_input_set(&g->input, x, d, n, d);
+        struct cn_product in = { &layer->conv_in, 0, &g->input, b, 3 * d };
+        cn_products_run(g, &in, 1);
     }
 
-    CN_SPAN (s, CN_OP_ATTN_OUT, index, &layer->conv_out) {
-        cn_product_to_t(s, &layer->conv_out, u, 3 * d, n, d);
+    CN_SPAN (g, CN_OP_CONV, index, NULL) {
+        convolve(g, index, b);
+        cn_states_work(g, &cn_mixer_conv, index, CN_OP_CONV);
+    }
+
+    CN_SPAN (g, CN_OP_ATTN_OUT, index, &layer->conv_out) {
+        cn_product_to_t(g, &layer->conv_out, u, 3 * d, n, d);
     }
 }
 

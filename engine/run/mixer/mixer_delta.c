@@ -68,7 +68,7 @@ static size_t thread_scratch_bytes(const struct cn_model *m, int64_t layer)
 }
 
 struct job {
-    const struct cn_session *s;
+    const struct cn_group *g;
     const struct cn_layer *layer;
     struct widths w;
     /* [n] of channels, inner, inner; beta and alpha as they are projected [2 * heads]; and what
@@ -76,20 +76,20 @@ struct job {
     float *qkv, *gate, *out, *projected, *beta, *log_decay;
 };
 
-static void project(struct cn_session *s, const struct job *job)
+static void project(struct cn_group *g, const struct job *job)
 {
     const struct cn_layer *layer = job->layer;
     const struct widths *w = &job->w;
     const bool both = layer->delta_ba.format;
     float *const alpha = job->projected + w->heads;
     struct cn_product in[] = {
-        {&layer->delta_in,                              0, &s->input, job->qkv,       w->channels },
-        { &layer->delta_gate,                           0, &s->input, job->gate,      w->inner    },
-        { both ? &layer->delta_ba : &layer->delta_beta, 0, &s->input, job->projected,
+        {&layer->delta_in,                              0, &g->input, job->qkv,       w->channels },
+        { &layer->delta_gate,                           0, &g->input, job->gate,      w->inner    },
+        { both ? &layer->delta_ba : &layer->delta_beta, 0, &g->input, job->projected,
          2 * w->heads                                                                             },
-        { &layer->delta_alpha,                          0, &s->input, alpha,          2 * w->heads},
+        { &layer->delta_alpha,                          0, &g->input, alpha,          2 * w->heads},
     };
-    cn_products_run(s, in, both ? 3 : 4);
+    cn_products_run(g, in, both ? 3 : 4);
 }
 
 /* ln(1 + e^x) */
@@ -103,7 +103,7 @@ static float softplus(float x)
 static void strengths(const struct job *job, int token)
 {
     const struct cn_layer *layer = job->layer;
-    const int64_t heads = job->w.heads, each = heads / job->s->model->hp.ssm_groups;
+    const int64_t heads = job->w.heads, each = heads / job->g->model->hp.ssm_groups;
     const float *projected = job->projected + token * 2 * heads;
     float *beta = job->beta + token * heads, *log_decay = job->log_decay + token * heads;
     for (int64_t h = 0; h < heads; h++) {
@@ -132,7 +132,7 @@ static void normalise(const struct cn_model *m, float length, float *x)
 static void prepare(void *context, int token, int thread)
 {
     const struct job *job = context;
-    const struct cn_model *m = job->s->model;
+    const struct cn_model *m = job->g->model;
     float *q = job->qkv + token * job->w.channels;
     (void)thread;
     normalise(m, 1 / sqrtf((float)m->hp.ssm_state), q);
@@ -140,20 +140,54 @@ static void prepare(void *context, int token, int thread)
     strengths(job, token);
 }
 
-static void convolve(struct cn_session *s, const struct job *job, int64_t index, int64_t n)
+static void convolve(struct cn_group *g, const struct job *job, int64_t index)
 {
-    const struct cn_conv conv = {
-        .n_channels = job->w.channels,
-        .n_tokens = n,
-        .n_taps = s->model->hp.conv_taps,
-        .taps = job->layer->ssm_conv.w,
-        .state = s->states[index].values,
-        .stride = job->w.channels,
-        .x = job->qkv,
-        .x_stride = job->w.channels,
-        .silu = true,
-    };
-    cn_short_conv(s, &conv);
+    struct cn_conv each[CN_MAX_LANES];
+    for (int i = 0; i < g->n_slices; i++)
+        each[i] = (struct cn_conv){
+            .n_channels = job->w.channels,
+            .n_tokens = g->slices[i].n,
+            .n_taps = g->model->hp.conv_taps,
+            .taps = job->layer->ssm_conv.w,
+            .state = g->slices[i].session->states[index].values,
+            .stride = job->w.channels,
+            .x = job->qkv + g->slices[i].first * job->w.channels,
+            .x_stride = job->w.channels,
+            .silu = true,
+        };
+    cn_short_conv(g, each, g->n_slices);
+}
+
+static void recur(struct cn_group *g, const struct job *job, int64_t index)
+{
+    const struct cn_model *m = g->model;
+    const struct widths *w = &job->w;
+    struct cn_delta each[CN_MAX_LANES];
+    for (int i = 0; i < g->n_slices; i++) {
+        const struct cn_slice *slice = &g->slices[i];
+        const int64_t first = slice->first;
+        float *const qkv = job->qkv + first * w->channels;
+        each[i] = (struct cn_delta){
+            .g = g,
+            .n = slice->n,
+            .n_heads = w->heads,
+            .n_key_heads = m->hp.ssm_groups,
+            .size = m->hp.ssm_state,
+            .neighbours = m->arch->neighbours_share_keys,
+            .q = qkv,
+            .k = qkv + w->qk,
+            .v = qkv + 2 * w->qk,
+            .stride = w->channels,
+            .log_decay = job->log_decay + first * w->heads,
+            .beta = job->beta + first * w->heads,
+            .state = slice->session->states[index].values + conv_bytes(m) / sizeof(float),
+            .out = job->out + first * w->inner,
+            .norm = job->layer->ssm_norm,
+            .z = job->gate + first * w->inner,
+            .z_stride = w->inner,
+        };
+    }
+    cn_delta_run(each, g->n_slices);
 }
 
 static void work(const struct cn_model *m, int64_t layer, enum cn_op op, int64_t n,
@@ -166,55 +200,36 @@ static void work(const struct cn_model *m, int64_t layer, enum cn_op op, int64_t
         cn_delta_work(m->hp.ssm_heads, m->hp.ssm_state, n, work);
 }
 
-static void run(struct cn_session *s, int64_t index, const float *x, int64_t n)
+static void run(struct cn_group *g, int64_t index, const float *x, int64_t n)
 {
-    const struct cn_model *m = s->model;
+    const struct cn_model *m = g->model;
     const struct cn_layer *layer = &m->layers[index];
-    struct job job = { s, layer, widths_of(m), .qkv = s->mixer_scratch };
+    struct job job = { g, layer, widths_of(m), .qkv = g->mixer_scratch };
     const struct widths *w = &job.w;
-    job.gate = job.qkv + s->n_batch * w->channels;
-    job.out = job.gate + s->n_batch * w->inner;
-    job.projected = job.out + s->n_batch * w->inner;
-    job.beta = job.projected + s->n_batch * 2 * w->heads;
-    job.log_decay = job.beta + s->n_batch * w->heads;
+    job.gate = job.qkv + g->n_batch * w->channels;
+    job.out = job.gate + g->n_batch * w->inner;
+    job.projected = job.out + g->n_batch * w->inner;
+    job.beta = job.projected + g->n_batch * 2 * w->heads;
+    job.log_decay = job.beta + g->n_batch * w->heads;
 
-    CN_SPAN (s, CN_OP_QKV, index, &layer->delta_in) {
-        cn_input_set(&s->input, x, m->hp.n_embd, n, m->hp.n_embd);
-        project(s, &job);
+    CN_SPAN (g, CN_OP_QKV, index, &layer->delta_in) {
+        cn_input_set(&g->input, x, m->hp.n_embd, n, m->hp.n_embd);
+        project(g, &job);
     }
 
-    CN_SPAN (s, CN_OP_CONV, index, NULL) {
-        convolve(s, &job, index, n);
-        work(m, index, CN_OP_CONV, n, &s->work);
+    CN_SPAN (g, CN_OP_CONV, index, NULL) {
+        convolve(g, &job, index);
+        cn_states_work(g, &cn_mixer_delta, index, CN_OP_CONV);
     }
 
-    CN_SPAN (s, CN_OP_DELTA, index, NULL) {
-        cn_pool_run(s->pool, s->n_threads, prepare, &job, (int)n);
-        struct cn_delta delta = {
-            .s = s,
-            .n = n,
-            .n_heads = w->heads,
-            .n_key_heads = m->hp.ssm_groups,
-            .size = m->hp.ssm_state,
-            .neighbours = m->arch->neighbours_share_keys,
-            .q = job.qkv,
-            .k = job.qkv + w->qk,
-            .v = job.qkv + 2 * w->qk,
-            .stride = w->channels,
-            .log_decay = job.log_decay,
-            .beta = job.beta,
-            .state = s->states[index].values + conv_bytes(m) / sizeof(float),
-            .out = job.out,
-            .norm = layer->ssm_norm,
-            .z = job.gate,
-            .z_stride = w->inner,
-        };
-        cn_delta_run(&delta);
-        work(m, index, CN_OP_DELTA, n, &s->work);
+    CN_SPAN (g, CN_OP_DELTA, index, NULL) {
+        cn_pool_run(g->pool, g->n_threads, prepare, &job, (int)n);
+        recur(g, &job, index);
+        cn_states_work(g, &cn_mixer_delta, index, CN_OP_DELTA);
     }
 
-    CN_SPAN (s, CN_OP_ATTN_OUT, index, &layer->ssm_out) {
-        cn_product_to_t(s, &layer->ssm_out, job.out, w->inner, n, w->inner);
+    CN_SPAN (g, CN_OP_ATTN_OUT, index, &layer->ssm_out) {
+        cn_product_to_t(g, &layer->ssm_out, job.out, w->inner, n, w->inner);
     }
 }
 

@@ -60,8 +60,8 @@ static size_t state_bytes(const struct cn_mixer_sizes *s, int64_t layer)
 
 static void place(struct cn_session *s, int64_t layer, void *memory)
 {
-    const struct cn_mixer_sizes sizes = { s->model, s->options.kv, s->n_ctx, s->n_batch };
-    const size_t row = cn_kv_row_bytes(s->options.kv, widths_of(s->model, layer).row);
+    const struct cn_mixer_sizes sizes = cn_mixer_sizes_of(s->group);
+    const size_t row = cn_kv_row_bytes(sizes.kv, widths_of(s->model, layer).row);
     /* The values are the front of the keys. */
     s->kv[layer] = (struct cn_kv){ .k = memory,
                                    .v = memory,
@@ -131,13 +131,18 @@ static int64_t n_inputs(const struct cn_model *m, int64_t layer, int64_t *n_cols
     return m->hp.layers[layer].n_head;
 }
 
+/* n tokens of a pass: all of them, or those of some slices. */
 struct job {
-    struct cn_session *s;
+    struct cn_group *g;
     const struct cn_layer *layer;
     int64_t layer_index, n;
     struct widths w;
     /* [n] of the widths of the same names */
     float *q, *q_down, *kv, *absorbed, *mixed, *out;
+    /* which slices, and whether they are one, whose rows are unfolded: */
+    const struct cn_slice *slices;
+    int n_slices;
+    bool unfolded;
     struct unfold unfold;
     int64_t first; /* position of the first of the rows that are being unfolded */
 };
@@ -145,7 +150,7 @@ struct job {
 static void norm_q(void *context, int token, int thread)
 {
     const struct job *job = context;
-    const struct cn_model *m = job->s->model;
+    const struct cn_model *m = job->g->model;
     float *q = job->q_down + token * job->w.q_down;
     (void)thread;
     m->ops.vec.rms_norm(job->w.q_down, q, job->layer->q_down_norm, m->hp.norm_eps, q);
@@ -156,18 +161,19 @@ static void norm_q(void *context, int token, int thread)
 static void finish_rows(void *context, int token, int thread)
 {
     const struct job *job = context;
-    const struct cn_session *s = job->s;
-    const struct cn_model *m = s->model;
+    const struct cn_group *g = job->g;
+    const struct cn_model *m = g->model;
     const struct cn_layer_hparams *hp = job->layer->hp;
     const struct widths *w = &job->w;
+    const struct cn_place *here = &g->places[token];
     float *row = job->kv + token * w->row, *q = job->q + token * w->q;
     (void)thread;
     m->ops.vec.rms_norm(w->lora, row, job->layer->kv_down_norm, m->hp.norm_eps, row);
-    cn_rotate(s, hp, token, 1, w->row, row + w->lora);
-    cn_kv_store_row(m, s->options.kv, w->row, row,
-                    cn_kv_key(&s->kv[job->layer_index], 0, s->position + token));
-    cn_rotate(s, hp, token, hp->n_head, hp->d_k, q + w->nope);
-    const float scale = cn_query_scale(m, hp, s->position + token);
+    cn_rotate(g, hp, token, 1, w->row, row + w->lora);
+    cn_kv_store_row(m, g->options.kv, w->row, row,
+                    cn_kv_key(&here->session->kv[job->layer_index], 0, here->position));
+    cn_rotate(g, hp, token, hp->n_head, hp->d_k, q + w->nope);
+    const float scale = cn_query_scale(m, hp, here->position);
     for (int64_t i = 0; i < w->q; i++)
         q[i] *= scale;
     for (int64_t h = 0; h < hp->n_head; h++)
@@ -179,96 +185,118 @@ static void finish_rows(void *context, int token, int thread)
 static void absorb_head(void *context, int head, int thread)
 {
     const struct job *job = context;
-    const struct cn_session *s = job->s;
+    const struct cn_group *g = job->g;
     const struct cn_layer_hparams *hp = job->layer->hp;
     const struct cn_weight *kv = &job->layer->kv_up;
     const struct widths *w = &job->w;
-    float *row = (float *)(void *)(s->thread_scratch + (size_t)thread * s->thread_scratch_bytes);
+    float *row = (float *)(void *)(g->thread_scratch + (size_t)thread * g->thread_scratch_bytes);
     const uint8_t *data = kv->data + (size_t)(head * (w->nope + hp->d_v)) * kv->row_bytes;
     for (int64_t t = 0; t < job->n; t++)
         memset(job->absorbed + t * w->absorbed + head * w->row, 0, (size_t)w->lora * sizeof *row);
     for (int64_t i = 0; i < w->nope; i++, data += kv->row_bytes) {
         cn_dequantize_with(&kv->kernels, kv->format, kv->cols, data, row);
         for (int64_t t = 0; t < job->n; t++)
-            s->model->ops.vec.axpy(w->lora, job->q[t * w->q + head * hp->d_k + i], row,
+            g->model->ops.vec.axpy(w->lora, job->q[t * w->q + head * hp->d_k + i], row,
                                    job->absorbed + t * w->absorbed + head * w->row);
     }
 }
 
 /* The products of each head with its own matrix, from x [n][x_stride] at x_step a head, to y. */
-static void each_head(struct cn_session *s, const struct job *job, const struct cn_weight *w,
+static void each_head(struct cn_group *g, const struct job *job, const struct cn_weight *w,
                       const float *x, int64_t x_stride, int64_t x_step, float *y, int64_t y_stride,
                       int64_t y_step)
 {
     const int64_t n_head = job->layer->hp->n_head;
     for (int64_t h = 0; h < n_head; h++) {
-        cn_input_set(&s->inputs[h], x + h * x_step, x_stride, job->n, w->cols);
-        s->products[h] = (struct cn_product){ w, h, &s->inputs[h], y + h * y_step, y_stride };
+        cn_input_set(&g->inputs[h], x + h * x_step, x_stride, job->n, w->cols);
+        g->products[h] = (struct cn_product){ w, h, &g->inputs[h], y + h * y_step, y_stride };
     }
-    cn_products_run(s, s->products, (int)n_head);
+    cn_products_run(g, g->products, (int)n_head);
 }
 
-static void project(struct cn_session *s, const struct job *job)
+static void project(struct cn_group *g, const struct job *job)
 {
     const struct cn_layer *layer = job->layer;
     const struct widths *w = &job->w;
     const bool down = layer->q_down.format;
     struct cn_product first[] = {
-        {&layer->kv_down,                    0, &s->input, job->kv,                     w->kv},
-        { down ? &layer->q_down : &layer->q, 0, &s->input, down ? job->q_down : job->q,
+        {&layer->kv_down,                    0, &g->input, job->kv,                     w->kv},
+        { down ? &layer->q_down : &layer->q, 0, &g->input, down ? job->q_down : job->q,
          down ? w->q_down : w->q                                                             },
     };
-    cn_products_run(s, first, 2);
+    cn_products_run(g, first, 2);
     if (!down)
         return;
-    cn_pool_run(s->pool, s->n_threads, norm_q, (void *)(uintptr_t)job, (int)job->n);
-    cn_input_set(&s->input, job->q_down, w->q_down, job->n, w->q_down);
-    struct cn_product up = { &layer->q_up, 0, &s->input, job->q, w->q };
-    cn_products_run(s, &up, 1);
+    cn_pool_run(g->pool, g->n_threads, norm_q, (void *)(uintptr_t)job, (int)job->n);
+    cn_input_set(&g->input, job->q_down, w->q_down, job->n, w->q_down);
+    struct cn_product up = { &layer->q_up, 0, &g->input, job->q, w->q };
+    cn_products_run(g, &up, 1);
 }
 
 /* out = the values that the mixed rows unfold into. */
-static void unfold_mixed(struct cn_session *s, const struct job *job)
+static void unfold_mixed(struct cn_group *g, const struct job *job)
 {
     const struct cn_layer *layer = job->layer;
     const struct widths *w = &job->w;
     const int64_t d_v = layer->hp->d_v;
     if (layer->v_up.format) {
-        each_head(s, job, &layer->v_up, job->mixed, w->mixed, w->lora, job->out, w->out, d_v);
+        each_head(g, job, &layer->v_up, job->mixed, w->mixed, w->lora, job->out, w->out, d_v);
         return;
     }
-    struct cn_weight *parts = s->head_weights;
+    struct cn_weight *parts = g->head_weights;
     for (int64_t h = 0; h < layer->hp->n_head; h++) {
         parts[h] = layer->kv_up;
         parts[h].rows = d_v;
         parts[h].data += (size_t)(h * (w->nope + d_v) + w->nope) * parts[h].row_bytes;
-        cn_input_set(&s->inputs[h], job->mixed + h * w->lora, w->mixed, job->n, w->lora);
-        s->products[h] =
-            (struct cn_product){ &parts[h], 0, &s->inputs[h], job->out + h * d_v, w->out };
+        cn_input_set(&g->inputs[h], job->mixed + h * w->lora, w->mixed, job->n, w->lora);
+        g->products[h] =
+            (struct cn_product){ &parts[h], 0, &g->inputs[h], job->out + h * d_v, w->out };
     }
-    cn_products_run(s, s->products, (int)layer->hp->n_head);
+    cn_products_run(g, g->products, (int)layer->hp->n_head);
 }
 
 /* Whether it is less work to unfold all rows than to absorb: multiplications of a head. */
-static bool unfolds(const struct cn_session *s, const struct job *job)
+static bool unfolds(const struct job *job, const struct cn_slice *slice)
 {
     const struct widths *w = &job->w;
     const struct cn_layer_hparams *hp = job->layer->hp;
-    const double n = (double)job->n, before = s->position, each = (double)(w->head * w->lora);
-    const double met = n * (before + n / 2); /* keys by all queries */
-    return job->n >= UNFOLD_TOKENS && hp->window == 0 &&
+    const double n = (double)slice->n, before = (double)slice->position;
+    const double each = (double)(w->head * w->lora), met = n * (before + n / 2); /* keys by all */
+    return slice->n >= UNFOLD_TOKENS && hp->window == 0 &&
            (before + n) * each + met * (double)(hp->d_k + hp->d_v) <
                n * each + met * (double)(w->row + w->lora);
+}
+
+/* The part of a pass from slice `first` on: one that is unfolded, or as many side by side as are
+ * not. Returns the slice behind it. */
+static int next_part(const struct job *all, int first, struct job *part)
+{
+    const struct cn_group *g = all->g;
+    const struct cn_slice *slice = &g->slices[first];
+    const int64_t at = slice->first;
+    int end = first + 1;
+    *part = *all;
+    part->unfolded = unfolds(all, slice);
+    part->n = slice->n;
+    for (; !part->unfolded && end < g->n_slices && !unfolds(all, &g->slices[end]); end++)
+        part->n += g->slices[end].n;
+    part->slices = slice;
+    part->n_slices = end - first;
+    part->q += at * all->w.q;
+    part->absorbed += at * all->w.absorbed;
+    part->mixed += at * all->w.mixed;
+    part->out += at * all->w.out;
+    return end;
 }
 
 /* A head's matrix of keys, whose rows are those of c, to rows of the keys' components. */
 static void turn_head(void *context, int head, int thread)
 {
     const struct job *job = context;
-    const struct cn_session *s = job->s;
+    const struct cn_group *g = job->g;
     const struct cn_weight *k = &job->layer->k_up;
     const struct widths *w = &job->w;
-    float *row = (float *)(void *)(s->thread_scratch + (size_t)thread * s->thread_scratch_bytes);
+    float *row = (float *)(void *)(g->thread_scratch + (size_t)thread * g->thread_scratch_bytes);
     float *to = job->unfold.turned + head * w->nope * w->lora;
     const uint8_t *data = k->data + (size_t)(head * w->lora) * k->row_bytes;
     for (int64_t c = 0; c < w->lora; c++, data += k->row_bytes) {
@@ -281,12 +309,13 @@ static void turn_head(void *context, int head, int thread)
 static void load_latent(void *context, int row, int thread)
 {
     const struct job *job = context;
-    const struct cn_session *s = job->s;
+    const struct cn_group *g = job->g;
     const struct widths *w = &job->w;
+    const struct cn_kv *kv = &job->slices->session->kv[job->layer_index];
     float *to = job->kv + row * w->row;
     (void)thread;
-    const float *x = cn_kv_load_row(s->model, s->options.kv, w->row,
-                                    cn_kv_key(&s->kv[job->layer_index], 0, job->first + row), to);
+    const float *x =
+        cn_kv_load_row(g->model, g->options.kv, w->row, cn_kv_key(kv, 0, job->first + row), to);
     if (x != to)
         memcpy(to, x, (size_t)w->row * sizeof *to);
 }
@@ -295,30 +324,31 @@ static void load_latent(void *context, int row, int thread)
 static void store_unfolded(void *context, int row, int thread)
 {
     const struct job *job = context;
-    const struct cn_session *s = job->s;
+    const struct cn_group *g = job->g;
     const struct cn_layer_hparams *hp = job->layer->hp;
     const struct widths *w = &job->w;
     const struct unfold *u = &job->unfold;
-    float *key = (float *)(void *)(s->thread_scratch + (size_t)thread * s->thread_scratch_bytes);
+    float *key = (float *)(void *)(g->thread_scratch + (size_t)thread * g->thread_scratch_bytes);
     memcpy(key + w->nope, job->kv + row * w->row + w->lora, (size_t)w->rot * sizeof *key);
     for (int64_t h = 0; h < hp->n_head; h++) {
         const float *x = u->rows + row * w->unfolded + h * w->head;
-        const size_t at = (size_t)(h * s->n_ctx + job->first + row);
+        const size_t at = (size_t)(h * g->n_ctx + job->first + row);
         memcpy(key, x, (size_t)w->nope * sizeof *key);
-        cn_kv_store_row(s->model, u->type, hp->d_k, key, u->k + at * u->k_row_bytes);
-        cn_kv_store_row(s->model, u->type, hp->d_v, x + w->nope, u->v + at * u->v_row_bytes);
+        cn_kv_store_row(g->model, u->type, hp->d_k, key, u->k + at * u->k_row_bytes);
+        cn_kv_store_row(g->model, u->type, hp->d_v, x + w->nope, u->v + at * u->v_row_bytes);
     }
 }
 
 /* Keys and values of every position and head. */
-static void unfold_rows(struct cn_session *s, struct job *job)
+static void unfold_rows(struct cn_group *g, struct job *job)
 {
     const struct cn_layer *layer = job->layer;
     const struct widths *w = &job->w;
-    const int64_t n_head = layer->hp->n_head, end = s->position + job->n;
+    struct cn_session *s = job->slices->session;
+    const int64_t n_head = layer->hp->n_head, end = job->slices->position + job->n;
     const struct cn_format *f32 = cn_format_by_name("f32");
     const struct cn_weight turned = { .format = f32,
-                                      .kernels = cn_kernels_for(f32, s->model->ops.tiers),
+                                      .kernels = cn_kernels_for(f32, g->model->ops.tiers),
                                       .rows = w->nope,
                                       .cols = w->lora,
                                       .n_mats = n_head,
@@ -328,91 +358,109 @@ static void unfold_rows(struct cn_session *s, struct job *job)
     s->work.kv_bytes += bytes;
     s->work.bytes += bytes;
     if (layer->k_up.format)
-        cn_pool_run(s->pool, s->n_threads, turn_head, job, (int)n_head);
-    for (job->first = 0; job->first < end; job->first += s->n_batch) {
-        const int64_t n = end - job->first < s->n_batch ? end - job->first : s->n_batch;
-        cn_pool_run(s->pool, s->n_threads, load_latent, job, (int)n);
-        cn_input_set(&s->input, job->kv, w->row, n, w->lora);
+        cn_pool_run(g->pool, g->n_threads, turn_head, job, (int)n_head);
+    for (job->first = 0; job->first < end; job->first += g->n_batch) {
+        const int64_t n = end - job->first < g->n_batch ? end - job->first : g->n_batch;
+        cn_pool_run(g->pool, g->n_threads, load_latent, job, (int)n);
+        cn_input_set(&g->input, job->kv, w->row, n, w->lora);
         int count = 0;
         if (!layer->k_up.format)
-            s->products[count++] =
-                (struct cn_product){ &layer->kv_up, 0, &s->input, job->unfold.rows, w->unfolded };
+            g->products[count++] =
+                (struct cn_product){ &layer->kv_up, 0, &g->input, job->unfold.rows, w->unfolded };
         for (int64_t h = 0; layer->k_up.format && h < n_head; h++) {
             float *y = job->unfold.rows + h * w->head;
-            s->products[count++] = (struct cn_product){ &turned, h, &s->input, y, w->unfolded };
-            s->products[count++] =
-                (struct cn_product){ &layer->v_up, h, &s->input, y + w->nope, w->unfolded };
+            g->products[count++] = (struct cn_product){ &turned, h, &g->input, y, w->unfolded };
+            g->products[count++] =
+                (struct cn_product){ &layer->v_up, h, &g->input, y + w->nope, w->unfolded };
         }
-        cn_products_run(s, s->products, count);
-        cn_pool_run(s->pool, s->n_threads, store_unfolded, job, (int)n);
+        cn_products_run(g, g->products, count);
+        cn_pool_run(g->pool, g->n_threads, store_unfolded, job, (int)n);
     }
 }
 
-static void run(struct cn_session *s, int64_t index, const float *x, int64_t n)
+static void attend(struct cn_group *g, const struct job *job)
 {
-    const struct cn_model *m = s->model;
-    const struct cn_layer *layer = &m->layers[index];
-    const struct cn_layer_hparams *hp = layer->hp;
-    struct job job = { s, layer, index, n, widths_of(m, index), .q = s->mixer_scratch };
-    const struct widths *w = &job.w;
-    job.q_down = job.q + s->n_batch * w->q;
-    job.kv = job.q_down + s->n_batch * w->q_down;
-    job.absorbed = job.kv + s->n_batch * w->kv;
-    job.mixed = job.absorbed + s->n_batch * w->absorbed;
-    job.out = job.mixed + s->n_batch * w->mixed;
-    const struct cn_mixer_sizes sizes = { m, s->options.kv, s->n_ctx, s->n_batch };
-    job.unfold =
-        lay_out_unfold(&sizes, index, (char *)s->mixer_scratch + pass_bytes(&sizes, index));
-    const bool unfolded = unfolds(s, &job);
-
-    CN_SPAN (s, CN_OP_QKV, index, &layer->kv_down) {
-        cn_input_set(&s->input, x, m->hp.n_embd, n, m->hp.n_embd);
-        project(s, &job);
-    }
-
-    CN_SPAN (s, CN_OP_ROPE, index, NULL) {
-        cn_pool_run(s->pool, s->n_threads, finish_rows, &job, (int)n);
-    }
-
-    CN_SPAN (s, CN_OP_ABSORB, index, layer->k_up.format ? &layer->k_up : &layer->kv_up) {
-        if (unfolded)
-            unfold_rows(s, &job);
-        else if (layer->k_up.format)
-            each_head(s, &job, &layer->k_up, job.q, w->q, hp->d_k, job.absorbed, w->absorbed,
-                      w->row);
-        else
-            cn_pool_run(s->pool, s->n_threads, absorb_head, &job, (int)hp->n_head);
-    }
-
-    CN_SPAN (s, CN_OP_ATTENTION, index, NULL) {
-        const struct cn_kv rows = { .k = job.unfold.k,
-                                    .v = job.unfold.v,
-                                    .capacity = s->n_ctx,
-                                    .k_row_bytes = job.unfold.k_row_bytes,
-                                    .v_row_bytes = job.unfold.v_row_bytes };
-        struct cn_attend attend = {
-            .s = s,
-            .kv = unfolded ? &rows : &s->kv[index],
-            .type = unfolded ? job.unfold.type : s->options.kv,
-            .own_rows = unfolded,
-            .n = n,
+    const struct cn_layer_hparams *hp = job->layer->hp;
+    const struct widths *w = &job->w;
+    const bool unfolded = job->unfolded;
+    const struct cn_kv rows = { .k = job->unfold.k,
+                                .v = job->unfold.v,
+                                .capacity = g->n_ctx,
+                                .k_row_bytes = job->unfold.k_row_bytes,
+                                .v_row_bytes = job->unfold.v_row_bytes };
+    struct cn_attend each[CN_MAX_LANES];
+    for (int i = 0; i < job->n_slices; i++) {
+        const struct cn_slice *slice = &job->slices[i];
+        const int64_t at = slice->first - job->slices->first;
+        each[i] = (struct cn_attend){
+            .g = g,
+            .kv = unfolded ? &rows : &slice->session->kv[job->layer_index],
+            .type = unfolded ? job->unfold.type : g->options.kv,
+            .work = unfolded ? NULL : &slice->session->work,
+            .position = slice->position,
+            .n = slice->n,
             .n_head = hp->n_head,
             .n_head_kv = unfolded ? hp->n_head : 1,
             .d_k = unfolded ? hp->d_k : w->row,
             .d_v = unfolded ? hp->d_v : w->lora,
-            .q = unfolded ? job.q : job.absorbed,
+            .q = unfolded ? job->q : job->absorbed + at * w->absorbed,
             .q_stride = unfolded ? w->q : w->absorbed,
-            .out = unfolded ? job.out : job.mixed,
+            .out = unfolded ? job->out : job->mixed + at * w->mixed,
             .window = hp->window,
-            .softcap = m->hp.attn_softcap,
+            .softcap = g->model->hp.attn_softcap,
         };
-        cn_attend(&attend);
+    }
+    cn_attend(each, job->n_slices);
+}
+
+static void run(struct cn_group *g, int64_t index, const float *x, int64_t n)
+{
+    const struct cn_model *m = g->model;
+    const struct cn_layer *layer = &m->layers[index];
+    const struct cn_layer_hparams *hp = layer->hp;
+    struct job part, job = { g, layer, index, n, widths_of(m, index), .q = g->mixer_scratch };
+    const struct widths *w = &job.w;
+    job.q_down = job.q + g->n_batch * w->q;
+    job.kv = job.q_down + g->n_batch * w->q_down;
+    job.absorbed = job.kv + g->n_batch * w->kv;
+    job.mixed = job.absorbed + g->n_batch * w->absorbed;
+    job.out = job.mixed + g->n_batch * w->mixed;
+    const struct cn_mixer_sizes sizes = cn_mixer_sizes_of(g);
+    job.unfold =
+        lay_out_unfold(&sizes, index, (char *)g->mixer_scratch + pass_bytes(&sizes, index));
+
+    CN_SPAN (g, CN_OP_QKV, index, &layer->kv_down) {
+        cn_input_set(&g->input, x, m->hp.n_embd, n, m->hp.n_embd);
+        project(g, &job);
     }
 
-    CN_SPAN (s, CN_OP_ATTN_OUT, index, &layer->attn_out) {
-        if (!unfolded)
-            unfold_mixed(s, &job);
-        cn_product_to_t(s, &layer->attn_out, job.out, w->out, n, w->out);
+    CN_SPAN (g, CN_OP_ROPE, index, NULL) {
+        cn_pool_run(g->pool, g->n_threads, finish_rows, &job, (int)n);
+    }
+
+    for (int i = 0; i < g->n_slices;) {
+        i = next_part(&job, i, &part);
+        CN_SPAN (g, CN_OP_ABSORB, index, layer->k_up.format ? &layer->k_up : &layer->kv_up) {
+            if (part.unfolded)
+                unfold_rows(g, &part);
+            else if (layer->k_up.format)
+                each_head(g, &part, &layer->k_up, part.q, w->q, hp->d_k, part.absorbed, w->absorbed,
+                          w->row);
+            else
+                cn_pool_run(g->pool, g->n_threads, absorb_head, &part, (int)hp->n_head);
+        }
+        CN_SPAN (g, CN_OP_ATTENTION, index, NULL) {
+            attend(g, &part);
+        }
+    }
+
+    CN_SPAN (g, CN_OP_ATTN_OUT, index, &layer->attn_out) {
+        for (int i = 0; i < g->n_slices;) {
+            i = next_part(&job, i, &part);
+            if (!part.unfolded)
+                unfold_mixed(g, &part);
+        }
+        cn_product_to_t(g, &layer->attn_out, job.out, w->out, n, w->out);
     }
 }
 

@@ -57,15 +57,17 @@ static size_t thread_scratch_bytes(const struct cn_model *m, int64_t layer)
     return (size_t)(steps > chunks ? steps : chunks) * sizeof(float);
 }
 
-/* Token by token. */
-static void head_steps(void *context, int head, int thread)
+/* Token by token; several sessions' one behind the other. */
+static void head_steps(void *context, int chunk, int thread)
 {
-    const struct cn_ssm *p = context;
-    const struct cn_session *s = p->s;
-    const struct cn_ssm_widths *w = &p->w;
-    const int64_t group = head / (s->model->hp.ssm_heads / s->model->hp.ssm_groups);
+    const struct cn_ssm *all = context;
+    const struct cn_group *g = all->g;
+    const struct cn_ssm_widths *w = &all->w;
+    const int64_t n_heads = g->model->hp.ssm_heads, head = chunk % n_heads;
+    const int64_t group = head / (n_heads / g->model->hp.ssm_groups);
+    const struct cn_ssm *p = &all[chunk / n_heads];
     float *state = p->state + head * w->head_state;
-    float *x = (float *)(void *)(s->thread_scratch + (size_t)thread * s->thread_scratch_bytes);
+    float *x = (float *)(void *)(g->thread_scratch + (size_t)thread * g->thread_scratch_bytes);
     float *y = x + TILE * w->groups16;
     memset(x, 0, (size_t)(TILE * w->groups16) * sizeof *x);
     for (int64_t t = 0; t < p->n; t++) {
@@ -73,7 +75,7 @@ static void head_steps(void *context, int head, int thread)
         const float dt = cn_ssm_step(p, t, head), decay = expf(dt * p->layer->ssm_a[head]);
         for (int64_t i = 0; i < w->values; i++)
             x[i] = dt * values[i];
-        s->model->ops.vec.ssm_step(w->groups16, w->n, decay, x, b, b + w->shared, state, y);
+        g->model->ops.vec.ssm_step(w->groups16, w->n, decay, x, b, b + w->shared, state, y);
         cn_ssm_finish(p, t, head, y);
     }
 }
@@ -81,7 +83,7 @@ static void head_steps(void *context, int head, int thread)
 static void norm_token(void *context, int token, int thread)
 {
     const struct cn_ssm *p = context;
-    const struct cn_model *m = p->s->model;
+    const struct cn_model *m = p->g->model;
     const int64_t n = m->hp.ssm_inner / m->hp.ssm_groups;
     float *z = p->rows + token * p->w.row;
     (void)thread;
@@ -103,50 +105,74 @@ static void work(const struct cn_model *m, int64_t layer, enum cn_op op, int64_t
     work->float_ops += 2 * 2 * state * n; /* what is added, and what is read */
 }
 
-static void run(struct cn_session *s, int64_t index, const float *x, int64_t n)
+static void convolve(struct cn_group *g, const struct cn_ssm *p, int64_t index)
 {
-    const struct cn_model *m = s->model;
-    const struct cn_layer *layer = &m->layers[index];
-    const struct cn_ssm_widths w = widths_of(m);
-    struct cn_ssm p = { .s = s, .layer = layer, .w = w, .n = n, .rows = s->mixer_scratch };
-    p.panels = p.rows + s->n_batch * w.row;
-    p.state = s->states[index].values + w.conv_state;
-
-    CN_SPAN (s, CN_OP_QKV, index, &layer->ssm_in) {
-        cn_input_set(&s->input, x, m->hp.n_embd, n, m->hp.n_embd);
-        struct cn_product in = { &layer->ssm_in, 0, &s->input, p.rows, w.row };
-        cn_products_run(s, &in, 1);
-    }
-
-    CN_SPAN (s, CN_OP_CONV, index, NULL) {
-        const struct cn_conv conv = {
-            .n_channels = w.channels,
-            .n_tokens = n,
-            .n_taps = m->hp.conv_taps,
-            .taps = layer->ssm_conv.w,
-            .state = s->states[index].values,
-            .stride = w.channels,
-            .bias = layer->ssm_conv_b,
-            .x = p.rows + w.inner,
-            .x_stride = w.row,
+    struct cn_conv each[CN_MAX_LANES];
+    for (int i = 0; i < g->n_slices; i++)
+        each[i] = (struct cn_conv){
+            .n_channels = p->w.channels,
+            .n_tokens = g->slices[i].n,
+            .n_taps = g->model->hp.conv_taps,
+            .taps = p->layer->ssm_conv.w,
+            .state = g->slices[i].session->states[index].values,
+            .stride = p->w.channels,
+            .bias = p->layer->ssm_conv_b,
+            .x = p->rows + g->slices[i].first * p->w.row + p->w.inner,
+            .x_stride = p->w.row,
             .silu = true,
         };
-        cn_short_conv(s, &conv);
-        work(m, index, CN_OP_CONV, n, &s->work);
-    }
+    cn_short_conv(g, each, g->n_slices);
+}
 
-    CN_SPAN (s, CN_OP_SSM, index, NULL) {
-        if (n < CN_SSM_CHUNKED_TOKENS)
-            cn_pool_run(s->pool, s->n_threads, head_steps, &p, (int)m->hp.ssm_heads);
+/* The states of sessions with a few tokens take turns with the threads, with many one at a time has
+ * all of them. */
+static void recur(struct cn_group *g, const struct cn_ssm *pass, int64_t index)
+{
+    struct cn_ssm few[CN_MAX_LANES];
+    int n_few = 0;
+    for (int i = 0; i < g->n_slices; i++) {
+        const struct cn_slice *slice = &g->slices[i];
+        struct cn_ssm p = *pass;
+        p.n = slice->n;
+        p.rows += slice->first * p.w.row;
+        p.state = slice->session->states[index].values + p.w.conv_state;
+        if (p.n < CN_SSM_CHUNKED_TOKENS)
+            few[n_few++] = p;
         else
             cn_ssm_chunks(&p);
-        if (layer->ssm_norm)
-            cn_pool_run(s->pool, s->n_threads, norm_token, &p, (int)n);
-        work(m, index, CN_OP_SSM, n, &s->work);
+    }
+    if (n_few > 0)
+        cn_pool_run(g->pool, g->n_threads, head_steps, few, n_few * (int)g->model->hp.ssm_heads);
+}
+
+static void run(struct cn_group *g, int64_t index, const float *x, int64_t n)
+{
+    const struct cn_model *m = g->model;
+    const struct cn_layer *layer = &m->layers[index];
+    const struct cn_ssm_widths w = widths_of(m);
+    struct cn_ssm p = { .g = g, .layer = layer, .w = w, .n = n, .rows = g->mixer_scratch };
+    p.panels = p.rows + g->n_batch * w.row;
+
+    CN_SPAN (g, CN_OP_QKV, index, &layer->ssm_in) {
+        cn_input_set(&g->input, x, m->hp.n_embd, n, m->hp.n_embd);
+        struct cn_product in = { &layer->ssm_in, 0, &g->input, p.rows, w.row };
+        cn_products_run(g, &in, 1);
     }
 
-    CN_SPAN (s, CN_OP_ATTN_OUT, index, &layer->ssm_out) {
-        cn_product_to_t(s, &layer->ssm_out, p.rows, w.row, n, w.inner);
+    CN_SPAN (g, CN_OP_CONV, index, NULL) {
+        convolve(g, &p, index);
+        cn_states_work(g, &cn_mixer_ssm, index, CN_OP_CONV);
+    }
+
+    CN_SPAN (g, CN_OP_SSM, index, NULL) {
+        recur(g, &p, index);
+        if (layer->ssm_norm)
+            cn_pool_run(g->pool, g->n_threads, norm_token, &p, (int)n);
+        cn_states_work(g, &cn_mixer_ssm, index, CN_OP_SSM);
+    }
+
+    CN_SPAN (g, CN_OP_ATTN_OUT, index, &layer->ssm_out) {
+        cn_product_to_t(g, &layer->ssm_out, p.rows, w.row, n, w.inner);
     }
 }
 

@@ -9,16 +9,17 @@ enum {
 };
 
 struct job {
-    struct cn_session *s;
-    const struct cn_conv *conv;
+    struct cn_group *g;
+    const struct cn_conv *convs;
     int64_t step;
+    int n_chunks; /* of each */
 };
 
 static void conv_chunk(void *context, int chunk, int thread)
 {
     const struct job *job = context;
-    const struct cn_conv *all = job->conv;
-    const int64_t first = chunk * job->step, left = all->n_channels - first;
+    const struct cn_conv *all = &job->convs[chunk / job->n_chunks];
+    const int64_t first = chunk % job->n_chunks * job->step, left = all->n_channels - first;
     (void)thread;
     for (int64_t t = 0; t < all->n_tokens; t += TILE_TOKENS) {
         struct cn_conv part = cn_conv_from(all, first);
@@ -28,19 +29,21 @@ static void conv_chunk(void *context, int chunk, int thread)
         part.x += at;
         part.gate_in = part.gate_in ? part.gate_in + at : NULL;
         part.gate_out = part.gate_out ? part.gate_out + at : NULL;
-        job->s->model->ops.vec.conv(&part);
+        job->g->model->ops.vec.conv(&part);
     }
 }
 
-void cn_short_conv(struct cn_session *s, const struct cn_conv *conv)
+void cn_short_conv(struct cn_group *g, const struct cn_conv *convs, int n)
 {
-    int64_t step = conv->n_channels / (s->n_threads * CHUNKS_PER_THREAD);
-    if (step * conv->n_tokens < MIN_CELLS)
-        step = MIN_CELLS / conv->n_tokens;
+    const int64_t n_channels = convs->n_channels;
+    int64_t longest = 1, step = n_channels / (g->n_threads * CHUNKS_PER_THREAD);
+    for (int i = 0; i < n; i++)
+        longest = convs[i].n_tokens > longest ? convs[i].n_tokens : longest;
+    if (step * longest < MIN_CELLS)
+        step = MIN_CELLS / longest;
     step = (step + LINE - 1) / LINE * LINE;
-    struct job job = { s, conv, step };
-    cn_pool_run(s->pool, s->n_threads, conv_chunk, &job,
-                (int)((conv->n_channels + step - 1) / step));
+    struct job job = { g, convs, step, (int)((n_channels + step - 1) / step) };
+    cn_pool_run(g->pool, g->n_threads, conv_chunk, &job, n * job.n_chunks);
 }
 
 void cn_short_conv_work(int64_t n_taps, int64_t n_channels, int64_t n, struct cn_work *work)

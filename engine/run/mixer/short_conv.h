@@ -7,9 +7,9 @@
 
 #include "engine/run/session.h"
 
-/* Runs a convolution (struct cn_conv in quant.h) on the session's threads, which share the
- * channels. */
-void cn_short_conv(struct cn_session *s, const struct cn_conv *conv);
+/* Runs n convolutions (struct cn_conv in quant.h) of as many channels on the group's threads, which
+ * share the channels. */
+void cn_short_conv(struct cn_group *g, const struct cn_conv *convs, int n);
 
 /* Floats of its state. */
 static inline int64_t cn_short_conv_state(int64_t n_taps, int64_t n_channels)

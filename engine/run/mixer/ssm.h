@@ -22,9 +22,9 @@ struct cn_ssm_widths {
     int64_t head_state, conv_state, state;
 };
 
-/* A layer's pass over n tokens, the convolution done. */
+/* A layer's pass over n tokens of a session, the convolution done. */
 struct cn_ssm {
-    struct cn_session *s;
+    struct cn_group *g;
     const struct cn_layer *layer;
     struct cn_ssm_widths w;
     int64_t n;
@@ -57,7 +57,7 @@ static inline const float *cn_ssm_shared(const struct cn_ssm *p, int64_t token, 
  * word. The result replaces z. */
 static inline void cn_ssm_finish(const struct cn_ssm *p, int64_t token, int64_t head, float *y)
 {
-    const struct cn_vec *vec = &p->s->model->ops.vec;
+    const struct cn_vec *vec = &p->g->model->ops.vec;
     float *z = p->rows + token * p->w.row + head * p->w.values;
     vec->axpy(p->w.values, p->layer->ssm_d[head], cn_ssm_values(p, token, head), y);
     vec->silu_mul(p->w.values, z, y, z);

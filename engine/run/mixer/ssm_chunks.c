@@ -68,7 +68,7 @@ static void multiply(const struct cn_ssm *p, int64_t k, const float *left, const
     } a = { left }, x = { right };
     const struct cn_panel_data rows = { .kind = &floats, .n_cols = k, .codes = a.codes };
     const struct cn_act_panel columns = { .kind = CN_ACT_F32, .n_cols = k, .x = x.to };
-    p->s->model->ops.gemm->tile_f32(&rows, 0, &columns, 0, TILE, out);
+    p->g->model->ops.gemm->tile_f32(&rows, 0, &columns, 0, TILE, out);
 }
 
 /* Sixteen numbers at a time: y = a x, y = x + a y, y = a - x, y = x y. */
@@ -181,7 +181,7 @@ static void fade(const struct head *h, int64_t row)
         for (int64_t i = 0; column == row && i < TILE; i++)
             for (int64_t j = i + 1; j < TILE; j++)
                 m[i * TILE + j] = -INFINITY;
-        h->p->s->model->ops.vec.exp_sum(CELLS, 0, m);
+        h->p->g->model->ops.vec.exp_sum(CELLS, 0, m);
         for (int64_t i = 0; i < CELLS; i += TILE)
             multiply_16(products + i, m + i);
     }
@@ -229,10 +229,10 @@ static void advance(const struct head *h)
 static void through_chunks(void *context, int index, int thread)
 {
     const struct cn_ssm *p = context;
-    const struct cn_hparams *hp = &p->s->model->hp;
+    const struct cn_hparams *hp = &p->g->model->hp;
     const int64_t group = index / (hp->ssm_heads / hp->ssm_groups);
     float *scratch =
-        (float *)(void *)(p->s->thread_scratch + (size_t)thread * p->s->thread_scratch_bytes);
+        (float *)(void *)(p->g->thread_scratch + (size_t)thread * p->g->thread_scratch_bytes);
     struct head h = { .p = p, .index = index, .m = scratch };
     h.x = h.m + CHUNK * CHUNK;
     h.faded = h.x + CHUNK * TILE * p->w.groups16;
@@ -251,8 +251,8 @@ static void through_chunks(void *context, int index, int thread)
 
 void cn_ssm_chunks(struct cn_ssm *p)
 {
-    struct cn_session *s = p->s;
-    const struct cn_hparams *hp = &s->model->hp;
-    cn_pool_run(s->pool, s->n_threads, prepare, p, (int)(n_chunks(p->n) * hp->ssm_groups));
-    cn_pool_run(s->pool, s->n_threads, through_chunks, p, (int)hp->ssm_heads);
+    struct cn_group *g = p->g;
+    const struct cn_hparams *hp = &g->model->hp;
+    cn_pool_run(g->pool, g->n_threads, prepare, p, (int)(n_chunks(p->n) * hp->ssm_groups));
+    cn_pool_run(g->pool, g->n_threads, through_chunks, p, (int)hp->ssm_heads);
 }

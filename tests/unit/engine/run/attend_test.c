@@ -82,15 +82,17 @@ static void step(struct cn_session *s, int64_t layer, struct past *past, int64_t
         memcpy(past->k + (s->position + t) * nk, q + nq, (size_t)nk * sizeof *q);
         memcpy(past->v + (s->position + t) * nv, q + nq + nk, (size_t)nv * sizeof *q);
         for (int64_t h = 0; h < hp->n_head_kv; h++) {
-            cn_kv_store_row(s->model, s->options.kv, hp->d_k, q + nq + h * hp->d_k,
+            cn_kv_store_row(s->model, s->group->options.kv, hp->d_k, q + nq + h * hp->d_k,
                             cn_kv_key(&s->kv[layer], h, s->position + t));
-            cn_kv_store_row(s->model, s->options.kv, hp->d_v, q + nq + nk + h * hp->d_v,
+            cn_kv_store_row(s->model, s->group->options.kv, hp->d_v, q + nq + nk + h * hp->d_v,
                             cn_kv_value(&s->kv[layer], h, s->position + t));
         }
     }
-    s->n_threads = 2;
-    struct cn_attend attend = { .s = s,
-                                .type = s->options.kv,
+    s->group->n_threads = 2;
+    struct cn_attend attend = { .g = s->group,
+                                .position = s->position,
+                                .work = &s->work,
+                                .type = s->group->options.kv,
                                 .kv = &s->kv[layer],
                                 .n = n,
                                 .n_head = hp->n_head,
@@ -102,7 +104,7 @@ static void step(struct cn_session *s, int64_t layer, struct past *past, int64_t
                                 .out = out,
                                 .window = hp->layers[layer].window,
                                 .softcap = hp->attn_softcap };
-    cn_attend(&attend);
+    cn_attend(&attend, 1);
     for (int64_t t = 0; t < n; t += t < 16 || t >= n - 16 ? 1 : 5)
         for (int64_t h = 0; h < hp->n_head; h++) {
             naive(s, layer, past, qkv + t * (nq + nk + nv) + h * hp->d_k, h / group,
@@ -202,21 +204,25 @@ static void latent_rows(void **state)
             .k = malloc(KEYS * bytes), .capacity = KEYS, .k_row_bytes = bytes, .v_row_bytes = bytes
         };
         kv.v = kv.k;
-        uint8_t *const own = s->thread_scratch;
-        s->thread_scratch_bytes = cn_attend_scratch_bytes(HEADS, 1, ROW, VALUE) / 64 * 64 + 64;
-        s->thread_scratch = aligned_alloc(64, THREADS * s->thread_scratch_bytes);
-        assert_true(kv.k && s->thread_scratch);
+        uint8_t *const own = s->group->thread_scratch;
+        s->group->thread_scratch_bytes =
+            cn_attend_scratch_bytes(HEADS, 1, ROW, VALUE) / 64 * 64 + 64;
+        s->group->thread_scratch = aligned_alloc(64, THREADS * s->group->thread_scratch_bytes);
+        assert_true(kv.k && s->group->thread_scratch);
         for (int t = 0; t < KEYS; t++) {
             for (int i = 0; i < ROW; i++)
                 rows[t][i] = noise();
-            cn_kv_store_row(s->model, s->options.kv, ROW, rows[t], cn_kv_key(&kv, 0, t));
+            cn_kv_store_row(s->model, s->group->options.kv, ROW, rows[t], cn_kv_key(&kv, 0, t));
         }
-        s->n_threads = THREADS;
+        s->group->n_threads = THREADS;
         for (int c = 0; c < 3; c++) {
             for (int i = 0; i < MOST * HEADS * ROW; i++)
                 (&q[0][0][0])[i] = 0.3f * noise();
-            struct cn_attend attend = { .s = s,
-                                        .type = s->options.kv,
+            s->position = (int32_t)(KEYS - counts[c]);
+            struct cn_attend attend = { .g = s->group,
+                                        .position = s->position,
+                                        .work = &s->work,
+                                        .type = s->group->options.kv,
                                         .kv = &kv,
                                         .n = counts[c],
                                         .n_head = HEADS,
@@ -226,8 +232,7 @@ static void latent_rows(void **state)
                                         .q = &q[0][0][0],
                                         .q_stride = HEADS * ROW,
                                         .out = &out[0][0][0] };
-            s->position = (int32_t)(KEYS - counts[c]);
-            cn_attend(&attend);
+            cn_attend(&attend, 1);
             for (int64_t at = 0; at < counts[c] * HEADS; at++) {
                 const float *query = q[at / HEADS][at % HEADS];
                 double sum = 0, wanted[VALUE] = { 0 };
@@ -248,8 +253,8 @@ static void latent_rows(void **state)
             }
         }
         free(kv.k);
-        free(s->thread_scratch);
-        s->thread_scratch = own;
+        free(s->group->thread_scratch);
+        s->group->thread_scratch = own;
         cn_session_free(s);
     }
     cn_model_close(m);

@@ -205,14 +205,14 @@ static void observe(void *user, const struct cn_product *products, int n)
 /* Whoever looks at products has seen those of tokens that are evaluated once more. */
 static void check_observers(void)
 {
-    s->observe = observe;
+    s->group->observe = observe;
     eval_singly(0, 10);
     observed = 0;
     go_back(7, 7);
     assert_int_equal(observed, 0);
     eval(7, 1);
     assert_true(observed > 0);
-    s->observe = NULL;
+    s->group->observe = NULL;
 }
 
 static void observers(void **state)

@@ -17,7 +17,7 @@ enum { MOST_TOKENS = 200 };
 /* Everything that a pass needs, and what it should give. */
 struct net {
     struct cn_model model;
-    struct cn_session session;
+    struct cn_group group;
     struct cn_delta d;
     int64_t n_tokens;
     float *qkv, *log_decay, *beta, *norm, *z, *state, *out;
@@ -51,12 +51,12 @@ static struct net *make(uint32_t tiers, int64_t size, int64_t heads, int64_t key
     const int64_t stride = (2 * key_heads + heads) * size;
     net->model.ops = cn_ops_for(tiers);
     net->model.hp.norm_eps = 1e-6f;
-    net->session.model = &net->model;
-    net->session.pool = cn_pool_create(2, true);
-    assert_non_null(net->session.pool);
-    net->session.n_threads = 2;
-    net->session.thread_scratch_bytes = cn_round_up(cn_delta_scratch_bytes(size), CN_ALIGN);
-    net->session.thread_scratch = (uint8_t *)floats(2 * net->session.thread_scratch_bytes / 4);
+    net->group.model = &net->model;
+    net->group.pool = cn_pool_create(2, true);
+    assert_non_null(net->group.pool);
+    net->group.n_threads = 2;
+    net->group.thread_scratch_bytes = cn_round_up(cn_delta_scratch_bytes(size), CN_ALIGN);
+    net->group.thread_scratch = (uint8_t *)floats(2 * net->group.thread_scratch_bytes / 4);
     net->qkv = floats((size_t)(n * stride));
     net->log_decay = floats((size_t)(n * heads));
     net->beta = floats((size_t)(n * heads));
@@ -82,7 +82,7 @@ static struct net *make(uint32_t tiers, int64_t size, int64_t heads, int64_t key
         net->norm[i] = 1 + 0.1f * cn_rng_normal_f32(&rng);
     for (int64_t i = 0; i < n * heads * size; i++)
         net->z[i] = cn_rng_normal_f32(&rng);
-    net->d = (struct cn_delta){ .s = &net->session,
+    net->d = (struct cn_delta){ .g = &net->group,
                                 .n_heads = heads,
                                 .n_key_heads = key_heads,
                                 .size = size,
@@ -96,8 +96,8 @@ static struct net *make(uint32_t tiers, int64_t size, int64_t heads, int64_t key
 
 static void drop(struct net *net)
 {
-    cn_pool_free(net->session.pool);
-    free(net->session.thread_scratch);
+    cn_pool_free(net->group.pool);
+    free(net->group.thread_scratch);
     free(net->qkv);
     free(net->log_decay);
     free(net->beta);
@@ -148,7 +148,7 @@ static void pass(struct net *net, int64_t first, int64_t n)
     d.beta = net->beta + first * d.n_heads;
     d.z = net->z + first * d.n_heads * d.size;
     d.out = net->out + first * d.n_heads * d.size;
-    cn_delta_run(&d);
+    cn_delta_run(&d, 1);
 }
 
 /* Outputs are of the size of 1, whatever the norm made them of. */

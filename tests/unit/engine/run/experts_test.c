@@ -33,7 +33,7 @@ static void run_with_router(const char *path, const float *rows, int n_rows)
         /* Of the last batch: no expert twice for a token, so no expert more often than tokens. */
         for (int64_t t = 0; t < n_batch; t++)
             for (int64_t a = 0; a < hp->n_expert_used; a++) {
-                const int32_t *chosen = s->chosen + t * hp->n_expert_used;
+                const int32_t *chosen = s->group->chosen + t * hp->n_expert_used;
                 assert_in_range(chosen[a], 0, hp->n_expert - 1);
                 for (int64_t b = 0; b < a; b++)
                     assert_int_not_equal(chosen[a], chosen[b]);

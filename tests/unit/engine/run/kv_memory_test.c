@@ -70,7 +70,8 @@ static int64_t allocated(const struct cn_model *model, int32_t n_ctx, enum cn_kv
         .n_ctx = n_ctx, .n_batch = N_BATCH, .n_threads = 1, .kv = kv
     };
     struct cn_session *s = fixture_session(model, &o);
-    const int64_t bytes = (int64_t)malloc_usable_size(s->arena);
+    const int64_t bytes =
+        (int64_t)malloc_usable_size(s->arena) + (int64_t)malloc_usable_size(s->group->arena);
     *says = (int64_t)cn_session_kv_bytes(s);
     cn_session_free(s);
     return bytes;

@@ -115,11 +115,11 @@ static void check_cancelling(struct cn_session *s)
     memcpy(logits, cn_session_logits(s, 0), bytes);
     assert_int_equal(cn_session_rewind(s, 0, &err), CN_OK);
     eval(s, 0, SPLIT);
-    s->options.callbacks.cancel = cancel_inside;
+    s->group->options.callbacks.cancel = cancel_inside;
     asked = 0;
     assert_int_equal(cn_session_eval(s, tokens + SPLIT, 5, CN_WANT_LAST, &err), CN_ERR_CANCELLED);
     assert_int_equal(cn_session_position(s), SPLIT);
-    s->options.callbacks.cancel = NULL;
+    s->group->options.callbacks.cancel = NULL;
     eval(s, SPLIT, 5);
     assert_memory_equal(cn_session_logits(s, 0), logits, bytes);
     free(logits);

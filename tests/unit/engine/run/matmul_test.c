@@ -61,7 +61,7 @@ static void products(const char *path)
         };
         struct cn_session *s = fixture_session(m, &o);
         const struct cn_layer *l = &m->layers[0];
-        s->n_threads = n_threads;
+        s->group->n_threads = n_threads;
         for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
             /* Inputs with gaps between the tokens; outputs beside each other, as q, k and v are. */
             const int64_t d = m->hp.n_embd, stride = d + 5, n = counts[i];
@@ -74,13 +74,13 @@ static void products(const char *path)
                 x[j] = noise();
             for (int64_t j = 0; j < n * out; j++)
                 y[j] = 12345;
-            cn_input_set(&s->input, x, stride, n, d);
+            cn_input_set(&s->group->input, x, stride, n, d);
             struct cn_product all[] = {
-                {&l->q,  0, &s->input, y,                         out},
-                { &l->k, 0, &s->input, y + l->q.rows,             out},
-                { &l->v, 0, &s->input, y + l->q.rows + l->k.rows, out},
+                {&l->q,  0, &s->group->input, y,                         out},
+                { &l->k, 0, &s->group->input, y + l->q.rows,             out},
+                { &l->v, 0, &s->group->input, y + l->q.rows + l->k.rows, out},
             };
-            cn_products_run(s, all, 3);
+            cn_products_run(s->group, all, 3);
             for (int j = 0; j < 3; j++)
                 check(&all[j]);
             for (int64_t t = 0; t < n; t++)
@@ -126,11 +126,11 @@ static void experts(void **state)
     assert_true(w->cols <= 256 && w->rows <= 64);
     for (size_t i = 0; i < sizeof x / sizeof *x; i++)
         x[i] = noise();
-    s->n_threads = 2;
-    cn_input_set(&s->input, x, w->cols, 6, w->cols);
+    s->group->n_threads = 2;
+    cn_input_set(&s->group->input, x, w->cols, 6, w->cols);
     for (int e = 0; e < 5; e++)
-        all[e] = (struct cn_product){ w, e, &s->input, y[e], w->rows };
-    cn_products_run(s, all, 5);
+        all[e] = (struct cn_product){ w, e, &s->group->input, y[e], w->rows };
+    cn_products_run(s->group, all, 5);
     for (int e = 0; e < 5; e++)
         check(&all[e]);
     cn_session_free(s);

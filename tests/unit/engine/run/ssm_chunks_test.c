@@ -27,7 +27,7 @@ struct shape {
 struct space {
     struct cn_model model;
     struct cn_layer layer;
-    struct cn_session session;
+    struct cn_group group;
     struct cn_ssm p;
     void *memory;
     float *rows, *state, *a, *dt_b, *d;
@@ -38,7 +38,7 @@ static void lay_out(struct space *s, struct cn_layout *l)
 {
     const struct cn_ssm_widths *w = &s->p.w;
     const int64_t panels = cn_ssm_panels(&s->model.hp, w, TOKENS);
-    s->session.thread_scratch_bytes =
+    s->group.thread_scratch_bytes =
         cn_round_up((size_t)cn_ssm_thread_floats(w) * sizeof(float), CN_ALIGN);
     s->rows = cn_layout_take(l, TOKENS * w->row, sizeof(float));
     s->state = cn_layout_take(l, HEADS * w->head_state, sizeof(float));
@@ -46,7 +46,7 @@ static void lay_out(struct space *s, struct cn_layout *l)
     s->a = cn_layout_take(l, HEADS, sizeof(float));
     s->dt_b = cn_layout_take(l, HEADS, sizeof(float));
     s->d = cn_layout_take(l, HEADS, sizeof(float));
-    s->session.thread_scratch = cn_layout_take(l, N_THREADS, s->session.thread_scratch_bytes);
+    s->group.thread_scratch = cn_layout_take(l, N_THREADS, s->group.thread_scratch_bytes);
 }
 
 static void fill(struct space *s)
@@ -88,12 +88,12 @@ static struct space *make(uint32_t tiers, const struct shape *shape)
     struct cn_layout arena = { .base = s->memory };
     lay_out(s, &arena);
     fill(s);
-    s->session.model = &s->model;
-    s->session.n_threads = N_THREADS;
-    s->session.pool = cn_pool_create(N_THREADS, true);
-    assert_non_null(s->session.pool);
+    s->group.model = &s->model;
+    s->group.n_threads = N_THREADS;
+    s->group.pool = cn_pool_create(N_THREADS, true);
+    assert_non_null(s->group.pool);
     s->layer = (struct cn_layer){ .ssm_a = s->a, .ssm_dt_b = s->dt_b, .ssm_d = s->d };
-    s->p.s = &s->session;
+    s->p.g = &s->group;
     s->p.layer = &s->layer;
     s->p.state = s->state;
     return s;
@@ -101,7 +101,7 @@ static struct space *make(uint32_t tiers, const struct shape *shape)
 
 static void drop(struct space *s)
 {
-    cn_pool_free(s->session.pool);
+    cn_pool_free(s->group.pool);
     free(s->memory);
     free(s);
 }
