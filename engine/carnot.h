@@ -327,11 +327,11 @@ struct cn_speculator_options {
 
 /* From cn_speculator_create on. */
 struct cn_speculation {
-    int64_t n_passes;   /* of the model, prompts aside */
-    int64_t n_tokens;   /* that these gave and that were kept */
-    int64_t n_drafted;  /* verified by them */
-    int64_t n_accepted; /* of n_drafted */
-    double draft_s, verify_s;
+    int64_t n_passes;         /* of the model, prompts aside */
+    int64_t n_tokens;         /* that these gave and that were kept */
+    int64_t n_drafted;        /* verified by them */
+    int64_t n_accepted;       /* of n_drafted */
+    double draft_s, verify_s; /* within the phases that `phase` was told of */
 };
 
 struct cn_speculator;
@@ -343,7 +343,7 @@ CN_API enum cn_status cn_speculator_create(struct cn_session *session, struct cn
                                            const struct cn_speculator_options *options,
                                            struct cn_speculator **speculator, struct cn_error *err);
 CN_API void cn_speculator_free(struct cn_speculator *speculator); /* NULL is allowed */
-/* cn_session_prompt, of the draft's session too. */
+/* cn_session_prompt, of the draft's session too. The sampler is not told of the tokens. */
 CN_API enum cn_status cn_speculator_prompt(struct cn_speculator *speculator, const int32_t *tokens,
                                            int32_t n, int32_t *n_kept, struct cn_error *err);
 /* The next tokens of the text, chosen and remembered by the sampler: 1 to n_most of them to

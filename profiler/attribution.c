@@ -166,9 +166,16 @@ static void add_stretch(const struct cn_watch *w, const struct stretch *run, str
     sum->n++;
 }
 
-static bool wanted(const struct cn_phase *phase, const char *kind)
+/* kinds: with commas in between; NULL: all but "idle". */
+static bool wanted(const struct cn_phase *phase, const char *kinds)
 {
-    return kind ? !strcmp(phase->kind, kind) : strcmp(phase->kind, "idle") != 0;
+    const size_t n = strlen(phase->kind);
+    if (!kinds)
+        return strcmp(phase->kind, "idle") != 0;
+    for (const char *k = kinds; k; k = strchr(k, ',') ? strchr(k, ',') + 1 : NULL)
+        if (!strncmp(k, phase->kind, n) && (k[n] == 0 || k[n] == ','))
+            return true;
+    return false;
 }
 
 /* Gaps up to this length are bridged. */

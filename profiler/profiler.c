@@ -22,7 +22,9 @@ enum {
     CHASE_NS = 5000000,      /* longest wait for an update */
     TOKEN_SHARE = 800, /* edges of tokens may wait for updates 1/800 of the time in all, and as
                         * much again may be spent on reading at them */
+    PART_SHARE = 10,   /* the same of edges of drafts and of their verification */
     CHASE_AGAIN = 20,  /* other phases if this many updates have passed */
+    LIVE_MS = 10,      /* longest time between updates of what is asked for now */
 };
 
 __attribute__((format(printf, 2, 3))) static int fail(struct cn_profiler_error *err,
@@ -267,9 +269,19 @@ int cn_profiler_start(struct cn_profiler *p, struct cn_profiler_error *err)
 
 /* ---- edges ----------------------------------------------------------------------------------- */
 
-static bool per_token(const char *kind)
+/* How much may be done at the edges of a phase, so that it is told from its neighbours. */
+enum edge_kind {
+    EDGE_WAITS, /* of few phases: a counter is waited for, and read */
+    EDGE_PARTS, /* of parts of tokens that differ in power: waited for as far as time allows, and
+                 * read */
+    EDGE_TOKEN, /* of tokens, alike in power and known as a sum: both as far as they take no time */
+};
+
+static enum edge_kind edge_kind(const char *kind)
 {
-    return !strcmp(kind, "decode") || !strcmp(kind, "sample");
+    if (!strcmp(kind, "decode") || !strcmp(kind, "sample"))
+        return EDGE_TOKEN;
+    return !strcmp(kind, "draft") || !strcmp(kind, "verify") ? EDGE_PARTS : EDGE_WAITS;
 }
 
 /* Waits for the next update of every counter, so that a moment near this one is known exactly. */
@@ -282,7 +294,8 @@ static void chase(struct cn_profiler *p)
 }
 
 /* Whether every counter was followed to an update; else each is read once, if that is worth it. */
-static bool chase_or_read(struct cn_profiler *p, bool token, int64_t now, int64_t allowed_ns)
+static bool chase_or_read(struct cn_profiler *p, enum edge_kind kind, int64_t now,
+                          int64_t allowed_ns)
 {
     bool cheap = p->chase_ns < allowed_ns;
     for (size_t i = 0; i < p->n_watches; i++) {
@@ -291,14 +304,17 @@ static bool chase_or_read(struct cn_profiler *p, bool token, int64_t now, int64_
             continue;
         /* series->period_ns is not written between start and stop. */
         double period = w->series[0].period_ns;
-        if (w->chase &&
-            (cheap || (!token && (double)(now - p->chased_ns) > CHASE_AGAIN * period))) {
+        if (w->chase && (double)(now - p->chased_ns) < period / 8)
+            return true; /* another phase has just ended here */
+        if (w->chase && (cheap || (kind == EDGE_WAITS &&
+                                   (double)(now - p->chased_ns) > CHASE_AGAIN * period))) {
             chase(p);
             return true;
         }
         /* Reading much more often than updates come tells nothing new. And tokens that are shorter
          * than a meter can resolve are known as a sum, for which a read now and then is enough. */
-        if ((!token || p->edge_ns < allowed_ns) && (double)(now - w->read_ns) > period / 4)
+        if ((kind != EDGE_TOKEN || p->edge_ns < allowed_ns) &&
+            (double)(now - w->read_ns) > period / 4)
             cn_watch_read(w, false);
     }
     return false;
@@ -306,11 +322,29 @@ static bool chase_or_read(struct cn_profiler *p, bool token, int64_t now, int64_
 
 static void edge(struct cn_profiler *p, const char *kind)
 {
-    int64_t now = cn_now_ns(CLOCK_MONOTONIC), allowed_ns = (now - p->start_ns) / TOKEN_SHARE;
-    bool token = per_token(kind);
-    bool chased = chase_or_read(p, token, now, allowed_ns);
-    if (token)
+    const enum edge_kind what = edge_kind(kind);
+    const int64_t now = cn_now_ns(CLOCK_MONOTONIC);
+    const int64_t allowed_ns =
+        (now - p->start_ns) / (what == EDGE_PARTS ? PART_SHARE : TOKEN_SHARE);
+    bool chased = chase_or_read(p, what, now, allowed_ns);
+    if (what != EDGE_WAITS)
         *(chased ? &p->chase_ns : &p->edge_ns) += cn_now_ns(CLOCK_MONOTONIC) - now;
+}
+
+double cn_profiler_joules_now(struct cn_profiler *p)
+{
+    struct cn_watch *w = &p->watches[0];
+    double uj = 0;
+    if (!p->started || !at_edges(w) || !(w->channel.info.period_ms <= LIVE_MS))
+        return CN_UNKNOWN;
+    cn_watch_read(w, false);
+    pthread_mutex_lock(&w->lock);
+    for (unsigned i = 0; i < w->opened.n_sources; i++) {
+        const struct cn_series *s = &w->series[i];
+        uj += s->n > 0 && !s->pending_break ? s->points[s->n - 1].value : CN_UNKNOWN;
+    }
+    pthread_mutex_unlock(&w->lock);
+    return 1e-6 * uj;
 }
 
 void cn_profiler_phase_begin(struct cn_profiler *p, const char *kind, int64_t index)

@@ -121,8 +121,9 @@ int cn_meters_check(const char *list, struct cn_profiler_error *err);
 int cn_profiler_start(struct cn_profiler *p, struct cn_profiler_error *err);
 
 /* Phases may be nested (8 deep); end closes the innermost. `kind` must outlive the profiler; any
- * name will do, and these have a meaning: "idle" makes the baseline, "decode" and "sample" are per
- * token. Allocates nothing. Without a usable meter a pair costs two clock reads.
+ * name will do, and these have a meaning: "idle" makes the baseline; "decode", "sample", "draft"
+ * and "verify" are per token. Allocates nothing. Without a usable meter a pair costs two clock
+ * reads.
  *
  * Around a phase that is not per token the profiler waits for an update of a counter (1 ms or so):
  * before t0 is stamped and after t1 is. So time work by the stamps, or inside the pair, not around
@@ -135,6 +136,11 @@ void cn_profiler_phase_end(struct cn_profiler *p);
  * asked for as the meter (model:FILE) makes use of it. To be told within the phase it was done in.
  * Callable from any thread. */
 void cn_profiler_work(struct cn_profiler *p, int64_t bytes, int64_t int8_ops, int64_t unpacked);
+
+/* Joules that the main channel's counter shows now, from any beginning: for those who choose by
+ * what the last milliseconds cost. Reads the counter. NaN: there is no counter, or one with updates
+ * more than 10 ms apart, or it gives no value now. */
+double cn_profiler_joules_now(struct cn_profiler *p);
 
 /* Closes open phases, stops the thread, closes the meters. All below is to be asked after it. 0, or
  * -1 (a `file` could not be read; its channel then is not ok). */
@@ -188,9 +194,10 @@ size_t cn_profiler_n_phases(const struct cn_profiler *p);
 void cn_profiler_phase(const struct cn_profiler *p, size_t channel, size_t i,
                        struct cn_energy *energy);
 
-/* Phases [first, first + n) of a kind together (kind NULL: of all kinds but "idle"; n SIZE_MAX: to
- * the last). Neighbouring phases are taken as one stretch, so that tokens shorter than an update of
- * the meter still resolve as a sum. index is the number of phases; 0 of them: unresolved. */
+/* Phases [first, first + n) of a kind, or of several with commas in between, together (kind NULL:
+ * of all kinds but "idle"; n SIZE_MAX: to the last). Neighbouring phases are taken as one stretch,
+ * so that tokens shorter than an update of the meter still resolve as a sum. index is the number of
+ * phases; 0 of them: unresolved. */
 void cn_profiler_total(const struct cn_profiler *p, size_t channel, const char *kind, size_t first,
                        size_t n, struct cn_energy *energy);
 

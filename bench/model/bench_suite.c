@@ -134,14 +134,15 @@ static void free_row(struct cn_bench_row *row)
     free(row->explain);
 }
 
-static enum cn_status run_test(struct suite *s, const struct cn_model *model, const char *path,
-                               const struct cn_perplexity *quality, const struct test *test,
-                               struct cn_error *err)
+/* Room for a row of a test, filled with what is known beforehand; NULL if memory is short. It is
+ * counted when the test is done. */
+static struct cn_bench_row *new_row(struct suite *s, const struct cn_model *model, const char *path,
+                                    const struct cn_perplexity *quality, const struct test *test)
 {
     const struct cn_model_info *info = cn_model_get_info(model);
     struct cn_bench_row *rows = realloc(s->rows, (s->n_rows + 1) * sizeof *rows);
     if (!rows)
-        return CN_ERR_MEMORY;
+        return NULL;
     s->rows = rows;
     struct cn_bench_row *row = &rows[s->n_rows];
     memset(row, 0, sizeof *row);
@@ -157,23 +158,47 @@ static enum cn_status run_test(struct suite *s, const struct cn_model *model, co
     row->kld_mean = quality ? quality->kld_mean : (double)NAN;
     row->kld_p99 = quality ? quality->kld_p99 : (double)NAN;
     row->top1 = quality ? quality->top1_agreement : (double)NAN;
-    struct cn_bench_options o = { .n_threads = test->threads,
-                                  .n_reps = s->o->n_reps,
-                                  .depth = test->depth,
-                                  .n_batch = s->o->n_batch,
-                                  .n_tokens = test->n_tokens,
-                                  .decode = test->decode,
-                                  .kv = s->o->kv,
-                                  .fast = s->o->fast,
-                                  .sleep = s->o->sleep,
-                                  .profiler = s->o->profiler,
-                                  .cancel = cancelled,
-                                  .user = s };
+    row->same = (double)NAN;
+    return row;
+}
+
+static struct cn_bench_options options_of(struct suite *s, const struct cn_model *model,
+                                          const struct test *test)
+{
     const char *bad;
     size_t bad_len;
-    cn_tiers_parse(info->tiers, &s->tiers, &bad, &bad_len);
+    cn_tiers_parse(cn_model_get_info(model)->tiers, &s->tiers, &bad, &bad_len);
     s->probe_threads = test->threads;
     s->probe_read = test->decode;
+    return (struct cn_bench_options){ .n_threads = test->threads,
+                                      .n_reps = s->o->n_reps,
+                                      .depth = test->depth,
+                                      .n_batch = s->o->n_batch,
+                                      .n_tokens = test->n_tokens,
+                                      .decode = test->decode,
+                                      .kv = s->o->kv,
+                                      .fast = s->o->fast,
+                                      .sleep = s->o->sleep,
+                                      .profiler = s->o->profiler,
+                                      .cancel = cancelled,
+                                      .user = s };
+}
+
+static void step(struct suite *s)
+{
+    s->steps_done++;
+    if (s->o->progress)
+        s->o->progress(s->o->user, s->steps_done, s->steps);
+}
+
+static enum cn_status run_test(struct suite *s, const struct cn_model *model, const char *path,
+                               const struct cn_perplexity *quality, const struct test *test,
+                               struct cn_error *err)
+{
+    struct cn_bench_row *row = new_row(s, model, path, quality, test);
+    if (!row)
+        return CN_ERR_MEMORY;
+    struct cn_bench_options o = options_of(s, model, test);
     enum cn_status status = s->o->kind == CN_BENCH_WATTS ? measure_watts(s, model, &o, row, err)
                                                          : measure_speed(s, model, &o, row, err);
     row->huge_pages = cn_huge_page_share(CN_BENCH_SMALL);
@@ -181,10 +206,43 @@ static enum cn_status run_test(struct suite *s, const struct cn_model *model, co
         s->n_rows++;
     else
         free_row(row);
-    s->steps_done++;
-    if (s->o->progress)
-        s->o->progress(s->o->user, s->steps_done, s->steps);
+    step(s);
     return status;
+}
+
+/* Decode with and without drafts: two rows. */
+static enum cn_status run_drafts(struct suite *s, const struct cn_model *model, const char *path,
+                                 const struct cn_perplexity *quality, const struct test *test,
+                                 struct cn_error *err)
+{
+    struct cn_bench_options o = options_of(s, model, test);
+    o.limit = s->probe ? limit_now : NULL;
+    const struct cn_speculation_test t = { .bench = &o,
+                                           .drafts = *s->o->drafts,
+                                           .tiers = s->o->tiers,
+                                           .text = s->o->text,
+                                           .n_text = s->o->n_text };
+    struct cn_speculation_bench r;
+    CN_TRY(cn_speculation_bench_run(model, &t, &r, err));
+    for (int drafted = 0; drafted <= 1; drafted++) {
+        struct cn_bench_row *row = new_row(s, model, path, quality, test);
+        if (!row)
+            return CN_ERR_MEMORY;
+        row->depth = r.n_prompt;
+        row->huge_pages = cn_huge_page_share(CN_BENCH_SMALL);
+        row->result = drafted ? r.drafted : r.plain;
+        if (drafted) {
+            row->speculation = r.told;
+            row->same = r.same;
+            if (t.drafts.draft)
+                snprintf(row->draft, sizeof row->draft, "%s", t.drafts.draft);
+            else
+                snprintf(row->draft, sizeof row->draft, "lookup:%d", t.drafts.lookup);
+        }
+        s->n_rows++;
+    }
+    step(s);
+    return CN_OK;
 }
 
 /* The tests of these lengths. */
@@ -195,7 +253,8 @@ static enum cn_status run_lengths(struct suite *s, const struct cn_model *model,
     for (int i = 0; i < lengths->n; i++) {
         test.n_tokens = lengths->values[i];
         if (test.n_tokens)
-            CN_TRY(run_test(s, model, path, quality, &test, err));
+            CN_TRY((s->o->drafts && test.decode ? run_drafts : run_test)(s, model, path, quality,
+                                                                         &test, err));
     }
     return CN_OK;
 }

@@ -10,6 +10,7 @@
 #include "bench/model/explain.h"
 #include "bench/model/model_bench.h"
 #include "bench/model/op_watts.h"
+#include "bench/model/speculation_bench.h"
 #include "engine/carnot.h"
 #include "profiler/profiler.h"
 
@@ -43,6 +44,10 @@ struct cn_bench_suite_options {
     enum cn_bench_kind kind;
     enum cn_kv_type kv;
     bool fast, sleep;
+    const struct cn_speculation_options *drafts; /* decode is measured with and without; NULL: the
+                                                  * latter only */
+    const char *text; /* [n_text] that drafts go on from; NULL: a sentence */
+    size_t n_text;
     struct cn_profiler *profiler; /* started */
     /* Told after each test how many are done. May be NULL. */
     void (*progress)(void *user, double done, double total);
@@ -56,7 +61,11 @@ struct cn_bench_row {
     char model[512], architecture[64], file_type[32], tiers[64];
     int32_t threads, n_tokens, depth;
     bool decode;
-    struct cn_bench_result result;  /* but of CN_BENCH_WATTS */
+    struct cn_bench_result result; /* but of CN_BENCH_WATTS */
+    char draft[512];               /* what drafts the row's tokens: a file, "lookup:3"; "": none */
+    struct cn_speculation speculation; /* where there is a draft */
+    double
+        same; /* of a decode with drafts: share of its text that is that without; NaN elsewhere */
     double kld_mean, kld_p99, top1; /* NaN without a base */
     double huge_pages;              /* share of the weights in them; NaN if unknown */
     struct cn_spans spans;          /* of CN_BENCH_SPLIT and CN_BENCH_EXPLAIN */

@@ -15,6 +15,9 @@ struct cn_generate_options {
     const struct cn_chat *chat;   /* its template may name one more end; NULL: none */
     struct cn_thinking *thinking; /* begun; is told of each token; NULL: nobody */
     struct cn_profiler *profiler; /* started; NULL: none */
+    /* Of the session and the sampler, with phases of its own (speculation.h); NULL: one token for
+     * each pass. */
+    struct cn_speculator *speculator;
     /* Called with each new token and the text that can be shown now: whole characters, n may be 0.
      * token -1: the rest at the end. True stops. May be NULL. */
     bool (*token)(void *user, int32_t token, const char *text, size_t n);
@@ -29,7 +32,9 @@ struct cn_generation {
                                                   * answer, and where those of thinking end */
     bool ended; /* by a token that ends a generation, rather than by a limit or `token` */
     bool context_full;
-    double prefill_s, decode_s, sample_s; /* decode: evaluating the generated tokens */
+    double prefill_s, decode_s, sample_s; /* decode: evaluating the generated tokens; with a
+                                           * speculator drafting and choosing them, too */
+    struct cn_speculation speculation;    /* of this generation; zeros without a speculator */
     struct cn_work decoded;               /* what evaluating the generated tokens took */
     double ttft_s; /* from the start of the prefill to the first token chosen */
 };

@@ -54,9 +54,21 @@ void cn_run_record_token(struct cn_run_record *r, int32_t token, const char *tex
 
 /* ---- phases ---------------------------------------------------------------------------------- */
 
-static const char *const kinds[] = { "load", "prefill", "decode", "sample", NULL };
+/* What a row is called, and the phases it sums. All that gives tokens is "decode", by whichever
+ * way. */
+static const struct {
+    const char *name, *kinds;
+} sums[] = {
+    {"load",     "load"               },
+    { "prefill", "prefill"            },
+    { "decode",  "decode,draft,verify"},
+    { "draft",   "draft"              },
+    { "verify",  "verify"             },
+    { "sample",  "sample"             },
+    { "all",     NULL                 },
+};
 
-enum { N_KINDS = sizeof kinds / sizeof *kinds };
+enum { N_SUMS = sizeof sums / sizeof *sums };
 
 static void put_phase(struct cn_table *t, size_t channel, const struct cn_meter_info *meter,
                       const char *name, const struct cn_energy *e)
@@ -90,12 +102,11 @@ static char *phases_json(const struct cn_profiler *p)
     for (size_t i = 0; t && i < sizeof columns / sizeof *columns; i++)
         cn_table_column(t, columns[i], NULL, -1);
     for (size_t channel = 0; t && channel < cn_profiler_n_channels(p); channel++)
-        for (int k = 0; k < N_KINDS; k++) {
+        for (int k = 0; k < N_SUMS; k++) {
             struct cn_energy e;
-            cn_profiler_total(p, channel, kinds[k], 0, SIZE_MAX, &e);
+            cn_profiler_total(p, channel, sums[k].kinds, 0, SIZE_MAX, &e);
             if (e.index > 0) /* there were such phases */
-                put_phase(t, channel, cn_profiler_channel(p, channel), kinds[k] ? kinds[k] : "all",
-                          &e);
+                put_phase(t, channel, cn_profiler_channel(p, channel), sums[k].name, &e);
         }
     bool ok = t && out && cn_table_print(t, CN_TABLE_JSON, out);
     cn_table_free(t);

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_TOKENS = 1 << 28, MAX_THREADS = 1024 };
+enum { MAX_TOKENS = 1 << 28, MAX_THREADS = 1024, MAX_TEXT_BYTES = 64 << 20 };
 
 static bool interrupted(void *user)
 {
@@ -118,9 +118,17 @@ static int execute(const struct cn_bench_arguments *a)
                               a->prefill, a->decode);
     if (a->against || a->external.n)
         return cn_bench_against(a, a->threads ? a->threads : threads);
+    const struct cn_speculation_options drafts = cn_drafts_options(&a->drafts);
+    char *text = NULL;
+    if (cn_drafts_asked(&a->drafts))
+        s->drafts = &drafts;
+    if (a->text && !(s->text = text = cn_read_text(a->text, MAX_TEXT_BYTES, &s->n_text)))
+        return CN_EXIT_FAILED;
     s->profiler = cn_profiler_create(&profiler, &profiler_err);
-    if (!s->profiler)
+    if (!s->profiler) {
+        free(text);
         return cn_meter_refused(profiler_err.text);
+    }
     int code = CN_EXIT_OK;
     if (a->watch_cost) {
         code = cn_bench_watch_cost(&b);
@@ -137,6 +145,7 @@ static int execute(const struct cn_bench_arguments *a)
         cn_bench_rows_free(b.rows, b.n_rows);
     }
     cn_profiler_free(s->profiler);
+    free(text);
     return code;
 }
 
@@ -151,6 +160,17 @@ static int check(const struct cn_bench_arguments *a)
                               a->kld     ? "--kld"
                               : a->meter ? "--meter"
                                          : "--explain, --split, --attribute and --watch-cost");
+    const bool drafts = cn_drafts_asked(&a->drafts);
+    if (drafts && (beside || a->split || a->attribute || a->watch_cost || a->explain))
+        return cn_usage_error("%s is measured beside plain decode: without %s",
+                              a->drafts.draft ? "--draft" : "--lookup",
+                              beside ? "--against and --external"
+                                     : "--explain, --split, --attribute and --watch-cost");
+    if (drafts && strcmp(a->depth, "0") != 0)
+        return cn_usage_error("-d does not go with %s, whose depth is the text's (-f)",
+                              a->drafts.draft ? "--draft" : "--lookup");
+    if (!drafts && a->text)
+        return cn_usage_error("-f goes with --draft or --lookup");
     if (!beside && (a->samples || a->seconds > 0))
         return cn_usage_error("%s goes with --against or --external",
                               a->samples ? "--samples" : "--seconds");
@@ -162,7 +182,7 @@ static int check(const struct cn_bench_arguments *a)
     if (a->attribute && a->reps == 1)
         return cn_usage_error("--attribute: 2 repetitions or more expected, %d given",
                               (int)a->reps);
-    return -1;
+    return cn_drafts_check(&a->drafts);
 }
 
 int cn_cmd_bench(int argc, char **argv)
@@ -181,7 +201,9 @@ int cn_cmd_bench(int argc, char **argv)
         "the\n"
         "machine's limits, measured in the same run. -p, -n, -d and -t take lists: 128,512. 0 "
         "leaves a\n"
-        "test out.",
+        "test out. With --draft or --lookup decode is measured with and without guesses, the same "
+        "text in\n"
+        "turns; tokens/s and J/token are of the tokens that were kept.",
     };
     /* clang-format off */
     const struct cn_option options[] = {
@@ -224,6 +246,8 @@ int cn_cmd_bench(int argc, char **argv)
         { "--seconds",     NULL, CN_OPT_FLOAT,  &a.seconds,     "S",      "with those two: at most, for all (60)",  0.001, 864000 },
         { "--seed",        NULL, CN_OPT_INT,    &a.seed,        "N",      "with those two: of the order of turns (1)", 0, 9e15 },
         { "--samples",     NULL, CN_OPT_FLAG,   &a.samples,     NULL,     "with those two: a row for each round",   0, 0 },
+        CN_OPTIONS_DRAFT(a.drafts),
+        { "--file",        "-f", CN_OPT_STRING, &a.text,        "FILE",   "with those: the text to go on from (a sentence)", 0, 0 },
         { "--save",        NULL, CN_OPT_STRING, &a.save,        "FILE",
          "write the table to a file too (.csv, .json, .html)",                                                         0, 0    },
         { "--output",      "-o", CN_OPT_TABLE,  &a.format,      "FORMAT", "md, csv, json, jsonl or sql (md)",

@@ -6,6 +6,7 @@
 #define CN_CLI_BENCH_H
 
 #include "cli/cli.h"
+#include "cli/drafts.h"
 
 #include "base/table.h"
 #include "bench/model/bench_suite.h"
@@ -13,7 +14,8 @@
 struct cn_bench_arguments {
     struct cn_string_list models, external;
     const char *prefill, *decode, *depth, *threads, *kv, *precision, *tiers, *meter, *root, *kld,
-        *save, *split, *attribute, *against;
+        *save, *split, *attribute, *against, *text;
+    struct cn_draft_arguments drafts;
     int64_t reps, batch, seed; /* reps 0: not given */
     double margin, seconds;    /* of --against and --external */
     bool samples, sleep, force_meter, watch_cost, explain;

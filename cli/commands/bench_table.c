@@ -32,6 +32,11 @@ static struct cn_table *make_table(const struct cn_bench *b)
     cn_table_column(t, "kv", NULL, -1);
     cn_table_column(t, "precision", b->suite.fast ? "precision" : NULL, -1);
     cn_table_column(t, "test", "test", -1);
+    cn_table_column(t, "draft", b->suite.drafts ? "draft" : NULL, -1);
+    cn_table_column(t, "tokens_per_pass", b->suite.drafts ? "tokens/pass" : NULL, 2);
+    cn_table_column(t, "acceptance", b->suite.drafts ? "kept" : NULL, 2);
+    cn_table_column(t, "draft_time_share", b->suite.drafts ? "drafting" : NULL, 2);
+    cn_table_column(t, "same_text", NULL, 3);
     cn_table_column(t, "n_tokens", lengths ? "tokens" : NULL, -1);
     cn_table_column(t, "depth", deep ? "depth" : NULL, -1);
     cn_table_column(t, "reps", NULL, -1);
@@ -47,6 +52,8 @@ static struct cn_table *make_table(const struct cn_bench *b)
     cn_table_column(t, "j_per_token", modelled ? "J/token modelled" : "J/token",
                     CN_TABLE_SIGNIFICANT + 3);
     cn_table_column(t, "j_per_token_net", metered ? "net" : NULL, CN_TABLE_SIGNIFICANT + 3);
+    cn_table_column(t, "j_draft", metered && b->suite.drafts ? "J of drafts" : NULL,
+                    CN_TABLE_SIGNIFICANT + 3);
     cn_table_column(t, "j_uncertainty", metered ? "±" : NULL, CN_TABLE_SIGNIFICANT + 2);
     cn_table_column(t, "watts", NULL, 2);
     cn_table_column(t, "meter", NULL, -1);
@@ -63,8 +70,12 @@ static void put_energy(struct cn_bench *b, const struct cn_bench_row *row)
 {
     struct cn_energy e;
     const struct cn_meter_info *meter = cn_profiler_channel(b->suite.profiler, 0);
-    cn_profiler_total(b->suite.profiler, 0, row->decode ? "decode" : "prefill",
-                      row->result.first_phase, row->result.n_phases, &e);
+    struct cn_energy drafts;
+    const size_t first = row->result.first_phase, n = row->result.n_phases;
+    if (row->draft[0])
+        cn_speculation_energy(b->suite.profiler, first, n, &e, &drafts);
+    else
+        cn_profiler_total(b->suite.profiler, 0, row->decode ? "decode" : "prefill", first, n, &e);
     const char *status = cn_energy_status_name(e.status);
     cn_table_str(b->table, "energy_status", status);
     cn_table_str(b->table, "meter", meter->ok ? meter->name : NULL);
@@ -80,7 +91,23 @@ static void put_energy(struct cn_bench *b, const struct cn_bench_row *row)
     cn_table_f64(b->table, "j_per_token", e.joules * per);
     cn_table_f64(b->table, "j_per_token_net", e.joules_net * per);
     cn_table_f64(b->table, "j_uncertainty", e.uncertainty * per);
+    if (row->draft[0])
+        cn_table_f64(b->table, "j_draft", drafts.joules * per);
     cn_table_f64(b->table, "watts", e.joules / ((double)e.busy_ns * 1e-9));
+}
+
+/* What drafts did. */
+static void put_drafts(struct cn_bench *b, const struct cn_bench_row *row)
+{
+    const struct cn_speculation *s = &row->speculation;
+    cn_table_str(b->table, "draft", row->draft[0] ? cn_bench_model_name(b, row->draft) : NULL);
+    if (!row->draft[0])
+        return;
+    cn_table_f64(b->table, "tokens_per_pass", (double)s->n_tokens / (double)s->n_passes);
+    if (s->n_drafted > 0)
+        cn_table_f64(b->table, "acceptance", (double)s->n_accepted / (double)s->n_drafted);
+    cn_table_f64(b->table, "draft_time_share", s->draft_s / (s->draft_s + s->verify_s));
+    cn_table_f64(b->table, "same_text", row->same);
 }
 
 /* Of the whole run, so the same in each row. */
@@ -123,9 +150,12 @@ static void put_row(struct cn_bench *b, const struct cn_bench_row *row)
     cn_table_f64(t, "tps_median", r->tps_median);
     cn_table_f64(t, "tps_lo", r->tps_lo);
     cn_table_f64(t, "tps_hi", r->tps_hi);
-    double gops = info->decode_ops * r->tps_median * 1e-9;
-    cn_table_f64(t, "gops", gops);
-    if (row->decode) {
+    if (!row->draft[0])
+        cn_table_f64(t, "gops", info->decode_ops * r->tps_median * 1e-9);
+    put_drafts(b, row);
+    if (row->draft[0]) {
+        cn_table_f64(t, "read_gbps", r->limit * 1e-9); /* a pass reads the weights, not a token */
+    } else if (row->decode) {
         double gbps = (double)info->decode_bytes * r->tps_median * 1e-9;
         cn_table_f64(t, "weight_gbps", gbps);
         cn_table_f64(t, "bandwidth_share", (double)info->decode_bytes * r->per_limit);

@@ -147,6 +147,7 @@ static bool answer(struct talk *t)
                                      .chat = run->chat,
                                      .thinking = &t->thinking,
                                      .profiler = run->profiler,
+                                     .speculator = cn_speculation_speculator(run->drafts),
                                      .token = on_token,
                                      .user = t };
     enum cn_status status =

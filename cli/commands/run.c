@@ -7,6 +7,7 @@
 
 #include "cli/cli.h"
 #include "cli/command.h"
+#include "cli/drafts.h"
 #include "cli/lists.h"
 #include "cli/open_model.h"
 #include "cli/outputs.h"
@@ -28,6 +29,7 @@ struct arguments {
     const char *model, *prompt, *file, *tokens, *messages, *template_name, *kv, *precision, *tiers;
     const char *meter, *root, *trace, *record, *session;
     const char *template_file, *template_time, *tools;
+    struct cn_draft_arguments drafts;
     struct cn_string_list bias, template_args;
     int32_t *prompt_ids; /* of --tokens, until the prompt is made of them */
     size_t n_prompt_ids;
@@ -137,15 +139,22 @@ static void summarise(const struct cn_run *run, const struct cn_generation *g)
                run->fast ? " (precision fast)" : "");
     if (decoded)
         cn_say(" | decode %.1f tokens/s", (double)decoded / (g->decode_s + g->sample_s));
+    cn_run_say_drafts(g);
     cn_say(" | ");
-    struct cn_energy prefill, decode;
+    struct cn_energy prefill, decode, drafts;
     cn_profiler_total(run->profiler, 0, "prefill", 0, SIZE_MAX, &prefill);
     cn_profiler_total(run->profiler, 0, "decode", 0, SIZE_MAX, &decode);
+    if (run->drafts)
+        cn_speculation_energy(run->profiler, g->phases_from, SIZE_MAX, &decode, &drafts);
     if (n_prefill > 0)
         cn_run_say_energy("prefill", &prefill, n_prefill);
     if (decoded) {
         cn_say(n_prefill > 0 ? ", " : "");
         cn_run_say_energy("decode", &decode, decoded);
+        if (run->drafts && isfinite(drafts.joules)) {
+            cn_say(", ");
+            cn_run_say_energy("of it the drafts'", &drafts, decoded);
+        }
     }
     const struct cn_meter_info *meter = cn_profiler_channel(run->profiler, 0);
     if (meter->ok)
@@ -240,6 +249,7 @@ static int generate(struct arguments *a, struct cn_run *run)
                                      .ignore_end = run->ignore_eos,
                                      .chat = run->chat,
                                      .profiler = run->profiler,
+                                     .speculator = cn_speculation_speculator(run->drafts),
                                      .token = cn_run_print,
                                      .user = run };
     int code = CN_EXIT_OK;
@@ -352,6 +362,24 @@ static enum cn_status open_all(const struct arguments *a, struct cn_run *run,
     return status;
 }
 
+/* The drafts of --draft or --lookup. */
+static enum cn_status open_drafts(const struct arguments *a, struct cn_run *run,
+                                  const struct cn_session_options *session, struct cn_error *err)
+{
+    struct cn_speculation_options o = cn_drafts_options(&a->drafts);
+    if (a->print_prompt || !cn_drafts_asked(&a->drafts))
+        return CN_OK;
+    o.tiers = a->tiers;
+    o.profiler = run->profiler;
+    o.session = *session;
+    o.session.n_ctx = cn_session_n_ctx(run->session);
+    o.session.n_logits = 0;
+    enum cn_status status = cn_speculation_open(run->session, run->sampler, &o, &run->drafts, err);
+    if (status == CN_OK && o.for_energy && !cn_speculation_by_joules(run->drafts))
+        cn_warn("--for energy: no counter tells joules fast enough; drafts go by time");
+    return status;
+}
+
 static int execute(struct arguments *a, const struct cn_logit_bias *bias)
 {
     struct cn_error err = { "" };
@@ -363,6 +391,8 @@ static int execute(struct arguments *a, const struct cn_logit_bias *bias)
                                           .n_threads_prefill = (int32_t)a->threads_prefill,
                                           .sleep = a->sleep,
                                           .callbacks = { .cancel = cancelled } };
+    if (cn_drafts_asked(&a->drafts))
+        session.n_logits = cn_speculation_n_logits((int32_t)a->drafts.n);
     struct cn_sampler_options sampler = { .temperature = (float)a->temp,
                                           .top_k = (int32_t)a->top_k,
                                           .top_p = (float)a->top_p,
@@ -391,7 +421,8 @@ static int execute(struct arguments *a, const struct cn_logit_bias *bias)
         return cn_die("out of memory");
     }
     int code;
-    if (open_all(a, &run, &session, &sampler, &err) != CN_OK) {
+    if (open_all(a, &run, &session, &sampler, &err) != CN_OK ||
+        open_drafts(a, &run, &session, &err) != CN_OK) {
         code = cn_die("%s", err.text);
     } else if ((a->chat || a->messages) && !open_chat(a, &run)) {
         code = CN_EXIT_FAILED;
@@ -410,6 +441,7 @@ static int execute(struct arguments *a, const struct cn_logit_bias *bias)
     free(run.answers);
     cn_chat_free(run.chat);
     cn_run_record_free(run.record);
+    cn_speculation_close(run.drafts);
     cn_sampler_free(run.sampler);
     cn_session_free(run.session);
     cn_model_close(run.model);
@@ -465,7 +497,7 @@ static int check(const struct arguments *a)
     if (a->template_name && any)
         return cn_usage_error("--template names a built-in template, which takes no file, time, "
                               "arguments or tools");
-    return cn_check_tiers(a->tiers);
+    return cn_drafts_check(&a->drafts);
 }
 
 /* Before anything is generated. -1: all is well. */
@@ -473,7 +505,8 @@ static int check_outputs(const struct arguments *a)
 {
     const char *const in[] = {
         a->model,         a->file,  a->messages,
-        a->template_file, a->tools, a->tokens && a->tokens[0] == '@' ? a->tokens + 1 : NULL
+        a->template_file, a->tools, a->tokens && a->tokens[0] == '@' ? a->tokens + 1 : NULL,
+        a->drafts.draft
     };
     const size_t n = sizeof in / sizeof *in;
     int code = cn_output_check(a->trace, CN_FILE_TEXT, in, n);
@@ -569,6 +602,7 @@ int cn_cmd_run(int argc, char **argv)
         { "--ignore-eos", NULL, CN_OPT_FLAG, &a.ignore_eos, NULL, "never end before -n", 0, 0 },
         { "--logit-bias", NULL, CN_OPT_LIST, &a.bias, "ID=B",
           "add B to a token's logit (-inf forbids it); may be repeated", 0, 0 },
+        CN_OPTIONS_DRAFT(a.drafts),
         { "--kv", NULL, CN_OPT_STRING, &a.kv, "TYPE", "KV cache: f32, f16 or q8_0 (f16)", 0, 0 },
         { "--precision", NULL, CN_OPT_STRING, &a.precision, "P",
           "exact, or fast: coarser prefill (exact)", 0, 0 },
@@ -595,6 +629,8 @@ int cn_cmd_run(int argc, char **argv)
     a.model = a.model ? a.model : cn_default_model();
     if (code < 0)
         code = check(&a);
+    if (code < 0)
+        code = cn_check_tiers(a.tiers);
     if (code < 0)
         code = check_outputs(&a);
     if (code < 0 && a.tokens)

@@ -7,6 +7,7 @@
 
 #include "bench/model/generate.h"
 #include "bench/model/run_record.h"
+#include "bench/model/speculation.h"
 #include "engine/carnot.h"
 #include "profiler/profiler.h"
 
@@ -14,6 +15,7 @@ struct cn_run {
     struct cn_model *model;
     struct cn_session *session;
     struct cn_sampler *sampler;
+    struct cn_speculation_source *drafts; /* NULL: one token for each pass */
     struct cn_profiler *profiler;
     struct cn_chat *chat;          /* NULL: the prompt is plain text */
     struct cn_run_answer *answers; /* [n_answers], of a chat; the caller of all frees them */
@@ -35,6 +37,8 @@ bool cn_run_print(void *user, int32_t token, const char *text, size_t n);
 bool cn_run_keep_answer(struct cn_run *run, const struct cn_generation *g);
 /* The answers as lines of a trace, after the profiler was stopped. */
 void cn_run_print_answers(const struct cn_run *run, FILE *out);
+/* Prints what drafts did for `generation`, as a part of the summary. */
+void cn_run_say_drafts(const struct cn_generation *generation);
 /* Prints "WHAT 0.1 J/token ±0.01 (net 0.09)" or why not, without a newline. */
 void cn_run_say_energy(const char *what, const struct cn_energy *energy, int64_t n_tokens);
 

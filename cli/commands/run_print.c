@@ -23,6 +23,20 @@ bool cn_run_print(void *user, int32_t token, const char *text, size_t n)
     return cn_interrupted() || cn_result_lost();
 }
 
+void cn_run_say_drafts(const struct cn_generation *g)
+{
+    const struct cn_speculation *s = &g->speculation;
+    if (s->n_passes == 0)
+        return;
+    cn_say(" | %.2f tokens a pass", (double)s->n_tokens / (double)s->n_passes);
+    if (s->n_drafted > 0)
+        cn_say(", %.0f%% of %lld drafted tokens kept, drafting %.0f%% of the time",
+               100 * (double)s->n_accepted / (double)s->n_drafted, (long long)s->n_drafted,
+               100 * s->draft_s / (s->draft_s + s->verify_s));
+    else
+        cn_say(", nothing drafted");
+}
+
 void cn_run_say_energy(const char *what, const struct cn_energy *e, int64_t n_tokens)
 {
     if (e->status == CN_ENERGY_MEASURED || e->status == CN_ENERGY_MODELLED) {

@@ -107,12 +107,6 @@ static enum cn_status ask_model(struct cn_speculator *sp, int32_t n_most, struct
     return status;
 }
 
-static void phase(const struct cn_speculator *sp, bool begin)
-{
-    if (sp->options.phase)
-        sp->options.phase(sp->options.user, CN_SPECULATE_DRAFT, begin);
-}
-
 static int32_t wanted(struct cn_speculator *sp, int kind, int32_t n_pending, int32_t n_most)
 {
     if (sp->n_forced > 0)
@@ -126,23 +120,23 @@ enum cn_status cn_draft_make(struct cn_speculator *sp, int32_t n_most, struct cn
     const int32_t n_pending = sp->n_text - cn_session_position(sp->session);
     struct cn_draft *d = &sp->draft;
     enum cn_status status = CN_OK;
-    const double t0 = cn_seconds();
     *d = (struct cn_draft){ .n = 0 };
-    if (!sp->options.draft) {
-        phase(sp, true);
-        look_up(sp, n_most);
-        d->n = wanted(sp, d->kind, n_pending, d->n_found);
-        phase(sp, false);
-    } else {
+    if (sp->options.draft) {
         const int32_t room = cn_session_n_ctx(sp->options.draft) - sp->n_text;
         n_most = n_most < room ? n_most : room;
         n_most = wanted(sp, 0, n_pending, n_most > 0 ? n_most : 0);
         if (n_most == 0)
             return CN_OK;
-        phase(sp, true);
+    }
+    cn_speculator_phase(sp, CN_SPECULATE_DRAFT, true);
+    const double t0 = cn_seconds();
+    if (sp->options.draft) {
         status = ask_model(sp, n_most, err);
-        phase(sp, false);
+    } else {
+        look_up(sp, n_most);
+        d->n = wanted(sp, d->kind, n_pending, d->n_found);
     }
     sp->told.draft_s += cn_seconds() - t0;
+    cn_speculator_phase(sp, CN_SPECULATE_DRAFT, false);
     return status;
 }

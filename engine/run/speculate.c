@@ -124,13 +124,15 @@ enum cn_status cn_speculator_prompt(struct cn_speculator *sp, const int32_t *tok
     for (int32_t i = 0; i < n; i++)
         append(sp, tokens[i]);
     sp->n_draft_holds = 0;
-    if (sp->options.draft && n <= cn_session_n_ctx(sp->options.draft)) {
-        int32_t ignored;
-        CN_TRY(cn_session_prompt(sp->options.draft, sp->draft_text, n, &ignored, err));
-        sp->n_draft_holds = n;
-    }
     sp->fresh = true;
-    return CN_OK;
+    if (!sp->options.draft || n > cn_session_n_ctx(sp->options.draft))
+        return CN_OK;
+    int32_t ignored;
+    cn_speculator_phase(sp, CN_SPECULATE_DRAFT, true);
+    enum cn_status status = cn_session_prompt(sp->options.draft, sp->draft_text, n, &ignored, err);
+    cn_speculator_phase(sp, CN_SPECULATE_DRAFT, false);
+    sp->n_draft_holds = status == CN_OK ? n : 0;
+    return status;
 }
 
 enum cn_status cn_speculator_take_back(struct cn_speculator *sp, int32_t n, struct cn_error *err)
@@ -333,13 +335,11 @@ enum cn_status cn_speculator_next(struct cn_speculator *sp, int32_t *tokens, int
         CN_RETURN_IF(from > sp->session->group->n_ctx, CN_ERR_CONTEXT, err,
                      "the context of %d tokens is full", sp->session->group->n_ctx);
         CN_TRY(cn_draft_make(sp, most_drafted(sp, n_most), err));
+        cn_speculator_phase(sp, CN_SPECULATE_VERIFY, true);
         const double t0 = cn_seconds();
-        if (sp->options.phase)
-            sp->options.phase(sp->options.user, CN_SPECULATE_VERIFY, true);
         enum cn_status status = verify(sp, err);
-        if (sp->options.phase)
-            sp->options.phase(sp->options.user, CN_SPECULATE_VERIFY, false);
         sp->told.verify_s += cn_seconds() - t0;
+        cn_speculator_phase(sp, CN_SPECULATE_VERIFY, false);
         CN_TRY(status);
     }
     *n = sp->n_last = sp->n_text - from;

@@ -47,6 +47,13 @@ struct cn_speculator {
 
 /* draft.c: makes sp->draft of at most n_most tokens, n_most >= 0. */
 enum cn_status cn_draft_make(struct cn_speculator *sp, int32_t n_most, struct cn_error *err);
+/* Tells the caller of a phase. */
+static inline void cn_speculator_phase(const struct cn_speculator *sp,
+                                       enum cn_speculate_phase phase, bool begin)
+{
+    if (sp->options.phase)
+        sp->options.phase(sp->options.user, phase, begin);
+}
 /* What has been spent, by the options. */
 double cn_speculator_cost(const struct cn_speculator *sp);
 

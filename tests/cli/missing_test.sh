@@ -27,6 +27,8 @@ for bad in "$scratch/missing" "$scratch/folder" "$scratch/empty"; do
     refused perplexity -m "$bad" -f README.md
     refused quantize "$bad" "$scratch/new" Q4_0
     refused run -m "$bad" -p x -n 1
+    refused run --draft "$bad" -p x -n 1
+    refused bench --draft "$bad" -p 0 -n 1 -r 1
     refused score -m "$bad" --task choice -f README.md
     refused score --task hellaswag -f "$bad"
     refused tokenize -m "$bad" text
