@@ -42,16 +42,17 @@ expect 0 "$scratch/static" "$model" "$text"
 expect 1 "$scratch/shared" "$scratch/none.gguf" "$text"
 err_has "none.gguf"
 # shellcheck disable=SC2086
-expect 0 ${CC:-cc} -std=c11 -Wall -Wextra -Werror examples/speculate.c $flags -o "$scratch/speculate"
+expect 0 ${CC:-cc} -std=c11 -Wall -Wextra -Werror examples/guesses.c $flags -o "$scratch/guesses"
 for draft in "" "$model"; do # 40 tokens, the first 20 of which are those above
-    expect 0 "$scratch/speculate" "$model" "$text" $draft
+    # shellcheck disable=SC2086 # none is no argument
+    expect 0 "$scratch/guesses" "$model" "$text" $draft
     case "$text$(cat "$scratch/out")" in
     "$continued"*) ;;
     *) fail "with guesses the example says something else than the program" ;;
     esac
     err_has "drafted tokens kept"
 done
-expect 1 "$scratch/speculate" "$model" "$text" "$scratch/none.gguf"
+expect 1 "$scratch/guesses" "$model" "$text" "$scratch/none.gguf"
 err_has "none.gguf"
 if command -v python3 >/dev/null; then
     expect 0 python3 examples/hello.py "$model" "$text"

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * Several tokens for one pass: speculate MODEL.gguf TEXT [DRAFT.gguf] continues the text by 40
+ * Several tokens for one pass: guesses MODEL.gguf TEXT [DRAFT.gguf] continues the text by 40
  * tokens. What may come next is drafted by a smaller model of the same vocabulary, or taken from
  * the text itself; the tokens are those that the model alone would choose.
- *   cc speculate.c $(pkg-config --cflags --libs carnot) -o speculate
+ *   cc guesses.c $(pkg-config --cflags --libs carnot) -o guesses
  */
 #include <carnot.h>
 
@@ -47,7 +47,7 @@ int main(int argc, char **argv)
     struct cn_sampler *sampler = NULL;
     struct cn_speculator *speculator = NULL;
     struct cn_speculation told;
-    struct cn_error err = { "usage: speculate MODEL.gguf TEXT [DRAFT.gguf]" };
+    struct cn_error err = { "usage: guesses MODEL.gguf TEXT [DRAFT.gguf]" };
     const struct cn_sampler_options greedy = { .top_p = 1, .repeat_penalty = 1 };
     int32_t *prompt = NULL, kept;
     size_t n = 0;
