@@ -49,6 +49,12 @@ $(BUILD)/bench/study/study_db.o: EXTRA := -DCN_SQLITE $(shell pkg-config --cflag
 LIBS     += $(shell pkg-config --libs sqlite3)
 endif
 
+MICROHTTPD ?= $(call have,libmicrohttpd)
+ifneq ($(MICROHTTPD),)
+$(BUILD)/serve/http.o: EXTRA := -DCN_MICROHTTPD $(shell pkg-config --cflags libmicrohttpd)
+LIBS     += $(shell pkg-config --libs libmicrohttpd)
+endif
+
 # The yardstick of float kernels, loaded when it is asked for (bench/kernel/blas.h).
 OPENBLAS ?= $(call have,openblas)
 ifneq ($(OPENBLAS),)
@@ -83,10 +89,10 @@ endif
 # The sources of a floor, in its own folder and its rooms.
 sources   = $(wildcard $(1)/*.c $(1)/*/*.c $(1)/*/*/*.c)
 LIB_SRC  := $(call sources,base) $(wildcard quant/*.c quant/ref/*.c) $(KERNELS) $(call sources,engine) $(call sources,profiler)
-APP_SRC  := $(call sources,bench) $(call sources,cli)
+APP_SRC  := $(call sources,bench) $(call sources,serve) $(call sources,cli)
 LIB_OBJ  := $(LIB_SRC:%.c=$(BUILD)/%.o)
 APP_OBJ  := $(APP_SRC:%.c=$(BUILD)/%.o)
-BENCH_OBJ:= $(filter $(BUILD)/bench/%,$(APP_OBJ))
+BENCH_OBJ:= $(filter $(BUILD)/bench/% $(BUILD)/serve/%,$(APP_OBJ))
 TEST_OBJ := $(filter-out $(BUILD)/cli/main.o,$(APP_OBJ))
 PROGRAM  := $(BUILD)/carnot
 
@@ -124,6 +130,11 @@ $(BUILD)/cli/version.o: EXTRA := -DCN_COMMIT='"$(COMMIT)"'
 # What depends on a library is built anew when that comes or goes.
 $(BUILD)/bench/study/study_db.o: $(BUILD)/with-sqlite-$(if $(SQLITE),yes,no)
 $(BUILD)/bench/kernel/blas.o: $(BUILD)/with-openblas-$(if $(OPENBLAS),yes,no)
+$(BUILD)/serve/http.o: $(BUILD)/with-microhttpd-$(if $(MICROHTTPD),yes,no)
+# What the program shows, as it is.
+$(BUILD)/serve/chat_page.o: serve/chat_page.html
+$(BUILD)/with-microhttpd-%:
+	@mkdir -p $(@D) && rm -f $(BUILD)/with-microhttpd-* && touch $@
 $(BUILD)/with-openblas-%:
 	@mkdir -p $(@D) && rm -f $(BUILD)/with-openblas-* && touch $@
 $(BUILD)/with-sqlite-%:

@@ -229,7 +229,85 @@ void cn_profiler_total(const struct cn_profiler *p, size_t channel, const char *
     *energy = e;
 }
 
+/* ---- shares of stretches, while the profiler runs -------------------------------------------- */
+
+static double cumulative(const struct cn_watch *w, int64_t t_ns)
+{
+    double uj = 0;
+    for (unsigned i = 0; i < w->opened.n_sources; i++)
+        uj += cn_series_cumulative(&w->series[i], (double)t_ns);
+    return uj;
+}
+
+/* Energy of shares[n] that meet: what the whole took, split by what each part took of it. Edges
+ * within are less well known than the ends, but what one side gains there the other loses: they
+ * count by how much the share changes. */
+static void add_shares(const struct cn_watch *w, const struct cn_share *shares, size_t n,
+                       struct sum *sum)
+{
+    if (sum->all.reason)
+        return;
+    const int64_t t0 = shares[0].t0_ns, t1 = shares[n - 1].t1_ns;
+    const struct cn_estimate e = sources(w, t0, t1);
+    if (e.reason) {
+        sum->all.reason = e.reason;
+        return;
+    }
+    const double length = (double)(t1 - t0), period = 0.5 * (double)bridge_ns(w);
+    const double first = cumulative(w, t0), all = cumulative(w, t1) - first;
+    double before = first, part = 0, edges = 0, busy = 0;
+    for (size_t i = 0; i < n; i++) {
+        const double until = cumulative(w, shares[i].t1_ns);
+        part += shares[i].share * (until - before);
+        before = until;
+        busy += shares[i].share * (double)(shares[i].t1_ns - shares[i].t0_ns);
+        const double step = i > 0 ? shares[i].share - shares[i - 1].share : 0;
+        edges += step * step;
+    }
+    const double share = all > 0 ? part / all : busy / length, power = e.uj / length;
+    sum->all.slow = e.slow;
+    sum->all.uj += share * e.uj;
+    sum->all.var_uj2 += share * share * e.var_uj2 + edges * power * power * period * period / 12;
+    sum->whole = e.updates;
+    sum->updates += (int64_t)e.updates;
+    sum->n++;
+}
+
+void cn_attribute_shares(const struct cn_watch *w, const struct cn_share *shares, size_t n,
+                         struct cn_energy *energy)
+{
+    struct cn_energy e = { .index = (int64_t)n };
+    struct sum sum = { .n = 0 };
+    double busy = 0;
+    for (size_t from = 0, to; from < n; from = to) {
+        for (to = from + 1; to < n && shares[to].t0_ns == shares[to - 1].t1_ns; to++)
+            ;
+        add_shares(w, shares + from, to - from, &sum);
+    }
+    for (size_t i = 0; i < n; i++)
+        busy += shares[i].share * (double)(shares[i].t1_ns - shares[i].t0_ns);
+    if (n > 0) {
+        e.t0_ns = shares[0].t0_ns;
+        e.t1_ns = shares[n - 1].t1_ns;
+    }
+    e.busy_ns = (int64_t)busy;
+    price(w, &e, &sum.all, sum.n == 1 ? (int64_t)(sum.whole + 0.5) : sum.updates);
+    *energy = e;
+}
+
 /* ---- the idle baseline ----------------------------------------------------------------------- */
+
+bool cn_attribute_idle(const struct cn_watch *w, int64_t t0_ns, int64_t t1_ns, struct cn_idle *idle)
+{
+    const struct cn_estimate e = sources(w, t0_ns, t1_ns);
+    if (e.reason || e.updates + 0.5 < CN_MIN_UPDATES)
+        return false;
+    const double us = 1e-3 * (double)(t1_ns - t0_ns);
+    *idle = (struct cn_idle){ .t_ns = 0.5 * ((double)t0_ns + (double)t1_ns),
+                              .w = e.uj / us,
+                              .var_w2 = e.var_uj2 / (us * us) };
+    return true;
+}
 
 bool cn_attribute_baseline(const struct cn_profiler *p, struct cn_watch *w)
 {
@@ -249,15 +327,7 @@ bool cn_attribute_baseline(const struct cn_profiler *p, struct cn_watch *w)
         const struct cn_phase *phase = &p->phases[i];
         if (strcmp(phase->kind, "idle") != 0 || phase->t1_ns <= phase->t0_ns)
             continue;
-        struct cn_estimate e = sources(w, phase->t0_ns, phase->t1_ns);
-        if (e.reason || e.updates + 0.5 < CN_MIN_UPDATES)
-            continue;
-        double us = 1e-3 * (double)(phase->t1_ns - phase->t0_ns);
-        idle[n++] = (struct cn_idle){
-            .t_ns = 0.5 * ((double)phase->t0_ns + (double)phase->t1_ns),
-            .w = e.uj / us,
-            .var_w2 = e.var_uj2 / (us * us),
-        };
+        n += cn_attribute_idle(w, phase->t0_ns, phase->t1_ns, &idle[n]);
     }
     w->idle = idle;
     w->n_idle = n;

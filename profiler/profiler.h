@@ -142,6 +142,30 @@ void cn_profiler_work(struct cn_profiler *p, int64_t bytes, int64_t int8_ops, in
  * more than 10 ms apart, or it gives no value now. */
 double cn_profiler_joules_now(struct cn_profiler *p);
 
+/* ---- while it runs: for programs that do not end ----------------------------------------------
+ */
+
+/* A stretch of time of which a share was somebody's. */
+struct cn_share {
+    int64_t t0_ns, t1_ns; /* CLOCK_MONOTONIC, t0_ns < t1_ns */
+    double share;         /* 0 to 1 */
+};
+
+/* Reads the counters, unless they were read within a quarter of their period, and returns the time:
+ * to be called where stretches begin and end, so that their edges are known. Waits for nothing. */
+int64_t cn_profiler_edge(struct cn_profiler *p);
+/* What the shares cost together: stretches in order of time that do not overlap; those that meet
+ * are taken as one in what is known of their ends. busy_ns, and the idle power that is subtracted,
+ * are of the shares too. Meters whose values come when they are stopped are `unresolved`. */
+void cn_profiler_shares(struct cn_profiler *p, size_t channel, const struct cn_share *shares,
+                        size_t n, struct cn_energy *energy);
+/* Nothing was done from t0_ns to t1_ns: a level for the idle power from now on, if the meter can
+ * tell. The last 16 are kept. */
+void cn_profiler_rested(struct cn_profiler *p, int64_t t0_ns, int64_t t1_ns);
+/* Nobody will ask about times before t_ns: memory stays as it is in a program that runs for ever.
+ */
+void cn_profiler_forget(struct cn_profiler *p, int64_t t_ns);
+
 /* Closes open phases, stops the thread, closes the meters. All below is to be asked after it. 0, or
  * -1 (a `file` could not be read; its channel then is not ok). */
 int cn_profiler_stop(struct cn_profiler *p, struct cn_profiler_error *err);

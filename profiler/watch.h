@@ -94,5 +94,11 @@ void cn_sampler_stop(struct cn_sampler *s);
 
 /* Finds w->idle. False if memory is short. */
 bool cn_attribute_baseline(const struct cn_profiler *p, struct cn_watch *w);
+/* What shares of stretches cost (cn_profiler_shares). */
+void cn_attribute_shares(const struct cn_watch *w, const struct cn_share *shares, size_t n,
+                         struct cn_energy *energy);
+/* The power from t0_ns to t1_ns, if the channel resolves it. */
+bool cn_attribute_idle(const struct cn_watch *w, int64_t t0_ns, int64_t t1_ns,
+                       struct cn_idle *idle);
 
 #endif

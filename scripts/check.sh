@@ -57,7 +57,8 @@ check_includes() {
         else if (FILENAME ~ /^engine\//) allowed = "^(engine|quant|base)/"
         else if (FILENAME ~ /^profiler\//) allowed = "^(profiler|base)/"
         else if (FILENAME ~ /^bench\//) allowed = "^((bench|profiler|quant|base)/.*|" for_bench ")$"
-        else if (FILENAME ~ /^cli\//) allowed = "^(cli/.*|bench/.*[.]h|base/.*[.]h|quant/quant[.]h|engine/carnot[.]h|engine/tools[.]h|profiler/profiler[.]h)$"
+        else if (FILENAME ~ /^serve\//) allowed = "^((serve|bench|base)/.*[.]h|engine/(carnot|tools|run/log_prob)[.]h|profiler/profiler[.]h)$"
+        else if (FILENAME ~ /^cli\//) allowed = "^(cli/.*|serve/.*[.]h|bench/.*[.]h|base/.*[.]h|quant/quant[.]h|engine/carnot[.]h|engine/tools[.]h|profiler/profiler[.]h)$"
         else allowed = "" # tests may look everywhere
     }
     match($0, /^[ \t]*#[ \t]*include[ \t]*[<"][^>"]*[>"]/) {
@@ -79,7 +80,7 @@ check_includes() {
 # From the symbols of the objects: who needs what who defines. The one exception is a table of vtables
 # (those of formats.def, meters.def, ...): what it lists may not call it back, which the same search finds.
 check_circles() {
-    objects=$(files '^(base|quant|engine|profiler|bench|cli)/.*\.c$' | sed "s,^\(.*\)\.c\$,$build/\1.o,")
+    objects=$(files '^(base|quant|engine|profiler|bench|serve|cli)/.*\.c$' | sed "s,^\(.*\)\.c\$,$build/\1.o,")
     there=""
     for o in $objects; do
         [ -f "$o" ] && there="$there $o"
@@ -107,7 +108,7 @@ MOST_MODULES=25
 ALIKE='^(quant/(ref|x86|arm)|engine/model/arch|engine/run/mixer|profiler/meters|cli/commands)$'
 
 check_rooms() {
-    files '^(base|quant|engine|profiler|bench|cli|tests/unit)/.*\.[ch]$' | sed 's/\.[ch]$//' | sort -u | awk -v most=$MOST_MODULES \
+    files '^(base|quant|engine|profiler|bench|serve|cli|tests/unit)/.*\.[ch]$' | sed 's/\.[ch]$//' | sort -u | awk -v most=$MOST_MODULES \
         -v alike="$ALIKE" '
         { room = $0; sub(/\/[^\/]*$/, "", room); n[room]++ }
         END { for (r in n) if (n[r] > most && r !~ alike)

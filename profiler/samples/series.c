@@ -126,6 +126,21 @@ void cn_series_break(struct cn_series *s)
     s->pending_break = true;
 }
 
+void cn_series_forget(struct cn_series *s, int64_t t_ns)
+{
+    enum { BESIDE = 64 /* points before, for the power around and the period */ };
+    size_t n = 0;
+    while (n < s->n && s->points[n].hi_ns < t_ns)
+        n++;
+    if (n <= 2 * BESIDE)
+        return;
+    n -= BESIDE;
+    if (s->counter && s->timed)
+        s->declared_ns = s->period_ns;
+    memmove(s->points, s->points + n, (s->n - n) * sizeof *s->points);
+    s->n -= n;
+}
+
 /* ---- settling ------------------------------------------------------------------------------- */
 
 static int by_size(const void *a, const void *b)

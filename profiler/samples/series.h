@@ -72,6 +72,10 @@ void cn_series_break(struct cn_series *s);
 /* After the last value: times the updates, finds period and jitter. */
 void cn_series_settle(struct cn_series *s);
 
+/* Drops what lies before t_ns, but for the values that times from there on are judged by. What was
+ * learnt of a counter's period stays. */
+void cn_series_forget(struct cn_series *s, int64_t t_ns);
+
 struct cn_estimate {
     double uj;          /* NaN: not known */
     double var_uj2;     /* variance */

@@ -49,6 +49,9 @@ include bench/model/explain.c engine/run/session.h
 include bench/model/explain.c engine/gguf/gguf.h
 include bench/quality/scoring.h engine/model/model.h
 include base/error.c engine/carnot.h
+include bench/page/plot.c serve/server.h
+include serve/answer.c engine/run/session.h
+include serve/answer.c cli/cli.h
 include cli/main.c engine/gguf/gguf.h
 include cli/main.c quant/gemm.h
 include cli/main.c cli.h
@@ -56,7 +59,9 @@ echo '#include <sqlite3.h>' >>base/error.c
 echo '#include <cblas.h>' >>profiler/new.c
 broken includes 'quant/formats.c: includes "engine/carnot.h"' 'engine/text/chat.c: includes "bench/page/page.h"' \
     'engine/text/chat.c: includes "cli/cli.h"' 'profiler/new.c: includes "quant/quant.h"' \
-    'bench/page/page.c: includes "cli/cli.h"' 'base/error.c: includes "engine/carnot.h"' 'cli/main.c: includes "engine/gguf/gguf.h"' \
+    'bench/page/page.c: includes "cli/cli.h"' 'bench/page/plot.c: includes "serve/server.h"' \
+    'serve/answer.c: includes "engine/run/session.h"' 'serve/answer.c: includes "cli/cli.h"' \
+    'base/error.c: includes "engine/carnot.h"' 'cli/main.c: includes "engine/gguf/gguf.h"' \
     'cli/main.c: includes "quant/gemm.h"' 'cli/main.c: "cli.h" is not a path from the root' \
     'base/error.c: includes <sqlite3.h>' 'profiler/new.c: includes <cblas.h>' \
     'bench/model/explain.c: includes "engine/run/session.h"' 'bench/quality/scoring.h: includes "engine/model/model.h"'

@@ -31,6 +31,7 @@ for bad in "$scratch/missing" "$scratch/folder" "$scratch/empty"; do
     refused bench --draft "$bad" -p 0 -n 1 -r 1
     refused score -m "$bad" --task choice -f README.md
     refused score --task hellaswag -f "$bad"
+    refused serve -m "$bad" --port 0
     refused tokenize -m "$bad" text
     refused tune -m "$bad"
     [ "$bad" = "$scratch/empty" ] && continue # an empty text or list may be right

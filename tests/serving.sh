@@ -1,0 +1,63 @@
+# shellcheck shell=sh
+# For scripts that talk to carnot serve, beside expect.sh: starts it on a free port, asks, ends it.
+
+server="" url=""
+trap '[ "$server" ] && kill -9 "$server" 2>/dev/null; rm -rf "$scratch"' EXIT
+
+# Whether this program serves and there is curl.
+serving() {
+    has_command serve || { echo "SKIPPED: no carnot serve"; return 1; }
+    command -v curl >/dev/null 2>&1 || { echo "SKIPPED: no curl"; return 1; }
+    "$CARNOT" serve --port 0 -m "$scratch/none" 2>&1 | grep -q libmicrohttpd || return 0
+    echo "SKIPPED: built without libmicrohttpd"
+    return 1
+}
+
+# serve OPTIONS...: sets $server and $url.
+serve() {
+    ran="carnot serve $*"
+    code=0
+    : >"$scratch/serve"
+    ${under:-} "$CARNOT" serve --port 0 "$@" 2>"$scratch/serve" &
+    server=$!
+    tries=0
+    until url=$(sed -n 's/^carnot serve: listening on //p' "$scratch/serve") && [ "$url" ]; do
+        tries=$((tries + 1))
+        [ $tries -lt 600 ] && kill -0 "$server" 2>/dev/null || { cp "$scratch/serve" "$scratch/err"; fail "it does not listen"; }
+        sleep 0.05
+    done
+}
+
+# ends CODE: SIGTERM, and its exit.
+ends() {
+    ran="the end of carnot serve"
+    kill -TERM "$server"
+    code=0
+    wait "$server" || code=$?
+    server=""
+    [ "$code" = "$1" ] || { cp "$scratch/serve" "$scratch/err"; fail "expected exit $1"; }
+}
+
+# get STATUS PATH [CURL OPTIONS...], post STATUS PATH BODY [CURL OPTIONS...]: the answer is in $scratch/out.
+get() {
+    expected=$1
+    path=$2
+    shift 2
+    ran="GET $path $*"
+    code=$(curl -sS -m 60 -o "$scratch/out" -w '%{http_code}' "$@" "$url$path" 2>"$scratch/err")
+    [ "$code" = "$expected" ] || fail "expected status $expected"
+}
+post() {
+    expected=$1
+    path=$2
+    printf '%s' "$3" >"$scratch/body"
+    shift 3
+    ran="POST $path $(head -c 300 "$scratch/body") $*"
+    code=$(curl -sS -m 60 -o "$scratch/out" -w '%{http_code}' --data-binary @"$scratch/body" "$@" "$url$path" 2>"$scratch/err")
+    [ "$code" = "$expected" ] || fail "expected status $expected"
+}
+
+# The first string under a key, as JSON writes it.
+value() {
+    grep -o "\"$1\": \"\([^\"\\\\]\|\\\\.\)*\"" "$scratch/out" | head -n 1 | sed 's/^"[^"]*": "//; s/"$//'
+}
