@@ -1,8 +1,8 @@
 # shellcheck shell=sh
 # For scripts that talk to carnot serve, beside expect.sh: starts it on a free port, asks, ends it.
 
-server="" url=""
-trap '[ "$server" ] && kill -9 "$server" 2>/dev/null; rm -rf "$scratch"' EXIT
+server="" url="" asked=""
+trap '[ "$server" ] && kill -9 $asked $server 2>/dev/null; rm -rf "$scratch"' EXIT
 
 # Whether this program serves and there is curl.
 serving() {
@@ -18,8 +18,31 @@ serve() {
     ran="carnot serve $*"
     code=0
     : >"$scratch/serve"
-    ${under:-} "$CARNOT" serve --port 0 "$@" 2>"$scratch/serve" &
+    "$CARNOT" serve --port 0 "$@" 2>"$scratch/serve" &
     server=$!
+    asked=$server
+    listens
+}
+
+# serve_under PROGRAM ARGUMENTS... -- OPTIONS...: the same as a child of PROGRAM.
+serve_under() {
+    ran="carnot serve, as a child: $*"
+    code=0
+    : >"$scratch/serve"
+    above=""
+    while [ "$1" != -- ]; do
+        above="$above $1"
+        shift
+    done
+    shift
+    # shellcheck disable=SC2086
+    $above -- "$CARNOT" serve --port 0 "$@" 2>"$scratch/serve" &
+    server=$!
+    listens
+    asked=$(tr -d ' ' <"/proc/$server/task/$server/children")
+}
+
+listens() {
     tries=0
     until url=$(sed -n 's/^carnot serve: listening on //p' "$scratch/serve") && [ "$url" ]; do
         tries=$((tries + 1))
@@ -31,7 +54,7 @@ serve() {
 # ends CODE: SIGTERM, and its exit.
 ends() {
     ran="the end of carnot serve"
-    kill -TERM "$server"
+    kill -TERM "$asked"
     code=0
     wait "$server" || code=$?
     server=""
