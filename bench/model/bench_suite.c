@@ -37,7 +37,7 @@ struct suite {
 
 /* One test of a model. */
 struct test {
-    int32_t threads, depth, n_tokens;
+    int32_t threads, depth, n_tokens, lanes;
     bool decode;
 };
 
@@ -153,6 +153,7 @@ static struct cn_bench_row *new_row(struct suite *s, const struct cn_model *mode
     snprintf(row->tiers, sizeof row->tiers, "%s", info->tiers);
     row->threads = test->threads;
     row->depth = test->depth;
+    row->lanes = test->lanes;
     row->decode = test->decode;
     row->n_tokens = test->n_tokens;
     row->kld_mean = quality ? quality->kld_mean : (double)NAN;
@@ -176,6 +177,7 @@ static struct cn_bench_options options_of(struct suite *s, const struct cn_model
                                       .n_batch = s->o->n_batch,
                                       .n_tokens = test->n_tokens,
                                       .decode = test->decode,
+                                      .n_lanes = test->lanes,
                                       .kv = s->o->kv,
                                       .fast = s->o->fast,
                                       .sleep = s->o->sleep,
@@ -273,11 +275,15 @@ static enum cn_status run_model(struct suite *s, const char *path, struct cn_err
     }
     for (int t = 0; t < o->threads.n; t++)
         for (int d = 0; d < o->depth.n && status == CN_OK; d++) {
-            struct test test = { .threads = o->threads.values[t], .depth = o->depth.values[d] };
+            struct test test = { .threads = o->threads.values[t],
+                                 .depth = o->depth.values[d],
+                                 .lanes = 1 };
             status = run_lengths(s, model, path, quality, test, &o->prefill, err);
             test.decode = true;
-            if (status == CN_OK)
+            for (int l = 0; l < o->lanes.n && status == CN_OK; l++) {
+                test.lanes = o->lanes.values[l];
                 status = run_lengths(s, model, path, quality, test, &o->decode, err);
+            }
         }
     cn_model_close(model);
     return status;
@@ -314,7 +320,8 @@ enum cn_status cn_bench_suite_run(const struct cn_bench_suite_options *o,
                                   struct cn_bench_row **rows, size_t *n, struct cn_error *err)
 {
     struct suite s = { .o = o };
-    s.steps = (double)o->n_models * o->threads.n * o->depth.n * (o->prefill.n + o->decode.n);
+    s.steps =
+        (double)o->n_models * o->threads.n * o->depth.n * (o->prefill.n + o->decode.n * o->lanes.n);
     enum cn_status status = make_probe(&s, err);
     if (status == CN_OK)
         status = make_quality(&s, err);

@@ -39,6 +39,7 @@ struct cn_bench_suite_options {
     const char *base;                   /* model whose divergence from each is measured too */
     struct cn_int_list prefill, decode; /* tokens of the tests; 0: none */
     struct cn_int_list depth, threads;  /* threads >= 1 */
+    struct cn_int_list lanes;           /* sequences that are decoded together, each 1 or more */
     int32_t n_reps;                     /* >= 1; of CN_BENCH_WATTS >= 2 */
     int32_t n_batch;                    /* 0: 512 */
     enum cn_bench_kind kind;
@@ -59,7 +60,7 @@ struct cn_bench_suite_options {
 struct cn_bench_row {
     struct cn_model_info info; /* its strings died with the model; copies: */
     char model[512], architecture[64], file_type[32], tiers[64];
-    int32_t threads, n_tokens, depth;
+    int32_t threads, n_tokens, depth, lanes;
     bool decode;
     struct cn_bench_result result; /* but of CN_BENCH_WATTS */
     char draft[512];               /* what drafts the row's tokens: a file, "lookup:3"; "": none */

@@ -17,6 +17,7 @@ struct cn_bench_options {
     int32_t n_batch;  /* 0: 512 */
     int32_t n_tokens; /* of the test */
     bool decode;      /* n_tokens one by one; else in one go */
+    int32_t n_lanes;  /* sequences that are decoded together, n_tokens of each; 0: 1 */
     enum cn_kv_type kv;
     bool fast, sleep;
     struct cn_profiler *profiler; /* started; NULL: none */
@@ -29,12 +30,13 @@ struct cn_bench_options {
 };
 
 struct cn_bench_result {
-    double tps_median, tps_lo, tps_hi; /* tokens per second; the interval is of the median, 95% */
+    double tps_median, tps_lo, tps_hi; /* tokens of all lanes per second; the interval is of the
+                                        * median, 95% */
     double limit;                      /* median of what `limit` said; NaN without it */
     double per_limit; /* tokens per second by the limit: the median over repetitions of each one's
                        * speed by the mean of the limits before and after it */
     size_t first_phase, n_phases;  /* the timed repetitions in the profiler */
-    int64_t total_tokens, busy_ns; /* of all timed repetitions */
+    int64_t total_tokens, busy_ns; /* of all timed repetitions and lanes */
 };
 
 /* n tokens below n_vocab, drawn with a fixed seed: no product depends on their values. The caller

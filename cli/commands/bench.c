@@ -111,6 +111,7 @@ static int execute(const struct cn_bench_arguments *a)
         !parse_list("-n", a->decode, 0, MAX_TOKENS, &s->decode) ||
         !parse_list("-d", a->depth, 0, MAX_TOKENS, &s->depth) ||
         !parse_list("-t", a->threads ? a->threads : threads, 1, MAX_THREADS, &s->threads) ||
+        !parse_list("--lanes", a->lanes, 1, CN_MAX_LANES, &s->lanes) ||
         !cn_kv_parse(a->kv, &s->kv) || !cn_precision_parse(a->precision, &s->fast))
         return CN_EXIT_USAGE;
     if (!a->watch_cost && is_zero(&s->prefill) && is_zero(&s->decode))
@@ -179,6 +180,12 @@ static int check(const struct cn_bench_arguments *a)
         return cn_usage_error("--split: ops, layers or formats expected, '%s' given", a->split);
     if (a->attribute && strcmp(a->attribute, "ops") != 0)
         return cn_usage_error("--attribute: ops expected, '%s' given", a->attribute);
+    if (strcmp(a->lanes, "1") != 0 &&
+        (beside || drafts || a->split || a->attribute || a->watch_cost || a->explain))
+        return cn_usage_error("--lanes goes without %s",
+                              beside   ? "--against and --external"
+                              : drafts ? "--draft and --lookup"
+                                       : "--explain, --split, --attribute and --watch-cost");
     if (a->attribute && a->reps == 1)
         return cn_usage_error("--attribute: 2 repetitions or more expected, %d given",
                               (int)a->reps);
@@ -190,6 +197,7 @@ int cn_cmd_bench(int argc, char **argv)
     struct cn_bench_arguments a = { .prefill = "512",
                                     .decode = "128",
                                     .depth = "0",
+                                    .lanes = "1",
                                     .kv = "f16",
                                     .precision = "exact",
                                     .root = getenv("CARNOT_ROOT"),
@@ -214,6 +222,7 @@ int cn_cmd_bench(int argc, char **argv)
         { "--depth",       "-d", CN_OPT_STRING, &a.depth,       "LIST",   "tokens in the cache before (0)",            0,
          0                                                                                                                     },
         { "--threads",     "-t", CN_OPT_STRING, &a.threads,     "LIST",   "threads (every core)",                      0, 0    },
+        { "--lanes",       NULL, CN_OPT_STRING, &a.lanes,       "LIST",   "sequences to decode together, up to 16 (1); tokens/s and J/token are of all", 0, 0 },
         { "--reps",        "-r", CN_OPT_INT,    &a.reps,        "N",      "repetitions (5; with --against or --external 1)",                           1, 256  },
         { "--batch",       "-b", CN_OPT_INT,    &a.batch,       "N",      "tokens per forward pass (512)",             1, 65536},
         { "--kld",         NULL, CN_OPT_STRING, &a.kld,         "FILE",

@@ -13,8 +13,8 @@
 
 struct cn_bench_arguments {
     struct cn_string_list models, external;
-    const char *prefill, *decode, *depth, *threads, *kv, *precision, *tiers, *meter, *root, *kld,
-        *save, *split, *attribute, *against, *text;
+    const char *prefill, *decode, *depth, *threads, *lanes, *kv, *precision, *tiers, *meter, *root,
+        *kld, *save, *split, *attribute, *against, *text;
     struct cn_draft_arguments drafts;
     int64_t reps, batch, seed; /* reps 0: not given */
     double margin, seconds;    /* of --against and --external */

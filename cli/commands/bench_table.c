@@ -17,6 +17,7 @@ static struct cn_table *make_table(const struct cn_bench *b)
     const bool modelled = cn_profiler_channel(b->suite.profiler, 0)->modelled;
     const bool lengths = b->suite.prefill.n > 1 || b->suite.decode.n > 1;
     const bool deep = b->suite.depth.n > 1 || b->suite.depth.values[0] > 0;
+    const bool together = b->suite.lanes.n > 1 || b->suite.lanes.values[0] > 1;
     cn_table_column(t, "model", "model", -1);
     cn_table_column(t, "architecture", NULL, -1);
     cn_table_column(t, "file_type", "type", -1);
@@ -39,6 +40,7 @@ static struct cn_table *make_table(const struct cn_bench *b)
     cn_table_column(t, "same_text", NULL, 3);
     cn_table_column(t, "n_tokens", lengths ? "tokens" : NULL, -1);
     cn_table_column(t, "depth", deep ? "depth" : NULL, -1);
+    cn_table_column(t, "lanes", together ? "lanes" : NULL, -1);
     cn_table_column(t, "reps", NULL, -1);
     cn_table_column(t, "tps_median", "tokens/s", 1);
     cn_table_column(t, "tps_lo", "95% from", 1);
@@ -146,6 +148,7 @@ static void put_row(struct cn_bench *b, const struct cn_bench_row *row)
     cn_table_str(t, "test", row->decode ? "decode" : "prefill");
     cn_table_i64(t, "n_tokens", row->n_tokens);
     cn_table_i64(t, "depth", row->depth);
+    cn_table_i64(t, "lanes", row->lanes);
     cn_table_i64(t, "reps", b->suite.n_reps);
     cn_table_f64(t, "tps_median", r->tps_median);
     cn_table_f64(t, "tps_lo", r->tps_lo);
@@ -156,9 +159,10 @@ static void put_row(struct cn_bench *b, const struct cn_bench_row *row)
     if (row->draft[0]) {
         cn_table_f64(t, "read_gbps", r->limit * 1e-9); /* a pass reads the weights, not a token */
     } else if (row->decode) {
-        double gbps = (double)info->decode_bytes * r->tps_median * 1e-9;
-        cn_table_f64(t, "weight_gbps", gbps);
-        cn_table_f64(t, "bandwidth_share", (double)info->decode_bytes * r->per_limit);
+        /* All lanes read them once. */
+        const double bytes = (double)info->decode_bytes / row->lanes;
+        cn_table_f64(t, "weight_gbps", bytes * r->tps_median * 1e-9);
+        cn_table_f64(t, "bandwidth_share", bytes * r->per_limit);
         cn_table_f64(t, "read_gbps", r->limit * 1e-9);
     } else {
         cn_table_f64(t, "int8_peak_share", info->decode_ops * r->per_limit);

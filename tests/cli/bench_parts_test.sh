@@ -46,6 +46,23 @@ expect 0 split -p 0 -n 16 --attribute ops --meter model:4,18 -o jsonl
 out_has '"energy_status": "modelled"'
 out_has "least squares over op mixes"
 
+# Several sequences decoded together: a row for each number of them, all their tokens counted, weights read once.
+expect 0 split -p 8 --lanes 1,3 --meter model:4,18 -o jsonl
+[ "$(grep -c '"lanes": 1' "$scratch/out")" = 2 ] || fail "a prefill and a decode of one sequence expected"
+[ "$(grep -c '"lanes": 3' "$scratch/out")" = 1 ] || fail "a decode of three sequences expected"
+grep '"test": "decode"' "$scratch/out" |
+    sed -n 's/.*"lanes": \([0-9]*\).*"tps_median": \([0-9.e]*\).*"weight_gbps": \([0-9.e]*\).*/\1 \2 \3/p' |
+    awk '{ pass = $3 / $2 * $1 }
+         NR == 1 { one = pass }
+         END { exit NR != 2 || pass < 0.99 * one || pass > 1.01 * one }' ||
+    fail "a pass of three lanes reads more than one of one"
+expect 2 split --lanes 0
+expect 2 split --lanes 17
+expect 2 split --lanes 2 --explain
+err_has "--lanes goes without"
+expect 2 split --lanes 2 --against "$CARNOT"
+expect 2 split --lanes 2 --lookup 2
+
 # Layers that keep a state: their ops stand beside a bound too, and have watts of their own, at a depth as well.
 stateful() { # model, options
     fixture=tests/fixtures/arch2/$1.gguf

@@ -43,6 +43,7 @@ static struct cn_bench_suite_options options(struct watch *w, enum cn_bench_kind
         .decode = { { 3, 0, 5 }, 3},
         .depth = { { 0, 4 },    2},
         .threads = { { 1 },       1},
+        .lanes = { { 1 },       1},
         .n_reps = 2,
         .kind = kind,
         .progress = progress,
@@ -82,6 +83,42 @@ static void all_tests(void **state)
         assert_null(rows[i].mix);
     }
     assert_string_equal(rows[11].architecture, "qwen3moe");
+    cn_bench_rows_free(rows, n);
+    cn_profiler_free(o.profiler);
+}
+
+/* Prefill is of one sequence; what is decoded together counts for all. */
+static void lanes(void **state)
+{
+    (void)state;
+    struct watch w = { 0 };
+    struct cn_bench_suite_options o = options(&w, CN_BENCH_SPLIT);
+    o.decode = (struct cn_int_list){ { 5 }, 1 };
+    o.lanes = (struct cn_int_list){
+        {1, 3, 16},
+        3
+    };
+    struct cn_bench_row *rows;
+    size_t n;
+    struct cn_error err = { "" };
+    assert_int_equal(cn_bench_suite_run(&o, &rows, &n, &err), CN_OK);
+    static const int32_t of[] = { 1, 1, 3, 16 };
+    assert_int_equal(n, 16);
+    assert_int_equal(w.told, 16);
+    for (size_t i = 0; i < n; i++) {
+        const struct cn_bench_result *r = &rows[i].result;
+        const double tokens = (double)r->total_tokens, seconds = (double)r->busy_ns * 1e-9;
+        assert_int_equal(rows[i].lanes, of[i % 4]);
+        assert_int_equal(rows[i].decode, i % 4 > 0);
+        assert_int_equal(r->total_tokens, o.n_reps * rows[i].n_tokens * rows[i].lanes);
+        /* Of two repetitions the mean by time lies between their speeds. */
+        assert_true(tokens / seconds >= r->tps_lo && tokens / seconds <= r->tps_hi);
+    }
+    cn_bench_rows_free(rows, n);
+    w = (struct watch){ 0 };
+    o.lanes = (struct cn_int_list){ { CN_MAX_LANES + 1 }, 1 };
+    assert_int_equal(cn_bench_suite_run(&o, &rows, &n, &err), CN_ERR_ARGUMENT);
+    assert_non_null(strstr(err.text, "lanes: 1 to 16"));
     cn_bench_rows_free(rows, n);
     cn_profiler_free(o.profiler);
 }
@@ -129,7 +166,7 @@ static void stopped(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(all_tests), cmocka_unit_test(explained),
-                                        cmocka_unit_test(stopped) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(all_tests), cmocka_unit_test(lanes),
+                                        cmocka_unit_test(explained), cmocka_unit_test(stopped) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
