@@ -42,7 +42,7 @@ struct cn_scheduler {
     bool draining;
 
     /* The thread's. */
-    struct cn_sequence *active[CN_SERVE_MAX_LANES]; /* [n_active], the oldest first */
+    struct cn_sequence *active[CN_MAX_LANES]; /* [n_active], the oldest first */
     int32_t n_active;
     struct cn_job **jobs; /* [n_jobs] that have begun: at most those that wait and those on lanes */
     int32_t n_jobs;
@@ -105,6 +105,15 @@ static void let_go(struct cn_scheduler *s, struct cn_sequence *sequence)
         i++;
     memmove(&s->active[i], &s->active[i + 1], (size_t)(s->n_active - i - 1) * sizeof *s->active);
     s->n_active--;
+}
+
+/* With the lock held. */
+static void enqueue(struct cn_scheduler *s, struct cn_job *job)
+{
+    job->next = NULL;
+    *(s->last ? &s->last->next : &s->first) = job;
+    s->last = job;
+    s->n_waiting++;
 }
 
 /* Takes a job out of the queue, if it is there. With the lock held. */
@@ -260,7 +269,7 @@ static bool begin(struct cn_scheduler *s, struct cn_sequence *sequence)
     }
     for (int32_t i = 0; i < sequence->n_prompt; i++)
         cn_sampler_accept(sequence->sampler, sequence->prompt[i]);
-    sequence->n_fed = sequence->n_cached;
+    sequence->n_fed = sequence->lane->n;
     cn_speech_begin(&sequence->speech, service->model, cn_job_chat(job), request,
                     request->tools && service->marks.known ? &service->marks : NULL,
                     sequence->prompt, (size_t)sequence->n_prompt);
@@ -271,19 +280,32 @@ static bool begin(struct cn_scheduler *s, struct cn_sequence *sequence)
     return true;
 }
 
+static bool in_prompt(const struct cn_sequence *sequence)
+{
+    return sequence->n_fed < n_to_feed(sequence);
+}
+
+/* Whether the prompt is being evaluated for another choice, which this one can take a copy of then.
+ */
+static bool better_wait(const struct cn_scheduler *s, const struct cn_sequence *sequence)
+{
+    for (int32_t i = 0; i < s->n_active && !sequence->all_logits; i++)
+        if (s->active[i]->prompt == sequence->prompt && in_prompt(s->active[i]))
+            return true;
+    return false;
+}
+
 /* The next sequence of the queue. Jobs with several take turns with others. NULL: none. */
 static struct cn_sequence *next_waiting(struct cn_scheduler *s)
 {
     pthread_mutex_lock(&s->lock);
     struct cn_job *job = s->first;
+    while (job && better_wait(s, &job->sequences[job->n_started]))
+        job = job->next;
     if (job) {
         unqueue(s, job);
-        if (job->n_started + 1 < job->n_sequences) {
-            job->next = NULL;
-            *(s->last ? &s->last->next : &s->first) = job;
-            s->last = job;
-            s->n_waiting++;
-        }
+        if (job->n_started + 1 < job->n_sequences)
+            enqueue(s, job);
     }
     pthread_mutex_unlock(&s->lock);
     return job ? &job->sequences[job->n_started] : NULL;
@@ -303,21 +325,18 @@ static void admit(struct cn_scheduler *s)
 /* ---- passes ---------------------------------------------------------------------------------- */
 
 struct pass {
-    struct cn_lane_step steps[CN_SERVE_MAX_LANES];
-    struct cn_sequence *of[CN_SERVE_MAX_LANES];
+    struct cn_step steps[CN_MAX_LANES];
+    struct cn_lane *lanes[CN_MAX_LANES];
+    struct cn_sequence *of[CN_MAX_LANES];
     size_t n;
     int32_t n_tokens;
 };
 
-static bool in_prompt(const struct cn_sequence *sequence)
-{
-    return sequence->n_fed < n_to_feed(sequence);
-}
-
 static void add_step(struct pass *pass, struct cn_sequence *sequence, const int32_t *tokens,
                      int32_t n, enum cn_want want)
 {
-    pass->steps[pass->n] = (struct cn_lane_step){ sequence->lane, tokens, n, want };
+    pass->steps[pass->n] = (struct cn_step){ sequence->lane->session, tokens, n, want };
+    pass->lanes[pass->n] = sequence->lane;
     pass->of[pass->n++] = sequence;
     pass->n_tokens += n;
 }
@@ -378,10 +397,9 @@ static bool is_finite(const struct cn_scheduler *s, const float *logits)
 }
 
 /* After its step was evaluated. False: the model's logits are of no use. */
-static bool go_on(struct cn_scheduler *s, struct cn_sequence *sequence,
-                  const struct cn_lane_step *step)
+static bool go_on(struct cn_scheduler *s, struct cn_sequence *sequence, const struct cn_step *step)
 {
-    const struct cn_session *session = step->lane->session;
+    const struct cn_session *session = step->session;
     const bool prompt = in_prompt(sequence);
     if (prompt) {
         sequence->job->pass_prefill += step->n;
@@ -430,7 +448,7 @@ static void account(struct cn_scheduler *s, const struct pass *pass)
 {
     struct cn_profiler *profiler = s->service->profiler;
     for (size_t i = 0; i < pass->n; i++)
-        cn_report_work(profiler, pass->steps[i].lane->session, &pass->steps[i].lane->told);
+        cn_report_work(profiler, pass->lanes[i]->session, &pass->lanes[i]->told);
     const int64_t now = cn_profiler_edge(profiler);
     for (int32_t i = 0; i < s->n_jobs; i++) {
         struct cn_job *job = s->jobs[i];
@@ -517,7 +535,7 @@ static void run_pass(struct cn_scheduler *s)
     enum cn_status status = CN_OK;
     plan(s, &pass);
     if (pass.n > 0)
-        status = cn_lanes_eval(s->lanes, pass.steps, pass.n, &err);
+        status = cn_lanes_eval(s->lanes, pass.lanes, pass.steps, pass.n, &err);
     if (atomic_load(s->service->cancel))
         status = CN_ERR_CANCELLED;
     for (size_t i = 0; i < pass.n && status == CN_OK; i++)
@@ -623,7 +641,7 @@ enum cn_status cn_scheduler_start(const struct cn_service *service, struct cn_la
     s->n_batch = n_batch;
     s->n_logits = n_logits;
     s->max_waiting = max_waiting;
-    s->jobs = calloc((size_t)max_waiting + CN_SERVE_MAX_LANES + 1, sizeof *s->jobs);
+    s->jobs = calloc((size_t)max_waiting + CN_MAX_LANES + 1, sizeof *s->jobs);
     if (!s->jobs) {
         free(s);
         return cn_fail(err, CN_ERR_MEMORY, "no memory for a queue of %lld", (long long)max_waiting);
@@ -659,10 +677,7 @@ bool cn_scheduler_submit(struct cn_scheduler *s, struct cn_job *job, struct cn_r
                   (long long)s->n_waiting);
     } else {
         taken = true;
-        job->next = NULL;
-        *(s->last ? &s->last->next : &s->first) = job;
-        s->last = job;
-        s->n_waiting++;
+        enqueue(s, job);
         s->n_open++;
         pthread_cond_signal(&s->wake);
     }

@@ -8,9 +8,6 @@
 
 #include "engine/carnot.h"
 
-/* The most lanes there can be. */
-enum { CN_SERVE_MAX_LANES = 16 };
-
 struct cn_lane {
     struct cn_session *session;
     int32_t *tokens; /* [n_ctx] those that the session holds: [n] */
@@ -22,7 +19,7 @@ struct cn_lane {
 
 struct cn_lanes;
 
-/* n lanes of one model. */
+/* n lanes of one model, 1 to CN_MAX_LANES. */
 enum cn_status cn_lanes_create(const struct cn_model *model,
                                const struct cn_session_options *options, int32_t n,
                                struct cn_lanes **lanes, struct cn_error *err);
@@ -41,16 +38,9 @@ struct cn_lane *cn_lanes_take(struct cn_lanes *lanes, const int32_t *prompt, int
 /* What it holds is kept for a prompt that begins so, until the lane is needed. */
 void cn_lanes_return(struct cn_lanes *lanes, struct cn_lane *lane);
 
-/* What one lane gets in a pass. */
-struct cn_lane_step {
-    struct cn_lane *lane;
-    const int32_t *tokens; /* [n] */
-    int32_t n;
-    enum cn_want want;
-};
-
-/* One pass for all. After a failure lanes hold what they hold: cn_lane.n says it. */
-enum cn_status cn_lanes_eval(struct cn_lanes *lanes, const struct cn_lane_step *steps, size_t n,
-                             struct cn_error *err);
+/* One pass for all: steps[i] is of the session of lanes of[i]. After a failure lanes hold what they
+ * hold: cn_lane.n says it. */
+enum cn_status cn_lanes_eval(struct cn_lanes *lanes, struct cn_lane *const *of,
+                             const struct cn_step *steps, size_t n, struct cn_error *err);
 
 #endif

@@ -66,7 +66,7 @@ static enum cn_status make_lanes(struct cn_server *s, const struct cn_server_opt
     s->service.n_ctx = cn_session_n_ctx(one);
     cn_session_free(one);
     size_t n = bytes > 0 ? o->cache_bytes / bytes : 1;
-    n = n > CN_SERVE_MAX_LANES ? CN_SERVE_MAX_LANES : n;
+    n = n > CN_MAX_LANES ? CN_MAX_LANES : n;
     s->n_lanes = o->n_lanes;
     s->n_kept = (int32_t)n > o->n_lanes ? (int32_t)n : o->n_lanes;
     return cn_lanes_create(s->service.model, session, s->n_kept, &s->lanes, err);

@@ -13,7 +13,7 @@ struct cn_server_options {
     struct cn_http_options http;
     struct cn_session_options session; /* of each lane; its cancel is the server's */
     const char *id;                    /* what clients call the model */
-    int32_t n_lanes;                   /* answers at a time, 1 to CN_SERVE_MAX_LANES */
+    int32_t n_lanes;                   /* answers at a time, 1 to CN_MAX_LANES */
     size_t cache_bytes; /* what lanes may hold together: as many are kept for conversations as fit,
                          * and at least n_lanes */
     int64_t max_waiting;

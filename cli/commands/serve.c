@@ -179,7 +179,7 @@ int cn_cmd_serve(int argc, char **argv)
         { "--api-key", NULL, CN_OPT_STRING, &a.api_key, "KEY",
           "only for who knows the key (CARNOT_API_KEY)", 0, 0 },
         { "--lanes", NULL, CN_OPT_INT, &a.lanes, "N",
-          "answers at a time (4)", 1, CN_SERVE_MAX_LANES },
+          "answers at a time (4)", 1, CN_MAX_LANES },
         { "--queue", NULL, CN_OPT_INT, &a.queue, "N", "requests that may wait (64)", 1, 65536 },
         { "--cache", NULL, CN_OPT_INT, &a.cache_mib, "MIB",
           "memory for conversations that may go on (512)", 0, 1 << 20 },
