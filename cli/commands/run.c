@@ -11,6 +11,7 @@
 #include "cli/lists.h"
 #include "cli/open_model.h"
 #include "cli/outputs.h"
+#include "cli/settings.h"
 #include "cli/tokens.h"
 
 #include "bench/model/watched_load.h"
@@ -30,6 +31,7 @@ struct arguments {
     const char *meter, *root, *trace, *record, *session;
     const char *template_file, *template_time, *tools;
     struct cn_draft_arguments drafts;
+    struct cn_cpu_settings settings;
     struct cn_string_list bias, template_args;
     int32_t *prompt_ids; /* of --tokens, until the prompt is made of them */
     size_t n_prompt_ids;
@@ -380,7 +382,7 @@ static enum cn_status open_drafts(const struct arguments *a, struct cn_run *run,
     return status;
 }
 
-static int execute(struct arguments *a, const struct cn_logit_bias *bias)
+static int run_all(struct arguments *a, const struct cn_logit_bias *bias)
 {
     struct cn_error err = { "" };
     struct cn_profiler_error profiler_err = { "" };
@@ -447,6 +449,14 @@ static int execute(struct arguments *a, const struct cn_logit_bias *bias)
     cn_model_close(run.model);
     cn_profiler_free(run.profiler);
     return code;
+}
+
+/* Under the settings that were asked for. */
+static int execute(struct arguments *a, const struct cn_logit_bias *bias)
+{
+    struct cn_cpu_hold *hold;
+    const int code = cn_settings_begin(a->root, &a->settings, &hold);
+    return code < 0 ? cn_settings_end(hold, run_all(a, bias)) : code;
 }
 
 static bool is_template(const char *name)
@@ -613,6 +623,7 @@ int cn_cmd_run(int argc, char **argv)
         { "--root", NULL, CN_OPT_STRING, &a.root, "DIR", "where the meters' files are (/)", 0, 0 },
         { "--force-meter", NULL, CN_OPT_FLAG, &a.force_meter, NULL,
           "take a battery that charges; while it does, joules are unresolved", 0, 0 },
+        CN_OPTIONS_SETTINGS(a.settings),
         { "--trace", NULL, CN_OPT_STRING, &a.trace, "FILE",
           "write the phases as JSON lines", 0, 0 },
         { "--idle", NULL, CN_OPT_FLOAT, &a.idle, "S",
