@@ -223,6 +223,11 @@ static void fill_speed(struct row *r, const struct cn_run_facts *f)
     number(r, "latency_s", g->prefill_s + decoding);
     number(r, "prefill_tps", g->n_prompt / g->prefill_s);
     number(r, "decode_tps", decoded ? (g->n_generated - 1) / decoding : unknown);
+    const struct cn_speculation *s = &g->speculation;
+    const bool guessed = s->n_passes > 0;
+    number(r, "passes", guessed ? (double)s->n_passes : decoded ? g->n_generated - 1 : unknown);
+    number(r, "drafted_tokens", guessed ? (double)s->n_drafted : unknown);
+    number(r, "accepted_tokens", guessed ? (double)s->n_accepted : unknown);
 }
 
 static void fill_memory(struct row *r, const struct cn_run_facts *f)

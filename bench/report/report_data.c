@@ -199,9 +199,9 @@ static bool same(double a, double b)
 static bool same_setting(const struct cn_report_setting *a, const struct cn_report_setting *b)
 {
     return a->device == b->device && strcmp(a->tiers, b->tiers) == 0 && strcmp(a->kv, b->kv) == 0 &&
-           strcmp(a->prompt, b->prompt) == 0 && same(a->threads, b->threads) &&
-           same(a->threads_prefill, b->threads_prefill) && same(a->input_length, b->input_length) &&
-           same(a->output_length, b->output_length);
+           strcmp(a->lever, b->lever) == 0 && strcmp(a->prompt, b->prompt) == 0 &&
+           same(a->threads, b->threads) && same(a->threads_prefill, b->threads_prefill) &&
+           same(a->input_length, b->input_length) && same(a->output_length, b->output_length);
 }
 
 /* The number of the setting, new if it has not been met; -1 if out of memory. */
@@ -263,6 +263,7 @@ static bool put_run(struct cursor *c)
     s.device = device_of(r, next_integer(c));
     s.tiers = next_text(c);
     s.kv = next_text(c);
+    s.lever = next_text(c);
     s.prompt = next_text(c);
     s.threads = next_number(c);
     s.threads_prefill = next_number(c);
@@ -414,7 +415,7 @@ static void name_number(char *name, size_t n_bytes, double v, const char *what, 
 /* A setting's name says what differs between settings, and nothing else. */
 static void name_settings(struct cn_report *r)
 {
-    bool device = false, tiers = false, threads = false, prefill = false, kv = false,
+    bool device = false, tiers = false, threads = false, prefill = false, kv = false, lever = false,
          prompt = false, input = false, output = false;
     const struct cn_report_setting *first = r->settings;
     for (int i = 1; i < r->n_settings; i++) {
@@ -424,6 +425,7 @@ static void name_settings(struct cn_report *r)
         threads |= !same(s->threads, first->threads);
         prefill |= !same(s->threads_prefill, first->threads_prefill);
         kv |= strcmp(s->kv, first->kv) != 0;
+        lever |= strcmp(s->lever, first->lever) != 0;
         prompt |= strcmp(s->prompt, first->prompt) != 0;
         input |= !same(s->input_length, first->input_length);
         output |= !same(s->output_length, first->output_length);
@@ -439,6 +441,8 @@ static void name_settings(struct cn_report *r)
             name_number(s->rest, n, s->threads_prefill, "threads in prefill", "as many in prefill");
         if (kv)
             append(s->rest, n, "KV %s", s->kv);
+        if (lever)
+            append(s->rest, n, "%s", *s->lever ? s->lever : "no lever");
         if (prompt)
             append(s->rest, n, "prompt %s", s->prompt);
         if (input)
@@ -500,15 +504,16 @@ enum cn_status cn_report_load(struct cn_report *r, struct cn_error *err)
                 "SELECT file, measure, text, tokens, ppl, ppl_se, kld_mean, kld_se, kld_p99, "
                 "top1_agreement, tasks, accuracy, accuracy_lo, accuracy_hi FROM quality WHERE "
                 "status = 'done' ORDER BY measure, text"));
-    CN_TRY(each(r, err, put_run,
-                "SELECT r.run, r.block, c.file, r.device, c.tiers, c.kv, p.name, c.threads, "
-                "c.threads_prefill, c.input_length, c.output_length, r.threads, r.load_s, "
-                "r.prefill_s, r.decode_s, r.sample_s, r.ttft_s, r.latency_s, r.prefill_tps, "
-                "r.decode_tps, r.input_tokens, r.output_tokens, r.peak_bytes, r.model_bytes, "
-                "r.kv_bytes, r.other_bytes, r.token_bytes, r.token_kv_bytes, r.token_state_bytes, "
-                "r.celsius_max, r.throttled, r.energy_status, "
-                "r.energy_reason, r.disturbed, r.carnot, r.governor FROM runs r JOIN cells c USING "
-                "(cell) JOIN prompts p USING (prompt) WHERE r.status = 'done' ORDER BY r.run"));
+    CN_TRY(
+        each(r, err, put_run,
+             "SELECT r.run, r.block, c.file, r.device, c.tiers, c.kv, c.lever, p.name, c.threads, "
+             "c.threads_prefill, c.input_length, c.output_length, r.threads, r.load_s, "
+             "r.prefill_s, r.decode_s, r.sample_s, r.ttft_s, r.latency_s, r.prefill_tps, "
+             "r.decode_tps, r.input_tokens, r.output_tokens, r.peak_bytes, r.model_bytes, "
+             "r.kv_bytes, r.other_bytes, r.token_bytes, r.token_kv_bytes, r.token_state_bytes, "
+             "r.celsius_max, r.throttled, r.energy_status, "
+             "r.energy_reason, r.disturbed, r.carnot, r.governor FROM runs r JOIN cells c USING "
+             "(cell) JOIN prompts p USING (prompt) WHERE r.status = 'done' ORDER BY r.run"));
     sort_groups(r);
     name_settings(r);
     return load_energy(r, err);

@@ -136,6 +136,7 @@ static void find(struct cn_findings *j)
         { "A large model in few bits, or a small one in many?", cn_find_sizes           },
         { "The place of mixtures of experts",                   cn_find_experts         },
         { "How many threads?",                                  cn_find_threads         },
+        { "Which lever saves joules, which only seconds?",      cn_find_levers          },
         { "What does a token cost at depth d?",                 cn_find_depth           },
     };
     for (size_t i = 0; j->ok && i < sizeof questions / sizeof *questions; i++) {

@@ -48,8 +48,8 @@ struct cn_report_limit {
 };
 
 struct cn_report_setting {
-    int device; /* -1: unknown */
-    const char *tiers, *kv, *prompt;
+    int device;                                                   /* -1: unknown */
+    const char *tiers, *kv, *lever, *prompt;                      /* lever: "": none */
     double threads, threads_prefill, input_length, output_length; /* as asked for; NaN: default */
     double threads_used;
     char name[160]; /* what distinguishes it from the other settings; "" if it is the only one */

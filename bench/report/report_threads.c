@@ -21,8 +21,9 @@ static bool same(double a, double b)
 static bool same_but_threads(const struct cn_report_setting *a, const struct cn_report_setting *b)
 {
     return a->device == b->device && strcmp(a->tiers, b->tiers) == 0 && strcmp(a->kv, b->kv) == 0 &&
-           strcmp(a->prompt, b->prompt) == 0 && same(a->threads_prefill, b->threads_prefill) &&
-           same(a->input_length, b->input_length) && same(a->output_length, b->output_length);
+           strcmp(a->lever, b->lever) == 0 && strcmp(a->prompt, b->prompt) == 0 &&
+           same(a->threads_prefill, b->threads_prefill) && same(a->input_length, b->input_length) &&
+           same(a->output_length, b->output_length);
 }
 
 /* Pairs of the same file and block in two settings, into a[] and b[]. */

@@ -111,16 +111,25 @@ static enum cn_status add_stand_ins(struct cn_plan_reader *p)
     return CN_OK;
 }
 
+static bool has_levers(const struct cn_study_plan *plan)
+{
+    for (int k = 0; k < CN_N_LEVERS; k++)
+        if (plan->levels[k].n)
+            return true;
+    return false;
+}
+
 enum cn_status cn_plan_complete_kernels(struct cn_plan_reader *p)
 {
     struct cn_study_plan *plan = p->plan;
     const char *name = p->source->name;
     CN_RETURN_IF(plan->n_models || plan->quants.n || plan->n_prompts || plan->n_quality ||
                      plan->n_inputs || plan->n_outputs || plan->kvs.n || plan->chat ||
-                     plan->keep_traces,
+                     has_levers(plan) || plan->keep_traces,
                  CN_ERR_FORMAT, p->err,
                  "%s: a plan of kernels runs no models: lines model, file, quant, prompt, ids, "
-                 "input, output, kv, chat, traces and quality have no place in it",
+                 "input, output, kv, draft, lookup, frequency, governor, power-limit, chat, traces "
+                 "and quality have no place in it",
                  name);
     p->words[0] = (char[]){ "plan" };
     if (!plan->kernels.shapes.n)

@@ -65,6 +65,10 @@ enum cn_status cn_plan_cores(struct cn_plan_reader *p);
 enum cn_status cn_plan_kernel_list(struct cn_plan_reader *p); /* job, tokens, cache */
 enum cn_status cn_plan_complete_kernels(struct cn_plan_reader *p);
 
+/* plan_levers.c: lines of a kind of lever, and the levers that they make. */
+enum cn_status cn_plan_lever(struct cn_plan_reader *p);
+enum cn_status cn_plan_complete_levers(struct cn_plan_reader *p);
+
 /* Splits a line at blanks into p->words, which point into it; quotes keep them together. */
 enum cn_status cn_plan_split(struct cn_plan_reader *p, char *line);
 

@@ -98,24 +98,46 @@ static enum cn_status create(struct cn_study_db *db, struct cn_error *err)
 /* ---- studies of older versions -----------------------------------------------------------------
  */
 
-/* Columns of runs, and of the view of results, that came with version 2. */
-#define SINCE_2 "token_bytes", "token_kv_bytes", "token_state_bytes"
+/* Columns that came later, all of them also of the view of results. */
+static const struct column {
+    int since; /* version */
+    const char *table, *name, *type;
+} later[] = {
+    {2,  "runs",  "token_bytes",       "REAL"},
+    { 2, "runs",  "token_kv_bytes",    "REAL"},
+    { 2, "runs",  "token_state_bytes", "REAL"},
+    { 3, "cells", "lever",             "TEXT"},
+    { 3, "runs",  "passes",            "REAL"},
+    { 3, "runs",  "drafted_tokens",    "REAL"},
+    { 3, "runs",  "accepted_tokens",   "REAL"},
+};
 
-/* A study of version 1 as readers of version 2 expect it; the file stays as it is. What it does not
- * know is NULL. */
-static enum cn_status look_newer(struct cn_study_db *db, struct cn_error *err)
+enum { N_LATER = sizeof later / sizeof *later };
+
+/* A table or view of an older version as readers of this one expect it: what the file does not know
+ * is NULL. */
+static enum cn_status look_wider(struct cn_study_db *db, int64_t version, const char *table,
+                                 struct cn_error *err)
 {
-    static const char *const columns[] = { SINCE_2 };
-    char nulls[256] = "", sql[1024];
-    for (size_t i = 0; i < sizeof columns / sizeof *columns; i++)
-        snprintf(nulls + strlen(nulls), sizeof nulls - strlen(nulls), ", NULL AS %s", columns[i]);
-    snprintf(sql, sizeof sql,
-             "PRAGMA query_only = OFF; "
-             "CREATE TEMP VIEW runs AS SELECT *%s FROM main.runs; "
-             "CREATE TEMP VIEW results AS SELECT *%s FROM main.results; "
-             "PRAGMA query_only = ON",
-             nulls, nulls);
+    char nulls[512] = "", sql[1024];
+    for (int i = 0; i < N_LATER; i++)
+        if (later[i].since > version &&
+            (strcmp(table, later[i].table) == 0 || strcmp(table, "results") == 0))
+            snprintf(nulls + strlen(nulls), sizeof nulls - strlen(nulls), ", NULL AS %s",
+                     later[i].name);
+    snprintf(sql, sizeof sql, "CREATE TEMP VIEW %s AS SELECT *%s FROM main.%s", table, nulls,
+             table);
     return run_script(db, sql, err);
+}
+
+/* A study of an older version as readers of this one expect it; the file stays as it is. */
+static enum cn_status look_newer(struct cn_study_db *db, int64_t version, struct cn_error *err)
+{
+    CN_TRY(run_script(db, "PRAGMA query_only = OFF", err));
+    CN_TRY(look_wider(db, version, "runs", err));
+    CN_TRY(look_wider(db, version, "cells", err));
+    CN_TRY(look_wider(db, version, "results", err));
+    return run_script(db, "PRAGMA query_only = ON", err);
 }
 
 /* The schema's tables and views that the file lacks. */
@@ -136,14 +158,16 @@ static enum cn_status add_missing(struct cn_study_db *db, struct cn_error *err)
     return CN_OK;
 }
 
-/* Makes a study of version 1 one of version 2, wholly or not at all. */
-static enum cn_status make_newer(struct cn_study_db *db, struct cn_error *err)
+/* Makes a study of an older version one of this, wholly or not at all. */
+static enum cn_status make_newer(struct cn_study_db *db, int64_t version, struct cn_error *err)
 {
-    static const char *const columns[] = { SINCE_2 };
     char sql[128];
     enum cn_status status = run_script(db, "BEGIN IMMEDIATE; DROP VIEW results", err);
-    for (size_t i = 0; i < sizeof columns / sizeof *columns && status == CN_OK; i++) {
-        snprintf(sql, sizeof sql, "ALTER TABLE runs ADD COLUMN %s REAL", columns[i]);
+    for (int i = 0; i < N_LATER && status == CN_OK; i++) {
+        if (later[i].since <= version)
+            continue;
+        snprintf(sql, sizeof sql, "ALTER TABLE %s ADD COLUMN %s %s", later[i].table, later[i].name,
+                 later[i].type);
         status = run_script(db, sql, err);
     }
     if (status == CN_OK)
@@ -169,7 +193,7 @@ static enum cn_status recognise(struct cn_study_db *db, enum cn_study_mode mode,
                  (long long)version);
     if (version == CN_STUDY_SCHEMA)
         return CN_OK;
-    return mode == CN_STUDY_READ ? look_newer(db, err) : make_newer(db, err);
+    return mode == CN_STUDY_READ ? look_newer(db, version, err) : make_newer(db, version, err);
 }
 
 enum cn_status cn_study_db_open(const char *path, enum cn_study_mode mode, struct cn_study_db **out,

@@ -455,6 +455,11 @@ static const struct line {
     { "tiers",       line_tiers,       1, CN_PLAN_WORDS, true  },
     { "threads",     line_threads,     1, CN_PLAN_WORDS, true  },
     { "kv",          line_kv,          1, CN_PLAN_WORDS, true  },
+    { "draft",       cn_plan_lever,    1, CN_PLAN_WORDS, true  },
+    { "lookup",      cn_plan_lever,    1, CN_PLAN_WORDS, true  },
+    { "frequency",   cn_plan_lever,    1, CN_PLAN_WORDS, true  },
+    { "governor",    cn_plan_lever,    1, CN_PLAN_WORDS, true  },
+    { "power-limit", cn_plan_lever,    1, CN_PLAN_WORDS, true  },
     { "prompt",      line_prompt,      2, CN_PLAN_WORDS, true  },
     { "ids",         line_ids,         2, CN_PLAN_WORDS, true  },
     { "input",       line_input,       1, CN_PLAN_WORDS, true  },
@@ -534,6 +539,7 @@ static enum cn_status complete(struct cn_plan_reader *p)
     p->words[0] = (char[]){ "plan" };
     for (size_t i = 0; i < plan->n_arguments; i++)
         CN_TRY(cross_argument(p, &plan->arguments[i]));
+    CN_TRY(cn_plan_complete_levers(p));
     if (!plan->name)
         plan->name = "study";
     if (!plan->tiers.n)
@@ -601,6 +607,9 @@ enum cn_status cn_study_plan_look(const struct cn_study_plan_source *source,
         CN_TRY(look(source, m->line, key, m->imatrix, err));
         CN_TRY(look(source, m->line, key, m->calibrate, err));
     }
+    for (size_t i = 0; i < plan->levels[CN_LEVER_DRAFT].n; i++)
+        CN_TRY(look(source, plan->levels[CN_LEVER_DRAFT].items[i].line, "draft",
+                    plan->levels[CN_LEVER_DRAFT].items[i].draft, err));
     for (size_t i = 0; i < plan->n_quality; i++)
         CN_TRY(look(source, plan->quality[i].line, "quality", plan->quality[i].path, err));
     return CN_OK;

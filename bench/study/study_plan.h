@@ -43,6 +43,30 @@ struct cn_study_threads {
     int decode, prefill; /* 0: every core; 0: as decode */
 };
 
+/* What a run can be made cheaper by besides: a level of each kind. */
+enum cn_study_lever_kind {
+    CN_LEVER_DRAFT,
+    CN_LEVER_LOOKUP,
+    CN_LEVER_FREQUENCY,
+    CN_LEVER_GOVERNOR,
+    CN_LEVER_POWER_LIMIT,
+    CN_N_LEVERS
+};
+
+struct cn_study_lever {
+    const char *name;     /* "lookup 3, 1200 MHz"; "": none */
+    const char *draft;    /* path of a model that guesses; NULL: none */
+    int line;             /* of the plan, of that */
+    int lookup;           /* 0: none */
+    double mhz, watts;    /* 0: as they are */
+    const char *governor; /* NULL: as it is */
+};
+
+struct cn_study_levels {
+    struct cn_study_lever *items;
+    size_t n;
+};
+
 enum cn_study_cooldown {
     CN_COOLDOWN_NONE,
     CN_COOLDOWN_TIME,  /* seconds */
@@ -78,6 +102,9 @@ struct cn_study_plan {
     struct cn_study_words quants, tiers, kvs; /* tiers: "" is all, else a list like ref,avx2 */
     struct cn_study_threads *threads;
     size_t n_threads;
+    struct cn_study_levels levels[CN_N_LEVERS]; /* of each kind, */
+    struct cn_study_lever *levers;              /* and all combinations */
+    size_t n_levers;
     struct cn_study_prompt *prompts;
     size_t n_prompts;
     struct cn_study_argument *arguments;

@@ -64,6 +64,7 @@
 "  threads INTEGER, -- NULL: every core\n" \
 "  threads_prefill INTEGER, -- NULL: as threads\n" \
 "  kv TEXT NOT NULL, -- type of the KV cache\n" \
+"  lever TEXT, -- guesses, and limits of the machine: lookup 3, 1200 MHz; NULL: none\n" \
 "  prompt INTEGER NOT NULL REFERENCES prompts,\n" \
 "  input_length INTEGER, -- tokens the prompt is cut or repeated to; NULL: as it is\n" \
 "  output_length INTEGER NOT NULL -- tokens generated, whatever they are\n" \
@@ -158,6 +159,9 @@
 "  threads INTEGER, -- used\n" \
 "  carnot TEXT, -- version and commit of the program\n" \
 "  kernel TEXT, -- of the operating system\n" \
+"  passes REAL, -- through the model to decode; fewer than tokens where guesses were kept\n" \
+"  drafted_tokens REAL, -- guessed\n" \
+"  accepted_tokens REAL, -- of them kept\n" \
 "  response TEXT, -- what was generated\n" \
 "  response_ids TEXT, -- its tokens\n" \
 "  UNIQUE (block, cell),\n" \
@@ -166,7 +170,7 @@
 "CREATE TABLE phases (\n" \
 "  run INTEGER NOT NULL REFERENCES runs,\n" \
 "  channel INTEGER NOT NULL, -- meter; 0 is the main one\n" \
-"  phase TEXT NOT NULL, -- load, prefill, decode, sample, all (of these)\n" \
+"  phase TEXT NOT NULL, -- load, prefill, decode (with guesses: draft and verify), sample, all\n" \
 "  meter TEXT, -- NULL: none\n" \
 "  boundary TEXT,\n" \
 "  seconds REAL,\n" \
@@ -242,7 +246,7 @@
 "  f.model, f.quant, f.architecture, f.file_type, f.bpw, f.n_params, f.n_active_params,\n" \
 "  f.file_bytes, f.tensor_bytes, f.decode_bytes, f.decode_ops, f.sha256, f.tensor_types,\n" \
 "  c.tiers AS tiers_asked, r.tiers, c.threads AS threads_asked, r.threads, c.threads_prefill,\n" \
-"  c.kv, p.name AS prompt, c.input_length, c.output_length, r.input_tokens, r.output_tokens,\n" \
+"  c.kv, c.lever, r.passes, r.drafted_tokens, r.accepted_tokens, p.name AS prompt, c.input_length, c.output_length, r.input_tokens, r.output_tokens,\n" \
 "  r.load_s, r.prefill_s, r.decode_s, r.sample_s, r.ttft_s, r.latency_s, r.prefill_tps,\n" \
 "  r.decode_tps, r.meter, r.boundary, r.energy_status, r.energy_reason, r.joules, r.joules_net,\n" \
 "  r.joules_uncertainty, r.watts, r.joules / r.output_tokens AS j_per_token,\n" \

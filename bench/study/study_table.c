@@ -111,9 +111,9 @@ static enum cn_status put_prompts(struct cn_study_db *db, const struct cn_study_
 static enum cn_status put_cells(struct cn_study_db *db, const struct cn_study_plan *plan,
                                 int64_t n_files, int64_t n_cells, struct cn_error *err)
 {
-    const size_t sizes[] = { (size_t)n_files, plan->tiers.n,  plan->n_threads, plan->kvs.n,
-                             plan->n_prompts, plan->n_inputs, plan->n_outputs };
-    enum { FILE_, TIERS, THREADS, KV, PROMPT, INPUT, OUTPUT, N_FACTORS };
+    const size_t sizes[] = { (size_t)n_files, plan->tiers.n,   plan->n_threads, plan->kvs.n,
+                             plan->n_levers,  plan->n_prompts, plan->n_inputs,  plan->n_outputs };
+    enum { FILE_, TIERS, THREADS, KV, LEVER, PROMPT, INPUT, OUTPUT, N_FACTORS };
     for (int64_t c = 0; c < n_cells; c++) {
         size_t at[N_FACTORS], left = (size_t)c;
         for (int f = N_FACTORS - 1; f >= 0; f--) {
@@ -124,10 +124,11 @@ static enum cn_status put_cells(struct cn_study_db *db, const struct cn_study_pl
         const struct cn_study_threads *threads = &plan->threads[at[THREADS]];
         CN_TRY(cn_study_exec(
             db, err,
-            "INSERT INTO cells (cell, file, tiers, threads, threads_prefill, kv, prompt, "
-            "input_length, output_length) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-            "iisiisiii", c + 1, (int64_t)at[FILE_] + 1, *tiers ? tiers : NULL,
+            "INSERT INTO cells (cell, file, tiers, threads, threads_prefill, kv, lever, prompt, "
+            "input_length, output_length) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+            "iisiissiii", c + 1, (int64_t)at[FILE_] + 1, *tiers ? tiers : NULL,
             or_none(threads->decode), or_none(threads->prefill), plan->kvs.items[at[KV]],
+            *plan->levers[at[LEVER]].name ? plan->levers[at[LEVER]].name : NULL,
             (int64_t)at[PROMPT] + 1, or_none(plan->inputs[at[INPUT]]),
             (int64_t)plan->outputs[at[OUTPUT]]));
     }
@@ -168,8 +169,8 @@ static enum cn_status fill(struct cn_study_db *db, const struct cn_study_plan *p
     CN_TRY(put_files(db, plan, &n_files, err));
     CN_TRY(put_prompts(db, plan, err));
     double cells = (double)n_files * (double)plan->tiers.n * (double)plan->n_threads *
-                   (double)plan->kvs.n * (double)plan->n_prompts * (double)plan->n_inputs *
-                   (double)plan->n_outputs;
+                   (double)plan->kvs.n * (double)plan->n_levers * (double)plan->n_prompts *
+                   (double)plan->n_inputs * (double)plan->n_outputs;
     CN_RETURN_IF(cells * plan->repetitions > CN_STUDY_MAX_RUNS, CN_ERR_ARGUMENT, err,
                  "%s: %.0f combinations x %d repetitions; at most %d runs expected", source->name,
                  cells, plan->repetitions, CN_STUDY_MAX_RUNS);

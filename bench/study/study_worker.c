@@ -22,7 +22,7 @@
 /* A run that is to be done. */
 struct run {
     int64_t id, block, input_length, output_length, threads, threads_prefill;
-    char tiers[64], kv[8], model[80], quant[80], sha256[80], path[PATH_MAX];
+    char tiers[64], kv[8], lever[200], model[80], quant[80], sha256[80], path[PATH_MAX];
     int64_t prompt;
     double started_s, begun_s; /* by the wall clock, as cn_seconds() */
 };
@@ -79,7 +79,8 @@ static enum cn_status take_block(const struct worker *w, double *block)
 
 #define RUN_COLUMNS                                                                          \
     "SELECT r.run, r.block, c.input_length, c.output_length, c.threads, c.threads_prefill, " \
-    "c.tiers, c.kv, f.model, f.quant, f.sha256, f.path, c.prompt FROM runs r JOIN cells c "  \
+    "c.tiers, c.kv, f.model, f.quant, f.sha256, f.path, c.prompt, c.lever FROM runs r "      \
+    "JOIN cells c "                                                                          \
     "USING (cell) JOIN files f USING (file) "
 
 static void copy(char *to, size_t n_bytes, const char *text)
@@ -102,6 +103,7 @@ static void take_row(struct cn_study_rows *rows, struct run *r)
     copy(r->sha256, sizeof r->sha256, cn_study_rows_text(rows, 10));
     copy(r->path, sizeof r->path, cn_study_rows_text(rows, 11));
     r->prompt = cn_study_rows_i64(rows, 12);
+    copy(r->lever, sizeof r->lever, cn_study_rows_text(rows, 13));
 }
 
 /* *found: whether there is one. */
@@ -160,6 +162,41 @@ static enum cn_status write_ids(const struct cn_study *s, const struct run *r, c
     return status == CN_OK ? closed : status;
 }
 
+/* What the run's lever asks for. */
+static enum cn_status lever_arguments(const struct worker *w, const struct run *r,
+                                      struct cn_study_args *a)
+{
+    const struct cn_study_plan *plan = &w->s->plan;
+    const struct cn_study_lever *l = NULL;
+    char draft[PATH_MAX];
+    for (size_t i = 0; i < plan->n_levers; i++)
+        if (strcmp(plan->levers[i].name, r->lever) == 0)
+            l = &plan->levers[i];
+    CN_RETURN_IF(!l, CN_ERR_FORMAT, w->s->err, "the plan has no lever '%s'", r->lever);
+    if (l->draft) {
+        CN_TRY(w->site.target->push(w->site.state, l->draft, NULL, draft, w->s->err));
+        cn_study_arg(a, "--draft");
+        cn_study_arg(a, "%s", draft);
+    }
+    if (l->lookup) {
+        cn_study_arg(a, "--lookup");
+        cn_study_arg(a, "%d", l->lookup);
+    }
+    if (l->mhz > 0) {
+        cn_study_arg(a, "--frequency");
+        cn_study_arg(a, "%.9g", l->mhz);
+    }
+    if (l->governor) {
+        cn_study_arg(a, "--governor");
+        cn_study_arg(a, "%s", l->governor);
+    }
+    if (l->watts > 0) {
+        cn_study_arg(a, "--power-limit");
+        cn_study_arg(a, "%.9g", l->watts);
+    }
+    return CN_OK;
+}
+
 static enum cn_status command(const struct worker *w, const struct run *r, struct cn_study_args *a)
 {
     const struct cn_study *s = w->s;
@@ -199,6 +236,7 @@ static enum cn_status command(const struct worker *w, const struct run *r, struc
         cn_study_arg(a, "--tiers");
         cn_study_arg(a, "%s", r->tiers);
     }
+    CN_TRY(lever_arguments(w, r, a));
     if (s->plan.meter) {
         cn_study_arg(a, "--meter");
         cn_study_arg(a, "%s", s->plan.meter);

@@ -107,3 +107,31 @@ one_line_err
 err_has "damaged"
 rm "$root/run/carnot-settings"
 as_before
+
+# A study's runs have them one by one, and nothing is left of them.
+"$CARNOT" study status "$scratch/none.db" 2>&1 | grep -q "without" && exit 0
+cat >"$scratch/frequency.plan" <<PLAN
+name f
+repetitions 2
+warmup 0
+model prose-8m default
+quant Q4_0
+threads 1
+frequency none 1200
+lookup none 3
+prompt sea The old man looked at the
+output 4
+idle 0
+limits none
+cooldown none
+PLAN
+expect 0 "$CARNOT" study run "$scratch/frequency.plan" --db "$scratch/f.db" --work "$scratch/work" \
+    --root "$root"
+as_before
+expect 0 "$CARNOT" study export --db "$scratch/f.db" -o csv
+for lever in '"lookup 3, 1200 MHz"' 'lookup 3' '1200 MHz' '--frequency 1200' '--lookup 3'; do
+    out_has "$lever"
+done
+[ "$(grep -c -- '--frequency 1200' "$scratch/out")" = 4 ] || fail "4 runs at 1200 MHz expected"
+grep -q ',failed,' "$scratch/out" && fail "a run failed"
+exit 0

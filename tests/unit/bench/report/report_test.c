@@ -311,6 +311,50 @@ static void test_threads(void **state)
     free(html);
 }
 
+static void change(const char *sql)
+{
+    struct cn_study_db *study;
+    struct cn_error err = { "" };
+    if (cn_study_db_open(db, CN_STUDY_WRITE, &study, &err) != CN_OK ||
+        cn_study_exec(study, &err, sql, "") != CN_OK)
+        fail_msg("%s: %s", sql, err.text);
+    cn_study_db_close(study);
+}
+
+/* Three levers: guesses of the text are faster and cost more, those of a model are faster and
+ * cheaper, and a low frequency is slower and cheaper. */
+static void test_levers(void **state)
+{
+    (void)state;
+    make(&(struct study_shape){
+        .n_models = 1,
+        .n_quants = 4,
+        .n_tiers = 1,
+        .single = true,
+        .n_blocks = 10,
+        .measured = true,
+        .iq_slow = {1, 1}
+    });
+    /* The second half of the cells had 1 thread, with which decode takes 1.8 times as long. */
+    change("UPDATE cells SET threads = 2, lever = CASE file WHEN 1 THEN 'lookup 3' WHEN 2 THEN "
+           "'draft small.gguf' WHEN 3 THEN '1200 MHz' ELSE NULL END, file = 1 WHERE threads = 1 "
+           "AND file < 4");
+    change("UPDATE runs SET decode_tps = decode_tps * (SELECT CASE lever WHEN 'lookup 3' THEN 2 "
+           "WHEN 'draft small.gguf' THEN 2.5 ELSE 0.5 END FROM cells WHERE cells.cell = runs.cell) "
+           "WHERE cell IN (SELECT cell FROM cells WHERE lever IS NOT NULL)");
+    change("UPDATE phases SET joules = joules * (SELECT CASE lever WHEN 'lookup 3' THEN 1.5 WHEN "
+           "'draft small.gguf' THEN 0.3 ELSE 0.2 END FROM cells JOIN runs USING (cell) WHERE "
+           "runs.run = phases.run) WHERE run IN (SELECT run FROM runs JOIN cells USING (cell) "
+           "WHERE lever IS NOT NULL) AND phase = 'decode'");
+    char *html = report();
+    has(html, "Which lever saves joules, which only seconds?");
+    has(html, "Lookup 3 saves seconds, and costs joules: faster is not cheaper here: 1.1");
+    has(html, "Draft small.gguf saves seconds and joules: 1.");
+    has(html, "1200 MHz costs seconds and saves joules: 0.");
+    has(html, "after Holm over the levers");
+    free(html);
+}
+
 /* A model whose tokens cost the same at any depth, against one of as many bytes that keeps a KV
  * cache. With 36.6 ms of decode and 1 of sampling: (1.8 x 36.6 + 1) / 37.6 = 1.78; the logarithm of
  * the ratio is -0.18 at 100 and 0.40 at 4100, and 0 at 1341. */
@@ -644,23 +688,15 @@ static void test_kernels(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_findings),
-        cmocka_unit_test(test_gaps),
-        cmocka_unit_test(test_one_comparison),
-        cmocka_unit_test(test_threads),
-        cmocka_unit_test(test_sizes),
-        cmocka_unit_test(test_depths),
-        cmocka_unit_test(test_bend),
-        cmocka_unit_test(test_two_sources),
-        cmocka_unit_test(test_hostile_texts),
-        cmocka_unit_test(test_nothing_ran),
-        cmocka_unit_test(test_without_gnuplot),
-        cmocka_unit_test(test_not_a_study),
-        cmocka_unit_test(test_two_thousand_runs),
-        cmocka_unit_test(test_tables),
-        cmocka_unit_test(test_opening),
-        cmocka_unit_test(test_disturbed),
-        cmocka_unit_test(test_missing_joules),
+        cmocka_unit_test(test_findings),       cmocka_unit_test(test_gaps),
+        cmocka_unit_test(test_one_comparison), cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_levers),         cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_depths),         cmocka_unit_test(test_bend),
+        cmocka_unit_test(test_two_sources),    cmocka_unit_test(test_hostile_texts),
+        cmocka_unit_test(test_nothing_ran),    cmocka_unit_test(test_without_gnuplot),
+        cmocka_unit_test(test_not_a_study),    cmocka_unit_test(test_two_thousand_runs),
+        cmocka_unit_test(test_tables),         cmocka_unit_test(test_opening),
+        cmocka_unit_test(test_disturbed),      cmocka_unit_test(test_missing_joules),
         cmocka_unit_test(test_kernels),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

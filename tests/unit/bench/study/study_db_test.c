@@ -128,17 +128,26 @@ static void make_older(struct cn_study_db *db)
 {
     struct cn_error err = { "" };
     char view[8192];
-    static const char later[] = "r.token_bytes, r.token_kv_bytes, r.token_state_bytes, ";
+    static const char *const later[] = {
+        "r.token_bytes, r.token_kv_bytes, r.token_state_bytes, ",
+        "c.lever, r.passes, r.drafted_tokens, r.accepted_tokens, "
+    };
     snprintf(view, sizeof view, "%s", strstr(CN_STUDY_SQL, "CREATE VIEW results"));
-    char *at = strstr(view, later);
-    assert_non_null(at);
-    memmove(at, at + sizeof later - 1, strlen(at + sizeof later - 1) + 1);
+    for (int i = 0; i < 2; i++) {
+        char *at = strstr(view, later[i]);
+        assert_non_null(at);
+        memmove(at, at + strlen(later[i]), strlen(at + strlen(later[i])) + 1);
+    }
     const char *const steps[] = { "DROP VIEW results",
                                   "DROP VIEW kernel_results",
                                   "DROP TABLE kernels",
                                   "ALTER TABLE runs DROP COLUMN token_bytes",
                                   "ALTER TABLE runs DROP COLUMN token_kv_bytes",
                                   "ALTER TABLE runs DROP COLUMN token_state_bytes",
+                                  "ALTER TABLE runs DROP COLUMN passes",
+                                  "ALTER TABLE runs DROP COLUMN drafted_tokens",
+                                  "ALTER TABLE runs DROP COLUMN accepted_tokens",
+                                  "ALTER TABLE cells DROP COLUMN lever",
                                   view,
                                   "PRAGMA user_version = 1" };
     for (size_t i = 0; i < sizeof steps / sizeof *steps; i++)
@@ -146,13 +155,14 @@ static void make_older(struct cn_study_db *db)
             fail_msg("%s: %s", steps[i], err.text);
 }
 
-/* A study of version 1 is read as it is, and becomes one of version 2 when it is written to. */
+/* A study of version 1 is read as it is, and becomes one of this version when it is written to. */
 static void older_studies_are_read_and_continued(void **state)
 {
     (void)state;
     static const char what[] =
         "SELECT count(*) FROM results r, runs u WHERE r.token_kv_bytes IS NULL AND "
-        "u.token_state_bytes IS NULL AND u.token_bytes IS NULL";
+        "u.token_state_bytes IS NULL AND u.token_bytes IS NULL AND r.lever IS NULL AND "
+        "u.accepted_tokens IS NULL AND (SELECT count(lever) FROM cells) = 0";
     struct cn_study_db *db = fresh(), *older;
     struct cn_error err = { "" };
     double n;

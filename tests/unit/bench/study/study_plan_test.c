@@ -38,6 +38,11 @@ static void what_is_said(void **state)
                            "tiers all avx512 ref,neon avxvnni\n"
                            "threads 1 2/4 all\n"
                            "kv f16 q8_0\n"
+                           "draft none small/d.gguf\n"
+                           "lookup none 3\n"
+                           "frequency 1200\n"
+                           "frequency none 2400.5\n"
+                           "power-limit 15\n"
                            "prompt one   a text with # and \"quotes\" in it  \r\n"
                            "prompt two \"  kept  \"\n"
                            "ids three 5 6 7\n"
@@ -74,6 +79,16 @@ static void what_is_said(void **state)
     assert_int_equal(p.threads[1].decode, 2);
     assert_int_equal(p.threads[1].prefill, 4);
     assert_int_equal(p.threads[2].decode, 0);
+    /* A draft and a look-up do not go together: of 2 x 2 x 3 combinations 3 x 3 are left. */
+    assert_int_equal(p.n_levers, 9);
+    assert_string_equal(p.levers[0].name, "1200 MHz, 15 W");
+    assert_true(p.levers[0].mhz == 1200 && p.levers[0].watts == 15);
+    assert_null(p.levers[0].draft);
+    assert_string_equal(p.levers[1].name, "15 W");
+    assert_string_equal(p.levers[5].name, "lookup 3, 2400.5 MHz, 15 W");
+    assert_int_equal(p.levers[5].lookup, 3);
+    assert_string_equal(p.levers[7].name, "draft d.gguf, 15 W");
+    assert_string_equal(p.levers[7].draft, "/plans/small/d.gguf");
     assert_int_equal(p.n_prompts, 3);
     assert_string_equal(p.prompts[0].text, "a text with # and \"quotes\" in it");
     assert_string_equal(p.prompts[1].text, "  kept  ");
@@ -113,6 +128,8 @@ static void what_is_not_said(void **state)
     assert_string_equal(p.kvs.items[0], "f16");
     assert_int_equal(p.inputs[0], 0);
     assert_int_equal(p.outputs[0], 100);
+    assert_int_equal(p.n_levers, 1);
+    assert_string_equal(p.levers[0].name, "");
     assert_null(p.meter);
     assert_int_equal(p.cooldown, CN_COOLDOWN_NONE);
     cn_study_plan_free(&p);
@@ -128,6 +145,10 @@ static void what_is_wrong(void **state)
         { "repetitions 1.5",                "p.plan:1: repetitions: a whole number"},
         { "repetitions 1e9",                "1 to 10000"                           },
         { "seed -1",                        "-1"                                   },
+        { "lookup 16",                      "1 to 15"                              },
+        { "lookup none none",               "'none' is there twice"                },
+        { "frequency fast",                 "a number"                             },
+        { "power-limit 0",                  "0.1 to"                               },
         { "seed nan",                       "nan"                                  },
         { "name a/b",                       "letters"                              },
         { "name ..",                        "1 to 64"                              },
