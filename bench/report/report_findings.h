@@ -13,8 +13,8 @@ void cn_find_format_or_kernel(struct cn_findings *j); /* report_k_iq.c */
 void cn_find_near_linear(struct cn_findings *j);      /* report_bits.c */
 void cn_find_threshold(struct cn_findings *j);        /* report_bits.c */
 void cn_find_sizes(struct cn_findings *j);            /* report_sizes.c */
-void cn_find_threads(struct cn_findings *j);          /* report_threads.c */
-void cn_find_levers(struct cn_findings *j);           /* report_levers.c */
+void cn_find_threads(struct cn_findings *j);          /* report_factors.c */
+void cn_find_levers(struct cn_findings *j);           /* report_factors.c */
 void cn_find_depth(struct cn_findings *j);            /* report_depth.c */
 void cn_find_experts(struct cn_findings *j);          /* report_experts.c */
 
