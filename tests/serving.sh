@@ -1,7 +1,9 @@
 # shellcheck shell=sh
+# shellcheck disable=SC2034 # what expect.sh tells of is set here
 # For scripts that talk to carnot serve, beside expect.sh: starts it on a free port, asks, ends it.
 
 server="" url="" asked=""
+# shellcheck disable=SC2154 # scratch is set by expect.sh
 trap '[ "$server" ] && kill -9 $asked $server 2>/dev/null; rm -rf "$scratch"' EXIT
 
 # Whether this program serves and there is curl.
@@ -46,7 +48,10 @@ listens() {
     tries=0
     until url=$(sed -n 's/^carnot serve: listening on //p' "$scratch/serve") && [ "$url" ]; do
         tries=$((tries + 1))
-        [ $tries -lt 600 ] && kill -0 "$server" 2>/dev/null || { cp "$scratch/serve" "$scratch/err"; fail "it does not listen"; }
+        if [ $tries -ge 600 ] || ! kill -0 "$server" 2>/dev/null; then
+            cp "$scratch/serve" "$scratch/err"
+            fail "it does not listen"
+        fi
         sleep 0.05
     done
 }

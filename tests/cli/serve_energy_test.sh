@@ -34,7 +34,7 @@ joules() {
     awk '{ printf "%.6f", $1 / 1e6 }' "$counter"
 }
 
-ask='{"prompt": "The old man", "max_tokens": 300, "ignore_eos": true, "temperature": 0}'
+ask='{"prompt": "The old man", "max_tokens": 160, "ignore_eos": true, "temperature": 0}'
 before=$(joules)
 post 200 /v1/completions "$ask"
 out_has '"meter": "powercap:package", "boundary": "package"'
@@ -51,7 +51,7 @@ near "$gross" "$machine_j" 1.5
 
 before=$(joules)
 for i in 1 2 3 4 5 6 7 8; do
-    curl -sS -m 60 -o "$scratch/out.$i" -d "{\"prompt\": \"The old man $i\", \"max_tokens\": $((40 + 20 * i)), \"ignore_eos\": true}" \
+    curl -sS -m 60 -o "$scratch/out.$i" -d "{\"prompt\": \"The old man $i\", \"max_tokens\": $((20 + 10 * i)), \"ignore_eos\": true}" \
         "$url/v1/completions" &
     clients="${clients:-} $!"
 done
