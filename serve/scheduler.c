@@ -24,6 +24,7 @@ enum {
     REST_S = 10,                  /* idle time is told to the meter so often */
     REST_LEAST_NS = 250000000,    /* and if it was so long */
     USAGE_EVERY_NS = 200000000,   /* what an answer took so far is told so often */
+    SWEEP_EVERY_NS = 200000000,   /* whether those that wait do so in vain is looked at so often */
     FORGET_EVERY_NS = 1000000000, /* and what the meter said before all answers is forgotten */
 };
 
@@ -46,7 +47,7 @@ struct cn_scheduler {
     int32_t n_active;
     struct cn_job **jobs; /* [n_jobs] that have begun: at most those that wait and those on lanes */
     int32_t n_jobs;
-    int64_t edge_ns, forgot_ns;
+    int64_t edge_ns, forgot_ns, swept_ns;
 };
 
 /* ---- ends of answers ------------------------------------------------------------------------- */
@@ -214,6 +215,24 @@ static bool is_over(struct cn_scheduler *s, struct cn_job *job)
               s->service->timeout_s);
     fail_job(s, job, &why);
     return true;
+}
+
+/* Those that wait in vain make room for others. */
+static void sweep(struct cn_scheduler *s)
+{
+    struct cn_job *job;
+    do {
+        pthread_mutex_lock(&s->lock);
+        for (job = s->first; job; job = job->next) {
+            pthread_mutex_lock(&job->lock);
+            const bool gone =
+                job->gone || (job->listener.gone && job->listener.gone(job->listener.user));
+            pthread_mutex_unlock(&job->lock);
+            if (gone || (job->deadline_ns && s->edge_ns >= job->deadline_ns))
+                break;
+        }
+        pthread_mutex_unlock(&s->lock);
+    } while (job && is_over(s, job));
 }
 
 /* ---- beginnings ------------------------------------------------------------------------------ */
@@ -620,6 +639,10 @@ static void *run(void *argument)
         note_lanes(s);
         if (s->n_active > 0)
             run_pass(s);
+        if (s->edge_ns - s->swept_ns >= SWEEP_EVERY_NS) {
+            sweep(s);
+            s->swept_ns = s->edge_ns;
+        }
     }
     return NULL;
 }

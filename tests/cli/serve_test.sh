@@ -122,8 +122,13 @@ done
 post 429 /v1/completions '{"prompt": "a"}' -D "$scratch/headers"
 grep -qi '^retry-after: ' "$scratch/headers" || fail "no Retry-After"
 out_has 'queue_full'
-# shellcheck disable=SC2046
-kill $(cat "$scratch/clients") 2>/dev/null
+# Those that wait in vain make room while others are still being answered.
+kill "$(sed -n 3p "$scratch/clients")" "$(sed -n 4p "$scratch/clients")"
+sleep 0.5
+get 200 /metrics
+out_has 'carnot_lanes{state="busy"} 2'
+out_has 'carnot_waiting 0'
+kill "$(sed -n 1p "$scratch/clients")" "$(sed -n 2p "$scratch/clients")"
 post 200 /v1/completions '{"prompt": "The old man", "max_tokens": 8, "temperature": 0}'
 [ "$(value text)" = "$text" ] || fail "another answer after others"
 sleep 0.3
