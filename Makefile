@@ -240,6 +240,13 @@ bench-against: all ## is this tree slower than REV (HEAD)? FORMAT= TIER= JOB= SH
 $(BUILD)/tests/make_vectors: $(BUILD)/tests/make_vectors.o $(BENCH_OBJ) $(BUILD)/libcarnot.a
 	@echo "  LD    $@"
 	$(Q)$(CC) $(CFLAGS) $(SANFLAGS) -pthread -o $@ $^ $(LDFLAGS) $(LIBS)
+# What speculation gains on random weights: scripts/speculation.sh.
+$(BUILD)/tests/forced_drafts: $(BUILD)/tests/forced_drafts.o $(BENCH_OBJ) $(BUILD)/libcarnot.a
+	@echo "  LD    $@"
+	$(Q)$(CC) $(CFLAGS) $(SANFLAGS) -pthread -o $@ $^ $(LDFLAGS) $(LIBS)
+bench-speculation: all $(BUILD)/tests/forced_drafts ## what guesses gain: SHARED=, PARTS= of prose, lookup, synth
+	$(Q)scripts/speculation.sh $(BUILD) $(or $(SHARED),../shared) $(PARTS)
+
 vectors: $(BUILD)/tests/make_vectors ## make the vectors of a new format: make vectors FORMAT=q3_x
 	$(Q)$< $(FORMAT) tests/fixtures/vectors | tee -a tests/fixtures/vectors/manifest.csv
 
@@ -319,6 +326,6 @@ clean: ## remove everything built
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
-.PHONY: all tests fuzz fuzzers test test-kernels bench bench-against mca vectors check format asan ubsan tsan deps install dist deb phone soak lint clean help
+.PHONY: all tests fuzz fuzzers test test-kernels bench bench-against bench-speculation mca vectors check format asan ubsan tsan deps install dist deb phone soak lint clean help
 # What every object includes, whatever it is a part of.
 -include $(patsubst %.c,$(BUILD)/%.d,$(LIB_SRC) $(APP_SRC) $(call sources,tests) $(wildcard tests/unit/*/*/*.c))

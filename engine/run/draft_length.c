@@ -13,7 +13,7 @@ static const double WORTH = 1.03;
 /* What one more token in a pass is taken to cost where nothing tells, in passes over one token. */
 static const double SLOPE = 0.1;
 
-enum { EXPLORE_EVERY = 64, FIRST_PATIENCE = 16, LAST_PATIENCE = 256 };
+enum { EXPLORE_EVERY = 64, FIRST_PATIENCE = 32, LAST_PATIENCE = 512 };
 
 static void measured(struct cn_draft_cost *c, double cost)
 {
