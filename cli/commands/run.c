@@ -35,7 +35,7 @@ struct arguments {
     struct cn_string_list bias, template_args;
     int32_t *prompt_ids; /* of --tokens, until the prompt is made of them */
     size_t n_prompt_ids;
-    int64_t n, ctx, batch, threads, threads_prefill, top_k, repeat_last_n, seed;
+    int64_t lanes, n, ctx, batch, threads, threads_prefill, top_k, repeat_last_n, seed;
     double temp, top_p, min_p, repeat_penalty, idle;
     bool ignore_eos, chat, print_prompt, no_generation_prompt, ids, parse_special, sleep,
         force_meter, no_model;
@@ -158,13 +158,7 @@ static void summarise(const struct cn_run *run, const struct cn_generation *g)
             cn_run_say_energy("of it the drafts'", &drafts, decoded);
         }
     }
-    const struct cn_meter_info *meter = cn_profiler_channel(run->profiler, 0);
-    if (meter->ok)
-        cn_say(" [%s: %s]", meter->name, meter->boundary);
-    cn_say(" | peak RSS %.1f MiB\n", (double)cn_peak_rss() / 1048576);
-    if (!meter->ok)
-        cn_say("carnot run: no energy: %s%s%s\n", meter->reason, meter->remedy[0] ? "; " : "",
-               meter->remedy);
+    cn_run_say_meter(run);
     if (g->context_full)
         cn_say("carnot run: stopped: the context of %d tokens is full (-c for more)\n",
                cn_session_n_ctx(run->session));
@@ -232,6 +226,68 @@ static int save_session(const struct arguments *a, struct cn_run *run)
                    cn_session_save(run->session, a->session, &err) == CN_OK
                ? CN_EXIT_OK
                : cn_die("%s", err.text);
+}
+
+static void summarise_samples(const struct cn_run *run, int32_t n_prompt,
+                              const struct cn_continuations *s)
+{
+    struct cn_energy prefill, decode;
+    cn_profiler_total(run->profiler, 0, "prefill", 0, SIZE_MAX, &prefill);
+    cn_profiler_total(run->profiler, 0, "decode", 0, SIZE_MAX, &decode);
+    cn_say("%d prompt tokens, %lld generated in %d samples", n_prompt, (long long)s->n_generated,
+           s->n);
+    if (s->ttft_s > 0)
+        cn_say(" | TTFT %.1f ms", s->ttft_s * 1e3);
+    cn_say(" | prefill %.1f tokens/s%s", n_prompt / s->prefill_s,
+           run->fast ? " (precision fast)" : "");
+    if (s->n_decoded > 0)
+        cn_say(" | decode %.1f tokens/s of all",
+               (double)s->n_decoded / (s->decode_s + s->sample_s));
+    cn_say(" | ");
+    cn_run_say_energy("prefill", &prefill, n_prompt);
+    if (s->n_decoded > 0) {
+        cn_say(", ");
+        cn_run_say_energy("decode", &decode, s->n_decoded);
+    }
+    cn_run_say_meter(run);
+    if (s->context_full)
+        cn_say("carnot run: stopped: the context of %d tokens is full (-c for more)\n", s->n_ctx);
+}
+
+/* --lanes: several continuations of the prompt at once. */
+static int generate_samples(struct arguments *a, struct cn_run *run)
+{
+    struct cn_error err = { "" };
+    const struct cn_continuations_options o = { .n = (int32_t)a->lanes,
+                                                .n_predict = run->n_predict,
+                                                .ignore_end = run->ignore_eos,
+                                                .chat = run->chat,
+                                                .sampler = *run->sampling,
+                                                .session = run->options,
+                                                .profiler = run->profiler };
+    struct cn_continuations samples;
+    int32_t *prompt;
+    size_t n;
+    if (!read_prompt(a, run, &prompt, &n)) {
+        free(prompt);
+        return CN_EXIT_FAILED;
+    }
+    const enum cn_status status = cn_continuations_make(
+        run->model, prompt, n > INT32_MAX ? INT32_MAX : (int32_t)n, &o, &samples, &err);
+    cn_run_print_several(run, &samples, a->messages ? NULL : a->prompt, o.sampler.seed);
+    cn_idle_phase(run->profiler, a->idle, 1);
+    int code = finish_profile(a, run);
+    if (status == CN_ERR_FORMAT)
+        code = cn_die("%s: %s", a->model, err.text);
+    else if (status != CN_OK && status != CN_ERR_CANCELLED)
+        code = cn_die("%s", err.text);
+    else if (status == CN_OK || samples.n_generated > 0)
+        summarise_samples(run, (int32_t)n, &samples);
+    if (cn_interrupted())
+        code = cn_die("interrupted");
+    cn_continuations_free(&samples);
+    free(prompt);
+    return code;
 }
 
 static int generate(struct arguments *a, struct cn_run *run)
@@ -353,7 +409,7 @@ static enum cn_status open_all(const struct arguments *a, struct cn_run *run,
         .idle_s = a->idle,
         .path = a->no_model ? NULL : a->model,
         .model = {.tiers = a->tiers, .vocab_only = a->print_prompt},
-        .session = a->print_prompt ? NULL : session,
+        .session = a->print_prompt || a->lanes > 0 ? NULL : session,
     };
     enum cn_status status = cn_watched_load(&load, &run->model, &run->session, err);
     /* A failure is one line. */
@@ -411,6 +467,8 @@ static int run_all(struct arguments *a, const struct cn_logit_bias *bias)
     if (!cn_kv_parse(a->kv, &session.kv) || !cn_precision_parse(a->precision, &session.fast))
         return CN_EXIT_USAGE;
     run.fast = session.fast;
+    run.options = &session;
+    run.sampling = &sampler;
     run.profiler = cn_profiler_create(&profiler, &profiler_err);
     if (!run.profiler)
         return cn_meter_refused(profiler_err.text);
@@ -438,7 +496,7 @@ static int run_all(struct arguments *a, const struct cn_logit_bias *bias)
         if (a->session && code == CN_EXIT_OK)
             code = save_session(a, &run);
     } else {
-        code = generate(a, &run);
+        code = (a->lanes > 0 ? generate_samples : generate)(a, &run);
     }
     free(run.answers);
     cn_chat_free(run.chat);
@@ -492,6 +550,14 @@ static int check(const struct arguments *a)
         return cn_usage_error("--session does not go with %s, %s",
                               a->record ? "--record" : "--print-prompt",
                               a->record ? "which is of a whole prompt" : "which evaluates nothing");
+    if (a->lanes > 0 &&
+        (a->chat || a->record || a->session || a->print_prompt || cn_drafts_asked(&a->drafts)))
+        return cn_usage_error("--lanes does not go with %s", a->chat      ? "--chat"
+                                                             : a->record  ? "--record"
+                                                             : a->session ? "--session"
+                                                             : a->print_prompt
+                                                                 ? "--print-prompt"
+                                                                 : "--draft and --lookup");
     if (a->no_generation_prompt && !a->messages)
         return cn_usage_error("--no-generation-prompt goes with --messages");
     if (a->template_name && !is_template(a->template_name))
@@ -590,6 +656,8 @@ int cn_cmd_run(int argc, char **argv)
           "what was evaluated before is in here, and goes here at the end", 0, 0 },
         { "--predict", "-n", CN_OPT_INT, &a.n, "N",
           "most tokens to generate, -1: no limit (128)", -1, 1 << 30 },
+        { "--lanes", NULL, CN_OPT_INT, &a.lanes, "N",
+          "N samples of one prompt together, with seeds from --seed on", 1, CN_MAX_LANES },
         { "--ctx", "-c", CN_OPT_INT, &a.ctx, "N",
           "context (the model's, 4096 at most)", 1, 1 << 30 },
         { "--batch", "-b", CN_OPT_INT, &a.batch, "N", "tokens per forward pass (512)", 1, 65536 },

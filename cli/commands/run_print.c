@@ -53,6 +53,38 @@ void cn_run_say_energy(const char *what, const struct cn_energy *e, int64_t n_to
     }
 }
 
+void cn_run_say_meter(const struct cn_run *run)
+{
+    const struct cn_meter_info *meter = cn_profiler_channel(run->profiler, 0);
+    if (meter->ok)
+        cn_say(" [%s: %s]", meter->name, meter->boundary);
+    cn_say(" | peak RSS %.1f MiB\n", (double)cn_peak_rss() / 1048576);
+    if (!meter->ok)
+        cn_say("carnot run: no energy: %s%s%s\n", meter->reason, meter->remedy[0] ? "; " : "",
+               meter->remedy);
+}
+
+void cn_run_print_several(const struct cn_run *run, const struct cn_continuations *samples,
+                          const char *prompt, uint64_t seed)
+{
+    for (int32_t i = 0; i < samples->n; i++) {
+        const struct cn_continuation *s = &samples->each[i];
+        if (!run->ids)
+            printf("%s--- %d of %d, seed %llu\n%s", i > 0 ? "\n" : "", i + 1, samples->n,
+                   (unsigned long long)seed + (unsigned long long)i, prompt ? prompt : "");
+        for (int32_t t = 0; t < s->n; t++) {
+            size_t n;
+            const char *bytes = cn_token_bytes(run->model, s->tokens[t], false, &n);
+            if (run->ids)
+                printf("%d ", s->tokens[t]);
+            else
+                fwrite(bytes, 1, n, stdout);
+        }
+        fputc('\n', stdout);
+    }
+    fflush(stdout);
+}
+
 bool cn_run_keep_answer(struct cn_run *run, const struct cn_generation *g)
 {
     struct cn_run_answer *answers =

@@ -54,6 +54,14 @@ for draft in "" "$model"; do # 40 tokens, the first 20 of which are those above
 done
 expect 1 "$scratch/guesses" "$model" "$text" "$scratch/none.gguf"
 err_has "none.gguf"
+# shellcheck disable=SC2086
+expect 0 ${CC:-cc} -std=c11 -Wall -Wextra -Werror examples/lanes.c $flags -o "$scratch/lanes"
+expect 0 "$scratch/lanes" "$model" "$text" "$text" "Once upon a time"
+[ "$text$(sed -n 1p "$scratch/out")" = "$continued" ] || fail "of several texts the first goes on in another way"
+[ "$text$(sed -n 2p "$scratch/out")" = "$continued" ] || fail "of several texts the second goes on in another way"
+[ "$(sed -n 3p "$scratch/out")" ] || fail "the third text does not go on"
+expect 1 "$scratch/lanes" "$scratch/none.gguf" "$text"
+err_has "none.gguf"
 if command -v python3 >/dev/null; then
     expect 0 python3 examples/hello.py "$model" "$text"
     [ "$text$(cat "$scratch/out")" = "$continued" ] || fail "the Python example says something else than the program"

@@ -21,6 +21,35 @@ expect 0 "$CARNOT" run -p "$prompt" -n 24 --seed 4 -t 1
 ! cmp -s "$scratch/out" "$scratch/one" || fail "another seed wrote the same text"
 case $(cat "$scratch/one") in "$prompt"*) ;; *) fail "the text does not read on from the prompt" ;; esac
 
+# Several samples at once are those of the next seeds alone; each stops where it would.
+expect 0 "$CARNOT" run -p "$prompt" -n 12 --seed 5 --lanes 3 --ids -t 2
+err_has "36 generated in 3 samples"
+err_has "tokens/s of all"
+cp "$scratch/out" "$scratch/three"
+for seed in 5 6 7; do
+    expect 0 "$CARNOT" run -p "$prompt" -n 12 --seed $seed --ids -t 2
+    cat "$scratch/out" >>"$scratch/alone"
+done
+cmp -s "$scratch/three" "$scratch/alone" || fail "samples together are not those of one at a time"
+expect 0 "$CARNOT" run -p "$prompt" -n 3 --seed 5 --lanes 2
+[ "$(grep -c "^$prompt" "$scratch/out")" = 2 ] || fail "two texts expected, which read on from the prompt"
+out_has "--- 1 of 2, seed 5"
+out_has "--- 2 of 2, seed 6"
+expect 0 "$CARNOT" run -p "$prompt" -n -1 --lanes 2 -c 8 --ignore-eos
+err_has "context of 8 tokens is full"
+expect 0 "$CARNOT" run -p "$prompt" -n 0 --lanes 2
+expect 1 "$CARNOT" run -p "$prompt" --lanes 2 -c 2
+err_has "context of 2 tokens is full"
+expect 2 "$CARNOT" run -p "$prompt" --lanes 17
+for other in --chat --print-prompt "--session $scratch/s" "--record $scratch/r.json" "--lookup 2"; do
+    # shellcheck disable=SC2086
+    case $other in
+    --chat) expect 2 "$CARNOT" run --lanes 2 $other ;;
+    *) expect 2 "$CARNOT" run -p a --lanes 2 $other ;;
+    esac
+    err_has "--lanes does not go with"
+done
+
 # The same prompt from a file and from stdin, and as ids.
 printf %s "$prompt" >"$scratch/prompt"
 expect 0 "$CARNOT" run -f "$scratch/prompt" -n 8 --temp 0 --ids
