@@ -5,8 +5,8 @@ set -eu
 cd "$(dirname "$0")/.."
 page=docs/FORMATS.md
 table=$(
-    echo "| format | GGUF type | elements | bytes | row header | bits/weight | offset | largest code | scale per | minima | avx2 | avx512 | neon | dotprod |"
-    echo "| --- | --: | --: | --: | --: | --: | --: | --: | --: | --- | --- | --- | --- | --- |"
+    echo "| format | GGUF type | elements | bytes | row header | bits/weight | offset | largest code | scale per | minima | avx2 | avxvnni | avx512 | neon | dotprod |"
+    echo "| --- | --: | --: | --: | --: | --: | --: | --: | --: | --- | --- | --- | --- | --- | --- |"
     sed -n 's/^CN_FORMAT(\([a-z0-9_]*\), *[A-Z0-9_]*, *\([0-9A-Z()]*\), *\([0-9]*\), *\([0-9]*\), *\([0-9]*\), *[A-Z0-9]*, *\(.*\))$/\1 \2 \3 \4 \5 \6/p' quant/formats.def |
         while read -r id code elems bytes header tiers; do
             panel=$(grep -A4 '\.kernels' "quant/ref/${id}_ref.c" | tr '\n' ' ')
@@ -35,7 +35,7 @@ table=$(
             has() { case " $tiers " in *"$1("*) echo yes ;; *) echo - ;; esac; }
             bits=$(awk "BEGIN { printf \"%.4f\", $bytes * 8 / $elems }" | sed 's/0*$//; s/\.$//')
             minima=$(field has_min)
-            echo "| $id | $code | $elems | $bytes | $header | $bits | $(value offset) | $(value code_max) | $(value sub) | $([ "$minima" = true ] && echo yes || echo -) | $(has AVX2) | $(has AVX512) | $(has NEON) | $(has DOTPROD) |"
+            echo "| $id | $code | $elems | $bytes | $header | $bits | $(value offset) | $(value code_max) | $(value sub) | $([ "$minima" = true ] && echo yes || echo -) | $(has AVX2) | $(has AVXVNNI) | $(has AVX512) | $(has NEON) | $(has DOTPROD) |"
         done
 )
 new=$(awk -v table="$table" '

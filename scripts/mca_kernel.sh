@@ -60,15 +60,18 @@ blocks=$(awk -v block="$bytes" '
     END { print best + 0 }' "$tmp/loop.s")
 [ "$blocks" -gt 0 ] || { blocks=$((256 / elems)); [ "$blocks" -gt 0 ] || blocks=1; guessed=" (a guess: no pointer moves by whole blocks)"; }
 # A kernel that takes several rows at once says how many; its loop then has a pointer for each.
-rows=$(sed -n 's/^enum {.*[ ,]ROWS = \([0-9]*\).*/\1/p' "$source")
+rows=$(cat "$source" quant/$dir/"${id}"_avx2.h 2>/dev/null | sed -n 's/^enum {.*[ ,]ROWS = \([0-9]*\).*/\1/p')
 [ "$job" = gemv ] && [ "$rows" ] || rows=1
 weights=$((blocks * elems * rows))
 echo "${kernel}_$tier: $n instructions a turn of the inner loop, $weights weights${guessed:-}"
 echo
 
 triple=$([ $dir = x86 ] && echo x86_64 || echo aarch64)
-attr=""
-[ $dir = x86 ] || attr=-mattr=+dotprod,+fullfp16
+case $tier in
+avx2 | avx512) attr="" ;;
+avxvnni) attr=-mattr=+avxvnni ;;
+*) attr=-mattr=+dotprod,+fullfp16 ;;
+esac
 echo '| core | cycles/256 | uops/256 | uops/cycle | busiest | cycles of it/256 |'
 echo '| --- | ---: | ---: | ---: | --- | ---: |'
 for core in $cores; do

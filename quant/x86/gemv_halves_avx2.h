@@ -36,11 +36,9 @@ ALWAYS void gemv_by_halves(__m256i (*codes)(const uint8_t *b, int g, int h), con
                 __m256 acc[2] = { _mm256_setzero_ps(), _mm256_setzero_ps() };
                 UNROLL for (int g = 0; g < 4; g++)
                 {
-                    const __m256i dot = _mm256_add_epi16(
-                        _mm256_maddubs_epi16(codes(b, g, 0), load256(strip[i][g][0])),
-                        _mm256_maddubs_epi16(codes(b, g, 1), load256(strip[i][g][1])));
-                    const __m256i sums = _mm256_madd_epi16(dot, _mm256_set1_epi16(1));
-                    acc[g % 2] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(sums), lane_broadcast(scale, g),
+                    const __m256i dot = dot_two(codes(b, g, 0), codes(b, g, 1),
+                                                load256(strip[i][g][0]), load256(strip[i][g][1]));
+                    acc[g % 2] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot), lane_broadcast(scale, g),
                                                  acc[g % 2]);
                 }
                 total = _mm256_fmadd_ps(_mm256_set1_ps(half_at(b)), _mm256_add_ps(acc[0], acc[1]),

@@ -4,10 +4,9 @@
  * shifted (IQ2_K to IQ6_K and their kin).
  *
  * Groups of 32 columns g and g + 4 share a vector, half of each. Levels of more than 7 bits are
- * signed and take the signs of the activations, so that vpmaddubsw sees unsigned activations;
- * smaller ones come with an offset that makes them unsigned. Shift and offset are constants that a
- * group's levels have in common: they meet the sums of the activations, eight groups at once. The
- * activations are put in the order of the levels once per call.
+ * signed (see signed_codes); smaller ones come with an offset that makes them unsigned. Shift and
+ * offset are constants that a group's levels have in common: they meet the sums of the activations,
+ * eight groups at once. The activations are put in the order of the levels once per call.
  */
 #ifndef CN_GEMV_LEVELS_AVX2_H
 #define CN_GEMV_LEVELS_AVX2_H
@@ -19,7 +18,7 @@ struct level_format {
     int block_bytes, header_bytes;
     int sub;     /* 16: an f16 begins a block, its scale; 32: a block has none */
     int shift;   /* of a group that is shifted */
-    int offset;  /* levels() - offset is the level; 0: levels() are signed */
+    int offset;  /* levels() - offset is the level; 0: levels() are signed_codes() */
     int largest; /* of levels(), if they have an offset */
     int panel_offset;
     /* Columns 16 h to 16 h + 15 of groups g and g + 4; g < 4. */
@@ -63,18 +62,19 @@ ALWAYS void arrange_levels(const int8_t *q, struct level_act *to)
 ALWAYS __m256 dot_levels(const struct level_format *f, const uint8_t *b, const struct level_act *x,
                          __m256 d, __m256 sum32, __m256i sum16)
 {
-    const bool add_words = f->offset && f->sub == 32 && f->largest * 127 * 4 <= INT16_MAX;
-    const __m256i one = _mm256_set1_epi16(1), scales = f->scales(b), shifted = f->shifted(b);
+    const bool small = f->largest * 127 * 4 <= INT16_MAX;
+    const int offset = f->offset ? f->offset : SIGNED_ZERO;
+    const __m256i scales = f->scales(b), shifted = f->shifted(b);
     __m256 acc[2], scale = d;
     if (f->sub == 16) {
         const __m256i up =
             _mm256_sub_epi16(_mm256_and_si256(shifted, _mm256_set1_epi16((short)f->shift)),
-                             _mm256_set1_epi16((short)f->offset));
+                             _mm256_set1_epi16((short)offset));
         acc[0] = _mm256_mul_ps(
             _mm256_cvtepi32_ps(_mm256_madd_epi16(_mm256_mullo_epi16(scales, up), sum16)), d);
     } else {
         const __m256i up = _mm256_sub_epi32(_mm256_and_si256(shifted, _mm256_set1_epi32(f->shift)),
-                                            _mm256_set1_epi32(f->offset));
+                                            _mm256_set1_epi32(offset));
         const __m256 s = _mm256_cvtepi32_ps(scales);
         acc[0] = _mm256_mul_ps(_mm256_mul_ps(s, _mm256_cvtepi32_ps(up)), sum32);
         scale = _mm256_mul_ps(s, d);
@@ -82,23 +82,22 @@ ALWAYS __m256 dot_levels(const struct level_format *f, const uint8_t *b, const s
     acc[1] = _mm256_setzero_ps();
     UNROLL for (int g = 0; g < 4; g++)
     {
-        __m256i word[2], dot;
-        UNROLL for (int h = 0; h < 2; h++)
-        {
-            const __m256i level = f->levels(b, g, h);
-            word[h] = f->offset
-                          ? _mm256_maddubs_epi16(level, load256(x->q[g][h]))
-                          : _mm256_maddubs_epi16(load256(x->size[g][h]),
-                                                 _mm256_sign_epi8(level, load256(x->q[g][h])));
-        }
-        if (add_words)
-            dot = _mm256_madd_epi16(_mm256_add_epi16(word[0], word[1]), one);
-        else if (f->sub == 32)
-            dot =
-                _mm256_add_epi32(_mm256_madd_epi16(word[0], one), _mm256_madd_epi16(word[1], one));
-        else
+        const __m256i level[2] = { f->levels(b, g, 0), f->levels(b, g, 1) },
+                      q[2] = { load256(x->q[g][0]), load256(x->q[g][1]) },
+                      size[2] = { load256(x->size[g][0]), load256(x->size[g][1]) };
+        __m256i dot;
+        if (f->sub == 32) {
+            dot = !f->offset ? dot_two_signed(level[0], level[1], q[0], q[1], size[0], size[1])
+                  : small    ? dot_two(level[0], level[1], q[0], q[1])
+                             : dot_two_u8(level[0], level[1], q[0], q[1]);
+        } else {
+            __m256i word[2];
+            UNROLL for (int h = 0; h < 2; h++) word[h] =
+                f->offset ? _mm256_maddubs_epi16(level[h], q[h])
+                          : _mm256_maddubs_epi16(size[h], _mm256_sign_epi8(level[h], q[h]));
             dot = _mm256_add_epi32(_mm256_madd_epi16(word[0], word_of_halves(scales, 2 * g)),
                                    _mm256_madd_epi16(word[1], word_of_halves(scales, 2 * g + 1)));
+        }
         acc[g % 2] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot), lane_broadcast(scale, g), acc[g % 2]);
     }
     return _mm256_add_ps(acc[0], acc[1]);
@@ -162,20 +161,22 @@ ALWAYS void unpack_levels(const struct level_format *f, int64_t n_cols, const vo
     }
 }
 
-/* Defines the static gemv and unpack of a kernel file, which has `format`, a struct level_format.
- */
-#define LEVEL_KERNELS(id)                                                                       \
-    static void id##_gemv_avx2(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes, \
-                               const struct cn_act *x, float *y)                                \
-    {                                                                                           \
-        gemv_levels(&format, n_rows, n_cols, w, row_bytes, x, y);                               \
-    }                                                                                           \
-                                                                                                \
-    static void id##_unpack_avx2(int64_t n_cols, const void *blocks, uint8_t *codes,            \
-                                 size_t chunk_stride, float *scale, float *min)                 \
-    {                                                                                           \
-        (void)min;                                                                              \
-        unpack_levels(&format, n_cols, blocks, codes, chunk_stride, scale);                     \
+/* Defines the static gemv of a kernel file, which has `format`, a struct level_format; and gemv and
+ * unpack of avx2's. */
+#define LEVEL_GEMV(id, tier)                                                                      \
+    static void id##_gemv_##tier(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes, \
+                                 const struct cn_act *x, float *y)                                \
+    {                                                                                             \
+        gemv_levels(&format, n_rows, n_cols, w, row_bytes, x, y);                                 \
+    }
+#define LEVEL_KERNELS(id)                                                            \
+    LEVEL_GEMV(id, avx2)                                                             \
+                                                                                     \
+    static void id##_unpack_avx2(int64_t n_cols, const void *blocks, uint8_t *codes, \
+                                 size_t chunk_stride, float *scale, float *min)      \
+    {                                                                                \
+        (void)min;                                                                   \
+        unpack_levels(&format, n_cols, blocks, codes, chunk_stride, scale);          \
     }
 
 /* ---- what several of them have alike ---- */
@@ -217,8 +218,9 @@ ALWAYS __m256i shifted_of_bytes(const uint8_t *b)
 ALWAYS __m256i levels_of_4_bits(const uint8_t *q, const int8_t *levels, const int g, const int h)
 {
     const __m256i v = load_pair(q + 16 * g, q + 16 * g + 64);
-    return _mm256_shuffle_epi8(load_twice(levels), _mm256_and_si256(h ? _mm256_srli_epi16(v, 4) : v,
-                                                                    _mm256_set1_epi8(15)));
+    return _mm256_shuffle_epi8(
+        signed_codes(load_twice(levels)),
+        _mm256_and_si256(h ? _mm256_srli_epi16(v, 4) : v, _mm256_set1_epi8(15)));
 }
 
 /* The low nibbles of codes of more bits: 32 bytes for two groups. */
@@ -243,8 +245,8 @@ ALWAYS __m256i levels_of_5_bits(const uint8_t *q, const uint8_t *hi, const int8_
                                 const int g, const int h)
 {
     const __m256i low = low_nibbles(q, g, h);
-    return _mm256_blendv_epi8(_mm256_shuffle_epi8(load_twice(levels), low),
-                              _mm256_shuffle_epi8(load_twice(levels + 16), low),
+    return _mm256_blendv_epi8(_mm256_shuffle_epi8(signed_codes(load_twice(levels)), low),
+                              _mm256_shuffle_epi8(signed_codes(load_twice(levels + 16)), low),
                               top_bits(hi + 16 * h, g));
 }
 

@@ -59,25 +59,18 @@ ALWAYS __m256 step_of_pairs(__m256i (*dot_pair)(const void *b, const void *b2, c
     return _mm256_add_ps(acc[0], acc[1]);
 }
 
-/* What an offset of the codes takes off eight sums, lane = block. */
-ALWAYS __m256 offset_sums(__m256 scales, const int offset, const float *sum32)
-{
-    return _mm256_mul_ps(_mm256_mul_ps(scales, _mm256_set1_ps(-(float)offset)),
-                         _mm256_loadu_ps(sum32));
-}
-
 /* A step (see gemv_by_steps) of formats of signed bytes: the f16 scale begins a block, the bytes
- * begin at `at`. The sign of a weight goes to its activation, so that vpmaddubsw sees unsigned
- * weights; the eight scales are picked up and multiplied with the activations' at once. */
+ * begin at `at`. The eight scales are picked up and multiplied with the activations' at once. */
 ALWAYS __m256 step_of_bytes(const int block_bytes, const int at, const uint8_t *b, const int8_t *q,
-                            const float *d, __m256 total)
+                            const float *d, const float *sum32, __m256 total)
 {
     const __m256 scales = _mm256_cvtph_ps(words_at(b, block_bytes));
-    __m256 scale[2], acc[2] = { total, _mm256_setzero_ps() };
+    __m256 scale[2], acc[2] = { total, offset_sums(scales, SIGNED_ZERO, sum32) };
     split_halves(_mm256_mul_ps(scales, _mm256_loadu_ps(d)), scale);
     UNROLL for (int g = 0; g < 8; g++)
     {
-        __m256i dot = dot_i8(load256(b + g * block_bytes + at), load256(q + 32 * g));
+        const __m256i w = signed_codes(load256(b + g * block_bytes + at));
+        const __m256i dot = dot_signed(w, load256(q + 32 * g));
         acc[g % 2] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot), element(scale, g), acc[g % 2]);
     }
     return _mm256_add_ps(acc[0], acc[1]);

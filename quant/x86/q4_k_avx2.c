@@ -1,32 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * Q4_K for AVX2.
- *
- *   | d f16 | dmin f16 | 12 bytes: 8 x (6-bit scale, 6-bit min) | 128 bytes: 256 x 4-bit code |
- *
- * 32 bytes of codes are two groups (low and high nibbles). See gemv_by_halves.
+ * Q4_K for AVX2. Block, idea: q4_k_avx2.h.
  *
  * Serves every x86 CPU with AVX2. Error: float rounding of 8 group sums a block.
  */
-#include "quant/x86/gemv_halves_avx2.h"
-
-#include "quant/ref/q4_k.h"
+#include "quant/x86/q4_k_avx2.h"
 
 extern const struct cn_kernels cn_q4_k_avx2;
 
-/* See gemv_by_halves. */
-ALWAYS __m256i codes(const uint8_t *bytes, const int g, const int h)
-{
-    const uint8_t *q = ((const struct cn_block_q4_k *)(const void *)bytes)->q + g / 2 * 32 + 16 * h;
-    const __m256i v = load_pair(q, q + 64);
-    return _mm256_and_si256(g % 2 ? _mm256_srli_epi16(v, 4) : v, _mm256_set1_epi8(15));
-}
-
-static void q4_k_gemv_avx2(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
-                           const struct cn_act *x, float *y)
-{
-    gemv_by_halves(codes, sizeof(struct cn_block_q4_k), n_rows, n_cols, w, row_bytes, x, y);
-}
+X86_GEMV(q4_k, avx2)
 
 static void q4_k_unpack_avx2(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk_stride,
                              float *scale, float *min)

@@ -1,35 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * Q8_1 for AVX2.
- *
- *   | d f16 | s f16: d * sum of q | 32 signed bytes q |
- *
- * See step_of_bytes; s is not needed. Bound by memory.
+ * Q8_1 for AVX2. Block, idea: q8_1_avx2.h.
  *
  * Serves every x86 CPU with AVX2. Error: float rounding, one term a block.
  */
-#include "quant/x86/gemv_steps_avx2.h"
-
-#include "quant/ref/q8_1.h"
-
-#include <stddef.h>
+#include "quant/x86/q8_1_avx2.h"
 
 extern const struct cn_kernels cn_q8_1_avx2;
 
-/* Eight blocks; see gemv_by_steps. */
-ALWAYS __m256 step(const uint8_t *bytes, const int8_t *q, const float *d, const float *sum32,
-                   __m256 total)
-{
-    (void)sum32;
-    return step_of_bytes(sizeof(struct cn_block_q8_1), offsetof(struct cn_block_q8_1, q), bytes, q,
-                         d, total);
-}
-
-static void q8_1_gemv_avx2(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
-                           const struct cn_act *x, float *y)
-{
-    gemv_by_steps(step, sizeof(struct cn_block_q8_1), n_rows, n_cols, w, row_bytes, x, y);
-}
+X86_GEMV(q8_1, avx2)
 
 static void q8_1_unpack_avx2(int64_t n_cols, const void *row, uint8_t *codes, size_t chunk_stride,
                              float *scale, float *min)

@@ -114,17 +114,70 @@ ALWAYS void prefetch(const uint8_t *p, const int n)
 /* Columns of activations put in order at a time: they are to stay in a first-level cache. */
 enum { QUAD_COLS = 8192 };
 
-/* Products of unsigned bytes (<= 128) and activations, summed by four to 32 bits. */
+/* ---- products of unsigned bytes and activations, summed by four to 32 bits: simd_avxvnni.h has
+ * its own ---- */
+
+#ifndef CN_X86_PRODUCTS
+#define CN_X86_PRODUCTS
+
+/* Codes <= 128. */
 ALWAYS __m256i dot_u8(__m256i codes, __m256i q)
 {
     return _mm256_madd_epi16(_mm256_maddubs_epi16(codes, q), _mm256_set1_epi16(1));
 }
 
-/* Products of signed bytes and activations: the sign goes to the activation. */
-ALWAYS __m256i dot_i8(__m256i w, __m256i q)
+/* The sums of two. */
+ALWAYS __m256i dot_two_u8(__m256i lo, __m256i hi, __m256i q_lo, __m256i q_hi)
+{
+    return _mm256_add_epi32(dot_u8(lo, q_lo), dot_u8(hi, q_hi));
+}
+
+/* The same of codes <= 64. */
+ALWAYS __m256i dot_two(__m256i lo, __m256i hi, __m256i q_lo, __m256i q_hi)
+{
+    return _mm256_madd_epi16(
+        _mm256_add_epi16(_mm256_maddubs_epi16(lo, q_lo), _mm256_maddubs_epi16(hi, q_hi)),
+        _mm256_set1_epi16(1));
+}
+
+/* Signed weights as these products want them, SIGNED_ZERO added: that many times the sums of the
+ * activations are to be taken off. Here they stay signed, and give their signs to the activations,
+ * or take those of the activations, whose magnitudes are `size`. */
+enum { SIGNED_ZERO = 0 };
+
+ALWAYS __m256i signed_codes(__m256i w)
+{
+    return w;
+}
+
+ALWAYS __m256i dot_signed(__m256i w, __m256i q)
 {
     return dot_u8(_mm256_abs_epi8(w), _mm256_sign_epi8(q, w));
 }
+
+ALWAYS __m256i dot_two_signed(__m256i lo, __m256i hi, __m256i q_lo, __m256i q_hi, __m256i size_lo,
+                              __m256i size_hi)
+{
+    return dot_two_u8(size_lo, size_hi, _mm256_sign_epi8(lo, q_lo), _mm256_sign_epi8(hi, q_hi));
+}
+
+#endif
+
+/* What an offset of the codes takes off eight sums, lane = 32 columns. */
+ALWAYS __m256 offset_sums(__m256 scales, const int offset, const float *sum32)
+{
+    return offset ? _mm256_mul_ps(_mm256_mul_ps(scales, _mm256_set1_ps(-(float)offset)),
+                                  _mm256_loadu_ps(sum32))
+                  : _mm256_setzero_ps();
+}
+
+/* Defines the static gemv of a kernel file by gemv() of its format's header. */
+#define X86_GEMV(id, tier)                                                                        \
+    static void id##_gemv_##tier(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes, \
+                                 const struct cn_act *x, float *y)                                \
+    {                                                                                             \
+        gemv(n_rows, n_cols, w, row_bytes, x, y);                                                 \
+    }
 
 /* The low (h = 0) or high half of v in both halves. */
 ALWAYS __m256i both_halves(__m256i v, const int h)
@@ -205,14 +258,6 @@ ALWAYS void put_two_bit_codes(uint8_t *codes, size_t chunk_stride, int64_t c, co
         put_codes(codes, chunk_stride, c + 32 * g,
                   _mm256_and_si256(_mm256_srli_epi16(load256(q + g / 4 * 32), g % 4 * 2),
                                    _mm256_set1_epi8(3)));
-}
-
-/* Sums of four products each of two vectors of unsigned bytes (<= 64) and activations. */
-ALWAYS __m256i dot_two(__m256i lo, __m256i hi, __m256i q_lo, __m256i q_hi)
-{
-    return _mm256_madd_epi16(
-        _mm256_add_epi16(_mm256_maddubs_epi16(lo, q_lo), _mm256_maddubs_epi16(hi, q_hi)),
-        _mm256_set1_epi16(1));
 }
 
 /* ---- formats with grids: runs of elements looked up in a codebook, and their signs ---- */

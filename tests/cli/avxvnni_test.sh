@@ -11,6 +11,10 @@ emulated=${CARNOT%/*}/tests/carnot_emulated
 expect 0 "$emulated" kernels --check --tier avxvnni --job gemm,gemm_fast --format q8_0,q4_k,q6_k,q2_k,iq4_xs -o csv
 [ "$(grep -c ',avxvnni,gemm,true,' "$scratch/out")" = 5 ] || fail "5 formats expected, exact"
 [ "$(grep -c ',avxvnni,gemm_fast,true,' "$scratch/out")" = 5 ] || fail "5 formats expected, fast"
+# Decode, every format that has a kernel of its own.
+formats=$(sed -n 's/^CN_FORMAT(\([a-z0-9_]*\),.* AVXVNNI(.*/\1/p' quant/formats.def | paste -sd,)
+expect 0 "$emulated" kernels --check --tier avxvnni --job gemv --format "$formats" -o csv
+[ "$(grep -c ',avxvnni,gemv,true,' "$scratch/out")" = "$(echo "$formats" | tr , '\n' | grep -c .)" ] || fail "gemv of each expected: $formats"
 
 ppl() { # options
     expect 0 "$emulated" perplexity -m "$scratch/m.gguf" -f README.md -c 16 --chunks 1 -t 2 -o jsonl "$@"
