@@ -65,6 +65,9 @@ err_has "none.gguf"
 if command -v python3 >/dev/null; then
     expect 0 python3 examples/hello.py "$model" "$text"
     [ "$text$(cat "$scratch/out")" = "$continued" ] || fail "the Python example says something else than the program"
+    expect 0 env CARNOT_ROOT="$scratch/none" python3 examples/energy.py "$model" "$text" 5
+    out_has "each of 5 tokens: 16"
+    out_has "joules unsupported"
     expect 1 python3 examples/hello.py "$scratch/none.gguf" "$text"
     err_has "none.gguf"
 else
