@@ -13,6 +13,7 @@ struct cn_core_set {
     char list[96]; /* "0-3,8", as taskset takes it */
     cpu_set_t cpus;
     int n;
+    double mhz; /* that they are kept below meanwhile; 0: as they are */
 };
 
 enum { CN_CORE_SETS = 6 };

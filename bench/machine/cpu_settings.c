@@ -313,6 +313,21 @@ bool cn_cpu_settings_any(const struct cn_cpu_settings *s)
     return s->mhz > 0 || s->governor || s->watts > 0;
 }
 
+double cn_cpu_settings_mhz(const char *root)
+{
+    double most = (double)NAN;
+    cpu_set_t cpus;
+    char name[160], value[VALUE_ROOM];
+    if (sched_getaffinity(0, sizeof cpus, &cpus) != 0)
+        return most;
+    for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+        snprintf(name, sizeof name, "%s%d/cpufreq/scaling_max_freq", CPUFREQ, cpu);
+        if (CPU_ISSET(cpu, &cpus) && read_value(root, name, value) && atof(value) > 0)
+            most = fmax(most, atof(value) / 1000);
+    }
+    return most;
+}
+
 static struct cn_cpu_hold *new_hold(const char *root)
 {
     struct cn_cpu_hold *hold = calloc(1, sizeof *hold);

@@ -37,6 +37,9 @@ enum cn_status cn_cpu_settings_apply(const char *root, const struct cn_cpu_setti
  * allowed). CN_ERR_IO: some of it could not be; the journal stays. */
 enum cn_status cn_cpu_settings_release(struct cn_cpu_hold *hold, struct cn_error *err);
 
+/* The highest frequency that the cores of this process are allowed now; NaN: cannot be told. */
+double cn_cpu_settings_mhz(const char *root);
+
 /* Puts back what a program that was killed left; *n: files that were. Nothing where no journal is,
  * or its program still runs. CN_ERR_FORMAT: the journal is damaged. */
 enum cn_status cn_cpu_settings_recover(const char *root, int *n, struct cn_error *err);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "bench/model/tuning.h"
 
+#include "bench/machine/cpu_settings.h"
+
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/rng.h"
@@ -154,8 +156,16 @@ static enum cn_status rounds(const struct cn_model *model, const struct cn_tune_
             if (lost[set])
                 continue;
             struct turn *turns = &t->turns[2 * way * t->n_rounds + round];
-            status =
-                turn(model, o, tokens, &t->candidates[2 * way], turns, turns + t->n_rounds, err);
+            const struct cn_cpu_settings limit = { .mhz = o->sets[set].mhz };
+            struct cn_cpu_hold *hold = NULL;
+            if (limit.mhz > 0)
+                status = cn_cpu_settings_apply(o->root, &limit, &hold, err);
+            if (status == CN_OK)
+                status = turn(model, o, tokens, &t->candidates[2 * way], turns, turns + t->n_rounds,
+                              err);
+            const enum cn_status released =
+                cn_cpu_settings_release(hold, status == CN_OK ? err : NULL);
+            status = status == CN_OK ? released : status;
         }
     free(order);
     drop(t, lost);

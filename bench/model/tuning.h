@@ -27,12 +27,14 @@ struct cn_tune_options {
     int32_t n_rounds; /* 2 to 256; in each every candidate takes its turn */
     const struct cn_core_set *sets;
     int n_sets;
+    const char *root;   /* where frequencies are set; NULL: "/" */
     const int *threads; /* [n_threads]; more than a set has are left out there */
     int n_threads;
     struct cn_profiler *profiler;                            /* started */
     void (*progress)(void *user, double done, double total); /* may be NULL */
     bool (*cancel)(void *user); /* true ends it with CN_ERR_CANCELLED; may be NULL */
-    /* Cores of this set are not to be had, or no longer: it is left out. May be NULL. */
+    /* Cores of this set, or their frequency, are not to be had, or no longer: it is left out. May
+     * be NULL. */
     void (*lost)(void *user, const struct cn_core_set *set);
     void *user;
 };

@@ -6,6 +6,7 @@
 #include "bench/model/tuning.h"
 #include "cli/cli.h"
 #include "cli/lists.h"
+#include "cli/settings.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -15,7 +16,8 @@
 static const struct cn_usage usage = {
     "carnot tune [-m FILE] [--for energy|time|edp] [options]",
     "Finds the numbers of threads for prefill and decode, the set of cores, and whether waiting\n"
-    "threads had better spin or sleep, that minimise joules, seconds, or their product (edp) for\n"
+    "threads had better spin or sleep, and (but for time, and where it may be set) which highest\n"
+    "frequency, that minimise joules, seconds, or their product (edp) for\n"
     "-p tokens of prefill and -n of decode together. Every candidate takes its turn in each of\n"
     "several rounds, in random order; the table is the evidence, medians with 95% intervals.\n"
     "Candidates whose intervals overlap that of the chosen one are as good, as far as can be "
@@ -23,6 +25,8 @@ static const struct cn_usage usage = {
     "\n"
     "  carnot tune -m model.gguf --for edp\n",
 };
+
+enum { N_FREQUENCIES = 2 };
 
 struct arguments {
     const char *model, *goal, *threads, *tiers, *meter, *root;
@@ -142,10 +146,13 @@ static int report(const struct arguments *a, struct cn_tune *tune, enum cn_tune_
         bool sleep = prefill->sleep || decode->sleep;
         printf("\nCheapest in %s for %d tokens of prefill and %d of decode:\n\n    ", a->goal,
                (int)a->prefill, (int)a->decode);
-        if (prefill->set)
+        if (!CPU_EQUAL(&sets[prefill->set].cpus, &sets[0].cpus))
             printf("taskset -c %s ", sets[prefill->set].list);
-        printf("carnot run -m %s -t %d --threads-prefill %d%s\n", a->model, decode->threads,
+        printf("carnot run -m %s -t %d --threads-prefill %d%s", a->model, decode->threads,
                prefill->threads, sleep ? " --sleep" : "");
+        if (sets[prefill->set].mhz > 0)
+            printf(" --frequency %.0f", sets[prefill->set].mhz);
+        printf("\n");
         if (meter->ok)
             printf("\nJ/token of the boundary '%s', by %s%s.\n", meter->boundary, meter->name,
                    meter->modelled ? ": modelled, not measured" : "");
@@ -174,6 +181,7 @@ static int tune(const struct arguments *a, const struct cn_model *model, enum cn
                                  .n_rounds = (int32_t)a->rounds,
                                  .sets = sets,
                                  .n_sets = n_sets,
+                                 .root = a->root,
                                  .threads = threads,
                                  .n_threads = n_threads,
                                  .profiler = profiler,
@@ -195,10 +203,31 @@ static int tune(const struct arguments *a, const struct cn_model *model, enum cn
     return code;
 }
 
+/* All cores once more below three quarters and half of their highest frequency, where it may be
+ * set. Returns how many sets there are. */
+static int add_frequencies(const struct arguments *a, struct cn_core_set *sets, int n)
+{
+    static const double parts[N_FREQUENCIES] = { 0.75, 0.5 };
+    const double most = cn_cpu_settings_mhz(a->root);
+    for (int i = 0; i < N_FREQUENCIES && most > 0; i++) {
+        struct cn_core_set *set = &sets[n];
+        const struct cn_cpu_settings limit = { .mhz = floor(most * parts[i] / 100 + 0.5) * 100 };
+        struct cn_cpu_hold *hold;
+        if (cn_cpu_settings_apply(a->root, &limit, &hold, NULL) != CN_OK ||
+            cn_cpu_settings_release(hold, NULL) != CN_OK)
+            return n;
+        *set = sets[0];
+        set->mhz = limit.mhz;
+        snprintf(set->name, sizeof set->name, "all at %.0f MHz", set->mhz);
+        n++;
+    }
+    return n;
+}
+
 static int execute(const struct arguments *a)
 {
     enum cn_tune_goal goal = CN_TUNE_TIME;
-    struct cn_core_set sets[CN_CORE_SETS];
+    struct cn_core_set sets[CN_CORE_SETS + N_FREQUENCIES];
     int threads[CN_MAX_COUNTS], n_threads = 0, n_sets = cn_core_sets(a->root, sets);
     while (goal < CN_TUNE_N_GOALS && strcmp(a->goal, cn_tune_goal_name(goal)) != 0)
         goal++;
@@ -206,6 +235,13 @@ static int execute(const struct arguments *a)
         return cn_usage_error("--for: energy, time or edp expected, '%s' given", a->goal);
     if (n_sets == 0)
         return cn_die("cannot tell the cores of this process");
+    const struct cn_cpu_settings none = { .mhz = 0 };
+    struct cn_cpu_hold *hold;
+    const int left = cn_settings_begin(a->root, &none, &hold);
+    if (left >= 0)
+        return left;
+    if (goal != CN_TUNE_TIME)
+        n_sets = add_frequencies(a, sets, n_sets);
     if (a->threads) {
         int code = cn_parse_counts("--threads", a->threads, sets[0].n, threads, &n_threads);
         if (code >= 0)
