@@ -33,18 +33,18 @@ expect 1 "$CARNOT" tune --for time -m "$scratch/none.gguf"
 one_line_err
 
 # Where the frequency may be set, it is a part of the choice for joules; afterwards it is as before.
-i=0
+root=$scratch/root i=0
 while [ $i -lt "$(getconf _NPROCESSORS_CONF)" ]; do
-    mkdir -p "$scratch/root/sys/devices/system/cpu/cpu$i/cpufreq"
-    echo 3600000 >"$scratch/root/sys/devices/system/cpu/cpu$i/cpufreq/scaling_max_freq"
+    mkdir -p "$root/sys/devices/system/cpu/cpu$i/cpufreq"
+    echo 3600000 >"$root/sys/devices/system/cpu/cpu$i/cpufreq/scaling_max_freq"
     i=$((i + 1))
 done
 expect 0 "$CARNOT" tune --for energy -r 2 --seconds 0.01 -p 16 -n 8 -t 1 --meter model:4,18 \
-    --root "$scratch/root" -o csv
+    --root "$root" -o csv
 out_has "all at 2700 MHz"
 out_has "all at 1800 MHz"
-[ "$(sort -u "$scratch"/root/sys/devices/system/cpu/cpu*/cpufreq/scaling_max_freq)" = 3600000 ] ||
+[ "$(sort -u "$root"/sys/devices/system/cpu/cpu*/cpufreq/scaling_max_freq)" = 3600000 ] ||
     fail "the frequency is another than before"
-[ ! -e "$scratch/root/run/carnot-settings" ] || fail "the journal is still there"
-expect 0 "$CARNOT" tune --for time -r 2 --seconds 0.01 -p 16 -n 8 -t 1 --meter none --root "$scratch/root"
+[ ! -e "$root/run/carnot-settings" ] || fail "the journal is still there"
+expect 0 "$CARNOT" tune --for time -r 2 --seconds 0.01 -p 16 -n 8 -t 1 --meter none --root "$root"
 ! grep -q "MHz" "$scratch/out" || fail "the frequency is tried for time"
