@@ -51,6 +51,11 @@ static bool learn_keys(const struct cn_json_value *object, struct cn_tool_marks 
     return marks->name[0] && marks->arguments[0];
 }
 
+static bool ends_mark(char c)
+{
+    return is_blank(c) || c == '>' || c == ']' || c == '}';
+}
+
 /* What stands in front of the object, from the assistant's turn on, is the mark. */
 static void learn_mark(const char *p, size_t n, struct cn_tool_marks *marks)
 {
@@ -71,17 +76,27 @@ void cn_tool_marks_learn(const struct cn_chat *chat, struct cn_tool_marks *marks
         "{\"role\": \"assistant\", \"content\": \"\", \"tool_calls\": [{\"id\": \"call00000\", "
         "\"type\": \"function\", \"function\": {\"name\": \"" PROBE_NAME
         "\", \"arguments\": {\"" PROBE_KEY "\": \"x\"}}}]}";
-    const struct cn_chat_message talk[] = {
+    static const char said[] = "carnot says";
+    const struct cn_chat_message calling[] = {
         {.role = "user",       .content = "A question", .n_content = 10          },
         { .role = "assistant", .json = call,            .n_json = sizeof call - 1},
     };
-    char *before = NULL, *text = NULL;
-    size_t n_before, n, at = 0;
+    const struct cn_chat_message saying[] = {
+        {.role = "user",       .content = "A question", .n_content = 10             },
+        { .role = "assistant", .content = said,         .n_content = sizeof said - 1},
+    };
+    char *plain = NULL, *text = NULL;
+    size_t n_plain, n, at = 0;
     *marks = (struct cn_tool_marks){ .known = false };
-    if (cn_chat_text(chat, talk, 1, true, &before, &n_before, NULL) == CN_OK &&
-        cn_chat_text(chat, talk, 2, false, &text, &n, NULL) == CN_OK) {
-        while (at < n && at < n_before && text[at] == before[at])
+    if (cn_chat_text(chat, saying, 2, false, &plain, &n_plain, NULL) == CN_OK &&
+        cn_chat_text(chat, calling, 2, false, &text, &n, NULL) == CN_OK) {
+        /* The assistant's turn begins where the same is written whether it calls or says. */
+        const char *answer = memmem(plain, n_plain, said, sizeof said - 1);
+        const size_t n_before = answer ? (size_t)(answer - plain) : 0;
+        while (at < n && at < n_before && text[at] == plain[at])
             at++;
+        while (at > 0 && at < n_before && !ends_mark(text[at - 1]))
+            at--; /* two marks that begin alike */
         const char *name = memmem(text + at, n - at, PROBE_NAME, sizeof PROBE_NAME - 1);
         /* The object around the name: the nearest brace before it that opens a whole one. */
         for (size_t from = name ? (size_t)(name - text) : at; from-- > at && !marks->known;) {
@@ -94,7 +109,7 @@ void cn_tool_marks_learn(const struct cn_chat *chat, struct cn_tool_marks *marks
             cn_json_free(json);
         }
     }
-    free(before);
+    free(plain);
     free(text);
 }
 

@@ -4,7 +4,7 @@
 
 server="" url="" asked=""
 # shellcheck disable=SC2154 # scratch is set by expect.sh
-trap '[ "$server" ] && kill -9 $asked $server 2>/dev/null; rm -rf "$scratch"' EXIT
+trap '[ "$server" ] && kill -9 $asked $server ${parrot_server:-} 2>/dev/null; rm -rf "$scratch"' EXIT
 
 # Whether this program serves and there is curl.
 serving() {

@@ -9,26 +9,21 @@ model=models/prose-8m-f16.gguf
 command -v node >/dev/null 2>&1 || { echo "SKIPPED: no node (nodejs)"; exit 77; }
 serving || exit 77
 
-# Thinking aside, what a template with tools does.
-cat >"$scratch/template" <<'END'
-{%- if tools %}<|im_start|>system
-{{ tools | tojson }}<|im_end|>
-{% endif -%}
-{%- for m in messages %}<|im_start|>{{ m.role }}
-{{ m.content or '' }}{% for c in m.tool_calls or [] %}<tool_call>
-{"name": "{{ c.function.name }}", "arguments": {{ c.function.arguments | tojson }}}
-</tool_call>{% endfor %}<|im_end|>
-{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant
-{% endif %}
-END
-serve -m "$model" --meter none -t 1 --sleep --template-file "$scratch/template"
-get 200 /v1/models
-out_has '"tools": true'
+# A model whose answers are known calls tools, on a server of its own.
+parrot="" parrot_server=""
+if command -v python3 >/dev/null 2>&1; then
+    expect 0 python3 tests/clients/parrot.py "$scratch/parrot.gguf"
+    serve -m "$scratch/parrot.gguf" --meter none -t 1 --sleep
+    get 200 /v1/models
+    out_has '"tools": true'
+    parrot=$url parrot_server=$server
+fi
+serve -m "$model" --meter none -t 1 --sleep --template chatml
 
 # The folder that .ci/run has put the package into.
 npm=${CARNOT_NPM:-build/npm}
 if [ -d "$npm/node_modules/openai" ]; then
-    expect 0 node tests/clients/openai.mjs "$url" "$npm"
+    expect 0 node tests/clients/openai.mjs "$url" "$npm" "$parrot"
     out_has "all is well"
 else
     echo "SKIPPED: no npm package openai in $npm (npm install --prefix $npm openai)"
@@ -44,3 +39,7 @@ sleep 0.2
 get 200 /metrics
 out_has 'carnot_lanes{state="busy"} 0'
 ends 0
+if [ "$parrot_server" ]; then
+    server=$parrot_server asked=$parrot_server
+    ends 0
+fi

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
-// The npm package openai against carnot serve: openai.mjs URL FOLDER, where FOLDER holds node_modules.
+// The npm package openai against carnot serve: openai.mjs URL FOLDER [PARROT], where FOLDER holds node_modules; PARROT is
+// the URL of a server of the model that parrot.py makes.
 import { createRequire } from "node:module";
 import { strict as assert } from "node:assert";
 import { pathToFileURL } from "node:url";
 import path from "node:path";
 
-const [url, folder] = process.argv.slice(2);
+const [url, folder, parrot] = process.argv.slice(2);
 const require = createRequire(path.resolve(folder, "index.js"));
 const { default: OpenAI } = await import(pathToFileURL(require.resolve("openai")).href);
 const client = new OpenAI({ baseURL: url + "/v1", apiKey: "none", maxRetries: 0 });
@@ -38,16 +39,6 @@ assert.deepEqual(texts.choices.map(choice => choice.index), [0, 1, 2, 3]);
 assert.equal(texts.choices[0].text, texts.choices[1].text);
 assert.equal(texts.choices[0].logprobs.tokens.length, 12);
 
-// Tools reach the template; this one writes their names into the prompt.
-const tools = [{ type: "function", function: { name: "weather", parameters: { type: "object", properties: {} } } }];
-const asked = await client.chat.completions.create({ ...greedy, messages, tools });
-assert.ok(asked.usage.prompt_tokens > whole.usage.prompt_tokens);
-assert.ok(["length", "stop", "tool_calls"].includes(asked.choices[0].finish_reason));
-const turns = [...messages,
-  { role: "assistant", content: null, tool_calls: [{ id: "call_1", type: "function", function: { name: "weather", arguments: "{\"city\": \"Oslo\"}" } }] },
-  { role: "tool", tool_call_id: "call_1", content: "4 degrees" }];
-assert.ok((await client.chat.completions.create({ ...greedy, messages: turns, tools })).choices[0].message);
-
 const refused = async (type, promise) => {
   const error = await promise.then(() => null, error => error);
   assert.ok(error instanceof type, `expected ${type.name}, got ${error}`);
@@ -63,5 +54,28 @@ const stream = await client.completions.create({ ...greedy, max_tokens: 900, pro
 for await (const piece of stream) {
   assert.ok(piece.choices.length <= 1);
   stream.controller.abort();
+}
+// A conversation with a tool: thinking, the call, and the answer to what the tool said; whole and in pieces.
+if (parrot) {
+  const client = new OpenAI({ baseURL: parrot + "/v1", apiKey: "none", maxRetries: 0 });
+  const tools = [{ type: "function", function: { name: "weather", parameters: { type: "object", properties: {} } } }];
+  const ask = { model: "parrot", temperature: 0, tools };
+  const turns = [{ role: "user", content: "How cold is it in Oslo?" }];
+  const { message, finish_reason } = (await client.chat.completions.create({ ...ask, messages: turns })).choices[0];
+  assert.equal(finish_reason, "tool_calls");
+  assert.equal(message.content, "Let me ask.");
+  assert.equal(message.reasoning_content, "I do not know.");
+  assert.equal(message.tool_calls[0].function.name, "weather");
+  assert.deepEqual(JSON.parse(message.tool_calls[0].function.arguments), { city: "Oslo" });
+
+  const stream = client.chat.completions.stream({ ...ask, messages: turns });
+  const final = await stream.finalChatCompletion();
+  assert.equal(final.choices[0].finish_reason, "tool_calls");
+  assert.deepEqual(final.choices[0].message.tool_calls.map(call => call.function), message.tool_calls.map(call => call.function));
+
+  turns.push(message, { role: "tool", tool_call_id: message.tool_calls[0].id, content: "4 degrees" });
+  const told = await client.chat.completions.create({ ...ask, messages: turns });
+  assert.equal(told.choices[0].message.content, "It is 4 degrees in Oslo.");
+  assert.equal(told.choices[0].finish_reason, "stop");
 }
 console.log("all is well");

@@ -59,6 +59,14 @@ static const char xml[] =
     "{% for m in messages %}[{{ m.role }}]{{ m.content }}{% for c in m.tool_calls or [] %}"
     "<function={{ c.function.name }}>{% endfor %}{% endfor %}";
 
+/* What is thought before is written of answers alone, and begins like the mark of calls. */
+static const char thinker[] =
+    "{% for m in messages %}<|im_start|>{{ m.role }}\n{% if m.role == 'assistant' and not "
+    "m.tool_calls %}<think>\n\n</think>\n\n{% endif %}{{ m.content }}"
+    "{% for c in m.tool_calls or [] %}<tool_call>\n{\"name\": \"{{ c.function.name }}\", "
+    "\"arguments\": {{ c.function.arguments | tojson }}}\n</tool_call>{% endfor %}<|im_end|>\n"
+    "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n<think>\n{% endif %}";
+
 static void test_marks_are_learnt(void **state)
 {
     static const struct {
@@ -68,6 +76,7 @@ static void test_marks_are_learnt(void **state)
         {hermes,   "<tool_call>",  "arguments",  true },
         { mistral, "[TOOL_CALLS]", "arguments",  true },
         { llama,   "",             "parameters", true },
+        { thinker, "<tool_call>",  "arguments",  true },
         { xml,     "",             "",           false},
     };
     (void)state;
