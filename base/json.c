@@ -341,7 +341,7 @@ const struct cn_json_value *cn_json_root(const struct cn_json *json)
 
 const struct cn_json_value *cn_json_get(const struct cn_json_value *value, const char *key)
 {
-    if (value->type != CN_JSON_OBJECT)
+    if (!value || value->type != CN_JSON_OBJECT)
         return NULL;
     size_t n = strlen(key);
     for (const struct cn_json_value *child = value->first; child; child = child->next)

@@ -93,6 +93,7 @@ refused 400 /v1/chat/completions '{"messages": [{"content": "x"}]}' 'message 1'
 refused 400 /v1/chat/completions '{"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}' 'image_url'
 refused 400 /v1/chat/completions '{"messages": [{"role": "user", "content": "x"}], "response_format": {"type": "json_schema"}}' '"param": "response_format"'
 refused 400 /v1/chat/completions '{"messages": [{"role": "user", "content": "x"}], "tools": [{"type": "function", "function": {"name": "f"}}]}' 'tools'
+refused 400 /v1/chat/completions '{"messages": [{"role": "user", "content": "x"}], "tools": [{"type": "function"}]}' 'a function with a'
 refused 501 /v1/embeddings '{"input": "a"}' 'embeddings are not supported'
 refused 400 /v1/completions "{\"prompt\": [$(yes 5 | head -n 2000 | tr '\n' ',')5]}" 'context_length_exceeded'
 head -c 100000 /dev/zero | tr '\0' ' ' >"$scratch/large"
