@@ -48,8 +48,8 @@ enum cn_status cn_json_parse(const char *text, size_t n, const char *name, struc
 void cn_json_free(struct cn_json *json);
 const struct cn_json_value *cn_json_root(const struct cn_json *json);
 
-/* The first member called `key` of an object; NULL if there is none, or `value` is no object or NULL
- * itself: what is not there has no members. */
+/* The first member called `key` of an object; NULL if there is none, or `value` is no object or
+ * NULL itself: what is not there has no members. */
 const struct cn_json_value *cn_json_get(const struct cn_json_value *value, const char *key);
 
 /* "null", "true or false", "a number", ... */
