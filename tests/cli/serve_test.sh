@@ -137,6 +137,18 @@ get 200 /metrics
 out_has 'carnot_lanes{state="busy"} 0'
 out_has 'carnot_waiting 0'
 
+# ---- a slow reader holds nobody: its lane is free long before it has read all ------------------------
+curl -sS -N --limit-rate 1k -o "$scratch/slow" -d '{"prompt": "The old man", "max_tokens": 300, "ignore_eos": true, "stream": true}' "$url/v1/completions" 2>/dev/null &
+slow=$!
+tries=0
+sleep 0.5
+until get 200 /metrics && grep -qF 'carnot_lanes{state="busy"} 0' "$scratch/out"; do
+    tries=$((tries + 1))
+    [ $tries -lt 300 ] || fail "the lane of a slow reader is busy"
+    sleep 0.1
+done
+kill $slow 2>/dev/null || fail "the slow reader was too quick"
+
 # ---- the end: what is under way is finished ---------------------------------------------------------
 curl -sS -N -o "$scratch/last" -d '{"prompt": "The old man", "max_tokens": 60, "ignore_eos": true, "stream": true}' "$url/v1/completions" &
 client=$!
