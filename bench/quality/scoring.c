@@ -25,8 +25,11 @@ struct tokens {
 struct run {
     const struct cn_model *model;
     const struct cn_score_options *options;
-    struct cn_session *session;
-    struct tokens *texts; /* of all tasks, in order: one a choice, or one a prompt */
+    struct cn_group *group;
+    struct cn_session *lanes[CN_MAX_LANES]; /* endings are evaluated together; */
+    int32_t n_lanes;
+    struct cn_session *session; /* the first of them holds what comes before */
+    struct tokens *texts;       /* of all tasks, in order: one a choice, or one a prompt */
     size_t n_texts;
     int32_t n_logits, n_longest;
     double *likelihoods; /* [2 * most choices] */
@@ -131,20 +134,37 @@ static enum cn_status log_prob(struct run *r, const float *logits, int32_t targe
     return CN_OK;
 }
 
-/* Adds to *sum the log-likelihoods of the tokens behind the ending's first; the session holds the
- * n_common tokens before that. */
-static enum cn_status add_ending(struct run *r, struct tokens t, int32_t n_common, double *sum)
+/* Adds to sums[n] the log-likelihoods of the tokens behind each ending's first, n <= n_lanes. The
+ * first lane holds the n_common tokens before that. */
+static enum cn_status add_endings(struct run *r, const struct tokens *texts, int32_t n,
+                                  int32_t n_common, double *sums)
 {
-    for (int32_t at = n_common; at < t.n - 1; at += r->n_logits) {
-        int32_t n = t.n - 1 - at < r->n_logits ? t.n - 1 - at : r->n_logits;
-        CN_TRY(cn_session_eval(r->session, t.p + at, n, CN_WANT_ALL, r->err));
-        for (int32_t i = 0; i < n; i++) {
-            double p;
-            CN_TRY(log_prob(r, cn_session_logits(r->session, i), t.p[at + i + 1], &p));
-            *sum += p;
+    for (int32_t k = 1; k < n; k++)
+        CN_TRY(cn_session_fork(r->lanes[k], r->session, r->err));
+    for (int32_t at = n_common;; at += r->n_logits) {
+        struct cn_step steps[CN_MAX_LANES];
+        int32_t of[CN_MAX_LANES]; /* whose they are */
+        size_t n_steps = 0;
+        for (int32_t k = 0; k < n; k++) {
+            const int32_t left = texts[k].n - 1 - at;
+            if (left <= 0)
+                continue;
+            of[n_steps] = k;
+            steps[n_steps++] =
+                (struct cn_step){ r->lanes[k], texts[k].p + at,
+                                  left < r->n_logits ? left : r->n_logits, CN_WANT_ALL };
         }
+        if (n_steps == 0)
+            return CN_OK;
+        CN_TRY(cn_group_eval(r->group, steps, n_steps, r->err));
+        for (size_t s = 0; s < n_steps; s++)
+            for (int32_t i = 0; i < steps[s].n; i++) {
+                const float *logits = cn_session_logits(steps[s].session, i);
+                double p;
+                CN_TRY(log_prob(r, logits, steps[s].tokens[i + 1], &p));
+                sums[of[s]] += p;
+            }
     }
-    return CN_OK;
 }
 
 /* The tokens that all endings share, at least one less than the shortest has: each keeps one to be
@@ -169,11 +189,13 @@ static enum cn_status likelihoods(struct run *r, const struct cn_score_task *tas
     CN_TRY(hold(r, texts[0].p, n_common));
     for (int32_t k = 0; k < task->n_choices; k++)
         CN_TRY(log_prob(r, cn_session_logits(r->session, 0), texts[k].p[n_common], &sum[k]));
-    for (int32_t k = 0; k < task->n_choices; k++) {
+    for (int32_t k = 0; k < task->n_choices; k += r->n_lanes) {
+        const int32_t left = task->n_choices - k;
         CN_TRY(cn_session_rewind(r->session, n_common, r->err));
-        CN_TRY(add_ending(r, texts[k], n_common, &sum[k]));
-        mean[k] = sum[k] / (double)(texts[k].n - n_common);
+        CN_TRY(add_endings(r, texts + k, left < r->n_lanes ? left : r->n_lanes, n_common, sum + k));
     }
+    for (int32_t k = 0; k < task->n_choices; k++)
+        mean[k] = sum[k] / (double)(texts[k].n - n_common);
     return CN_OK;
 }
 
@@ -370,14 +392,22 @@ static enum cn_status start(struct run *r, const struct cn_score_tasks *tasks)
     CN_TRY(tokenise_all(r, tasks));
     const bool choices = tasks->kind != CN_SCORE_GENERATE;
     const int32_t n_ctx = r->n_longest + (choices ? 0 : n_predict(r));
-    r->n_logits = LOGITS_BYTES / 4 / cn_model_get_info(r->model)->n_vocab;
+    int32_t most = 1; /* endings of a task */
+    for (size_t i = 0; i < tasks->n; i++)
+        most = tasks->tasks[i].n_choices > most ? tasks->tasks[i].n_choices : most;
+    most = most < CN_MAX_LANES ? most : CN_MAX_LANES;
+    r->n_logits = LOGITS_BYTES / 4 / cn_model_get_info(r->model)->n_vocab / most;
     r->n_logits = r->n_logits < 8 ? 8 : r->n_logits > 512 ? 512 : r->n_logits;
     struct cn_session_options session = { .n_ctx = n_ctx,
                                           .n_logits = choices ? r->n_logits : 1,
                                           .n_threads = o->n_threads,
                                           .kv = o->kv,
                                           .fast = o->fast };
-    return cn_session_create(r->model, &session, &r->session, r->err);
+    CN_TRY(cn_group_create(r->model, &session, most, &r->group, r->err));
+    for (; r->n_lanes < most; r->n_lanes++)
+        CN_TRY(cn_group_join(r->group, &r->lanes[r->n_lanes], r->err));
+    r->session = r->lanes[0];
+    return CN_OK;
 }
 
 enum cn_status cn_score_run(const struct cn_model *model, const struct cn_score_tasks *tasks,
@@ -388,7 +418,9 @@ enum cn_status cn_score_run(const struct cn_model *model, const struct cn_score_
     enum cn_status status = start(&r, tasks);
     if (status == CN_OK)
         status = run_tasks(&r, tasks, result);
-    cn_session_free(r.session);
+    for (int32_t k = 0; k < r.n_lanes; k++)
+        cn_session_free(r.lanes[k]);
+    cn_group_free(r.group);
     for (size_t i = 0; i < r.n_texts; i++)
         free(r.texts[i].p);
     free(r.texts);
