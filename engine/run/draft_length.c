@@ -8,6 +8,9 @@
 static const double NEWEST = 1.0 / 8, MOST = 3;
 /* What an earlier draft counts beside the next one. */
 static const double FADE = 0.97;
+/* How likely a draft is before any was tried, as if of two. Of those but kind 0 it is seen for
+ * nothing whether they would have been right, so they need not be tried to be known. */
+static const double PRIOR = 0.5, PRIOR_SEEN = 0.05;
 /* Drafts have to promise so much more than none. */
 static const double WORTH = 1.03;
 /* What one more token in a pass is taken to cost where nothing tells, in passes over one token. */
@@ -45,7 +48,8 @@ void cn_draft_length_outcome(struct cn_draft_length *l, int kind, int32_t n_righ
 
 double cn_draft_length_rate(const struct cn_draft_length *l, int kind)
 {
-    return (l->kinds[kind].right + 1) / (l->kinds[kind].tried + 2);
+    return (l->kinds[kind].right + (kind == 0 ? 2 * PRIOR : 2 * PRIOR_SEEN)) /
+           (l->kinds[kind].tried + 2);
 }
 
 double cn_draft_length_pass_cost(const struct cn_draft_length *l, int32_t n)

@@ -12,7 +12,8 @@
 
 enum {
     CN_DRAFT_MOST = 63, /* tokens drafted before a pass, at the most */
-    CN_DRAFT_KINDS = 16 /* of drafts whose chances differ: by the length of the n-gram that fits */
+    CN_DRAFT_KINDS = 16 /* of drafts whose chances differ: 0 of a model, others of a look-up, by the
+                         * length of the n-gram that fits */
 };
 
 struct cn_draft_cost {
