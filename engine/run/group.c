@@ -206,7 +206,7 @@ enum cn_status cn_group_create(const struct cn_model *model,
     g->options = *o;
     g->n_lanes = n_lanes;
     g->n_ctx = o->n_ctx ? o->n_ctx : (int32_t)min64(model->hp.n_ctx_train, DEFAULT_CTX);
-    g->n_batch = min64(o->n_batch ? o->n_batch : DEFAULT_BATCH, g->n_ctx);
+    g->n_batch = min64(o->n_batch ? o->n_batch : DEFAULT_BATCH, (int64_t)g->n_ctx * n_lanes);
     g->n_logits = o->n_logits ? o->n_logits : 1;
     if (g->options.n_threads == 0)
         g->options.n_threads = cn_available_cores();

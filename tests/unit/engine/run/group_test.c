@@ -110,6 +110,37 @@ static void refusals(void **state)
     cn_model_close(m);
 }
 
+static int n_outputs;
+
+static void count_outputs(void *user, enum cn_op op, int layer, const char *format)
+{
+    (void)user;
+    (void)layer;
+    (void)format;
+    n_outputs += op == CN_OP_OUTPUT;
+}
+
+/* A context shorter than the lanes are many does not cut their pass in pieces. */
+static void one_pass(void **state)
+{
+    const struct cn_session_options o = { .n_ctx = 2,
+                                          .n_threads = 1,
+                                          .callbacks = { .span_begin = count_outputs } };
+    struct cn_model *m = fixture_open(ARCH "llama-f32.gguf", NULL);
+    struct cn_step steps[LANES];
+    (void)state;
+    assert_int_equal(cn_group_create(m, &o, LANES, &group, &err), CN_OK);
+    for (int i = 0; i < LANES; i++) {
+        assert_int_equal(cn_group_join(group, &lanes[i], &err), CN_OK);
+        steps[i] = step(i, i, 2, CN_WANT_LAST);
+    }
+    n_outputs = 0;
+    assert_int_equal(cn_group_eval(group, steps, LANES, &err), CN_OK);
+    assert_int_equal(n_outputs, 1);
+    close_group();
+    cn_model_close(m);
+}
+
 static int asked, allowed;
 
 static bool cancel_late(void *user)
@@ -276,10 +307,8 @@ int main(void)
     for (int32_t i = 0; i < N; i++)
         tokens[i] = 20 + i * 37 % 40;
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(refusals),
-        cmocka_unit_test(cancelling),
-        cmocka_unit_test(work),
-        cmocka_unit_test(fork_of),
+        cmocka_unit_test(refusals), cmocka_unit_test(one_pass), cmocka_unit_test(cancelling),
+        cmocka_unit_test(work),     cmocka_unit_test(fork_of),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
