@@ -17,8 +17,9 @@
 
 enum {
     SMALL_PARAMS = 200000000, /* a model of fewer gets the longer text */
-    LONG_TEXT = 1024,
+    LONG_TEXT = 1024,         /* tokens of a probe */
     SHORT_TEXT = 512,
+    WHOLE_TEXTS = 4, /* so much more text says what the whole plan comes to */
     DEFAULT_SECONDS = 600,
     THIRDS = 3,
 };
@@ -37,6 +38,7 @@ struct cn_auto_probes {
     struct cn_divergence *divergence;
     void **data; /* [n_matrices] what stands in for a matrix */
     int n_groups, n_probes;
+    int32_t probe_tokens;
     bool classes;
     double start_s, seconds, pass_s;
 };
@@ -101,7 +103,7 @@ static enum cn_status fit_time(struct cn_auto_job *j, struct cn_auto_probes *p)
 {
     double kld, weights = 0, before = cn_seconds();
     p->pass_s = 1e-9; /* the text is written */
-    CN_TRY(cn_divergence_measure(p->divergence, p->model, &kld, j->err));
+    CN_TRY(cn_divergence_measure(p->divergence, p->model, p->probe_tokens, &kld, j->err));
     p->pass_s = fmax(cn_seconds() - before, 1e-9);
     for (size_t i = 0; i < j->n_matrices; i++)
         weights += (double)j->matrices[i].t->n_elems;
@@ -126,8 +128,9 @@ static enum cn_status prepare(struct cn_auto_job *j, struct cn_auto_probes *p)
                  CN_ERR_UNSUPPORTED, j->err,
                  "%.1f G parameters; more than %.0f G are probed only on demand",
                  (double)info->n_params / 1e9, most_params / 1e9);
+    p->probe_tokens = info->n_params < SMALL_PARAMS ? LONG_TEXT : SHORT_TEXT;
     struct cn_divergence_options o = {
-        .n_tokens = info->n_params < SMALL_PARAMS ? LONG_TEXT : SHORT_TEXT,
+        .n_tokens = WHOLE_TEXTS * p->probe_tokens,
         .n_threads = j->n_threads,
         .user = p,
         .progress = tell_text,
@@ -211,7 +214,9 @@ static enum cn_status measure_group(struct cn_auto_job *j, struct cn_auto_probes
     }
     *kld = 0; /* what the forward pass does not use can do no harm */
     if (status == CN_OK && any)
-        status = cn_divergence_measure(p->divergence, p->model, kld, j->err);
+        status = cn_divergence_measure(p->divergence, p->model,
+                                       p->probe_tokens * (group == EVERY ? WHOLE_TEXTS : 1), kld,
+                                       j->err);
     *kld = fmax(*kld, least_kld);
     for (size_t i = 0; i < j->n_matrices; i++) {
         if (!p->data[i])
@@ -297,7 +302,8 @@ enum cn_status cn_auto_probes_whole(struct cn_auto_job *j, struct cn_auto_probes
     for (size_t i = 0; i < j->n_matrices; i++)
         weights += (double)j->matrices[i].t->n_elems;
     *kld = (double)NAN;
-    if (cn_seconds() - p->start_s + p->pass_s + weights / quantised_per_s / j->n_threads >
+    if (cn_seconds() - p->start_s + WHOLE_TEXTS * p->pass_s +
+            weights / quantised_per_s / j->n_threads >
         p->seconds)
         return CN_OK;
     size_t *types = calloc(j->n_matrices + 1, sizeof *types);

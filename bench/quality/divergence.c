@@ -7,17 +7,22 @@
 #include <stdlib.h>
 
 enum {
-    TEXT_TOKENS = 256,      /* of one text, from an empty cache */
+    TEXT_TOKENS = 512,      /* of one text, from an empty cache */
+    UNSCORED = 4,           /* the first one in so many of them: there all are less sure */
     BATCH_LOGITS = 64,      /* positions whose logits are held at a time */
     BASE_BYTES = 256 << 20, /* most memory for the base's distributions */
     NATS_KEPT = 16,         /* tokens less likely than the best by more do not count */
 };
 
+/* Of the prose models: their own text is then about as hard to change as people's. */
+static const float TEMPERATURE = 0.9f;
+
 struct cn_divergence {
     struct cn_divergence_options options;
     int32_t n_vocab, n_texts, n_text; /* texts of n_text tokens */
+    int32_t n_unscored;               /* of each, at its beginning */
     int32_t *tokens;                  /* [n_texts, n_text] */
-    float *base;                      /* [n_texts, n_text, n_vocab] log-probabilities */
+    float *base; /* [n_texts, n_text - n_unscored, n_vocab] log-probabilities */
 };
 
 static bool cancelled(const struct cn_divergence *d)
@@ -81,21 +86,23 @@ static double divergence_at(const float *base, const float *logits, int32_t n)
     return sum;
 }
 
-/* Passes over all texts; of the base its distributions are kept, of another the divergences' sum is
+/* Passes over texts; of the base its distributions are kept, of another the divergences' sum is
  * taken. */
 static enum cn_status pass(const struct cn_divergence *d, struct cn_session *session, bool base,
-                           double *sum, struct cn_error *err)
+                           int32_t n_texts, double *sum, struct cn_error *err)
 {
     *sum = 0;
-    for (int32_t t = 0; t < d->n_texts; t++) {
+    for (int32_t t = 0; t < n_texts; t++) {
+        const int32_t *text = d->tokens + (int64_t)t * d->n_text;
+        float *base_of_text = d->base + (int64_t)t * (d->n_text - d->n_unscored) * d->n_vocab;
         CN_TRY(cn_session_rewind(session, 0, err));
-        for (int32_t at = 0; at < d->n_text; at += BATCH_LOGITS) {
-            int64_t first = (int64_t)t * d->n_text + at;
+        CN_TRY(cn_session_eval(session, text, d->n_unscored, CN_WANT_NONE, err));
+        for (int32_t at = d->n_unscored; at < d->n_text; at += BATCH_LOGITS) {
             int32_t n = d->n_text - at < BATCH_LOGITS ? d->n_text - at : BATCH_LOGITS;
-            CN_TRY(cn_session_eval(session, d->tokens + first, n, CN_WANT_ALL, err));
+            CN_TRY(cn_session_eval(session, text + at, n, CN_WANT_ALL, err));
             for (int32_t i = 0; i < n; i++) {
                 const float *logits = cn_session_logits(session, i);
-                float *kept = d->base + (first + i) * d->n_vocab;
+                float *kept = base_of_text + (int64_t)(at - d->n_unscored + i) * d->n_vocab;
                 if (!base) {
                     *sum += divergence_at(kept, logits, d->n_vocab);
                     continue;
@@ -115,7 +122,7 @@ static enum cn_status prepare(struct cn_divergence *d, const struct cn_model *mo
                               struct cn_error *err)
 {
     struct cn_sampler_options sampling = {
-        .temperature = 1, .top_p = 1, .repeat_penalty = 1, .seed = 1, .ignore_eos = true
+        .temperature = TEMPERATURE, .top_p = 1, .repeat_penalty = 1, .seed = 1, .ignore_eos = true
     };
     struct cn_session *session = NULL;
     struct cn_sampler *sampler = NULL;
@@ -126,7 +133,7 @@ static enum cn_status prepare(struct cn_divergence *d, const struct cn_model *mo
     if (status == CN_OK)
         status = write_texts(d, model, session, sampler, err);
     if (status == CN_OK)
-        status = pass(d, session, true, &sum, err);
+        status = pass(d, session, true, d->n_texts, &sum, err);
     cn_sampler_free(sampler);
     cn_session_free(session);
     return status;
@@ -149,8 +156,9 @@ enum cn_status cn_divergence_create(const struct cn_model *base,
     if (info->n_ctx_train > 0 && info->n_ctx_train < d->n_text)
         d->n_text = info->n_ctx_train;
     d->n_texts = (int32_t)(n / d->n_text);
-    size_t positions = (size_t)d->n_texts * (size_t)d->n_text;
-    d->tokens = malloc(positions * sizeof *d->tokens);
+    d->n_unscored = d->n_text / UNSCORED;
+    const size_t positions = (size_t)d->n_texts * (size_t)(d->n_text - d->n_unscored);
+    d->tokens = malloc((size_t)d->n_texts * (size_t)d->n_text * sizeof *d->tokens);
     d->base = malloc(positions * (size_t)d->n_vocab * sizeof *d->base);
     enum cn_status status =
         d->tokens && d->base ? prepare(d, base, err) : cn_fail(err, CN_ERR_MEMORY, "out of memory");
@@ -172,17 +180,19 @@ void cn_divergence_free(struct cn_divergence *d)
 }
 
 enum cn_status cn_divergence_measure(const struct cn_divergence *d, const struct cn_model *model,
-                                     double *kld, struct cn_error *err)
+                                     int32_t n_tokens, double *kld, struct cn_error *err)
 {
+    const int32_t wanted = n_tokens / d->n_text;
+    const int32_t n_texts = wanted < 1 ? 1 : wanted < d->n_texts ? wanted : d->n_texts;
     struct cn_session *session = NULL;
     double sum;
     CN_RETURN_IF(cn_model_get_info(model)->n_vocab != d->n_vocab, CN_ERR_ARGUMENT, err,
                  "the base model has %d tokens, this one %d", d->n_vocab,
                  cn_model_get_info(model)->n_vocab);
     CN_TRY(open_session(d, model, &session, err));
-    enum cn_status status = pass(d, session, false, &sum, err);
+    enum cn_status status = pass(d, session, false, n_texts, &sum, err);
     cn_session_free(session);
     if (status == CN_OK)
-        *kld = sum / ((double)d->n_texts * d->n_text);
+        *kld = sum / ((double)n_texts * (d->n_text - d->n_unscored));
     return status;
 }

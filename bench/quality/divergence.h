@@ -20,17 +20,20 @@ struct cn_divergence_options {
     bool (*cancel)(void *user); /* true ends any call with CN_ERR_CANCELLED; may be NULL */
 };
 
-/* Lets `base` write text (temperature 1, fixed seed) and keeps its distributions. The caller frees
- * it. */
+/* Lets `base` write text (a fixed seed) and keeps its distributions. The caller frees it. It writes
+ * a little below temperature 1: at 1 it drifts into text that it finds more surprising than what
+ * people wrote, and all changes look larger than there. */
 enum cn_status cn_divergence_create(const struct cn_model *base,
                                     const struct cn_divergence_options *options,
                                     struct cn_divergence **divergence, struct cn_error *err);
 void cn_divergence_free(struct cn_divergence *divergence);
 
-/* Mean of KL(base || model) over all positions, in nats. The vocabularies must be the same. A model
- * whose logits are not finite fails. */
+/* Mean of KL(base || model), in nats, over the text's first n_tokens, rounded to whole pieces of it
+ * and at least one; of each piece the first quarter is only read. The vocabularies must be the
+ * same. A model whose logits are not finite fails.
+ */
 enum cn_status cn_divergence_measure(const struct cn_divergence *divergence,
-                                     const struct cn_model *model, double *kld,
+                                     const struct cn_model *model, int32_t n_tokens, double *kld,
                                      struct cn_error *err);
 
 #endif

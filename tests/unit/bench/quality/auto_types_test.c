@@ -66,7 +66,7 @@ static double divergence(void)
     assert_int_equal(cn_model_open(path, NULL, &base, &err), CN_OK);
     assert_int_equal(cn_model_open(out, NULL, &m, &err), CN_OK);
     assert_int_equal(cn_divergence_create(base, &o, &d, &err), CN_OK);
-    assert_int_equal(cn_divergence_measure(d, m, &kld, &err), CN_OK);
+    assert_int_equal(cn_divergence_measure(d, m, 256, &kld, &err), CN_OK);
     cn_divergence_free(d);
     cn_model_close(m);
     cn_model_close(base);

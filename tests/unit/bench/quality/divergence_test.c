@@ -12,14 +12,16 @@
 static struct cn_error err;
 static char path[300], out[] = "/tmp/carnot-divergence-XXXXXX";
 
-static double divergence_of(const struct cn_divergence *d, const char *type)
+enum { TEXT = 1024 }; /* tokens: two pieces */
+
+static double divergence_of(const struct cn_divergence *d, const char *type, int32_t n_tokens)
 {
     struct cn_quantize_options o = { .type = type };
     struct cn_model *m;
     double kld = (double)NAN;
     assert_int_equal(cn_quantize_file(path, out, &o, NULL, &err), CN_OK);
     assert_int_equal(cn_model_open(out, NULL, &m, &err), CN_OK);
-    assert_int_equal(cn_divergence_measure(d, m, &kld, &err), CN_OK);
+    assert_int_equal(cn_divergence_measure(d, m, n_tokens, &kld, &err), CN_OK);
     cn_model_close(m);
     return kld;
 }
@@ -29,21 +31,23 @@ static void measures(void **context)
     (void)context;
     struct cn_model *base;
     struct cn_divergence *d, *again;
-    struct cn_divergence_options o = { .n_tokens = 300, .n_threads = 1 };
+    struct cn_divergence_options o = { .n_tokens = TEXT, .n_threads = 1 };
     double self, self_again;
     assert_int_equal(cn_model_open(path, NULL, &base, &err), CN_OK);
     assert_int_equal(cn_divergence_create(base, &o, &d, &err), CN_OK);
-    assert_int_equal(cn_divergence_measure(d, base, &self, &err), CN_OK);
+    assert_int_equal(cn_divergence_measure(d, base, TEXT, &self, &err), CN_OK);
     assert_true(fabs(self) < 1e-6);
-    double q8 = divergence_of(d, "Q8_0"), q5 = divergence_of(d, "Q5_0");
-    double q4 = divergence_of(d, "Q4_0");
+    double q8 = divergence_of(d, "Q8_0", TEXT), q5 = divergence_of(d, "Q5_0", TEXT);
+    double q4 = divergence_of(d, "Q4_0", TEXT), part = divergence_of(d, "Q4_0", 1);
     printf("itself %g, Q8_0 %g, Q5_0 %g, Q4_0 %g\n", self, q8, q5, q4);
     assert_true(q8 > 1e-7 && q5 > 4 * q8 && q4 > 2 * q5);
+    /* Of a part of the text it is another figure, about as large. */
+    assert_true(part != q4 && part > q4 / 2 && part < 2 * q4);
     /* The text and the sums do not depend on the threads. */
     o.n_threads = 3;
     assert_int_equal(cn_divergence_create(base, &o, &again, &err), CN_OK);
-    assert_true(divergence_of(again, "Q4_0") == q4);
-    assert_int_equal(cn_divergence_measure(again, base, &self_again, &err), CN_OK);
+    assert_true(divergence_of(again, "Q4_0", TEXT) == q4);
+    assert_int_equal(cn_divergence_measure(again, base, TEXT, &self_again, &err), CN_OK);
     assert_true(self_again == self);
     cn_divergence_free(d);
     cn_divergence_free(again);
@@ -75,7 +79,7 @@ static void failures(void **context)
     assert_int_equal(cn_divergence_create(base, &o, &d, &err), CN_OK);
     if (fixture_path(other_path, sizeof other_path, "llama-f32.gguf")) {
         assert_int_equal(cn_model_open(other_path, NULL, &other, &err), CN_OK);
-        assert_int_equal(cn_divergence_measure(d, other, &kld, &err), CN_ERR_ARGUMENT);
+        assert_int_equal(cn_divergence_measure(d, other, 64, &kld, &err), CN_ERR_ARGUMENT);
         cn_model_close(other);
     }
     cn_divergence_free(d);
