@@ -30,35 +30,80 @@ static bool cancelled(const struct cn_divergence *d)
     return d->options.cancel && d->options.cancel(d->options.user);
 }
 
-static enum cn_status open_session(const struct cn_divergence *d, const struct cn_model *model,
-                                   struct cn_session **session, struct cn_error *err)
+static struct cn_session_options options_of(const struct cn_divergence *d, int32_t n_batch,
+                                            int32_t n_logits)
 {
-    struct cn_session_options o = {
+    return (struct cn_session_options){
         .n_ctx = d->n_text,
-        .n_batch = d->n_text,
-        .n_logits = BATCH_LOGITS,
+        .n_batch = n_batch,
+        .n_logits = n_logits,
         .n_threads = d->options.n_threads,
         .callbacks = {.user = d->options.user, .cancel = d->options.cancel},
     };
+}
+
+static enum cn_status open_session(const struct cn_divergence *d, const struct cn_model *model,
+                                   struct cn_session **session, struct cn_error *err)
+{
+    const struct cn_session_options o = options_of(d, d->n_text, BATCH_LOGITS);
     return cn_session_create(model, &o, session, err);
 }
 
-static enum cn_status write_texts(const struct cn_divergence *d, const struct cn_model *model,
-                                  struct cn_session *session, struct cn_sampler *sampler,
+/* Texts that are written together: each pass gives all of them one token more. */
+struct lanes {
+    struct cn_group *group;
+    struct cn_session *session[CN_MAX_LANES]; /* [n] */
+    int32_t n;
+};
+
+static enum cn_status write_together(const struct cn_divergence *d, const struct lanes *lanes,
+                                     int32_t first, struct cn_sampler *sampler,
+                                     struct cn_error *err)
+{
+    struct cn_step steps[CN_MAX_LANES];
+    for (int32_t i = 1; i < d->n_text; i++) {
+        CN_RETURN_IF(cancelled(d), CN_ERR_CANCELLED, err, "cancelled");
+        for (int32_t t = 0; t < lanes->n; t++)
+            steps[t] = (struct cn_step){ lanes->session[t],
+                                         d->tokens + (int64_t)(first + t) * d->n_text + i - 1, 1,
+                                         CN_WANT_LAST };
+        CN_TRY(cn_group_eval(lanes->group, steps, (size_t)lanes->n, err));
+        for (int32_t t = 0; t < lanes->n; t++)
+            d->tokens[(int64_t)(first + t) * d->n_text + i] =
+                cn_sampler_sample(sampler, cn_session_logits(lanes->session[t], 0));
+        if (d->options.progress)
+            d->options.progress(d->options.user, first * d->n_text + i * lanes->n,
+                                d->n_texts * d->n_text);
+    }
+    return CN_OK;
+}
+
+static enum cn_status write_lanes(const struct cn_divergence *d, const struct cn_model *model,
+                                  int32_t first, struct lanes *lanes, struct cn_sampler *sampler,
                                   struct cn_error *err)
 {
-    int32_t start = cn_model_get_info(model)->bos;
-    for (int32_t t = 0; t < d->n_texts; t++) {
-        int32_t *text = d->tokens + (int64_t)t * d->n_text;
-        text[0] = start < 0 ? 0 : start;
-        CN_TRY(cn_session_rewind(session, 0, err));
-        for (int32_t i = 1; i < d->n_text; i++) {
-            CN_RETURN_IF(cancelled(d), CN_ERR_CANCELLED, err, "cancelled");
-            CN_TRY(cn_session_eval(session, text + i - 1, 1, CN_WANT_LAST, err));
-            text[i] = cn_sampler_sample(sampler, cn_session_logits(session, 0));
-            if (d->options.progress)
-                d->options.progress(d->options.user, t * d->n_text + i, d->n_texts * d->n_text);
-        }
+    const int32_t bos = cn_model_get_info(model)->bos;
+    const struct cn_session_options o = options_of(d, CN_MAX_LANES, 1);
+    enum cn_status status = cn_group_create(model, &o, lanes->n, &lanes->group, err);
+    for (int32_t t = 0; t < lanes->n && status == CN_OK; t++) {
+        d->tokens[(int64_t)(first + t) * d->n_text] = bos < 0 ? 0 : bos;
+        status = cn_group_join(lanes->group, &lanes->session[t], err);
+    }
+    if (status == CN_OK)
+        status = write_together(d, lanes, first, sampler, err);
+    for (int32_t t = 0; t < lanes->n; t++)
+        cn_session_free(lanes->session[t]);
+    cn_group_free(lanes->group);
+    return status;
+}
+
+static enum cn_status write_texts(const struct cn_divergence *d, const struct cn_model *model,
+                                  struct cn_sampler *sampler, struct cn_error *err)
+{
+    for (int32_t first = 0; first < d->n_texts; first += CN_MAX_LANES) {
+        const int32_t left = d->n_texts - first;
+        struct lanes lanes = { .n = left < CN_MAX_LANES ? left : CN_MAX_LANES };
+        CN_TRY(write_lanes(d, model, first, &lanes, sampler, err));
     }
     return CN_OK;
 }
@@ -127,11 +172,11 @@ static enum cn_status prepare(struct cn_divergence *d, const struct cn_model *mo
     struct cn_session *session = NULL;
     struct cn_sampler *sampler = NULL;
     double sum;
-    enum cn_status status = open_session(d, model, &session, err);
+    enum cn_status status = cn_sampler_create(model, &sampling, &sampler, err);
     if (status == CN_OK)
-        status = cn_sampler_create(model, &sampling, &sampler, err);
+        status = write_texts(d, model, sampler, err);
     if (status == CN_OK)
-        status = write_texts(d, model, session, sampler, err);
+        status = open_session(d, model, &session, err);
     if (status == CN_OK)
         status = pass(d, session, true, d->n_texts, &sum, err);
     cn_sampler_free(sampler);
