@@ -145,7 +145,7 @@ static int64_t block_cols(int64_t n_cols)
     return (at_most(n_cols, CN_GEMM_COLS) + CN_CHUNK - 1) / CN_CHUNK * CN_CHUNK;
 }
 
-size_t cn_gemm_scratch_bytes(enum cn_act_kind kind, int64_t n_cols)
+static size_t panel_scratch_bytes(enum cn_act_kind kind, int64_t n_cols)
 {
     if (kind == CN_ACT_Q8_WIDE || kind == CN_ACT_BF16)
         return cn_gemm_blocked_scratch_bytes();
@@ -153,6 +153,12 @@ size_t cn_gemm_scratch_bytes(enum cn_act_kind kind, int64_t n_cols)
      * column; scales and minima, at most one per 16 columns but room for 16, take less than the
      * rest. */
     return cn_round_up(ROWS * (size_t)block_cols(n_cols) * sizeof(float), CN_ALIGN) + OUT_BYTES;
+}
+
+size_t cn_gemm_scratch_bytes(enum cn_act_kind kind, int64_t n_cols)
+{
+    const size_t panel = panel_scratch_bytes(kind, n_cols), small = cn_gemm_small_scratch_bytes();
+    return panel > small ? panel : small;
 }
 
 /* One block of at most ROWS rows of the panel times all tokens; first: its columns are the first,

@@ -55,6 +55,37 @@ struct cn_gemm_blocked {
 };
 #define CN_WIDE_SMALLEST 0x1p-100f /* 127 / x must be finite */
 
+/* A few tokens at once (gemm_small.c). `lanes` groups of columns that share a scale make up a unit,
+ * and lane g of its integer sums is group g: that is how codes and activations are arranged. Codes
+ * above `code_most` are taken with their offset removed, as signed numbers of `signed_bytes`; else
+ * the offset is a part of the minimum. */
+enum { CN_SMALL_ROWS = 4 };
+struct cn_small_block {
+    int code_max, sub; /* sub: columns of a group, 16 or 32 */
+    bool is_signed;
+    int64_t n_units;
+    int n_rows, n_tokens; /* at most CN_SMALL_ROWS; at most CN_SMALL_TOKENS */
+    const uint8_t *codes; /* of rows, row_bytes from one to the next, arranged */
+    size_t row_bytes;     /* rows beyond n_rows hold old numbers; their results are not stored */
+    const float *scale, *min; /* [row][row_groups]; min: not if is_signed */
+    int64_t row_groups;
+    const uint8_t *acts; /* of tokens, act_bytes from one to the next, arranged */
+    size_t act_bytes;
+    const float *d, *sum; /* [token][act_groups]: scales, and d * (sum of q) over the group */
+    int64_t act_groups;
+    float *y; /* y[t * y_stride + r]: overwritten, */
+    int64_t y_stride;
+    bool add; /* or added to */
+};
+struct cn_gemm_small {
+    int lanes, code_most, signed_bytes;
+    /* b->n_units units of bytes as they lie in a row, less `offset`, to the order and width that
+     * multiply() wants of codes and activations of such a block. */
+    void (*arrange)(const struct cn_small_block *b, int offset, const int8_t *from, uint8_t *to);
+    void (*multiply)(const struct cn_small_block *b);
+};
+size_t cn_gemm_small_scratch_bytes(void);
+
 struct cn_gemm {
     const char *name;
     /* May rewrite the unpacked panel to what `tile` likes best; NULL: nothing to do. n_rows is a
@@ -78,6 +109,7 @@ struct cn_gemm {
     /* y[i * y_stride + r] = tile[r * tile_stride + i] of 16 x 16, or += if `add`; NULL: plain C
      * does. */
     void (*transpose)(const float *tile, int64_t tile_stride, float *y, int64_t y_stride, bool add);
+    const struct cn_gemm_small *small;   /* NULL: token by token */
     const struct cn_gemm_blocked *fast;  /* precision fast; NULL: this tier has none */
     const struct cn_gemm_blocked *exact; /* replaces the tiles of formats with codes; NULL: none */
 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The tiers' shared objects (see struct cn_vec and struct cn_gemm in quant.h and gemm.h): a tier
+ * The tiers' shared objects (see struct cn_vec in quant.h, struct cn_gemm and cn_gemm_small in gemm.h): a tier
  * sets the slots it is better at; cn_vec_ref has them all.
  */
 #ifndef CN_VEC_H
@@ -12,5 +12,6 @@ extern const struct cn_vec cn_vec_ref, cn_vec_avx2, cn_vec_avx512, cn_vec_neon, 
     cn_vec_i8mm;
 extern const struct cn_gemm cn_gemm_ref, cn_gemm_avx2, cn_gemm_avxvnni, cn_gemm_avx512, cn_gemm_amx,
     cn_gemm_neon, cn_gemm_dotprod, cn_gemm_i8mm;
+extern const struct cn_gemm_small cn_gemm_small_avx2;
 
 #endif

@@ -7,7 +7,7 @@
 
 #include "bench/kernel/kernel_check.h"
 
-/* A product by the panel GEMM. */
+/* A product by the panel GEMM, or one of a few tokens. */
 struct cn_gemm_call {
     const struct cn_kernels *k;
     const struct cn_ops *ops;
@@ -16,6 +16,7 @@ struct cn_gemm_call {
     const void *w;
     size_t row_bytes;
     const float *x;
+    const struct cn_act *acts; /* of a few tokens; NULL: x goes through the panel */
     void *panel, *scratch;
     float *y;
     int64_t y_stride;

@@ -44,7 +44,7 @@ struct cn_kernel_bench {
     int64_t filled_cols;
     struct worker *workers;
     uint8_t *arena; /* everything small */
-    struct cn_act act[CN_BENCH_GEMV_TOKENS];
+    struct cn_act act[CN_SMALL_TOKENS];
     void *panel_memory; /* of the largest kind */
     struct cn_act_panel panel;
     /* The case at hand. */
@@ -59,9 +59,15 @@ static bool is_gemm(enum cn_job job)
     return job == CN_JOB_GEMM || job == CN_JOB_GEMM_FAST;
 }
 
+/* Activations lie token by token. */
+static bool takes_rows(enum cn_job job)
+{
+    return job == CN_JOB_GEMV || job == CN_JOB_GEMM_SMALL;
+}
+
 bool cn_job_takes_tokens(enum cn_job job, int n_tokens)
 {
-    return is_gemm(job) || (job == CN_JOB_GEMV && n_tokens <= CN_BENCH_GEMV_TOKENS);
+    return is_gemm(job) || (takes_rows(job) && n_tokens <= CN_SMALL_TOKENS);
 }
 
 const char *cn_bench_cache_name(int cache)
@@ -92,7 +98,7 @@ static void lay_out_act(struct cn_layout *arena, int64_t cols, struct cn_act *ac
 static size_t lay_out(struct cn_kernel_bench *b, const struct cn_kernel_case *c, uint8_t *base)
 {
     struct cn_layout arena = { .base = base };
-    const int n_acts = c->job == CN_JOB_GEMV ? c->n_tokens : 1;
+    const int n_acts = takes_rows(c->job) ? c->n_tokens : 1;
     size_t panel_bytes = 0, scratch_bytes = 0;
     int64_t rows = cn_blas_there(NULL) ? BLAS_ROWS : 0;
     for (int i = 0; i < CN_N_ACT_KINDS; i++) {
@@ -282,6 +288,10 @@ static void do_rows(struct cn_kernel_bench *b, struct worker *w)
     case CN_JOB_GEMV: /* as the engine does it: each token with these rows before the next ones */
         for (int t = 0; t < b->c.n_tokens; t++)
             k->gemv(n, cols, rows, b->row_bytes, &b->act[t], w->y + t * n);
+        break;
+    case CN_JOB_GEMM_SMALL:
+        cn_gemm_small_run(b->set->ops.gemm, k, n, cols, rows, b->row_bytes, b->act, b->c.n_tokens,
+                          w->y, n, w->codes);
         break;
     case CN_JOB_UNPACK: /* as the GEMM does it: sixteen rows side by side */
         for (int64_t r = 0; r < n; r++)

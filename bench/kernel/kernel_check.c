@@ -12,8 +12,8 @@
 
 const char *cn_job_name(enum cn_job job)
 {
-    static const char *const names[CN_N_JOBS] = { "gemv", "unpack", "gemm", "gemm_fast",
-                                                  "dequantize" };
+    static const char *const names[CN_N_JOBS] = { "gemv",       "unpack",    "gemm",
+                                                  "gemm_small", "gemm_fast", "dequantize" };
     return names[job];
 }
 
@@ -32,6 +32,8 @@ int cn_kernel_sets(const struct cn_format *format, uint32_t tiers, struct cn_ker
         s->own[CN_JOB_GEMV] = !below || s->kernels.gemv != below->kernels.gemv;
         s->own[CN_JOB_UNPACK] = s->own[CN_JOB_DEQUANTIZE] = unpack;
         s->own[CN_JOB_GEMM] = unpack || s->ops.gemm != below->ops.gemm;
+        s->own[CN_JOB_GEMM_SMALL] = !below || (cn_gemm_has_small(s->ops.gemm, &s->kernels) &&
+                                               (s->own[CN_JOB_GEMV] || s->own[CN_JOB_GEMM]));
         s->own[CN_JOB_GEMM_FAST] =
             s->own[CN_JOB_GEMM] && format->act == CN_ACT_Q8 && cn_gemm_has_fast(s->ops.gemm);
         n++;
@@ -433,6 +435,11 @@ static void call_gemm(void *arg)
 {
     struct cn_gemm_call *g = arg;
     struct cn_act_panel panel;
+    if (g->acts) {
+        cn_gemm_small_run(g->ops->gemm, g->k, g->n_rows, g->n_cols, g->w, g->row_bytes, g->acts,
+                          (int)g->n_tokens, g->y, g->y_stride, g->scratch);
+        return;
+    }
     cn_act_panel_init(&panel, g->kind, g->n_tokens, g->n_cols, g->panel);
     for (int64_t t = 0; t < g->n_tokens; t += 16)
         cn_act_panel_pack(&panel, g->ops, t / 16, g->x + t * g->n_cols, g->n_cols);
@@ -502,14 +509,32 @@ static bool results_apart(const struct cn_gemm_call *g, const char *where, struc
     return true;
 }
 
+/* Activations of n_tokens tokens as a few tokens' product takes them; x: made later. */
+static void take_acts(struct cn_checker *c, const struct cn_format *f, int64_t n_tokens,
+                      int64_t n_cols, const float *x, enum cn_place place, struct cn_act *acts)
+{
+    const size_t n = f->act == CN_ACT_Q8 ? (size_t)(n_tokens * n_cols) : 0;
+    int8_t *q = cn_check_take(c, CN_BUF_Q, n, place);
+    float *d = cn_check_take(c, CN_BUF_D, n / 32 * sizeof *d, place);
+    float *sum32 = cn_check_take(c, CN_BUF_SUM32, n / 32 * sizeof *sum32, place);
+    int16_t *sum16 = cn_check_take(c, CN_BUF_SUM16, n / 16 * sizeof *sum16, place);
+    for (int64_t t = 0; t < n_tokens; t++)
+        acts[t] = n ? (struct cn_act){ .q = q + t * n_cols,
+                                       .d = d + t * n_cols / 32,
+                                       .sum32 = sum32 + t * n_cols / 32,
+                                       .sum16 = sum16 + t * n_cols / 16 }
+                    : (struct cn_act){ .x = x + t * n_cols };
+}
+
 static bool gemm_case(struct cn_checker *c, const struct cn_format *f, const struct cn_kernels *k,
-                      const struct cn_ops *ops, bool fast, int64_t n_rows, int64_t n_tokens,
+                      const struct cn_ops *ops, enum cn_job job, int64_t n_rows, int64_t n_tokens,
                       int64_t n_cols, enum cn_pattern pattern, enum cn_place place,
                       struct cn_check *result)
 {
     const int64_t y_stride = n_rows + (c->turn % 3 ? 0 : 5);
     const size_t row_bytes = cn_row_bytes(f, n_cols);
     const enum cn_act_pattern acts = (enum cn_act_pattern)(c->turn % CN_N_ACTS);
+    const bool fast = job == CN_JOB_GEMM_FAST, small = job == CN_JOB_GEMM_SMALL;
     const enum cn_act_kind kind = cn_gemm_act_kind(ops->gemm, f->act, n_cols, fast);
     const size_t scratch_bytes = cn_gemm_scratch_bytes(kind, n_cols);
     uint8_t *w = cn_check_take(c, CN_BUF_W, (size_t)n_rows * row_bytes, place);
@@ -524,12 +549,19 @@ static bool gemm_case(struct cn_checker *c, const struct cn_format *f, const str
         .w = w,
         .row_bytes = row_bytes,
         .x = x,
-        .panel = cn_check_take(c, CN_BUF_Q, cn_act_panel_bytes(kind, n_tokens, n_cols), place),
+        .panel =
+            small ? NULL
+                  : cn_check_take(c, CN_BUF_Q, cn_act_panel_bytes(kind, n_tokens, n_cols), place),
         .scratch = cn_check_take(c, CN_BUF_SCRATCH, scratch_bytes, place),
         .y = cn_check_take(c, CN_BUF_OUT,
                            (size_t)((n_tokens - 1) * y_stride + n_rows) * sizeof(float), place),
         .y_stride = y_stride,
     };
+    struct cn_act few[CN_SMALL_TOKENS];
+    if (small) {
+        take_acts(c, f, n_tokens, n_cols, x, place, few);
+        call.acts = few;
+    }
     if (c->out_of_memory) {
         result->no_memory = true;
         return false;
@@ -541,6 +573,10 @@ static bool gemm_case(struct cn_checker *c, const struct cn_format *f, const str
              cn_act_pattern_name(acts), place == CN_PLACE_END ? "end" : "start");
     for (int64_t t = 0; t < n_tokens; t++)
         cn_acts_fill(t % 4 ? CN_ACTS_NORMAL : acts, &c->rng, n_cols, x + t * n_cols);
+    for (int64_t t = 0; small && f->act == CN_ACT_Q8 && t < n_tokens; t++)
+        c->ref->quantize_q8(n_cols, x + t * n_cols, (int8_t *)(uintptr_t)few[t].q,
+                            (float *)(uintptr_t)few[t].d, (float *)(uintptr_t)few[t].sum32,
+                            (int16_t *)(uintptr_t)few[t].sum16);
     for (int64_t r = 0; r < n_rows; r++)
         cn_row_fill(c->blocks, pattern, &c->rng, n_cols, w + (size_t)r * row_bytes);
     /* What a scratch held before is of no importance: NaN, then. */
@@ -554,29 +590,31 @@ static bool gemm_case(struct cn_checker *c, const struct cn_format *f, const str
     }
     if (!cn_check_intact(c, result, where))
         return true;
-    bool good = kind == f->act ? check_gemm_results(c, f, &call, where, result)
-                               : cn_check_blocked(f, &call, where, result);
+    bool good = small || kind == f->act ? check_gemm_results(c, f, &call, where, result)
+                                        : cn_check_blocked(f, &call, where, result);
     if (!(good && results_apart(&call, where, result)) && result->max_error <= result->bound)
         result->max_error = HUGE_VAL;
     return true;
 }
 
 static void check_gemm(struct cn_checker *c, const struct cn_format *f, const struct cn_kernels *k,
-                       const struct cn_ops *ops, bool fast, struct cn_check *result)
+                       const struct cn_ops *ops, enum cn_job job, struct cn_check *result)
 {
     enum { MAX_COLS = 768 };
     static const int rows[] = { 1, 16, 3, 17, 5, 33, 15, 8, 67, 2, 31 };
+    const bool fast = job == CN_JOB_GEMM_FAST, small = job == CN_JOB_GEMM_SMALL;
+    const int most_tokens = small ? CN_SMALL_TOKENS : 33, full = 16, ragged = small ? 7 : 21;
     const int *counts = column_counts(f);
     int n_counts = 0;
     while (counts[n_counts] && counts[n_counts] * (int64_t)f->block_elems <= MAX_COLS)
         n_counts++;
     /* One case each, for this is the longest check on slow machines; what meets what depends on the
      * seed. */
-    for (int n_tokens = 1; n_tokens <= 33; n_tokens++, c->turn++) {
+    for (int n_tokens = 1; n_tokens <= most_tokens; n_tokens++, c->turn++) {
         const unsigned i = c->turn + c->turn / 7;
         const int64_t n_cols =
             fast ? CN_WIDE * (1 + i % 3) : (int64_t)counts[i % (unsigned)n_counts] * f->block_elems;
-        if (!gemm_case(c, f, k, ops, fast, rows[c->turn % (sizeof rows / sizeof *rows)], n_tokens,
+        if (!gemm_case(c, f, k, ops, job, rows[c->turn % (sizeof rows / sizeof *rows)], n_tokens,
                        n_cols, (enum cn_pattern)((c->turn + c->turn / 16) % CN_N_PATTERNS),
                        (enum cn_place)(c->turn % CN_N_PLACES), result))
             return;
@@ -584,12 +622,12 @@ static void check_gemm(struct cn_checker *c, const struct cn_format *f, const st
     /* Each pattern with a full tile and a ragged one. */
     for (int p = 0; p < CN_N_PATTERNS; p++)
         for (int i = 0; i < 2; i++, c->turn++)
-            if (!gemm_case(c, f, k, ops, fast, i ? 19 : 16, i ? 21 : 16,
+            if (!gemm_case(c, f, k, ops, job, i ? 19 : 16, i ? ragged : full,
                            f->block_elems == 256 || fast ? 256 : some_columns(f, 32 * 3),
                            (enum cn_pattern)p, (enum cn_place)i, result))
                 return;
     /* More columns than are unpacked at a time. */
-    gemm_case(c, f, k, ops, fast, 18, 17,
+    gemm_case(c, f, k, ops, job, 18, small ? 15 : 17,
               CN_GEMM_COLS + (f->block_elems == 256 || fast ? 256 : some_columns(f, 96)),
               CN_PATTERN_RANDOM, CN_PLACE_END, result);
 }
@@ -611,8 +649,8 @@ void cn_check_kernels(struct cn_checker *c, const struct cn_format *format,
         result->no_memory = true;
     else if (job == CN_JOB_GEMV)
         check_gemv(c, format, kernels, result);
-    else if (job == CN_JOB_GEMM || job == CN_JOB_GEMM_FAST)
-        check_gemm(c, format, kernels, ops, job == CN_JOB_GEMM_FAST, result);
+    else if (job == CN_JOB_GEMM || job == CN_JOB_GEMM_SMALL || job == CN_JOB_GEMM_FAST)
+        check_gemm(c, format, kernels, ops, job, result);
     else
         check_unpack(c, format, kernels, job == CN_JOB_DEQUANTIZE, result);
     if (result->n_failed && result->max_error <= result->bound)

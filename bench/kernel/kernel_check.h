@@ -21,7 +21,8 @@ enum cn_job {
     CN_JOB_GEMV,
     CN_JOB_UNPACK,     /* into a panel */
     CN_JOB_GEMM,       /* cn_gemm_run: unpack and the tier's tiles */
-    CN_JOB_GEMM_FAST,  /* the same, precision fast */
+    CN_JOB_GEMM_SMALL, /* cn_gemm_small_run: a few tokens */
+    CN_JOB_GEMM_FAST,  /* cn_gemm_run, precision fast */
     CN_JOB_DEQUANTIZE, /* cn_dequantize_with */
     CN_N_JOBS
 };

@@ -32,8 +32,9 @@ static const struct cn_usage usage = {
         "Checks every kernel of every format and tier against the definition of its\n"
         "format, then times it. Jobs: gemv (a product with one vector, as in decoding),\n"
         "unpack (rows to a panel), gemm (a product with 128 tokens, as in prefill),\n"
-        "gemm_fast (the same by --precision fast) and dequantize (rows to floats); vec: the\n"
-        "vector operations of each tier (norms, softmax, attention), checked if asked for.\n"
+        "gemm_small (one with 8 tokens), gemm_fast (gemm by --precision fast) and dequantize\n"
+        "(rows to floats); vec: the vector operations of each tier (norms, softmax, attention),\n"
+        "checked if asked for.\n"
         "Beside the gemm of f32 stands OpenBLAS's sgemm, where this program has it.\n"
         "\n"
         "error/bound  the largest error as a share of what rounding may cause; unpack and\n"
@@ -237,6 +238,7 @@ static int do_jobs(struct tools *w, struct cn_kernel_case c, struct checked *k)
         [CN_JOB_GEMV] = 1,
         [CN_JOB_UNPACK] = 1,
         [CN_JOB_GEMM] = CN_BENCH_TOKENS,
+        [CN_JOB_GEMM_SMALL] = CN_BENCH_SMALL_TOKENS,
         [CN_JOB_GEMM_FAST] = CN_BENCH_TOKENS,
         [CN_JOB_DEQUANTIZE] = 1,
     };
@@ -534,7 +536,7 @@ int cn_cmd_kernels(int argc, char **argv)
         { "--tier", "--tiers", CN_OPT_STRING, &a.tiers, "LIST",
           "tiers, as in ref,avx2 (CARNOT_TIERS, else all there are)", 0, 0 },
         { "--job", NULL, CN_OPT_STRING, &a.jobs, "LIST",
-          "jobs (gemv,unpack,gemm,gemm_fast,dequantize; also vec)", 0, 0 },
+          "jobs (gemv,unpack,gemm,gemm_small,gemm_fast,dequantize; also vec)", 0, 0 },
         { "--shape", NULL, CN_OPT_STRING, &a.shapes, "LIST",
           "ROWSxCOLS, or a model's shape as in llama-3.2-1b: all its matrices (any x 4096)", 0, 0 },
         { "--tokens", NULL, CN_OPT_STRING, &a.tokens, "LIST",

@@ -465,4 +465,5 @@ const struct cn_gemm cn_gemm_avx2 = {
     .tile = gemm_tile_avx2,
     .tile_f32 = gemm_tile_f32_avx2,
     .transpose = gemm_transpose_avx2,
+    .small = &cn_gemm_small_avx2,
 };
