@@ -56,32 +56,39 @@ struct cn_gemm_blocked {
 #define CN_WIDE_SMALLEST 0x1p-100f /* 127 / x must be finite */
 
 /* A few tokens at once (gemm_small.c). `lanes` groups of columns that share a scale make up a unit,
- * and lane g of its integer sums is group g: that is how codes and activations are arranged. Codes
- * above `code_most` are taken with their offset removed, as signed numbers of `signed_bytes`; else
- * the offset is a part of the minimum. */
+ * and lane g of its integer sums is group g: that is how codes and activations are arranged. What
+ * becomes of the codes' offset is a tier's choice for a kind of panels: */
+enum cn_small_form {
+    CN_SMALL_MIN,    /* times the scale it is a part of the minimum */
+    CN_SMALL_SIGNED, /* it is removed: codes are signed numbers of signed_bytes */
+    CN_SMALL_SUMS,   /* it is taken out of the integer sums, by what offset_sums() made */
+};
 enum { CN_SMALL_ROWS = 4 };
 struct cn_small_block {
-    int code_max, sub; /* sub: columns of a group, 16 or 32 */
-    bool is_signed;
+    const struct cn_panel *kind;
+    enum cn_small_form form;
     int64_t n_units;
     int n_rows, n_tokens; /* at most CN_SMALL_ROWS; at most CN_SMALL_TOKENS */
-    const uint8_t *codes; /* of rows, row_bytes from one to the next, arranged */
-    size_t row_bytes;     /* rows beyond n_rows hold old numbers; their results are not stored */
-    const float *scale, *min; /* [row][row_groups]; min: not if is_signed */
-    int64_t row_groups;
-    const uint8_t *acts; /* of tokens, act_bytes from one to the next, arranged */
-    size_t act_bytes;
-    const float *d, *sum; /* [token][act_groups]: scales, and d * (sum of q) over the group */
-    int64_t act_groups;
-    float *y; /* y[t * y_stride + r]: overwritten, */
+    const uint8_t *codes; /* of rows, arranged; rows beyond n_rows hold old numbers */
+    const uint8_t *acts;  /* of tokens, arranged */
+    size_t bytes;         /* from one row to the next, and from one token to the next */
+    const float *scale;   /* [row][n_units * lanes] */
+    const float *min;     /* the same, of CN_SMALL_MIN */
+    const float *d, *sum; /* [token][n_units * lanes]: scales, and d * (sum of q) of the group */
+    const uint8_t *offset_sums; /* of tokens, half as many bytes as there are acts */
+    float *y;                   /* y[t * y_stride + r]: overwritten, */
     int64_t y_stride;
     bool add; /* or added to */
 };
 struct cn_gemm_small {
-    int lanes, code_most, signed_bytes;
+    int lanes, signed_bytes;
+    enum cn_small_form (*form)(const struct cn_panel *kind);
     /* b->n_units units of bytes as they lie in a row, less `offset`, to the order and width that
      * multiply() wants of codes and activations of such a block. */
     void (*arrange)(const struct cn_small_block *b, int offset, const int8_t *from, uint8_t *to);
+    /* CN_SMALL_SUMS: what a token's arranged activations and an offset make, at most half as many
+     * bytes. */
+    void (*offset_sums)(const struct cn_small_block *b, const uint8_t *acts, uint8_t *to);
     void (*multiply)(const struct cn_small_block *b);
 };
 size_t cn_gemm_small_scratch_bytes(void);

@@ -13,12 +13,13 @@
 enum {
     ROWS = CN_SMALL_ROWS,
     MOST_COLS = CN_GEMM_COLS,
-    ACT_BYTES = 16 * 1024, /* of activations at a time: half a typical first-level cache */
+    ACT_BYTES = 32 * 1024, /* of activations at a time; see docs/SPEED.md */
     AHEAD = 8,             /* rows: weights are asked for so long before they are unpacked */
 };
 
 struct scratch {
     _Alignas(64) uint8_t acts[ACT_BYTES];
+    uint8_t offset_sums[ACT_BYTES / 2];
     float d[ACT_BYTES / 16], sum[ACT_BYTES / 16];
     _Alignas(64) uint8_t tile[ROWS * MOST_COLS * 2];
     float scale[ROWS * MOST_COLS / 16], min[ROWS * MOST_COLS / 16];
@@ -48,11 +49,14 @@ static int64_t block_cols(int n_tokens, int code_bytes)
 static void load_token(const struct cn_gemm_small *small, const struct cn_small_block *b,
                        const struct cn_act *x, int64_t c, int64_t n, int64_t t, struct scratch *s)
 {
-    const int64_t n_groups = b->n_units * small->lanes, sub = b->sub, here = n / sub;
-    float *d = s->d + t * b->act_groups, *sum = s->sum + t * b->act_groups;
+    const int64_t n_groups = b->n_units * small->lanes, sub = b->kind->sub, here = n / sub;
+    float *d = s->d + t * n_groups, *sum = s->sum + t * n_groups;
+    uint8_t *acts = s->acts + (size_t)t * b->bytes;
     memcpy(s->row, x->q + c, (size_t)n);
     memset(s->row + n, 0, (size_t)(n_groups * sub - n));
-    small->arrange(b, 0, s->row, s->acts + (size_t)t * b->act_bytes);
+    small->arrange(b, 0, s->row, acts);
+    if (b->form == CN_SMALL_SUMS)
+        small->offset_sums(b, acts, s->offset_sums + (size_t)t * b->bytes / 2);
     if (sub == 32) {
         memcpy(d, x->d + c / 32, (size_t)here * sizeof *d);
         memcpy(sum, x->sum32 + c / 32, (size_t)here * sizeof *sum);
@@ -66,22 +70,22 @@ static void load_token(const struct cn_gemm_small *small, const struct cn_small_
     memset(sum + here, 0, (size_t)(n_groups - here) * sizeof *sum);
 }
 
-/* n columns of a row, whose blocks begin `at` bytes into it, to row i of the tile. What is taken
- * off codes for their offset becomes a part of the minimum. */
+/* n columns of a row, whose blocks begin `at` bytes into it, to row i of the tile. */
 static void load_row(const struct cn_gemm_small *small, const struct cn_kernels *kernels,
                      const struct cn_small_block *b, const uint8_t *row, size_t at, int64_t n,
                      int64_t i, struct scratch *s)
 {
-    const struct cn_panel *panel = &kernels->panel;
-    const int64_t n_groups = b->n_units * small->lanes, here = n / b->sub;
-    float *scale = s->scale + i * b->row_groups, *min = s->min + i * b->row_groups;
+    const struct cn_panel *kind = b->kind;
+    const int64_t n_groups = b->n_units * small->lanes, here = n / kind->sub;
+    float *scale = s->scale + i * n_groups, *min = s->min + i * n_groups;
     cn_unpack_columns(kernels, row, at, n, (uint8_t *)s->row, CN_CHUNK, scale, min);
     memset(scale + here, 0, (size_t)(n_groups - here) * sizeof *scale);
-    if (!b->is_signed && !panel->has_min)
+    if (b->form == CN_SMALL_MIN && !kind->has_min)
         for (int64_t g = 0; g < here; g++)
-            min[g] = scale[g] * panel->offset;
+            min[g] = scale[g] * kind->offset;
     memset(min + here, 0, (size_t)(n_groups - here) * sizeof *min);
-    small->arrange(b, b->is_signed ? panel->offset : 0, s->row, s->tile + (size_t)i * b->row_bytes);
+    small->arrange(b, b->form == CN_SMALL_SIGNED ? kind->offset : 0, s->row,
+                   s->tile + (size_t)i * b->bytes);
 }
 
 bool cn_gemm_has_small(const struct cn_gemm *gemm, const struct cn_kernels *kernels)
@@ -94,7 +98,6 @@ void cn_gemm_small_run(const struct cn_gemm *gemm, const struct cn_kernels *kern
                        int n_tokens, float *y, int64_t y_stride, void *scratch)
 {
     const struct cn_gemm_small *small = gemm->small;
-    const struct cn_panel *panel = &kernels->panel;
     if (!cn_gemm_has_small(gemm, kernels)) {
         for (int t = 0; t < n_tokens; t++)
             kernels->gemv(n_rows, n_cols, w, row_bytes, x + t, y + t * y_stride);
@@ -102,33 +105,27 @@ void cn_gemm_small_run(const struct cn_gemm *gemm, const struct cn_kernels *kern
     }
     assert(n_tokens <= CN_SMALL_TOKENS);
     struct scratch *s = scratch;
-    const bool is_signed = panel->code_max > small->code_most;
-    const int code_bytes = is_signed ? small->signed_bytes : 1;
-    const int64_t cols = block_cols(n_tokens, code_bytes), unit = small->lanes * panel->sub;
+    struct cn_small_block b = { .kind = &kernels->panel,
+                                .form = small->form(&kernels->panel),
+                                .n_tokens = n_tokens,
+                                .codes = s->tile,
+                                .acts = s->acts,
+                                .scale = s->scale,
+                                .min = s->min,
+                                .d = s->d,
+                                .sum = s->sum,
+                                .offset_sums = s->offset_sums,
+                                .y_stride = y_stride };
+    const int code_bytes = b.form == CN_SMALL_SIGNED ? small->signed_bytes : 1;
+    const int64_t cols = block_cols(n_tokens, code_bytes), unit = small->lanes * b.kind->sub;
     const size_t header = kernels->header_bytes, blocks_bytes = row_bytes - header;
     for (int64_t c = 0; c < n_cols; c += cols) {
-        const int64_t n = at_most(n_cols - c, cols), n_units = (n + unit - 1) / unit;
+        const int64_t n = at_most(n_cols - c, cols);
         const size_t at = header + blocks_bytes * (size_t)c / (size_t)n_cols;
         const size_t n_bytes = blocks_bytes * (size_t)n / (size_t)n_cols;
-        struct cn_small_block b = {
-            .code_max = panel->code_max,
-            .sub = panel->sub,
-            .is_signed = is_signed,
-            .n_units = n_units,
-            .n_tokens = n_tokens,
-            .codes = s->tile,
-            .row_bytes = (size_t)(n_units * unit * code_bytes),
-            .scale = s->scale,
-            .min = s->min,
-            .row_groups = n_units * small->lanes,
-            .acts = s->acts,
-            .act_bytes = (size_t)(n_units * unit * code_bytes),
-            .d = s->d,
-            .sum = s->sum,
-            .act_groups = n_units * small->lanes,
-            .y_stride = y_stride,
-            .add = c > 0,
-        };
+        b.n_units = (n + unit - 1) / unit;
+        b.bytes = (size_t)(b.n_units * unit * code_bytes);
+        b.add = c > 0;
         for (int t = 0; t < n_tokens; t++)
             load_token(small, &b, x + t, c, n, t, s);
         for (int64_t r = 0; r < n_rows; r += ROWS) {

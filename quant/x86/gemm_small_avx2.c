@@ -11,32 +11,63 @@
  */
 #include "quant/x86/gemm_small_avx2.h"
 
-/* How many products of codes up to `most` may be added in 16 bits. */
-static int run_of(int most)
+/* How many vectors of products of codes up to `most` may be added in 16 bits. */
+static int gemm_small_run_avx2(int most, int sub)
 {
-    return most <= 16 ? 8 : most <= 32 ? 4 : most <= 64 ? 2 : 1;
+    const int run = most <= 16 ? 8 : most <= 32 ? 4 : most <= 64 ? 2 : 1;
+    return run < sub / 4 ? run : sub / 4;
 }
 
-ALWAYS __m256i to_sums(__m256i words)
+static int gemm_small_centred_run_avx2(const struct cn_panel *kind)
 {
-    return _mm256_madd_epi16(words, _mm256_set1_epi16(1));
+    const int above = kind->code_max - kind->offset, below = kind->offset;
+    return gemm_small_run_avx2(above > below ? above : below, kind->sub);
 }
 
-/* Integer sums of a unit: runs of products that one register of 16 bits each holds, all rows and
- * tokens at once. */
-ALWAYS void dot_at_once(const int run, const int sub, const int nt, const struct small_unit *u,
+/* Where codes without their offset are so small that more products last, the offset is taken out of
+ * the 16-bit sums: these may wrap around before, the difference is exact. */
+static enum cn_small_form gemm_small_form_avx2(const struct cn_panel *kind)
+{
+    if (kind->code_max > 129)
+        return CN_SMALL_SIGNED;
+    return !kind->has_min && gemm_small_centred_run_avx2(kind) >
+                                 gemm_small_run_avx2(kind->code_max, kind->sub)
+               ? CN_SMALL_SUMS
+               : CN_SMALL_MIN;
+}
+
+/* The run of a block's products; 0: codes are signed words. */
+static int gemm_small_block_run_avx2(const struct cn_small_block *b)
+{
+    return b->form == CN_SMALL_SIGNED ? 0
+           : b->form == CN_SMALL_SUMS ? gemm_small_centred_run_avx2(b->kind)
+                                      : gemm_small_run_avx2(b->kind->code_max, b->kind->sub);
+}
+
+/* A run's sums of 16 bits to those of 32. */
+ALWAYS void add_run(const struct small_shape k, const bool first, const uint8_t *offset_sums,
+                    __m256i part, __m256i *acc)
+{
+    if (k.form == CN_SMALL_SUMS)
+        part = _mm256_sub_epi16(part, load256(offset_sums));
+    part = _mm256_madd_epi16(part, _mm256_set1_epi16(1));
+    *acc = first ? part : _mm256_add_epi32(*acc, part);
+}
+
+/* Runs of four and eight: all rows and tokens at once, so that a vector is loaded once. */
+ALWAYS void dot_at_once(const struct small_shape k, const int nt, const struct small_unit *u,
                         __m256i acc[CN_SMALL_ROWS][2])
 {
-    UNROLL for (int i0 = 0; i0 < sub / 4; i0 += run)
+    UNROLL for (int i0 = 0; i0 < k.sub / 4; i0 += k.run)
     {
         __m256i part[CN_SMALL_ROWS][2];
-        UNROLL for (int i = i0; i < i0 + run; i++)
+        UNROLL for (int i = i0; i < i0 + k.run; i++)
         {
             __m256i x[2];
             UNROLL for (int t = 0; t < nt; t++) x[t] = load256(u->q[t] + 32 * i);
             UNROLL for (int r = 0; r < CN_SMALL_ROWS; r++)
             {
-                const __m256i w = load256(u->w[r] + 32 * i);
+                const __m256i w = load_once(u->w[r] + 32 * i);
                 UNROLL for (int t = 0; t < nt; t++)
                 {
                     const __m256i m = _mm256_maddubs_epi16(w, x[t]);
@@ -47,31 +78,28 @@ ALWAYS void dot_at_once(const int run, const int sub, const int nt, const struct
         UNROLL for (int r = 0; r < CN_SMALL_ROWS; r++)
         {
             UNROLL for (int t = 0; t < nt; t++)
-            {
-                const __m256i sums = to_sums(part[r][t]);
-                acc[r][t] = i0 == 0 ? sums : _mm256_add_epi32(acc[r][t], sums);
-            }
+                add_run(k, i0 == 0, u->sums[t] + 32 * (i0 / k.run), part[r][t], &acc[r][t]);
         }
     }
 }
 
-/* The same, row by row, for short runs: all at once would keep 16 registers waiting. */
-ALWAYS void dot_by_rows(const int run, const int sub, const int nt, const struct small_unit *u,
+/* Shorter ones: row by row, for all at once would keep 16 registers waiting. */
+ALWAYS void dot_by_rows(const struct small_shape k, const int nt, const struct small_unit *u,
                         __m256i acc[CN_SMALL_ROWS][2])
 {
-    UNROLL for (int i0 = 0; i0 < sub / 4; i0 += run)
+    UNROLL for (int i0 = 0; i0 < k.sub / 4; i0 += k.run)
     {
         __m256i x[2][2];
-        UNROLL for (int i = 0; i < run; i++)
+        UNROLL for (int i = 0; i < k.run; i++)
         {
             UNROLL for (int t = 0; t < nt; t++) x[i][t] = load256(u->q[t] + 32 * (i0 + i));
         }
         UNROLL for (int r = 0; r < CN_SMALL_ROWS; r++)
         {
             __m256i part[2];
-            UNROLL for (int i = 0; i < run; i++)
+            UNROLL for (int i = 0; i < k.run; i++)
             {
-                const __m256i w = load256(u->w[r] + 32 * (i0 + i));
+                const __m256i w = load_once(u->w[r] + 32 * (i0 + i));
                 UNROLL for (int t = 0; t < nt; t++)
                 {
                     const __m256i m = _mm256_maddubs_epi16(w, x[i][t]);
@@ -79,15 +107,12 @@ ALWAYS void dot_by_rows(const int run, const int sub, const int nt, const struct
                 }
             }
             UNROLL for (int t = 0; t < nt; t++)
-            {
-                const __m256i sums = to_sums(part[t]);
-                acc[r][t] = i0 == 0 ? sums : _mm256_add_epi32(acc[r][t], sums);
-            }
+                add_run(k, i0 == 0, u->sums[t] + 32 * (i0 / k.run), part[t], &acc[r][t]);
         }
     }
 }
 
-/* The same of signed words. */
+/* Signed words. */
 ALWAYS void dot_words(const int sub, const int nt, const struct small_unit *u,
                       __m256i acc[CN_SMALL_ROWS][2])
 {
@@ -97,7 +122,7 @@ ALWAYS void dot_words(const int sub, const int nt, const struct small_unit *u,
         UNROLL for (int t = 0; t < nt; t++) x[t] = load256(u->q[t] + 32 * i);
         UNROLL for (int r = 0; r < CN_SMALL_ROWS; r++)
         {
-            const __m256i w = load256(u->w[r] + 32 * i);
+            const __m256i w = load_once(u->w[r] + 32 * i);
             UNROLL for (int t = 0; t < nt; t++)
             {
                 const __m256i m = _mm256_madd_epi16(w, x[t]);
@@ -107,58 +132,78 @@ ALWAYS void dot_words(const int sub, const int nt, const struct small_unit *u,
     }
 }
 
-enum { WORDS = 0 };
-
-ALWAYS void dot(const int run, const int sub, const int nt, const struct small_unit *u,
+ALWAYS void dot(const struct small_shape k, const int nt, const struct small_unit *u,
                 __m256i acc[CN_SMALL_ROWS][2])
 {
-    if (run == WORDS)
-        dot_words(sub, nt, u, acc);
-    else if (run <= 2)
-        dot_by_rows(run, sub, nt, u, acc);
+    if (k.form == CN_SMALL_SIGNED)
+        dot_words(k.sub, nt, u, acc);
+    else if (k.run <= 2)
+        dot_by_rows(k, nt, u, acc);
     else
-        dot_at_once(run < sub / 4 ? run : sub / 4, sub, nt, u, acc);
+        dot_at_once(k, nt, u, acc);
 }
 
-#define MULTIPLY_FN(run, sub)                                                 \
-    static __attribute__((noinline)) void gemm_small_##run##_##sub##_avx2(    \
-        const struct cn_small_block *b)                                       \
-    {                                                                         \
-        small_multiply(dot, run, sub, run != WORDS, run == WORDS ? 2 : 1, b); \
+typedef void multiply_fn(const struct cn_small_block *b);
+#define MULTIPLY_FN(run, sub, form)                                                                \
+    static __attribute__((noinline)) void gemm_small_##run##_##sub##_##form##_avx2(                \
+        const struct cn_small_block *b)                                                            \
+    {                                                                                              \
+        small_multiply(dot, (struct small_shape){ run, sub, form, run ? 1 : sizeof(int16_t) }, b); \
     }
-#define MULTIPLY_FNS(run) MULTIPLY_FN(run, 16) MULTIPLY_FN(run, 32)
-MULTIPLY_FNS(0)
-MULTIPLY_FNS(1)
-MULTIPLY_FNS(2)
-MULTIPLY_FNS(4)
-MULTIPLY_FNS(8)
+#define MULTIPLY_FNS(run, form) MULTIPLY_FN(run, 16, form) MULTIPLY_FN(run, 32, form)
+MULTIPLY_FNS(0, CN_SMALL_SIGNED)
+MULTIPLY_FNS(1, CN_SMALL_MIN)
+MULTIPLY_FNS(2, CN_SMALL_MIN)
+MULTIPLY_FNS(4, CN_SMALL_MIN)
+MULTIPLY_FN(8, 32, CN_SMALL_MIN)
+MULTIPLY_FNS(2, CN_SMALL_SUMS)
+MULTIPLY_FNS(4, CN_SMALL_SUMS)
+MULTIPLY_FN(8, 32, CN_SMALL_SUMS)
 
 static void gemm_small_multiply_avx2(const struct cn_small_block *b)
 {
-    /* [run][sub == 32] */
-    static void (*const table[9][2])(const struct cn_small_block *b) = {
-        [WORDS] = {gemm_small_0_16_avx2,  gemm_small_0_32_avx2},
-        [1] = { gemm_small_1_16_avx2, gemm_small_1_32_avx2},
-        [2] = { gemm_small_2_16_avx2, gemm_small_2_32_avx2},
-        [4] = { gemm_small_4_16_avx2, gemm_small_4_32_avx2},
-        [8] = { gemm_small_8_16_avx2, gemm_small_8_32_avx2},
+    /* clang-format off */
+#define ENTRIES(run, form) { gemm_small_##run##_16_##form##_avx2, gemm_small_##run##_32_##form##_avx2 }
+    /* [form][run][sub == 32] */
+    static multiply_fn *const table[3][9][2] = {
+        [CN_SMALL_SIGNED] = { [0] = ENTRIES(0, CN_SMALL_SIGNED) },
+        [CN_SMALL_MIN] = { [1] = ENTRIES(1, CN_SMALL_MIN), [2] = ENTRIES(2, CN_SMALL_MIN),
+                           [4] = ENTRIES(4, CN_SMALL_MIN),
+                           [8] = { NULL, gemm_small_8_32_CN_SMALL_MIN_avx2 } },
+        [CN_SMALL_SUMS] = { [2] = ENTRIES(2, CN_SMALL_SUMS), [4] = ENTRIES(4, CN_SMALL_SUMS),
+                            [8] = { NULL, gemm_small_8_32_CN_SMALL_SUMS_avx2 } },
     };
-    table[b->is_signed ? WORDS : run_of(b->code_max)][b->sub == 32](b);
+    /* clang-format on */
+    table[b->form][gemm_small_block_run_avx2(b)][b->kind->sub == 32](b);
 }
 
 static void gemm_small_arrange_avx2(const struct cn_small_block *b, int offset, const int8_t *from,
                                     uint8_t *to)
 {
-    if (b->is_signed)
-        small_arrange(b->sub, true, offset, b->n_units, from, to);
+    if (b->form == CN_SMALL_SIGNED)
+        small_arrange(b->kind->sub, true, offset, b->n_units, from, to);
     else
-        small_arrange(b->sub, false, offset, b->n_units, from, to);
+        small_arrange(b->kind->sub, false, offset, b->n_units, from, to);
+}
+
+static void gemm_small_offset_sums_avx2(const struct cn_small_block *b, const uint8_t *acts,
+                                        uint8_t *to)
+{
+    const __m256i by = _mm256_set1_epi8((char)b->kind->offset);
+    const int run = gemm_small_centred_run_avx2(b->kind);
+    for (int64_t i = 0; i < b->n_units * b->kind->sub / 4; i += run, to += 32) {
+        __m256i total = _mm256_setzero_si256();
+        for (int k = 0; k < run; k++, acts += 32)
+            total = _mm256_add_epi16(total, _mm256_maddubs_epi16(by, load256(acts)));
+        store256(to, total);
+    }
 }
 
 const struct cn_gemm_small cn_gemm_small_avx2 = {
     .lanes = 8,
-    .code_most = 129,
-    .signed_bytes = 2,
+    .signed_bytes = sizeof(int16_t),
+    .form = gemm_small_form_avx2,
     .arrange = gemm_small_arrange_avx2,
+    .offset_sums = gemm_small_offset_sums_avx2,
     .multiply = gemm_small_multiply_avx2,
 };

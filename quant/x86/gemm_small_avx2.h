@@ -10,13 +10,29 @@
 #include "quant/gemm.h"
 #include "quant/vec.h"
 
+/* Loaded once and kept: gcc would rather load again for each use. */
+ALWAYS __m256i load_once(const void *p)
+{
+    __m256i v = load256(p);
+    __asm__("" : "+x"(v));
+    return v;
+}
+
 /* A unit of each row and token: sub / 4 vectors of bytes, or twice as many of words. */
 struct small_unit {
-    const uint8_t *w[CN_SMALL_ROWS], *q[2];
+    const uint8_t *w[CN_SMALL_ROWS], *q[2], *sums[2]; /* sums: of their offsets */
 };
 
-/* Integer sums acc[row][token] of a unit of nt tokens, lane = group. run and sub are constants. */
-typedef void small_dot_fn(const int run, const int sub, const int nt, const struct small_unit *u,
+/* What is constant at each of the places that a product is inlined to. */
+struct small_shape {
+    int run; /* vectors whose products are added before they are widened */
+    int sub;
+    enum cn_small_form form;
+    int code_bytes;
+};
+
+/* Integer sums acc[row][token] of a unit of nt tokens, lane = group. */
+typedef void small_dot_fn(const struct small_shape k, const int nt, const struct small_unit *u,
                           __m256i acc[CN_SMALL_ROWS][2]);
 
 /* Four dwords of eight groups: a[g] has those of group g in its low, of group g + 4 in its high
@@ -66,38 +82,47 @@ ALWAYS __m128 sums_of_four(const __m256 a, const __m256 b, const __m256 c, const
 }
 
 /* All rows times nt (1 or 2) tokens from t on. */
-ALWAYS void small_tile(small_dot_fn *dot, const int run, const int sub, const bool has_min,
-                       const int code_bytes, const int nt, const struct cn_small_block *b, int t)
+ALWAYS void small_tile(small_dot_fn *dot, const struct small_shape k, const int nt,
+                       const struct cn_small_block *b, int t)
 {
-    const size_t unit_bytes = (size_t)(8 * sub * code_bytes);
-    const float *d = b->d + t * b->act_groups, *sum = b->sum + t * b->act_groups;
+    const size_t unit_bytes = (size_t)(8 * k.sub * k.code_bytes), row_bytes = b->bytes;
+    const int64_t groups = b->n_units * 8;
+    const float *d = b->d + t * groups, *sum = b->sum + t * groups;
     const float *scale = b->scale, *min = b->min;
     __m256 total[CN_SMALL_ROWS][2];
     struct small_unit at;
     UNROLL for (int r = 0; r < CN_SMALL_ROWS; r++)
     {
-        at.w[r] = b->codes + (size_t)r * b->row_bytes;
+        at.w[r] = b->codes + (size_t)r * row_bytes;
         UNROLL for (int v = 0; v < nt; v++) total[r][v] = _mm256_setzero_ps();
     }
-    UNROLL for (int v = 0; v < nt; v++) at.q[v] = b->acts + (size_t)(t + v) * b->act_bytes;
+    UNROLL for (int v = 0; v < nt; v++)
+    {
+        at.q[v] = b->acts + (size_t)(t + v) * row_bytes;
+        at.sums[v] = b->offset_sums + (size_t)(t + v) * row_bytes / 2;
+    }
     for (int64_t u = 0; u < b->n_units; u++, d += 8, sum += 8, scale += 8, min += 8) {
         __m256i acc[CN_SMALL_ROWS][2];
-        dot(run, sub, nt, &at, acc);
+        dot(k, nt, &at, acc);
         UNROLL for (int r = 0; r < CN_SMALL_ROWS; r++)
         {
             UNROLL for (int v = 0; v < nt; v++)
             {
-                const __m256 by = _mm256_mul_ps(_mm256_loadu_ps(scale + r * b->row_groups),
-                                                _mm256_loadu_ps(d + v * b->act_groups));
+                const __m256 by = _mm256_mul_ps(_mm256_loadu_ps(scale + r * groups),
+                                                _mm256_loadu_ps(d + v * groups));
                 total[r][v] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(acc[r][v]), by, total[r][v]);
-                if (has_min)
-                    total[r][v] =
-                        _mm256_fnmadd_ps(_mm256_loadu_ps(min + r * b->row_groups),
-                                         _mm256_loadu_ps(sum + v * b->act_groups), total[r][v]);
+                if (k.form == CN_SMALL_MIN)
+                    total[r][v] = _mm256_fnmadd_ps(_mm256_loadu_ps(min + r * groups),
+                                                   _mm256_loadu_ps(sum + v * groups), total[r][v]);
             }
             at.w[r] += unit_bytes;
         }
-        UNROLL for (int v = 0; v < nt; v++) at.q[v] += unit_bytes;
+        UNROLL for (int v = 0; v < nt; v++)
+        {
+            at.q[v] += unit_bytes;
+            if (k.form == CN_SMALL_SUMS)
+                at.sums[v] += unit_bytes / (size_t)k.run;
+        }
     }
     UNROLL for (int v = 0; v < nt; v++)
     {
@@ -113,14 +138,14 @@ ALWAYS void small_tile(small_dot_fn *dot, const int run, const int sub, const bo
     }
 }
 
-ALWAYS void small_multiply(small_dot_fn *dot, const int run, const int sub, const bool has_min,
-                           const int code_bytes, const struct cn_small_block *b)
+ALWAYS void small_multiply(small_dot_fn *dot, const struct small_shape k,
+                           const struct cn_small_block *b)
 {
     int t = 0;
     for (; t + 2 <= b->n_tokens; t += 2)
-        small_tile(dot, run, sub, has_min, code_bytes, 2, b, t);
+        small_tile(dot, k, 2, b, t);
     if (t < b->n_tokens)
-        small_tile(dot, run, sub, has_min, code_bytes, 1, b, t);
+        small_tile(dot, k, 1, b, t);
 }
 
 #endif
