@@ -82,6 +82,9 @@ struct cn_small_block {
 };
 struct cn_gemm_small {
     int lanes, signed_bytes;
+    /* By form: from how many tokens on this is faster than gemv for each, and up to how many it is
+     * faster than the panel (at most CN_SMALL_TOKENS). */
+    int least_tokens[3], most_tokens[3];
     enum cn_small_form (*form)(const struct cn_panel *kind);
     /* b->n_units units of bytes as they lie in a row, less `offset`, to the order and width that
      * multiply() wants of codes and activations of such a block. */

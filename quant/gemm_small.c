@@ -14,6 +14,7 @@ enum {
     ROWS = CN_SMALL_ROWS,
     MOST_COLS = CN_GEMM_COLS,
     ACT_BYTES = 32 * 1024, /* of activations at a time; see docs/SPEED.md */
+    GEMV_TOKENS = 4,       /* at most, where there is nothing but the panel beside it */
     AHEAD = 8,             /* rows: weights are asked for so long before they are unpacked */
 };
 
@@ -91,6 +92,19 @@ static void load_row(const struct cn_gemm_small *small, const struct cn_kernels 
 bool cn_gemm_has_small(const struct cn_gemm *gemm, const struct cn_kernels *kernels)
 {
     return gemm->small && kernels->panel.sub;
+}
+
+enum cn_way cn_gemm_way(const struct cn_gemm *gemm, const struct cn_kernels *kernels,
+                        int64_t n_tokens)
+{
+    if (n_tokens == 1)
+        return CN_WAY_GEMV;
+    if (!cn_gemm_has_small(gemm, kernels))
+        return n_tokens <= GEMV_TOKENS ? CN_WAY_GEMV : CN_WAY_PANEL;
+    const enum cn_small_form form = gemm->small->form(&kernels->panel);
+    return n_tokens < gemm->small->least_tokens[form]   ? CN_WAY_GEMV
+           : n_tokens <= gemm->small->most_tokens[form] ? CN_WAY_SMALL
+                                                        : CN_WAY_PANEL;
 }
 
 void cn_gemm_small_run(const struct cn_gemm *gemm, const struct cn_kernels *kernels, int64_t n_rows,

@@ -346,9 +346,15 @@ enum { CN_SMALL_TOKENS = 16 };
 void cn_gemm_small_run(const struct cn_gemm *gemm, const struct cn_kernels *kernels, int64_t n_rows,
                        int64_t n_cols, const void *w, size_t row_bytes, const struct cn_act *x,
                        int n_tokens, float *y, int64_t y_stride, void *scratch);
-/* Whether it does anything else for weights of this format than gemv for each token. If not, a
- * token's results are those of decoding, to the bit. */
+/* Whether it does anything else for weights of this format than gemv for each token. */
 bool cn_gemm_has_small(const struct cn_gemm *gemm, const struct cn_kernels *kernels);
+
+/* How n_tokens (>= 1) tokens are best multiplied with weights of a format, by what was measured on
+ * the tier (docs/SPEED.md). Token by token, their results are those of decoding to the bit; in the
+ * other ways sums of floats are added in another order. */
+enum cn_way { CN_WAY_GEMV, CN_WAY_SMALL, CN_WAY_PANEL };
+enum cn_way cn_gemm_way(const struct cn_gemm *gemm, const struct cn_kernels *kernels,
+                        int64_t n_tokens);
 
 /* ---- what a machine's tiers give ------------------------------------------------------------ */
 

@@ -11,11 +11,12 @@
 
 /* What matrix products read: n_tokens rows of n_cols floats. Rounded and packed forms are made on
  * demand, once, in buffers that belong to the group. */
+enum cn_input_form { CN_INPUT_ROWS, CN_INPUT_PANEL_Q8, CN_INPUT_PANEL_F32, CN_N_INPUT_FORMS };
 struct cn_input {
     const float *x;
     int64_t x_stride, n_tokens, n_cols;
-    bool have_q8, have_panel_q8, have_panel_f32;
-    /* memory: row forms for a few tokens, panels for many */
+    unsigned have, wanted; /* masks of 1u << form */
+    /* memory: rows for a few tokens, panels for many */
     int8_t *q;
     float *d, *sum32;
     int16_t *sum16;
@@ -115,7 +116,8 @@ void cn_product_to_t(struct cn_group *g, const struct cn_weight *weight, const f
 
 /* matmul.c: adds the work of `matrices` matrices of a weight that has a format, each by `tokens`
  * tokens; both may be means. */
-void cn_work_add(struct cn_work *work, const struct cn_weight *w, double matrices, double tokens);
+void cn_work_add(struct cn_work *work, const struct cn_model *model, const struct cn_weight *w,
+                 double matrices, double tokens);
 /* Adds reading n floats of a state and writing them. */
 static inline void cn_state_work(struct cn_work *work, int64_t n)
 {
@@ -129,9 +131,6 @@ void cn_input_set(struct cn_input *in, const float *x, int64_t x_stride, int64_t
 size_t cn_input_bytes(int64_t n_tokens, int64_t n_cols, bool q8, bool f32);
 void cn_input_init(struct cn_input *in, int64_t n_tokens, int64_t n_cols, bool q8, bool f32,
                    void *memory);
-/* Most tokens whose products go row by row (gemv) rather than through panels. */
-enum { CN_GEMV_TOKENS = 4 };
-
 /* experts.c: g->t = mixture of the experts for n tokens x [n, n_embd], chosen by what the router
  * makes of router_x [n, n_embd]. g->t may be router_x. */
 void cn_experts(struct cn_group *g, const struct cn_layer *layer, int64_t layer_index,

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * Matrix products on threads: a few tokens go row by row through gemv, many through the panel GEMM.
- * Each output row is made by one thread in one order, so results do not depend on the thread count.
+ * Matrix products on threads: one token goes through gemv, a few are done at once, many go through
+ * the panel GEMM (cn_gemm_way). Each output row is made by one thread in one order, so results do
+ * not depend on the thread count.
  */
 #include "base/layout.h"
-#include "engine/run/session.h"
+#include "engine/run/group.h"
 
 #include <string.h>
 
@@ -17,7 +18,7 @@ enum {
 
 static int64_t row_tokens(int64_t n_tokens)
 {
-    return n_tokens < CN_GEMV_TOKENS ? n_tokens : CN_GEMV_TOKENS;
+    return n_tokens < CN_SMALL_TOKENS ? n_tokens : CN_SMALL_TOKENS;
 }
 
 /* Of any of the forms that formats with 8-bit activations may want. */
@@ -70,85 +71,145 @@ void cn_input_set(struct cn_input *in, const float *x, int64_t x_stride, int64_t
     in->x_stride = x_stride;
     in->n_tokens = n_tokens;
     in->n_cols = n_cols;
-    in->have_q8 = in->have_panel_q8 = in->have_panel_f32 = false;
+    in->have = in->wanted = 0;
 }
 
-struct packing {
-    struct cn_group *g;
-    const struct cn_act_panel *panel;
-    const struct cn_input *in;
-};
-
-static void pack_chunk(void *context, int chunk, int thread)
+static enum cn_way way_of(const struct cn_group *g, const struct cn_product *p)
 {
-    const struct packing *p = context;
-    (void)thread;
-    cn_act_panel_pack(p->panel, &p->g->model->ops, chunk,
-                      p->in->x + chunk * CN_PANEL_ROWS * p->in->x_stride, p->in->x_stride);
+    return cn_gemm_way(g->model->ops.gemm, &p->w->kernels, p->in->n_tokens);
 }
 
-static enum cn_act_kind panel_kind(const struct cn_group *g, enum cn_act_kind kind, int64_t n_cols)
+static enum cn_act_kind panel_kind(const struct cn_group *g, const struct cn_weight *w)
 {
-    return cn_gemm_act_kind(g->model->ops.gemm, kind, n_cols, g->options.fast);
+    return cn_gemm_act_kind(g->model->ops.gemm, w->format->act, w->cols, g->options.fast);
 }
 
-static void prepare(struct cn_group *g, struct cn_input *in, enum cn_act_kind kind)
+static struct cn_act_panel *panel_of(struct cn_input *in, enum cn_act_kind kind)
 {
-    const struct cn_vec *vec = &g->model->ops.vec;
-    const int64_t k = in->n_cols;
-    if (in->n_tokens <= CN_GEMV_TOKENS) {
-        if (kind == CN_ACT_F32 || in->have_q8)
-            return;
-        for (int64_t t = 0; t < in->n_tokens; t++)
-            vec->quantize_q8(k, in->x + t * in->x_stride, in->q + t * k, in->d + t * k / 32,
-                             in->sum32 + t * k / 32, in->sum16 + t * k / 16);
-        in->have_q8 = true;
+    return kind == CN_ACT_F32 ? &in->panel_f32 : &in->panel_q8;
+}
+
+/* Notes what a product needs its input to be made into; floats are read as they are by few. */
+static void want(const struct cn_group *g, const struct cn_product *p)
+{
+    struct cn_input *in = p->in;
+    const bool f32 = p->w->format->act == CN_ACT_F32, panel = way_of(g, p) == CN_WAY_PANEL;
+    if (f32 && !panel)
         return;
-    }
-    bool f32 = kind == CN_ACT_F32;
-    bool *have = f32 ? &in->have_panel_f32 : &in->have_panel_q8;
-    if (*have)
+    const unsigned form = 1u << (!panel ? CN_INPUT_ROWS
+                                 : f32  ? CN_INPUT_PANEL_F32
+                                        : CN_INPUT_PANEL_Q8);
+    if ((in->have | in->wanted) & form)
         return;
-    struct cn_act_panel *panel = f32 ? &in->panel_f32 : &in->panel_q8;
-    cn_act_panel_init(panel, panel_kind(g, kind, k), in->n_tokens, k,
-                      f32 ? in->panel_f32_memory : in->panel_q8_memory);
-    struct packing packing = { g, panel, in };
-    cn_pool_run(g->pool, g->n_threads, pack_chunk, &packing,
-                (int)((in->n_tokens + CN_PANEL_ROWS - 1) / CN_PANEL_ROWS));
-    *have = true;
-}
-
-static int64_t chunk_rows(const struct cn_group *g, const struct cn_product *p)
-{
-    const bool panel = p->in->n_tokens > CN_GEMV_TOKENS;
-    int64_t rows = p->w->rows / (g->n_threads * CHUNKS_PER_THREAD);
-    int64_t most = panel ? cn_gemm_rows(panel_kind(g, p->w->format->act, p->w->cols))
-                         : MAX_CHUNK_BYTES / (int64_t)p->w->row_bytes;
-    rows = rows > most ? most : rows;
-    rows = rows < MIN_CHUNK_ROWS ? MIN_CHUNK_ROWS : rows;
-    return rows / MIN_CHUNK_ROWS * MIN_CHUNK_ROWS;
+    in->wanted |= form;
+    if (panel)
+        cn_act_panel_init(panel_of(in, p->w->format->act), panel_kind(g, p->w), in->n_tokens,
+                          in->n_cols, f32 ? in->panel_f32_memory : in->panel_q8_memory);
 }
 
 struct job {
     struct cn_group *g;
     struct cn_product *products;
     int n;
+    int parts; /* that the tokens of each input are made ready in */
 };
 
-/* n rows of a matrix from `data` on with each of a few tokens. */
-static void few_tokens(const struct cn_weight *w, const struct cn_input *in, int64_t n,
-                       const uint8_t *data, float *y, int64_t y_stride)
+static void round_row(const struct cn_group *g, const struct cn_input *in, int64_t t)
 {
-    for (int64_t t = 0; t < in->n_tokens; t++) {
-        struct cn_act act = { .x = in->x + t * in->x_stride };
-        if (w->format->act == CN_ACT_Q8) {
-            act.q = in->q + t * in->n_cols;
-            act.d = in->d + t * in->n_cols / 32;
-            act.sum32 = in->sum32 + t * in->n_cols / 32;
-            act.sum16 = in->sum16 + t * in->n_cols / 16;
-        }
-        w->kernels.gemv(n, w->cols, data, w->row_bytes, &act, y + t * y_stride);
+    const int64_t k = in->n_cols;
+    g->model->ops.vec.quantize_q8(k, in->x + t * in->x_stride, in->q + t * k, in->d + t * k / 32,
+                                  in->sum32 + t * k / 32, in->sum16 + t * k / 16);
+}
+
+/* Every `parts`-th token, or group of tokens, of a product's input. */
+static void prepare_chunk(void *context, int chunk, int thread)
+{
+    const struct job *job = context;
+    const struct cn_input *in = job->products[chunk / job->parts].in;
+    const struct cn_act_panel *const panels[] = {
+        [CN_INPUT_PANEL_Q8] = &in->panel_q8, [CN_INPUT_PANEL_F32] = &in->panel_f32
+    };
+    (void)thread;
+    /* The first of the products with this input does it. */
+    for (int i = 0; i < chunk / job->parts; i++)
+        if (job->products[i].in == in)
+            return;
+    if (in->wanted & 1u << CN_INPUT_ROWS)
+        for (int64_t t = chunk % job->parts; t < in->n_tokens; t += job->parts)
+            round_row(job->g, in, t);
+    for (int form = CN_INPUT_PANEL_Q8; form < CN_N_INPUT_FORMS; form++)
+        for (int64_t g = chunk % job->parts;
+             in->wanted & 1u << form && g < (in->n_tokens + CN_PANEL_ROWS - 1) / CN_PANEL_ROWS;
+             g += job->parts)
+            cn_act_panel_pack(panels[form], &job->g->model->ops, g,
+                              in->x + g * CN_PANEL_ROWS * in->x_stride, in->x_stride);
+}
+
+/* In how many parts an input's tokens are made ready: many inputs are shared out as they are. */
+static int parts_of(int n_products, int64_t n_tokens)
+{
+    enum { MANY = 8 };
+    return n_products > MANY             ? 1
+           : n_tokens <= CN_SMALL_TOKENS ? (int)n_tokens
+                                         : (int)((n_tokens + CN_PANEL_ROWS - 1) / CN_PANEL_ROWS);
+}
+
+/* Makes inputs into what the products want and they have not been made into. */
+static void prepare(struct job *job)
+{
+    bool any = false;
+    int64_t most = 1;
+    for (int i = 0; i < job->n; i++) {
+        const struct cn_input *in = job->products[i].in;
+        want(job->g, &job->products[i]);
+        any |= in->wanted != 0;
+        most = in->n_tokens > most ? in->n_tokens : most;
     }
+    if (!any)
+        return;
+    job->parts = parts_of(job->n, most);
+    /* To share out single tokens would take longer. */
+    cn_pool_run(job->g->pool, most == 1 ? 1 : job->g->n_threads, prepare_chunk, job,
+                job->n * job->parts);
+    for (int i = 0; i < job->n; i++) {
+        struct cn_input *in = job->products[i].in;
+        in->have |= in->wanted;
+        in->wanted = 0;
+    }
+}
+
+static int64_t chunk_rows(const struct cn_group *g, const struct cn_product *p)
+{
+    int64_t rows = p->w->rows / (g->n_threads * CHUNKS_PER_THREAD);
+    int64_t most = way_of(g, p) == CN_WAY_PANEL ? cn_gemm_rows(panel_kind(g, p->w))
+                                                : MAX_CHUNK_BYTES / (int64_t)p->w->row_bytes;
+    rows = rows > most ? most : rows;
+    rows = rows < MIN_CHUNK_ROWS ? MIN_CHUNK_ROWS : rows;
+    return rows / MIN_CHUNK_ROWS * MIN_CHUNK_ROWS;
+}
+
+/* n rows of a matrix from `data` on with each of a few tokens. */
+static void few_tokens(const struct cn_group *g, const struct cn_product *p, int64_t n,
+                       const uint8_t *data, float *y, void *scratch)
+{
+    const struct cn_weight *w = p->w;
+    const struct cn_input *in = p->in;
+    struct cn_act act[CN_SMALL_TOKENS];
+    for (int64_t t = 0; t < in->n_tokens; t++) {
+        act[t] = (struct cn_act){ .x = in->x + t * in->x_stride };
+        if (w->format->act == CN_ACT_Q8) {
+            act[t].q = in->q + t * in->n_cols;
+            act[t].d = in->d + t * in->n_cols / 32;
+            act[t].sum32 = in->sum32 + t * in->n_cols / 32;
+            act[t].sum16 = in->sum16 + t * in->n_cols / 16;
+        }
+    }
+    if (way_of(g, p) == CN_WAY_SMALL)
+        cn_gemm_small_run(g->model->ops.gemm, &w->kernels, n, w->cols, data, w->row_bytes, act,
+                          (int)in->n_tokens, y, p->y_stride, scratch);
+    else
+        for (int64_t t = 0; t < in->n_tokens; t++)
+            w->kernels.gemv(n, w->cols, data, w->row_bytes, &act[t], y + t * p->y_stride);
 }
 
 static void scale_rows(float scale, int64_t n, int64_t n_tokens, float *y, int64_t y_stride)
@@ -174,39 +235,43 @@ static void product_chunk(void *context, int chunk, int thread)
     const struct cn_input *in = p->in;
     int64_t r0 = index * step, n = w->rows - r0 < step ? w->rows - r0 : step;
     const uint8_t *data = w->data + (size_t)(p->mat * w->rows + r0) * w->row_bytes;
-    if (in->n_tokens > CN_GEMV_TOKENS)
+    void *scratch = g->thread_scratch + (size_t)thread * g->thread_scratch_bytes;
+    if (way_of(g, p) == CN_WAY_PANEL)
         cn_gemm_run(g->model->ops.gemm, &w->kernels, n, data, w->row_bytes,
-                    w->format->act == CN_ACT_F32 ? &in->panel_f32 : &in->panel_q8, p->y + r0,
-                    p->y_stride, g->thread_scratch + (size_t)thread * g->thread_scratch_bytes);
+                    panel_of(p->in, w->format->act), p->y + r0, p->y_stride, scratch);
     else
-        few_tokens(w, in, n, data, p->y + r0, p->y_stride);
+        few_tokens(g, p, n, data, p->y + r0, scratch);
     if (w->scale)
         scale_rows(w->scale[w->n_scales > 1 ? p->mat : 0], n, in->n_tokens, p->y + r0, p->y_stride);
 }
 
-void cn_work_add(struct cn_work *work, const struct cn_weight *w, double matrices, double tokens)
+void cn_work_add(struct cn_work *work, const struct cn_model *model, const struct cn_weight *w,
+                 double matrices, double tokens)
 {
     const struct cn_format *f = w->format;
     const double cells = (double)w->rows * (double)w->cols * matrices;
     work->bytes += (int64_t)(matrices * (double)w->rows * (double)w->row_bytes);
     *(f->act == CN_ACT_Q8 ? &work->int8_ops : &work->float_ops) += (int64_t)(2 * cells * tokens);
     /* Blocks of 8-bit integers are longer than their number of elements. */
-    if (f->act == CN_ACT_Q8 && f->block_bytes < f->block_elems)
-        work->unpacked += (int64_t)(tokens > CN_GEMV_TOKENS ? cells : cells * tokens);
+    if (f->act == CN_ACT_Q8 && f->block_bytes < f->block_elems) {
+        const enum cn_way way =
+            cn_gemm_way(model->ops.gemm, &w->kernels, tokens > 1 ? (int64_t)tokens : 1);
+        work->unpacked += (int64_t)(way == CN_WAY_GEMV ? cells * tokens : cells);
+    }
 }
 
 void cn_products_run(struct cn_group *g, struct cn_product *products, int n)
 {
+    struct job job = { .g = g, .products = products, .n = n };
     int64_t n_chunks = 0;
     if (g->observe)
         g->observe(g->observe_user, products, n);
+    prepare(&job);
     for (int i = 0; i < n; i++) {
-        prepare(g, products[i].in, products[i].w->format->act);
-        cn_work_add(&g->work, products[i].w, 1, (double)products[i].in->n_tokens);
+        cn_work_add(&g->work, g->model, products[i].w, 1, (double)products[i].in->n_tokens);
         int64_t step = chunk_rows(g, &products[i]);
         n_chunks += (products[i].w->rows + step - 1) / step;
     }
-    struct job job = { g, products, n };
     cn_pool_run(g->pool, g->n_threads, product_chunk, &job, (int)n_chunks);
 }
 

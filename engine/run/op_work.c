@@ -86,9 +86,9 @@ void cn_model_op_work(const struct cn_model *m, enum cn_op op, int layer, int32_
         const bool of_experts = l && (w == &l->gate_exps || w == &l->up_exps ||
                                       w == &l->down_exps || w == &l->gate_up_exps);
         if (of_experts)
-            cn_work_add(work, w, busy, each);
+            cn_work_add(work, m, w, busy, each);
         else
-            cn_work_add(work, w, (double)w->n_mats, op == CN_OP_OUTPUT ? 1 : n);
+            cn_work_add(work, m, w, (double)w->n_mats, op == CN_OP_OUTPUT ? 1 : n);
     }
     const struct cn_mixer *mixer;
     for (int i = 0; layer >= 0 && (mixer = cn_mixer_of(m, layer, i)); i++)
@@ -123,7 +123,7 @@ void cn_model_op_formats(const struct cn_model *m, enum cn_op op, int layer, cha
 
 bool cn_model_multiplies_bf16(const struct cn_model *m, int32_t n_tokens, bool fast)
 {
-    return n_tokens > CN_GEMV_TOKENS &&
+    return cn_gemm_way(m->ops.gemm, &m->layers[0].q.kernels, n_tokens) == CN_WAY_PANEL &&
            cn_gemm_act_kind(m->ops.gemm, CN_ACT_Q8, m->hp.n_embd, fast) == CN_ACT_BF16;
 }
 

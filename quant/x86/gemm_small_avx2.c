@@ -202,6 +202,8 @@ static void gemm_small_offset_sums_avx2(const struct cn_small_block *b, const ui
 const struct cn_gemm_small cn_gemm_small_avx2 = {
     .lanes = 8,
     .signed_bytes = sizeof(int16_t),
+    .least_tokens = {[CN_SMALL_MIN] = 2,   [CN_SMALL_SUMS] = 2,  [CN_SMALL_SIGNED] = 3 },
+    .most_tokens = { [CN_SMALL_MIN] = 13, [CN_SMALL_SUMS] = 14, [CN_SMALL_SIGNED] = 16},
     .form = gemm_small_form_avx2,
     .arrange = gemm_small_arrange_avx2,
     .offset_sums = gemm_small_offset_sums_avx2,
