@@ -342,7 +342,7 @@ enum { CN_GEMM_COLS = 2048 };
 /* The same for a few tokens, at most CN_SMALL_TOKENS, whose activations lie as gemv takes them:
  * each weight is read and unpacked once for all. A token's results do not depend on the others.
  * scratch: cn_gemm_scratch_bytes() bytes of any kind of activations. */
-enum { CN_SMALL_TOKENS = 16 };
+enum { CN_SMALL_TOKENS = 32 };
 void cn_gemm_small_run(const struct cn_gemm *gemm, const struct cn_kernels *kernels, int64_t n_rows,
                        int64_t n_cols, const void *w, size_t row_bytes, const struct cn_act *x,
                        int n_tokens, float *y, int64_t y_stride, void *scratch);

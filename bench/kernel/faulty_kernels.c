@@ -275,6 +275,7 @@ static const struct {
     { "unpack: ignores the chunks' distance",    CN_JOB_UNPACK,     NULL,                  unpack_ignores_stride, false},
     { "dequantize: one bit of the last code",    CN_JOB_DEQUANTIZE, NULL,                  unpack_one_bit,        false},
     { "gemm: one bit of the last code",          CN_JOB_GEMM,       NULL,                  unpack_one_bit,        false},
+    { "gemm_small: one bit of one weight",       CN_JOB_GEMM_SMALL, gemv_one_bit,          unpack_one_bit,        false},
 };
 
 static const struct {

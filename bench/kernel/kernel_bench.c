@@ -67,7 +67,8 @@ static bool takes_rows(enum cn_job job)
 
 bool cn_job_takes_tokens(enum cn_job job, int n_tokens)
 {
-    return is_gemm(job) || (takes_rows(job) && n_tokens <= CN_SMALL_TOKENS);
+    return is_gemm(job) || (job == CN_JOB_GEMV && n_tokens <= CN_BENCH_GEMV_TOKENS) ||
+           (job == CN_JOB_GEMM_SMALL && n_tokens <= CN_SMALL_TOKENS);
 }
 
 const char *cn_bench_cache_name(int cache)

@@ -24,9 +24,14 @@
 enum cn_bench_cache { CN_CACHE_MEMORY, CN_CACHE_L1, CN_CACHE_L2, CN_CACHE_L3, CN_N_CACHES };
 const char *cn_bench_cache_name(int cache); /* "memory", "l1" */
 
-/* Columns, and tokens of gemm and gemm_small, where nothing else is asked for. A gemv, which takes
- * them one after the other, is timed with CN_SMALL_TOKENS at the most. */
-enum { CN_BENCH_COLS = 4096, CN_BENCH_TOKENS = 128, CN_BENCH_SMALL_TOKENS = 8 };
+/* Columns, and tokens of gemm and gemm_small, where nothing else is asked for; the most tokens of a
+ * gemv, which takes them one after the other. */
+enum {
+    CN_BENCH_COLS = 4096,
+    CN_BENCH_TOKENS = 128,
+    CN_BENCH_SMALL_TOKENS = 8,
+    CN_BENCH_GEMV_TOKENS = 16,
+};
 
 struct cn_kernel_case {
     const struct cn_format *format;

@@ -144,34 +144,35 @@ ALWAYS void dot(const struct small_shape k, const int nt, const struct small_uni
 }
 
 typedef void multiply_fn(const struct cn_small_block *b);
-#define MULTIPLY_FN(run, sub, form)                                                                \
-    static __attribute__((noinline)) void gemm_small_##run##_##sub##_##form##_avx2(                \
-        const struct cn_small_block *b)                                                            \
-    {                                                                                              \
-        small_multiply(dot, (struct small_shape){ run, sub, form, run ? 1 : sizeof(int16_t) }, b); \
+#define MULTIPLY_FN(run, sub, name, form)                                                \
+    static __attribute__((noinline)) void gemm_small_##run##_##sub##_##name##_avx2(      \
+        const struct cn_small_block *b)                                                  \
+    {                                                                                    \
+        const struct small_shape k = { run, sub, form, run ? 1 : (int)sizeof(int16_t) }; \
+        small_multiply(dot, k, b);                                                       \
     }
-#define MULTIPLY_FNS(run, form) MULTIPLY_FN(run, 16, form) MULTIPLY_FN(run, 32, form)
-MULTIPLY_FNS(0, CN_SMALL_SIGNED)
-MULTIPLY_FNS(1, CN_SMALL_MIN)
-MULTIPLY_FNS(2, CN_SMALL_MIN)
-MULTIPLY_FNS(4, CN_SMALL_MIN)
-MULTIPLY_FN(8, 32, CN_SMALL_MIN)
-MULTIPLY_FNS(2, CN_SMALL_SUMS)
-MULTIPLY_FNS(4, CN_SMALL_SUMS)
-MULTIPLY_FN(8, 32, CN_SMALL_SUMS)
+#define MULTIPLY_FNS(run, name, form) \
+    MULTIPLY_FN(run, 16, name, form) MULTIPLY_FN(run, 32, name, form)
+MULTIPLY_FNS(0, words, CN_SMALL_SIGNED)
+MULTIPLY_FNS(1, min, CN_SMALL_MIN)
+MULTIPLY_FNS(2, min, CN_SMALL_MIN)
+MULTIPLY_FNS(4, min, CN_SMALL_MIN)
+MULTIPLY_FN(8, 32, min, CN_SMALL_MIN)
+MULTIPLY_FNS(2, sums, CN_SMALL_SUMS)
+MULTIPLY_FNS(4, sums, CN_SMALL_SUMS)
+MULTIPLY_FN(8, 32, sums, CN_SMALL_SUMS)
 
 static void gemm_small_multiply_avx2(const struct cn_small_block *b)
 {
     /* clang-format off */
-#define ENTRIES(run, form) { gemm_small_##run##_16_##form##_avx2, gemm_small_##run##_32_##form##_avx2 }
+#define ENTRIES(run, name) { gemm_small_##run##_16_##name##_avx2, gemm_small_##run##_32_##name##_avx2 }
     /* [form][run][sub == 32] */
     static multiply_fn *const table[3][9][2] = {
-        [CN_SMALL_SIGNED] = { [0] = ENTRIES(0, CN_SMALL_SIGNED) },
-        [CN_SMALL_MIN] = { [1] = ENTRIES(1, CN_SMALL_MIN), [2] = ENTRIES(2, CN_SMALL_MIN),
-                           [4] = ENTRIES(4, CN_SMALL_MIN),
-                           [8] = { NULL, gemm_small_8_32_CN_SMALL_MIN_avx2 } },
-        [CN_SMALL_SUMS] = { [2] = ENTRIES(2, CN_SMALL_SUMS), [4] = ENTRIES(4, CN_SMALL_SUMS),
-                            [8] = { NULL, gemm_small_8_32_CN_SMALL_SUMS_avx2 } },
+        [CN_SMALL_SIGNED] = { [0] = ENTRIES(0, words) },
+        [CN_SMALL_MIN] = { [1] = ENTRIES(1, min), [2] = ENTRIES(2, min), [4] = ENTRIES(4, min),
+                           [8] = { NULL, gemm_small_8_32_min_avx2 } },
+        [CN_SMALL_SUMS] = { [2] = ENTRIES(2, sums), [4] = ENTRIES(4, sums),
+                            [8] = { NULL, gemm_small_8_32_sums_avx2 } },
     };
     /* clang-format on */
     table[b->form][gemm_small_block_run_avx2(b)][b->kind->sub == 32](b);
@@ -203,7 +204,7 @@ const struct cn_gemm_small cn_gemm_small_avx2 = {
     .lanes = 8,
     .signed_bytes = sizeof(int16_t),
     .least_tokens = {[CN_SMALL_MIN] = 2,   [CN_SMALL_SUMS] = 2,  [CN_SMALL_SIGNED] = 3 },
-    .most_tokens = { [CN_SMALL_MIN] = 13, [CN_SMALL_SUMS] = 14, [CN_SMALL_SIGNED] = 16},
+    .most_tokens = { [CN_SMALL_MIN] = 24, [CN_SMALL_SUMS] = 22, [CN_SMALL_SIGNED] = 31},
     .form = gemm_small_form_avx2,
     .arrange = gemm_small_arrange_avx2,
     .offset_sums = gemm_small_offset_sums_avx2,

@@ -8,7 +8,7 @@ expect 0 "$CARNOT" kernels --check --format q4_0 -o jsonl
 no_err
 out_has '{"format": "q4_0", "tier": "ref", "job": "gemv", "ok": true'
 out_has '"gbps": null'
-for job in gemv unpack gemm gemm_fast dequantize; do out_has "\"job\": \"$job\""; done
+for job in gemv unpack gemm gemm_small gemm_fast dequantize; do out_has "\"job\": \"$job\""; done
 
 # Timed only: nothing is said about being right.
 expect 0 "$CARNOT" kernels --bench --format Q8_0 --tier ref --job gemv --seconds 0.01 -o json
@@ -33,7 +33,7 @@ refused() { # what the line names, arguments
     err_has "$names"
 }
 refused q9_9 --format q4_0,q9_9
-refused "gemv,unpack,gemm,gemm_fast,dequantize" --job mul
+refused "gemv,unpack,gemm,gemm_small,gemm_fast,dequantize" --job mul
 refused sse9 --tier ref,sse9
 refused -t -t 0
 refused "takes no arguments" q4_0
@@ -67,6 +67,12 @@ out_has '"rows": 64, "cols": 256, "tokens": 32, "threads": 1, "cache": "l1"'
 [ "$(grep -c '"bound_by": "[a-z0-9]*", "bound_share": [0-9.e-]*,' "$scratch/out")" = 24 ] || fail "bounds"
 [ "$(grep -c '"energy_reason": "not asked for (--meter)"' "$scratch/out")" = 24 ] || fail "why there are no joules"
 grep '"job": "unpack"' "$scratch/out" | grep -q 'it multiplies nothing: no share of a peak' || fail "no reason"
+# A few tokens at once are a job of their own, of at most 32.
+expect 0 "$CARNOT" kernels --format q4_0 --tier ref --shape 64x256 --tokens 1,8,32,33 --cache l1 \
+    --seconds 0.002 --job gemm_small -o jsonl
+no_err
+[ "$(grep -c '"job": "gemm_small", "ok": true' "$scratch/out")" = 3 ] || fail "gemm_small: 3 of the tokens"
+out_has '"job": "gemm_small", "ok": true, "rows": 64, "cols": 256, "tokens": 8'
 # All matrices of a model's shape.
 expect 0 "$CARNOT" kernels --format q8_0 --tier ref --job unpack --shape llama-3.2-1b --seconds 0.001 -o csv --bench
 [ "$(grep -c '^q8_0,ref,unpack,,' "$scratch/out")" = 5 ] || fail "matrices of 5 sizes"

@@ -11,8 +11,8 @@
 
 int main(int argc, char **argv)
 {
-    char all[][48] = {
-        "kernels",     "--check", "--job", "gemv,unpack,gemm,gemm_fast,dequantize,vec",
+    char all[][64] = {
+        "kernels",     "--check", "--job", "gemv,unpack,gemm,gemm_small,gemm_fast,dequantize,vec",
         "--self-test", "--seed",  "",
     };
     enum { N = sizeof all / sizeof *all };

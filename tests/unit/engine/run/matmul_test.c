@@ -52,8 +52,8 @@ static void check(const struct cn_product *p)
 
 static void products(const char *path)
 {
-    /* Row by row up to CN_GEMV_TOKENS, panels of 16 beyond. */
-    static const int64_t counts[] = { 1, 2, 4, 5, 15, 16, 17, 33, 64 };
+    /* One by one, a few at once, panels of 16: ways() has where each begins. */
+    static const int64_t counts[] = { 1, 2, 3, 4, 5, 15, 16, 17, 32, 33, 64 };
     struct cn_model *m = fixture_open(path, NULL);
     for (int32_t n_threads = 1; n_threads <= 3; n_threads++) {
         struct cn_session_options o = {
@@ -137,9 +137,37 @@ static void experts(void **state)
     cn_model_close(m);
 }
 
+/* From one way to the next and never back; a way that a tier has not is not taken. */
+static void ways(void **state)
+{
+    (void)state;
+    const struct cn_kernels f32 = cn_kernels_for(&cn_formats[CN_TYPE_f32], cn_tiers_detect());
+    const struct cn_gemm *ref = cn_ops_for(1u << CN_TIER_REF).gemm;
+    const struct cn_gemm *best = cn_ops_for(cn_tiers_detect()).gemm;
+    for (int i = 0; i < CN_N_TYPES; i++) {
+        const struct cn_kernels k = cn_kernels_for(&cn_formats[i], cn_tiers_detect());
+        const bool small = cn_gemm_has_small(best, &k);
+        enum cn_way before = CN_WAY_GEMV;
+        bool seen = false;
+        assert_int_equal(cn_gemm_way(best, &k, 1), CN_WAY_GEMV);
+        assert_int_equal(cn_gemm_way(best, &k, CN_SMALL_TOKENS + 1), CN_WAY_PANEL);
+        for (int64_t n = 1; n <= 64; n++) {
+            const enum cn_way way = cn_gemm_way(best, &k, n);
+            assert_true(way >= before);
+            seen |= way == CN_WAY_SMALL;
+            before = way;
+        }
+        assert_true(seen == small);
+        assert_int_equal(cn_gemm_way(ref, &k, 4), CN_WAY_GEMV);
+        assert_int_equal(cn_gemm_way(ref, &k, 5), CN_WAY_PANEL);
+    }
+    assert_false(cn_gemm_has_small(best, &f32));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(ways),
         cmocka_unit_test(float_weights),
         cmocka_unit_test(quantised_weights),
         cmocka_unit_test(experts),
