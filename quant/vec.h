@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The tiers' shared objects (see struct cn_vec in quant.h, struct cn_gemm and cn_gemm_small in gemm.h): a tier
- * sets the slots it is better at; cn_vec_ref has them all.
+ * The tiers' shared objects (see struct cn_vec in quant.h, struct cn_gemm and struct cn_gemm_small
+ * in gemm.h): a tier sets the slots it is better at; cn_vec_ref has them all.
  */
 #ifndef CN_VEC_H
 #define CN_VEC_H
