@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define CN_VERSION "0.1.0"
+#define CN_VERSION "0.2.0"
 
 #if defined(__clang__)
 #define COMPILER __VERSION__

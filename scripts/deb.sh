@@ -16,7 +16,7 @@ strip --strip-unneeded $root/usr/bin/carnot $root/usr/lib/*/libcarnot.so.*.*
 strip --strip-debug $root/usr/lib/*/libcarnot.a
 gzip -9n $root/usr/share/man/man1/*.1
 cp LICENSE $root/usr/share/doc/carnot/copyright
-cp -r README.md docs examples $root/usr/share/doc/carnot/
+cp -r README.md CHANGELOG.md docs examples bench/plans $root/usr/share/doc/carnot/
 # dpkg-shlibdeps wants a source package around it.
 echo 'Source: carnot' >build/deb/debian/control
 depends=$(cd build/deb && dpkg-shlibdeps -O root/usr/bin/carnot root/usr/lib/*/libcarnot.so.*.* 2>/dev/null |
