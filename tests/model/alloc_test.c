@@ -221,6 +221,64 @@ static enum cn_status op_session(struct cn_error *err)
     return status;
 }
 
+static enum cn_status op_lanes(struct cn_error *err)
+{
+    static const int32_t tokens[] = { 1, 5, 6 };
+    const struct cn_session_options options = { .n_ctx = 32, .n_threads = 2 };
+    struct cn_group *group = NULL;
+    struct cn_session *a = NULL, *b = NULL;
+    enum cn_status status = cn_group_create(model, &options, 2, &group, err);
+    if (status == CN_OK)
+        status = cn_group_join(group, &a, err);
+    if (status == CN_OK)
+        status = cn_session_eval(a, tokens, 3, CN_WANT_LAST, err);
+    if (status == CN_OK)
+        status = cn_group_join(group, &b, err);
+    if (status == CN_OK)
+        status = cn_session_fork(b, a, err);
+    const struct cn_step steps[] = {
+        {a,  tokens + 1, 1, CN_WANT_LAST},
+        { b, tokens + 2, 1, CN_WANT_LAST},
+    };
+    if (status == CN_OK)
+        status = cn_group_eval(group, steps, 2, err);
+    cn_session_free(a);
+    cn_session_free(b);
+    cn_group_free(group);
+    return status;
+}
+
+/* The model drafts for itself. */
+static enum cn_status op_speculate(struct cn_error *err)
+{
+    static const int32_t tokens[] = { 1, 5, 6 };
+    const struct cn_session_options options = { .n_ctx = 32, .n_logits = 8, .n_threads = 2 };
+    const struct cn_sampler_options sampling = { .temperature = 1,
+                                                 .top_p = 1,
+                                                 .repeat_penalty = 1 };
+    struct cn_speculator_options how = { .n_draft = 4 };
+    struct cn_session *s = NULL;
+    struct cn_sampler *sampler = NULL;
+    struct cn_speculator *speculator = NULL;
+    int32_t n_kept, next[8], n;
+    enum cn_status status = cn_session_create(model, &options, &s, err);
+    if (status == CN_OK)
+        status = cn_session_create(model, &options, &how.draft, err);
+    if (status == CN_OK)
+        status = cn_sampler_create(model, &sampling, &sampler, err);
+    if (status == CN_OK)
+        status = cn_speculator_create(s, sampler, &how, &speculator, err);
+    if (status == CN_OK)
+        status = cn_speculator_prompt(speculator, tokens, 3, &n_kept, err);
+    for (int i = 0; i < 3 && status == CN_OK; i++)
+        status = cn_speculator_next(speculator, next, 8, &n, err);
+    cn_speculator_free(speculator);
+    cn_sampler_free(sampler);
+    cn_session_free(how.draft);
+    cn_session_free(s);
+    return status;
+}
+
 static enum cn_status op_chat(struct cn_error *err)
 {
     static const char json[] = "[{\"role\":\"user\",\"content\":\"a\\u00e4\"}]";
@@ -454,6 +512,8 @@ SWEEP(load)
 SWEEP(load_bpe)
 SWEEP(generate)
 SWEEP(session)
+SWEEP(lanes)
+SWEEP(speculate)
 SWEEP(chat)
 SWEEP(imatrix)
 SWEEP(imatrix_merge)
@@ -500,6 +560,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_load),          cmocka_unit_test(test_load_bpe),
         cmocka_unit_test(test_generate),      cmocka_unit_test(test_session),
+        cmocka_unit_test(test_lanes),         cmocka_unit_test(test_speculate),
         cmocka_unit_test(test_chat),          cmocka_unit_test(test_imatrix),
         cmocka_unit_test(test_imatrix_merge), cmocka_unit_test(test_quantize),
         cmocka_unit_test(test_inspect),       cmocka_unit_test(test_perplexity),
