@@ -222,6 +222,8 @@ test: deps ## every test (installs what is missing first)
 	$(Q)$(MAKE) --no-print-directory tests
 	$(Q)tests/run.sh $(BUILD)
 
+kernel-tests: $(KTEST)
+
 test-kernels: $(KTEST) ## the kernel tests alone; with CROSS= they run under qemu
 	$(RUN) $(KTEST)
 
@@ -326,6 +328,6 @@ clean: ## remove everything built
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
-.PHONY: all tests fuzz fuzzers test test-kernels bench bench-against bench-speculation mca vectors check format asan ubsan tsan deps install dist deb phone soak lint clean help
+.PHONY: all tests fuzz fuzzers test kernel-tests test-kernels bench bench-against bench-speculation mca vectors check format asan ubsan tsan deps install dist deb phone soak lint clean help
 # What every object includes, whatever it is a part of.
 -include $(patsubst %.c,$(BUILD)/%.d,$(LIB_SRC) $(APP_SRC) $(call sources,tests) $(wildcard tests/unit/*/*/*.c))
