@@ -603,10 +603,7 @@ static void check_gemm(struct cn_checker *c, const struct cn_format *f, const st
     enum { MAX_COLS = 768 };
     static const int rows[] = { 1, 16, 3, 17, 5, 33, 15, 8, 67, 2, 31 };
     const bool fast = job == CN_JOB_GEMM_FAST, small = job == CN_JOB_GEMM_SMALL;
-    /* Without kernels for a few tokens it is gemv for each. */
-    const bool gemvs = small && !cn_gemm_has_small(ops->gemm, k);
-    const int most_tokens = gemvs ? 2 : small ? CN_SMALL_TOKENS : 33;
-    const int full = 16, ragged = small ? 7 : 21;
+    const int most_tokens = small ? CN_SMALL_TOKENS : 33, full = 16, ragged = small ? 7 : 21;
     const int *counts = column_counts(f);
     int n_counts = 0;
     while (counts[n_counts] && counts[n_counts] * (int64_t)f->block_elems <= MAX_COLS)
@@ -622,8 +619,6 @@ static void check_gemm(struct cn_checker *c, const struct cn_format *f, const st
                        (enum cn_place)(c->turn % CN_N_PLACES), result))
             return;
     }
-    if (gemvs)
-        return;
     /* Each pattern with a full tile and a ragged one. */
     for (int p = 0; p < CN_N_PATTERNS; p++)
         for (int i = 0; i < 2; i++, c->turn++)
