@@ -127,6 +127,19 @@ static void close_lanes(struct lanes *lanes)
     cn_group_free(lanes->group);
 }
 
+struct cn_session_options cn_bench_session(const struct cn_bench_options *o, int32_t n_ctx)
+{
+    return (struct cn_session_options){
+        .n_ctx = n_ctx,
+        .n_batch = o->n_batch,
+        .n_threads = o->n_threads,
+        .kv = o->kv,
+        .fast = o->fast,
+        .sleep = o->sleep,
+        .callbacks = {.cancel = o->cancel, .user = o->user}
+    };
+}
+
 enum cn_status cn_model_bench(const struct cn_model *model, const struct cn_bench_options *o,
                               struct cn_bench_result *result, struct cn_error *err)
 {
@@ -139,15 +152,7 @@ enum cn_status cn_model_bench(const struct cn_model *model, const struct cn_benc
                      o->n_lanes > (INT32_MAX - o->depth) / o->n_tokens,
                  CN_ERR_ARGUMENT, err, "lanes: 1 to %d expected, %d given",
                  o->decode ? CN_MAX_LANES : 1, o->n_lanes);
-    struct cn_session_options options = {
-        .n_ctx = o->depth + o->n_tokens,
-        .n_batch = o->n_batch,
-        .n_threads = o->n_threads,
-        .kv = o->kv,
-        .fast = o->fast,
-        .sleep = o->sleep,
-        .callbacks = {.cancel = o->cancel, .user = o->user}
-    };
+    struct cn_session_options options = cn_bench_session(o, o->depth + o->n_tokens);
     if (o->spans) {
         o->spans->cancel = o->cancel;
         o->spans->user = o->user;

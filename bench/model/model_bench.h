@@ -43,6 +43,9 @@ struct cn_bench_result {
  * frees them; NULL if memory is short. */
 int32_t *cn_bench_tokens(int32_t n, int32_t n_vocab);
 
+/* A session as a test is to have it, with a context of n_ctx tokens. */
+struct cn_session_options cn_bench_session(const struct cn_bench_options *options, int32_t n_ctx);
+
 /* One warm-up, then n_reps repetitions. */
 enum cn_status cn_model_bench(const struct cn_model *model, const struct cn_bench_options *options,
                               struct cn_bench_result *result, struct cn_error *err);

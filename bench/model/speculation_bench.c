@@ -155,15 +155,7 @@ static enum cn_status prepare(struct work *w, struct cn_error *err)
     w->plain = malloc(((size_t)o->n_tokens + 1) * sizeof *w->plain);
     w->drafted = malloc(((size_t)o->n_tokens + 1) * sizeof *w->drafted);
     CN_RETURN_IF(!w->plain || !w->drafted, CN_ERR_MEMORY, err, "out of memory");
-    struct cn_session_options session = {
-        .n_ctx = w->n_prompt + o->n_tokens + 1,
-        .n_batch = o->n_batch,
-        .n_threads = o->n_threads,
-        .kv = o->kv,
-        .fast = o->fast,
-        .sleep = o->sleep,
-        .callbacks = {.cancel = o->cancel, .user = o->user}
-    };
+    struct cn_session_options session = cn_bench_session(o, w->n_prompt + o->n_tokens + 1);
     struct cn_speculation_options drafts = t->drafts;
     drafts.session = session;
     drafts.tiers = t->tiers;
