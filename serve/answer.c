@@ -24,10 +24,10 @@ void cn_answer_refusal(const struct cn_refusal *refusal, struct cn_json_text *ou
     cn_json_text_say(out, "}}");
 }
 
-void cn_answer_models(const struct cn_service *service, struct cn_json_text *out)
+void cn_answer_model(const struct cn_service *service, struct cn_json_text *out)
 {
     const struct cn_model_info *info = cn_model_get_info(service->model);
-    cn_json_text_say(out, "{\"object\": \"list\", \"data\": [{\"id\": ");
+    cn_json_text_say(out, "{\"id\": ");
     put_text(out, service->id);
     cn_json_text_say(out,
                      ", \"object\": \"model\", \"created\": %" PRId64 ", \"owned_by\": "
@@ -38,10 +38,17 @@ void cn_answer_models(const struct cn_service *service, struct cn_json_text *out
     put_text(out, info->file_type);
     cn_json_text_say(out,
                      ", \"n_params\": %" PRId64 ", \"bpw\": %.4g, \"n_vocab\": %d, \"n_ctx\": %d, "
-                     "\"n_ctx_train\": %d, \"chat\": %s, \"tools\": %s}}]}",
+                     "\"n_ctx_train\": %d, \"chat\": %s, \"tools\": %s}}",
                      info->n_params, info->bpw, info->n_vocab, service->n_ctx, info->n_ctx_train,
                      service->chat ? "true" : "false",
                      service->chat && service->marks.known ? "true" : "false");
+}
+
+void cn_answer_models(const struct cn_service *service, struct cn_json_text *out)
+{
+    cn_json_text_say(out, "{\"object\": \"list\", \"data\": [");
+    cn_answer_model(service, out);
+    cn_json_text_say(out, "]}");
 }
 
 /* ---- usage ----------------------------------------------------------------------------------- */

@@ -9,6 +9,8 @@
 
 /* {"error": {...}} */
 void cn_answer_refusal(const struct cn_refusal *refusal, struct cn_json_text *out);
+/* The model: {"id": ..., "object": "model", ...} */
+void cn_answer_model(const struct cn_service *service, struct cn_json_text *out);
 /* The list of models, which is one. */
 void cn_answer_models(const struct cn_service *service, struct cn_json_text *out);
 

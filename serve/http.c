@@ -42,16 +42,18 @@ struct cn_http {
     atomic_bool quiet;
 };
 
-enum what { PAGE, HEALTH, METRICS, MODELS, COMPLETIONS, CHAT, EMBEDDINGS, NOTHING };
+enum what { PAGE, HEALTH, METRICS, MODELS, MODEL, COMPLETIONS, CHAT, EMBEDDINGS, NOTHING };
 
 static const struct route {
     const char *path;
     bool post, needs_key;
+    bool below; /* a name follows the path */
 } routes[NOTHING] = {
     [PAGE] = {"/",                     false, false},
     [HEALTH] = { "/health",              false, false},
     [METRICS] = { "/metrics",             false, true },
     [MODELS] = { "/v1/models",           false, true },
+    [MODEL] = { "/v1/models/",          false, true, true },
     [COMPLETIONS] = { "/v1/completions",      true,  true },
     [CHAT] = { "/v1/chat/completions", true,  true },
     [EMBEDDINGS] = { "/v1/embeddings",       true,  true },
@@ -89,6 +91,7 @@ static enum MHD_Result queue(struct exchange *x, int status, struct MHD_Response
     MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
     if (cn_http_cors(&x->http->options, origin)) {
         MHD_add_response_header(response, "Access-Control-Allow-Origin", origin);
+        MHD_add_response_header(response, "Access-Control-Expose-Headers", "Retry-After");
         MHD_add_response_header(response, "Vary", "Origin");
     }
     char seconds[16];
@@ -97,6 +100,8 @@ static enum MHD_Result queue(struct exchange *x, int status, struct MHD_Response
         MHD_add_response_header(response, "Retry-After", seconds);
     if (status == 401)
         MHD_add_response_header(response, "WWW-Authenticate", "Bearer");
+    if (status == 405)
+        MHD_add_response_header(response, "Allow", routes[x->what].post ? "POST" : "GET, HEAD");
     const enum MHD_Result result = MHD_queue_response(x->connection, (unsigned)status, response);
     MHD_destroy_response(response);
     x->answered = result == MHD_YES;
@@ -162,15 +167,31 @@ static enum MHD_Result tell_models(struct exchange *x)
     return answer(x, 200, &text, "application/json");
 }
 
-/* What a browser asks before it lets a page of another origin ask. */
+static enum MHD_Result tell_model(struct exchange *x, const char *name)
+{
+    const struct cn_service *service = x->http->service;
+    struct cn_json_text text = { 0 };
+    struct cn_refusal refusal;
+    if (strcmp(name, service->id) != 0) {
+        cn_refuse_model(&refusal, service->id);
+        return refuse(x, &refusal);
+    }
+    cn_answer_model(service, &text);
+    cn_json_text_add(&text, "\n", 1);
+    return answer(x, 200, &text, "application/json");
+}
+
+/* What a browser asks before it lets a page of another origin ask. Clients name headers of their
+ * own there, which do no harm: an allowed origin may send what it likes. */
 static enum MHD_Result allow(struct exchange *x)
 {
+    const char *headers = header(x->connection, "Access-Control-Request-Headers");
     struct MHD_Response *response =
         MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
     if (response) {
         MHD_add_response_header(response, "Access-Control-Allow-Methods", "GET, POST");
         MHD_add_response_header(response, "Access-Control-Allow-Headers",
-                                "Authorization, Content-Type");
+                                headers ? headers : "Authorization, Content-Type");
         MHD_add_response_header(response, "Access-Control-Max-Age", "600");
     }
     return queue(x, 204, response, "text/plain");
@@ -283,6 +304,16 @@ static enum MHD_Result take_job(struct exchange *x)
 
 /* ---- requests -------------------------------------------------------------------------------- */
 
+static enum what find_route(const char *path)
+{
+    enum what i = PAGE;
+    while (i < NOTHING &&
+           (routes[i].below ? strncmp(routes[i].path, path, strlen(routes[i].path))
+                            : strcmp(routes[i].path, path)) != 0)
+        i++;
+    return i;
+}
+
 /* Before the body. True: it may come. */
 static bool admit(struct exchange *x, const char *path, const char *method,
                   struct cn_refusal *refusal)
@@ -294,14 +325,15 @@ static bool admit(struct exchange *x, const char *path, const char *method,
     const bool post = strcmp(method, "POST") == 0;
     const bool get = strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
     const bool preflight = strcmp(method, "OPTIONS") == 0 && http->options.n_origins > 0;
-    x->what = PAGE;
-    while (x->what < NOTHING && strcmp(routes[x->what].path, path) != 0)
-        x->what++;
+    x->what = find_route(path);
     if (!cn_http_guard(&http->options, &caller,
                        !preflight && (x->what == NOTHING || routes[x->what].needs_key), refusal))
         return false;
     if (x->what == NOTHING)
-        return cn_refuse(refusal, 404, NULL, "", "nothing is at %.100s", path);
+        return cn_refuse(refusal, 404, NULL, "",
+                         "nothing is at %.100s; there are /v1/completions, /v1/chat/completions, "
+                         "/v1/models, /health, /metrics and /",
+                         path);
     if (preflight)
         return true;
     if (!(routes[x->what].post ? post : get))
@@ -309,7 +341,7 @@ static bool admit(struct exchange *x, const char *path, const char *method,
                          routes[x->what].post ? "POST" : "GET");
     const char *length = header(x->connection, "Content-Length");
     const unsigned long long n = length ? strtoull(length, NULL, 10) : 0;
-    if (n > (post ? http->options.max_body_bytes : 0))
+    if (n > http->options.max_body_bytes)
         return cn_refuse(refusal, 413, NULL, "", "a body of %llu bytes, at most %zu (--max-body)",
                          n, http->options.max_body_bytes);
     return true;
@@ -331,7 +363,7 @@ static bool take_body(struct exchange *x, const char *data, size_t n)
     return true;
 }
 
-static enum MHD_Result respond(struct exchange *x, const char *method)
+static enum MHD_Result respond(struct exchange *x, const char *path, const char *method)
 {
     struct cn_refusal refusal;
     if (strcmp(method, "OPTIONS") == 0)
@@ -354,6 +386,8 @@ static enum MHD_Result respond(struct exchange *x, const char *method)
         return tell_metrics(x);
     case MODELS:
         return tell_models(x);
+    case MODEL:
+        return tell_model(x, path + strlen(routes[MODEL].path));
     default:
         return take_job(x);
     }
@@ -395,7 +429,7 @@ static enum MHD_Result on_request(void *user, struct MHD_Connection *connection,
     }
     if (x->answered)
         return MHD_YES;
-    return x->job ? answer_job(x) : respond(x, method);
+    return x->job ? answer_job(x) : respond(x, path, method);
 }
 
 static void on_completed(void *user, struct MHD_Connection *connection, void **state,

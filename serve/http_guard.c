@@ -28,7 +28,7 @@ static bool is_own_name(const struct cn_http_options *o, const char *host)
 {
     char name[256];
     struct in6_addr address;
-    if (!host || !host_name(host, name, sizeof name))
+    if (!host_name(host, name, sizeof name))
         return false;
     if (strcasecmp(name, "localhost") == 0 || inet_pton(AF_INET, name, &address) == 1 ||
         inet_pton(AF_INET6, name, &address) == 1)
@@ -66,10 +66,11 @@ bool cn_http_guard(const struct cn_http_options *o, const struct cn_http_caller 
                    bool needs_key, struct cn_refusal *refusal)
 {
     static const char bearer[] = "Bearer ";
+    if (!caller->host)
+        return cn_refuse(refusal, 400, "host", "", "a Host header is needed");
     if (!is_own_name(o, caller->host))
         return cn_refuse(refusal, 403, "host", "",
-                         "Host \"%.100s\" is none of this server's names (--name)",
-                         caller->host ? caller->host : "");
+                         "Host \"%.100s\" is none of this server's names (--name)", caller->host);
     if (caller->origin && !is_own_page(caller->origin, caller->host) &&
         !cn_http_cors(o, caller->origin))
         return cn_refuse(refusal, 403, "origin", "", "pages of \"%.100s\" may not ask (--cors)",

@@ -136,8 +136,10 @@ static bool tokenise(struct cn_job *job, size_t i, size_t *n, struct cn_refusal 
     }
     const int32_t n_ctx = job->service->n_ctx;
     if (*n == 0)
-        return cn_refuse(refusal, 400, NULL, param, "%s: no tokens, and the model has no BOS",
-                         param);
+        return cn_refuse(refusal, 400, NULL, param, "%s: %s", param,
+                         request->kind == CN_REQUEST_CHAT || request->prompts[i].text.p
+                             ? "no tokens, and the model has no BOS"
+                             : "a list of no token ids");
     if (*n > (size_t)n_ctx)
         return cn_refuse(refusal, 400, "context_length_exceeded", param,
                          "%s: %zu tokens, the context has room for %d", param, *n, n_ctx);
@@ -199,8 +201,7 @@ static bool check(const struct cn_job *job, struct cn_refusal *refusal)
     const int32_t n_vocab = cn_model_get_info(service->model)->n_vocab;
     if (request->model.p && (request->model.n != strlen(service->id) ||
                              memcmp(request->model.p, service->id, request->model.n) != 0))
-        return cn_refuse(refusal, 404, "model_not_found", "model",
-                         "model: there is one, \"%s\" (GET /v1/models)", service->id);
+        return cn_refuse_model(refusal, service->id);
     for (size_t i = 0; i < request->n_bias; i++)
         if (request->bias[i].token >= n_vocab)
             return cn_refuse(refusal, 400, NULL, "logit_bias",

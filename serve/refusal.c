@@ -21,3 +21,9 @@ bool cn_refuse(struct cn_refusal *refusal, int status, const char *code, const c
     va_end(args);
     return false;
 }
+
+bool cn_refuse_model(struct cn_refusal *refusal, const char *id)
+{
+    return cn_refuse(refusal, 404, "model_not_found", "model",
+                     "model: there is one, \"%s\" (GET /v1/models)", id);
+}

@@ -20,5 +20,7 @@ struct cn_refusal {
 __attribute__((format(printf, 5, 6))) bool cn_refuse(struct cn_refusal *refusal, int status,
                                                      const char *code, const char *param,
                                                      const char *format, ...);
+/* The same for another model than the one there is. */
+bool cn_refuse_model(struct cn_refusal *refusal, const char *id);
 
 #endif

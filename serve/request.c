@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * One row a field. A field that is known and not done is refused with the reason; one that nobody
- * knows is refused too: what would be ignored silently would make a study of something else.
+ * knows is refused too: what would be ignored silently would make a study of something else. A
+ * field that is null is as one that is not there.
  */
 #include "serve/request.h"
 
@@ -43,19 +44,26 @@ static bool take_number(struct reader *r, const struct cn_json_value *v, double 
     if (!is(v, CN_JSON_NUMBER))
         return expected(r, "a number", v);
     if (!(v->number >= min && v->number <= max))
-        return REFUSE(r, NULL, "%s: %g to %g expected, %g found", r->name, min, max, v->number);
+        return REFUSE(r, NULL, "%s: %.16g to %.16g expected, %.16g found", r->name, min, max,
+                      v->number);
     *to = v->number;
     return true;
+}
+
+static bool take_whole(struct reader *r, const struct cn_json_value *v, double min, double max,
+                       double *to)
+{
+    return take_number(r, v, min, max, to) &&
+           (*to == floor(*to) ||
+            REFUSE(r, NULL, "%s: a whole number expected, %.16g found", r->name, *to));
 }
 
 static bool take_int(struct reader *r, const struct cn_json_value *v, int32_t min, int32_t max,
                      int32_t *to)
 {
     double number = 0;
-    if (!take_number(r, v, min, max, &number))
+    if (!take_whole(r, v, min, max, &number))
         return false;
-    if (number != floor(number))
-        return REFUSE(r, NULL, "%s: a whole number expected, %g found", r->name, number);
     *to = (int32_t)number;
     return true;
 }
@@ -134,8 +142,6 @@ static bool take_messages(struct reader *r, const struct cn_json_value *v)
 
 static bool take_tools(struct reader *r, const struct cn_json_value *v)
 {
-    if (is(v, CN_JSON_NULL))
-        return true;
     if (!is(v, CN_JSON_ARRAY))
         return expected(r, "a list", v);
     for (const struct cn_json_value *tool = v->first; tool; tool = tool->next) {
@@ -161,7 +167,7 @@ static bool take_tool_choice(struct reader *r, const struct cn_json_value *v)
         r->request->tools = NULL;
         return true;
     }
-    if (is(v, CN_JSON_NULL) || (is(v, CN_JSON_STRING) && strcmp(v->string, "auto") == 0))
+    if (is(v, CN_JSON_STRING) && strcmp(v->string, "auto") == 0)
         return true;
     return REFUSE(r, "unsupported",
                   "%s: \"auto\" and \"none\" are supported; an answer cannot be "
@@ -197,26 +203,24 @@ static bool take_template_arguments(struct reader *r, const struct cn_json_value
 
 static bool take_effort(struct reader *r, const struct cn_json_value *v)
 {
-    return is(v, CN_JSON_NULL) || add_argument(r, r->name, strlen(r->name), v);
+    return add_argument(r, r->name, strlen(r->name), v);
 }
 
 /* ---- how much of it -------------------------------------------------------------------------- */
 
 static bool take_max_tokens(struct reader *r, const struct cn_json_value *v)
 {
-    return is(v, CN_JSON_NULL) || take_int(r, v, 0, INT32_MAX, &r->request->max_tokens);
+    return take_int(r, v, 0, INT32_MAX, &r->request->max_tokens);
 }
 
 static bool take_n(struct reader *r, const struct cn_json_value *v)
 {
-    return is(v, CN_JSON_NULL) || take_int(r, v, 1, CN_REQUEST_MAX_CHOICES, &r->request->n_choices);
+    return take_int(r, v, 1, CN_REQUEST_MAX_CHOICES, &r->request->n_choices);
 }
 
 static bool take_best_of(struct reader *r, const struct cn_json_value *v)
 {
     int32_t n = 1;
-    if (is(v, CN_JSON_NULL))
-        return true;
     if (!take_int(r, v, 1, CN_REQUEST_MAX_CHOICES, &n))
         return false;
     return n == 1 || REFUSE(r, "unsupported", "%s: only 1; n gives several answers", r->name);
@@ -224,8 +228,6 @@ static bool take_best_of(struct reader *r, const struct cn_json_value *v)
 
 static bool take_stop(struct reader *r, const struct cn_json_value *v)
 {
-    if (is(v, CN_JSON_NULL))
-        return true;
     const struct cn_json_value *one = is(v, CN_JSON_ARRAY) ? v->first : v;
     for (; one; one = one == v ? NULL : one->next) {
         if (!is(one, CN_JSON_STRING))
@@ -249,8 +251,6 @@ static bool take_echo(struct reader *r, const struct cn_json_value *v)
 static bool take_logprobs(struct reader *r, const struct cn_json_value *v)
 {
     bool wanted = false;
-    if (is(v, CN_JSON_NULL))
-        return true;
     if (r->request->kind == CN_REQUEST_COMPLETION)
         return take_int(r, v, 0, CN_REQUEST_MAX_LOGPROBS, &r->request->n_logprobs);
     if (!take_bool(r, v, &wanted))
@@ -262,8 +262,6 @@ static bool take_logprobs(struct reader *r, const struct cn_json_value *v)
 
 static bool take_top_logprobs(struct reader *r, const struct cn_json_value *v)
 {
-    if (is(v, CN_JSON_NULL))
-        return true;
     if (r->request->n_logprobs < 0) /* its row stands behind that of logprobs */
         return REFUSE(r, NULL, "%s goes with \"logprobs\": true", r->name);
     return take_int(r, v, 0, CN_REQUEST_MAX_LOGPROBS, &r->request->n_logprobs);
@@ -271,13 +269,11 @@ static bool take_top_logprobs(struct reader *r, const struct cn_json_value *v)
 
 static bool take_stream(struct reader *r, const struct cn_json_value *v)
 {
-    return is(v, CN_JSON_NULL) || take_bool(r, v, &r->request->stream);
+    return take_bool(r, v, &r->request->stream);
 }
 
 static bool take_stream_options(struct reader *r, const struct cn_json_value *v)
 {
-    if (is(v, CN_JSON_NULL))
-        return true;
     if (!is(v, CN_JSON_OBJECT))
         return expected(r, "an object", v);
     for (const struct cn_json_value *o = v->first; o; o = o->next) {
@@ -298,35 +294,33 @@ static bool take_stream_options(struct reader *r, const struct cn_json_value *v)
 
 static bool take_temperature(struct reader *r, const struct cn_json_value *v)
 {
-    return is(v, CN_JSON_NULL) || take_number(r, v, 0, 100, &r->request->temperature);
+    return take_number(r, v, 0, 100, &r->request->temperature);
 }
 
 static bool take_top_p(struct reader *r, const struct cn_json_value *v)
 {
-    return is(v, CN_JSON_NULL) || take_number(r, v, 0, 1, &r->request->top_p);
+    return take_number(r, v, 0, 1, &r->request->top_p);
 }
 
 static bool take_min_p(struct reader *r, const struct cn_json_value *v)
 {
-    return is(v, CN_JSON_NULL) || take_number(r, v, 0, 1, &r->request->min_p);
+    return take_number(r, v, 0, 1, &r->request->min_p);
 }
 
 static bool take_top_k(struct reader *r, const struct cn_json_value *v)
 {
-    return is(v, CN_JSON_NULL) || take_int(r, v, -1, INT32_MAX, &r->request->top_k);
+    return take_int(r, v, -1, INT32_MAX, &r->request->top_k);
 }
 
 static bool take_repeat_penalty(struct reader *r, const struct cn_json_value *v)
 {
-    return is(v, CN_JSON_NULL) || take_number(r, v, 1e-3, 1e3, &r->request->repeat_penalty);
+    return take_number(r, v, 1e-3, 1e3, &r->request->repeat_penalty);
 }
 
 static bool take_seed(struct reader *r, const struct cn_json_value *v)
 {
     double seed = 0;
-    if (is(v, CN_JSON_NULL))
-        return true;
-    if (!take_number(r, v, -9e15, 9e15, &seed))
+    if (!take_whole(r, v, -9e15, 9e15, &seed))
         return false;
     r->request->has_seed = true;
     r->request->seed = (uint64_t)(int64_t)seed;
@@ -341,8 +335,6 @@ static bool take_ignore_eos(struct reader *r, const struct cn_json_value *v)
 /* {"50256": -100}: an id as a string, and what is added to its logit; -100 forbids it. */
 static bool take_logit_bias(struct reader *r, const struct cn_json_value *v)
 {
-    if (is(v, CN_JSON_NULL))
-        return true;
     if (!is(v, CN_JSON_OBJECT))
         return expected(r, "an object", v);
     r->request->bias = malloc((v->n_children + 1) * sizeof *r->request->bias);
@@ -371,10 +363,10 @@ static bool ignore(struct reader *r, const struct cn_json_value *v)
     return true;
 }
 
-/* What changes nothing while it is null, 0, "" or false. */
+/* What changes nothing while it is 0, "" or false. */
 static bool only_nothing(struct reader *r, const struct cn_json_value *v)
 {
-    if (v->type == CN_JSON_NULL || (v->type == CN_JSON_NUMBER && v->number == 0) ||
+    if ((v->type == CN_JSON_NUMBER && v->number == 0) ||
         (v->type == CN_JSON_BOOL && !v->boolean) || (v->type == CN_JSON_STRING && !v->n_string))
         return true;
     return REFUSE(r, "unsupported", "%s is not supported", r->name);
@@ -383,11 +375,12 @@ static bool only_nothing(struct reader *r, const struct cn_json_value *v)
 static bool take_response_format(struct reader *r, const struct cn_json_value *v)
 {
     const struct cn_json_value *type = cn_json_get(v, "type");
-    char shown[CN_SHOW_BYTES] = "?";
-    if (is(v, CN_JSON_NULL) || (is(type, CN_JSON_STRING) && strcmp(type->string, "text") == 0))
+    char shown[CN_SHOW_BYTES];
+    if (!is(type, CN_JSON_STRING))
+        return REFUSE(r, NULL, "%s: an object with a \"type\" expected", r->name);
+    if (strcmp(type->string, "text") == 0)
         return true;
-    if (is(type, CN_JSON_STRING))
-        cn_str_show((struct cn_str){ type->string, type->n_string }, shown, sizeof shown);
+    cn_str_show((struct cn_str){ type->string, type->n_string }, shown, sizeof shown);
     return REFUSE(r, "unsupported",
                   "%s: \"%s\" is not supported: answers are not held to a grammar or a schema",
                   r->name, shown);
@@ -448,7 +441,7 @@ static const struct field {
 
 enum { N_FIELDS = sizeof fields / sizeof *fields };
 
-/* Whether every member of the object is a field of this kind of request. */
+/* Whether every member of the object is a field of this kind of request, and there once. */
 static bool know_all(struct reader *r, const struct cn_json_value *object)
 {
     for (const struct cn_json_value *m = object->first; m; m = m->next) {
@@ -461,6 +454,8 @@ static bool know_all(struct reader *r, const struct cn_json_value *object)
         if (i == N_FIELDS)
             return cn_refuse(r->refusal, 400, "unknown_parameter", shown, "unknown field \"%s\"",
                              shown);
+        if (cn_json_get(object, m->key) != m)
+            return cn_refuse(r->refusal, 400, NULL, shown, "\"%s\" is there twice", shown);
     }
     return true;
 }
@@ -488,11 +483,13 @@ bool cn_request_parse(enum cn_request_kind kind, const char *body, size_t n,
     for (size_t i = 0; i < N_FIELDS; i++) {
         const struct cn_json_value *value = cn_json_get(root, fields[i].name);
         r.name = fields[i].name;
-        if (value && fields[i].kinds & 1u << kind && !fields[i].take(&r, value))
+        if (value && !is(value, CN_JSON_NULL) && fields[i].kinds & 1u << kind &&
+            !fields[i].take(&r, value))
             return false;
     }
     const char *need = kind == CN_REQUEST_CHAT ? "messages" : "prompt";
-    if (!cn_json_get(root, need))
+    const struct cn_json_value *needed = cn_json_get(root, need);
+    if (!needed || is(needed, CN_JSON_NULL))
         return cn_refuse(refusal, 400, NULL, need, "\"%s\" is missing", need);
     return true;
 }

@@ -120,9 +120,8 @@ void cn_tally_write(struct cn_tally *t, const struct cn_service *service,
     if (meter->ok) {
         head(out, "joules_total", "counter", "Energy of passes, where it is known.");
         energy(out, meter, "joules_total", t->prefill.joules, t->decode.joules);
-        head(out, "joules_net_total", "gauge",
-             "The same less the idle power, where that is known.");
-        energy(out, meter, "joules_net_total", t->prefill.joules_net, t->decode.joules_net);
+        head(out, "joules_net", "gauge", "The same less the idle power, where that is known.");
+        energy(out, meter, "joules_net", t->prefill.joules_net, t->decode.joules_net);
         head(out, "joules_unknown_total", "counter", "Requests whose joules are not known.");
         energy(out, meter, "joules_unknown_total", (double)t->prefill.n_unknown,
                (double)t->decode.n_unknown);

@@ -25,6 +25,11 @@ struct arguments {
     bool sleep, force_meter;
 };
 
+static bool is_loopback(const char *host)
+{
+    return strncmp(host, "127.", 4) == 0 || strcmp(host, "::1") == 0;
+}
+
 static void say_ready(const struct arguments *a, const struct cn_server *server,
                       const struct cn_meter_info *meter)
 {
@@ -39,6 +44,8 @@ static void say_ready(const struct arguments *a, const struct cn_server *server,
     else
         cn_say("carnot serve: no energy: %s%s%s\n", meter->reason, meter->remedy[0] ? "; " : "",
                meter->remedy);
+    if (!a->api_key && !is_loopback(a->host))
+        cn_warn("%s can be reached from other machines, and no --api-key is asked for", a->host);
     cn_say("carnot serve: listening on http://%s%s%s:%u\n", six ? "[" : "", a->host, six ? "]" : "",
            f.port);
 }
@@ -104,7 +111,7 @@ static int execute(struct arguments *a)
                  .n_names = a->names.n,
                  .origins = a->origins.items,
                  .n_origins = a->origins.n,
-                 .api_key = a->api_key && *a->api_key ? a->api_key : NULL,
+                 .api_key = a->api_key,
                  .max_body_bytes = (size_t)a->max_body_kib << 10,
                  .idle_s = (int)a->idle },
         .session = { .n_ctx = (int32_t)a->ctx,
@@ -146,7 +153,6 @@ int cn_cmd_serve(int argc, char **argv)
                            .idle = 60,
                            .kv = "f16",
                            .precision = "exact",
-                           .api_key = getenv("CARNOT_API_KEY"),
                            .root = getenv("CARNOT_ROOT") };
     const struct cn_usage usage = {
         "carnot serve [-m FILE] [--host ADDRESS] [--port N] [--lanes N] [options]",
@@ -218,11 +224,16 @@ int cn_cmd_serve(int argc, char **argv)
         cn_options_parse(argc, argv, &usage, options, sizeof options / sizeof *options, NULL, 0, 0);
     char *id = NULL;
     a.model = a.model ? a.model : cn_default_model();
+    if (code < 0 && a.api_key && !*a.api_key)
+        code = cn_usage_error("--api-key takes a key, not an empty one");
     if (code < 0 && !cn_http_built())
         code = cn_die("this program was built without libmicrohttpd, which serves HTTP");
     if (code < 0)
         code = cn_check_tiers(a.tiers);
     if (code < 0) {
+        const char *key = getenv("CARNOT_API_KEY");
+        if (!a.api_key && key && *key)
+            a.api_key = key;
         if (!a.id)
             a.id = id = file_id(a.model);
         code = a.id ? execute(&a) : cn_die("out of memory");

@@ -68,4 +68,17 @@ near "$gross" "$machine_j" 2
 
 get 200 /metrics
 out_has 'carnot_joules_total{phase="decode",boundary="package",meter="powercap:package"} '
+# Every sample is of a family that was announced, help first; counters, and they alone, end with _total.
+awk '/^# HELP / { help[$3] = NF > 3 }
+    /^# TYPE / {
+        type[$3] = $4
+        if (!help[$3] || ($4 == "counter") != ($3 ~ /_total$/)) print "family", $3
+    }
+    /^[^#]/ {
+        name = $1
+        sub(/[{].*/, "", name)
+        if (type[name] != "counter" && type[name] != "gauge") sub(/_(sum|count)$/, "", name)
+        if (!type[name] || $NF !~ /^-?[0-9.e+-]+$/ || NF != 2) print "sample", $0
+    }' "$scratch/out" >"$scratch/odd"
+[ ! -s "$scratch/odd" ] || fail "metrics: $(cat "$scratch/odd")"
 ends 0

@@ -15,11 +15,17 @@ out_has '"status": "ok"'
 get 200 /v1/models
 out_has '"id": "prose-8m-f16"'
 out_has '"n_vocab": 8192'
+get 200 /v1/models/prose-8m-f16
+out_has '{"id": "prose-8m-f16", "object": "model"'
+get 404 /v1/models/other
+out_has 'model_not_found'
 get 200 /
 out_has '<!doctype html>'
 get 200 /metrics
 out_has 'carnot_answers_total{code="200"} '
 out_has 'carnot_lanes{state="all"} 2'
+get 200 /health -X GET -d '{}'
+get 200 /health -I
 
 # ---- completions: the words that run says -------------------------------------------------------
 said=$("$CARNOT" run -m "$model" -p "The old man" -n 8 -t 1 --temp 0 --meter none 2>/dev/null)
@@ -55,6 +61,10 @@ post 200 /v1/completions '{"prompt": "The old man", "max_tokens": 3, "temperatur
 out_has 'data: [DONE]'
 out_has '"choices": [], "usage": {"prompt_tokens": 4, "completion_tokens": 3'
 
+# What is null is as if it were not there.
+post 200 /v1/completions '{"prompt": "The old man", "max_tokens": 8, "temperature": 0, "model": null, "echo": null, "ignore_eos": null, "logprobs": null, "stop": null, "seed": null, "n": null, "suffix": null, "stream": null}'
+[ "$(value text)" = "$text" ] || fail "another answer with fields that are null"
+
 # ---- chats --------------------------------------------------------------------------------------
 post 200 /v1/chat/completions '{"messages": [{"role": "user", "content": "Hello"}], "max_tokens": 6, "temperature": 0}'
 out_has '"object": "chat.completion"'
@@ -80,7 +90,11 @@ refused() { # status, path, body, text
 refused 400 /v1/completions '{"prompt": "a"' 'line 1'
 refused 400 /v1/completions '[]' 'an object expected'
 refused 400 /v1/completions '{}' '\"prompt\" is missing'
-refused 400 /v1/completions '{"prompt": "a", "max_tokens": -1}' '"param": "max_tokens"'
+refused 400 /v1/completions '{"prompt": null}' '\"prompt\" is missing'
+refused 400 /v1/completions '{"prompt": "a", "prompt": "b"}' '\"prompt\" is there twice'
+refused 400 /v1/completions '{"prompt": [[]]}' 'a list of no token ids'
+refused 400 /v1/completions '{"prompt": "a", "seed": 1.5}' 'seed: a whole number'
+refused 400 /v1/completions '{"prompt": "a", "max_tokens": -1}' 'max_tokens: 0 to 2147483647 expected, -1 found'
 refused 400 /v1/completions '{"prompt": "a", "max_tokens": 1.5}' 'a whole number'
 refused 400 /v1/completions '{"prompt": "a", "promt": 1}' 'unknown field \"promt\"'
 refused 400 /v1/completions '{"prompt": [8192]}' 'the model has 8192 tokens'
@@ -92,6 +106,7 @@ refused 400 /v1/chat/completions '{"messages": []}' 'an empty one'
 refused 400 /v1/chat/completions '{"messages": [{"content": "x"}]}' 'message 1'
 refused 400 /v1/chat/completions '{"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}' 'image_url'
 refused 400 /v1/chat/completions '{"messages": [{"role": "user", "content": "x"}], "response_format": {"type": "json_schema"}}' '"param": "response_format"'
+refused 400 /v1/chat/completions '{"messages": [{"role": "user", "content": "x"}], "response_format": "json"}' 'an object with a \"type\" expected'
 refused 400 /v1/chat/completions '{"messages": [{"role": "user", "content": "x"}], "tools": [{"type": "function", "function": {"name": "f"}}]}' 'tools'
 refused 400 /v1/chat/completions '{"messages": [{"role": "user", "content": "x"}], "tools": [{"type": "function"}]}' 'a function with a'
 refused 501 /v1/embeddings '{"input": "a"}' 'embeddings are not supported'
@@ -102,12 +117,16 @@ curl -sS -m 20 -o "$scratch/out" -w '%{http_code}' --data-binary @"$scratch/larg
 [ "$(cat "$scratch/code")" = 413 ] || fail "413 expected, got $(cat "$scratch/code")"
 curl -sS -m 20 -o "$scratch/out" -w '%{http_code}' -H 'Transfer-Encoding: chunked' --data-binary @"$scratch/large" "$url/v1/completions" >"$scratch/code" 2>/dev/null
 [ "$(cat "$scratch/code")" = 413 ] || fail "413 expected of chunks, got $(cat "$scratch/code")"
-get 404 /nothing
-get 405 /v1/completions
-post 405 /health '{}'
+get 404 /completions
+out_has 'nothing is at /completions; there are /v1/completions, '
+get 405 /v1/completions -D "$scratch/headers"
+grep -q '^Allow: POST' "$scratch/headers" || fail "405 does not say what is allowed"
+post 405 /health '{}' -D "$scratch/headers"
+grep -q '^Allow: GET, HEAD' "$scratch/headers" || fail "405 does not say what is allowed"
 
 # ---- pages from elsewhere -----------------------------------------------------------------------
 get 403 /v1/models -H 'Host: evil.example'
+get 400 /v1/models -H 'Host:'
 get 403 /v1/models -H 'Origin: https://evil.example'
 get 200 /v1/models -H "Origin: $url"
 get 405 /v1/models -X OPTIONS -H "Origin: $url"
@@ -165,6 +184,8 @@ get 200 /v1/models -H 'Authorization: Bearer secret' -H 'Host: carnot.example:80
 out_has '"id": "prose"'
 get 200 /health
 get 204 /v1/models -X OPTIONS -H 'Origin: https://chat.example'
+get 204 /v1/chat/completions -X OPTIONS -H 'Origin: https://chat.example' -H 'Access-Control-Request-Headers: authorization,x-stainless-os' -D "$scratch/headers"
+grep -q 'Access-Control-Allow-Headers: authorization,x-stainless-os' "$scratch/headers" || fail "the client's own headers are not allowed"
 get 200 /v1/models -H 'Authorization: Bearer secret' -H 'Origin: https://chat.example' -D "$scratch/headers"
 grep -q 'Access-Control-Allow-Origin: https://chat.example' "$scratch/headers" || fail "no CORS"
 post 400 /v1/chat/completions '{"messages": [{"role": "user", "content": "x"}]}' -H 'Authorization: Bearer secret'
@@ -173,7 +194,14 @@ post 504 /v1/completions '{"prompt": "The old man", "max_tokens": 1000, "ignore_
 out_has 'longer than 0.1 s'
 ends 0
 
+# ---- reached from elsewhere -----------------------------------------------------------------------
+serve -m "$model" --meter none -t 1 --sleep --host 0.0.0.0
+grep -q 'warning: 0.0.0.0 can be reached from other machines' "$scratch/serve" || fail "no warning"
+get 200 /health
+ends 0
+
 # ---- wrong use -------------------------------------------------------------------------------------
+expect 2 "$CARNOT" serve --api-key ''
 expect 2 "$CARNOT" serve --port 65536
 expect 1 "$CARNOT" serve -m "$model" --host nowhere --meter none
 one_line_err

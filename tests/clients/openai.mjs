@@ -15,6 +15,7 @@ const messages = [{ role: "user", content: "Tell me of the sea." }];
 
 const models = await client.models.list();
 assert.equal(models.data[0].id, "prose-8m-f16");
+assert.deepEqual(await client.models.retrieve("prose-8m-f16"), models.data[0]);
 
 const whole = await client.chat.completions.create({ ...greedy, messages });
 assert.equal(whole.choices[0].message.role, "assistant");
