@@ -2,6 +2,7 @@
 #include "serve/answer.h"
 
 #include "base/utf8.h"
+#include "serve/tool_calls.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -41,7 +42,7 @@ void cn_answer_model(const struct cn_service *service, struct cn_json_text *out)
                      "\"n_ctx_train\": %d, \"chat\": %s, \"tools\": %s}}",
                      info->n_params, info->bpw, info->n_vocab, service->n_ctx, info->n_ctx_train,
                      service->chat ? "true" : "false",
-                     service->chat && service->marks.known ? "true" : "false");
+                     service->chat && service->marks.form != CN_CALL_NONE ? "true" : "false");
 }
 
 void cn_answer_models(const struct cn_service *service, struct cn_json_text *out)
@@ -264,8 +265,8 @@ static bool put_calls(struct cn_json_text *out, const struct cn_sequence *s, boo
     struct cn_json_text calls = { 0 };
     char id[64];
     snprintf(id, sizeof id, "call_%s_%d", s->job->id + 9, s->index);
-    const size_t n =
-        cn_tool_calls_write(speech->marks, speech->calls.p, speech->calls.n, id, piece, &calls);
+    const size_t n = cn_tool_calls_write(speech->marks, &s->job->request, speech->calls.p,
+                                         speech->calls.n, id, piece, &calls);
     if (n > 0)
         cn_json_text_add(out, calls.p, calls.n);
     out->failed |= calls.failed;

@@ -44,20 +44,22 @@ struct cn_http {
 
 enum what { PAGE, HEALTH, METRICS, MODELS, MODEL, COMPLETIONS, CHAT, EMBEDDINGS, NOTHING };
 
+/* clang-format off */
 static const struct route {
     const char *path;
     bool post, needs_key;
     bool below; /* a name follows the path */
 } routes[NOTHING] = {
-    [PAGE] = {"/",                     false, false},
-    [HEALTH] = { "/health",              false, false},
-    [METRICS] = { "/metrics",             false, true },
-    [MODELS] = { "/v1/models",           false, true },
-    [MODEL] = { "/v1/models/",          false, true, true },
-    [COMPLETIONS] = { "/v1/completions",      true,  true },
-    [CHAT] = { "/v1/chat/completions", true,  true },
-    [EMBEDDINGS] = { "/v1/embeddings",       true,  true },
+    [PAGE]        = { "/",                    false, false, false },
+    [HEALTH]      = { "/health",              false, false, false },
+    [METRICS]     = { "/metrics",             false, true,  false },
+    [MODELS]      = { "/v1/models",           false, true,  false },
+    [MODEL]       = { "/v1/models/",          false, true,  true  },
+    [COMPLETIONS] = { "/v1/completions",      true,  true,  false },
+    [CHAT]        = { "/v1/chat/completions", true,  true,  false },
+    [EMBEDDINGS]  = { "/v1/embeddings",       true,  true,  false },
 };
+/* clang-format on */
 
 /* One request. */
 struct exchange {
@@ -307,9 +309,8 @@ static enum MHD_Result take_job(struct exchange *x)
 static enum what find_route(const char *path)
 {
     enum what i = PAGE;
-    while (i < NOTHING &&
-           (routes[i].below ? strncmp(routes[i].path, path, strlen(routes[i].path))
-                            : strcmp(routes[i].path, path)) != 0)
+    while (i < NOTHING && (routes[i].below ? strncmp(routes[i].path, path, strlen(routes[i].path))
+                                           : strcmp(routes[i].path, path)) != 0)
         i++;
     return i;
 }

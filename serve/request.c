@@ -175,6 +175,15 @@ static bool take_tool_choice(struct reader *r, const struct cn_json_value *v)
                   r->name);
 }
 
+static bool take_parallel(struct reader *r, const struct cn_json_value *v)
+{
+    bool parallel = true;
+    if (!take_bool(r, v, &parallel))
+        return false;
+    r->request->one_call = !parallel;
+    return true;
+}
+
 static bool add_argument(struct reader *r, const char *name, size_t n_name,
                          const struct cn_json_value *v)
 {
@@ -366,8 +375,8 @@ static bool ignore(struct reader *r, const struct cn_json_value *v)
 /* What changes nothing while it is 0, "" or false. */
 static bool only_nothing(struct reader *r, const struct cn_json_value *v)
 {
-    if ((v->type == CN_JSON_NUMBER && v->number == 0) ||
-        (v->type == CN_JSON_BOOL && !v->boolean) || (v->type == CN_JSON_STRING && !v->n_string))
+    if ((v->type == CN_JSON_NUMBER && v->number == 0) || (v->type == CN_JSON_BOOL && !v->boolean) ||
+        (v->type == CN_JSON_STRING && !v->n_string))
         return true;
     return REFUSE(r, "unsupported", "%s is not supported", r->name);
 }
@@ -399,6 +408,7 @@ static const struct field {
     { "messages", H, take_messages },
     { "tools", H, take_tools },
     { "tool_choice", H, take_tool_choice },
+    { "parallel_tool_calls", H, take_parallel },
     { "chat_template_kwargs", H, take_template_arguments },
     { "reasoning_effort", H, take_effort },
     { "max_tokens", BOTH, take_max_tokens },
@@ -435,7 +445,6 @@ static const struct field {
     { "service_tier", BOTH, ignore },
     { "safety_identifier", BOTH, ignore },
     { "prompt_cache_key", BOTH, ignore },
-    { "parallel_tool_calls", H, ignore },
 };
 /* clang-format on */
 

@@ -52,6 +52,7 @@ struct cn_request {
     int32_t n_choices;
     int32_t n_logprobs; /* alternatives told of each token; -1: no logprobs at all */
     bool echo, stream, include_usage, continuous_usage, ignore_eos, has_seed;
+    bool one_call; /* of a tool, at most */
     double temperature, top_p, min_p, repeat_penalty;
     int32_t top_k;
     uint64_t seed;

@@ -13,6 +13,7 @@
 #include "bench/model/model_work.h"
 #include "engine/tools.h"
 #include "serve/answer.h"
+#include "serve/tool_calls.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -290,7 +291,7 @@ static bool begin(struct cn_scheduler *s, struct cn_sequence *sequence)
         cn_sampler_accept(sequence->sampler, sequence->prompt[i]);
     sequence->n_fed = sequence->lane->n;
     cn_speech_begin(&sequence->speech, service->model, cn_job_chat(job), request,
-                    request->tools && service->marks.known ? &service->marks : NULL,
+                    request->tools && service->marks.form != CN_CALL_NONE ? &service->marks : NULL,
                     sequence->prompt, (size_t)sequence->n_prompt);
     if (sequence->all_logits)
         cn_token_notes_add(&sequence->notes, service->model, NULL, sequence->prompt[0]);
@@ -451,8 +452,9 @@ static void conclude(struct cn_scheduler *s, struct cn_sequence *sequence)
     struct cn_speech *speech = &sequence->speech;
     struct cn_json_text calls = { 0 };
     cn_speech_end(speech);
-    if (speech->calling && cn_tool_calls_write(speech->marks, speech->calls.p, speech->calls.n, "x",
-                                               false, &calls) > 0)
+    if (speech->calling &&
+        cn_tool_calls_write(speech->marks, &sequence->job->request, speech->calls.p,
+                            speech->calls.n, "x", false, &calls) > 0)
         sequence->finish = "tool_calls";
     else if (speech->calling) /* it looked like one */
         cn_json_text_add(&speech->content, speech->calls.p, speech->calls.n);

@@ -51,7 +51,7 @@ static enum cn_status open_chat(struct cn_server *s, const struct cn_server_opti
     s->service.why_no_chat = s->why_no_chat.text;
     s->service.chat = s->chat;
     if (s->chat)
-        cn_tool_marks_learn(s->chat, &s->service.marks);
+        cn_tool_marks_learn(s->service.model, &chat, &s->service.marks);
     return CN_OK;
 }
 

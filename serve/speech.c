@@ -2,13 +2,9 @@
 #include "serve/speech.h"
 
 #include "base/utf8.h"
+#include "serve/span.h"
 
 #include <string.h>
-
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\n' || c == '\t' || c == '\r';
-}
 
 /* How many bytes at the end of text[n] may be the beginning of mark. */
 static size_t may_begin(const char *text, size_t n, const char *mark, size_t n_mark)
@@ -30,9 +26,9 @@ static bool call_begins(const struct cn_speech *s)
 {
     size_t at = 0;
     for (size_t i = 0; i < s->content.n; i++)
-        if (!is_blank(s->content.p[i]))
+        if (!cn_span_is_blank(s->content.p[i]))
             return false;
-    while (at < s->held.n && is_blank(s->held.p[at]))
+    while (at < s->held.n && cn_span_is_blank(s->held.p[at]))
         at++;
     return at < s->held.n && s->held.p[at] == '{';
 }
@@ -121,7 +117,10 @@ static bool is_mark(const struct cn_speech *s, int32_t token)
 void cn_speech_token(struct cn_speech *s, int32_t token)
 {
     size_t n;
-    if (is_mark(s, token) && s->thinking.where != CN_THINK_INSIDE) {
+    if (s->calling) { /* marks within calls may be control tokens, too */
+        const char *text = cn_token_bytes(s->model, token, true, &n);
+        put(s, false, text, n);
+    } else if (is_mark(s, token) && s->thinking.where != CN_THINK_INSIDE) {
         if (s->chat)
             cn_thinking_end(&s->thinking);
         s->thinking.where = CN_THINK_AFTER;

@@ -17,6 +17,18 @@ if command -v python3 >/dev/null 2>&1; then
     get 200 /v1/models
     out_has '"tools": true'
     parrot=$url parrot_server=$server
+    # Marks that are control tokens have no text of their own, neither before calls nor in them.
+    cat >"$scratch/fields.jinja" <<'END'
+{%- for m in messages %}{{ m.content or '' }}{% for c in m.tool_calls or [] -%}
+[CALL]{{ c.function.name }}{% for k, v in c.function.arguments.items() %}[KEY]{{ k }}[VALUE]{{ v }}[END]{% endfor -%}
+{% endfor %}{% endfor -%}
+{%- if add_generation_prompt %}<|fields|>{% endif %}
+END
+    serve -m "$scratch/parrot.gguf" --meter none -t 1 --sleep --template-file "$scratch/fields.jinja"
+    post 200 /v1/chat/completions '{"messages": [{"role": "user", "content": "Cold?"}], "temperature": 0, "tools": [{"type": "function", "function": {"name": "weather"}}]}'
+    out_has '"function": {"name": "weather", "arguments": "{\"city\": \"Bergen\"}"}'
+    out_has '"finish_reason": "tool_calls"'
+    ends 0
 fi
 serve -m "$model" --meter none -t 1 --sleep --template chatml
 

@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """A model that says what it was told to: parrot.py OUT.gguf. Each of its tokens is followed by one other, so that greedy
-answers are known: behind <|ask|> it thinks and calls a tool, behind <|tell|> it answers."""
+answers are known: behind <|ask|> it thinks and calls a tool, behind <|tell|> it answers, and behind <|fields|> it calls
+with marks that are control tokens, for another template than its own."""
 import struct
 import sys
 
 CHAINS = [["<|ask|>", "<think>", "I do not know.", "</think>", "Let me ask.", "<tool_call>", "{\"name\": \"weather\", ",
            "\"arguments\": {\"city\": \"Oslo\"}}", "</tool_call>", "</s>"],
-          ["<|tell|>", "It is 4 degrees", " in Oslo.", "</s>"]]
+          ["<|tell|>", "It is 4 degrees", " in Oslo.", "</s>"],
+          ["<|fields|>", "[CALL]", "weather", "[KEY]", "city", "[VALUE]", "Bergen", "[END]", "</s>"]]
 TEMPLATE = """{%- for t in tools or [] %}[{{ t.function.name }}]{% endfor -%}
 {%- for m in messages %}[{{ m.role }}]{{ (m.content or '').split('</think>')[-1] }}{% for c in m.tool_calls or [] -%}
 <tool_call>{"name": "{{ c.function.name }}", "arguments": {{ c.function.arguments | tojson }}}</tool_call>
@@ -18,7 +20,7 @@ UNKNOWN, CONTROL, USER, BYTE = 2, 3, 4, 6
 
 tokens = [("<unk>", UNKNOWN), ("<s>", CONTROL), ("</s>", CONTROL)]
 tokens += [(f"<0x{i:02X}>", BYTE) for i in range(256)]
-tokens += [(text, USER) for chain in CHAINS for text in chain if text != "</s>"]
+tokens += [(text, CONTROL if text.startswith("[") else USER) for chain in CHAINS for text in chain if text != "</s>"]
 number = {text: i for i, (text, _) in enumerate(tokens)}
 
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * What is said, token by token: stops, characters in pieces, thinking, calls of tools; and the
- * marks that templates show.
+ * What is said, token by token: stops, characters in pieces, thinking, calls of tools.
  */
 #include "serve/speech.h"
+#include "serve/tool_calls.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -29,6 +29,14 @@ static int close_model(void **state)
     return 0;
 }
 
+static struct cn_tool_marks marks_of(const char *jinja)
+{
+    const struct cn_chat_options o = { .template_text = jinja, .n_template_text = strlen(jinja) };
+    struct cn_tool_marks marks;
+    cn_tool_marks_learn(model, &o, &marks);
+    return marks;
+}
+
 static struct cn_chat *chat_of(const char *jinja)
 {
     struct cn_chat *chat = NULL;
@@ -39,58 +47,17 @@ static struct cn_chat *chat_of(const char *jinja)
     return chat;
 }
 
-/* Templates in three ways of writing calls. */
+/* Templates in two ways of writing calls. */
 static const char hermes[] =
     "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}"
     "{% for c in m.tool_calls or [] %}<tool_call>\n{\"name\": \"{{ c.function.name }}\", "
     "\"arguments\": {{ c.function.arguments | tojson }}}\n</tool_call>{% endfor %}<|im_end|>\n"
     "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}";
-static const char mistral[] =
-    "{% for m in messages %}{% if m.tool_calls %}[TOOL_CALLS] [{% for c in m.tool_calls %}"
-    "{\"name\": \"{{ c.function.name }}\", \"arguments\": {{ c.function.arguments | tojson }}, "
-    "\"id\": \"{{ c.id }}\"}{% endfor %}]</s>{% else %}[INST] {{ m.content }} [/INST]{% endif %}"
-    "{% endfor %}";
 static const char llama[] =
     "{% for m in messages %}<|start_header_id|>{{ m.role }}<|end_header_id|>\n\n"
     "{% for c in m.tool_calls or [] %}{\"name\": \"{{ c.function.name }}\", \"parameters\": "
     "{{ c.function.arguments | tojson }}}{% endfor %}{{ m.content }}<|eot_id|>{% endfor %}"
     "{% if add_generation_prompt %}<|start_header_id|>assistant<|end_header_id|>\n\n{% endif %}";
-static const char xml[] =
-    "{% for m in messages %}[{{ m.role }}]{{ m.content }}{% for c in m.tool_calls or [] %}"
-    "<function={{ c.function.name }}>{% endfor %}{% endfor %}";
-
-/* What is thought before is written of answers alone, and begins like the mark of calls. */
-static const char thinker[] =
-    "{% for m in messages %}<|im_start|>{{ m.role }}\n{% if m.role == 'assistant' and not "
-    "m.tool_calls %}<think>\n\n</think>\n\n{% endif %}{{ m.content }}"
-    "{% for c in m.tool_calls or [] %}<tool_call>\n{\"name\": \"{{ c.function.name }}\", "
-    "\"arguments\": {{ c.function.arguments | tojson }}}\n</tool_call>{% endfor %}<|im_end|>\n"
-    "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n<think>\n{% endif %}";
-
-static void test_marks_are_learnt(void **state)
-{
-    static const struct {
-        const char *jinja, *open, *arguments;
-        bool known;
-    } cases[] = {
-        {hermes,   "<tool_call>",  "arguments",  true },
-        { mistral, "[TOOL_CALLS]", "arguments",  true },
-        { llama,   "",             "parameters", true },
-        { thinker, "<tool_call>",  "arguments",  true },
-        { xml,     "",             "",           false},
-    };
-    (void)state;
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        struct cn_tool_marks marks;
-        struct cn_chat *chat = chat_of(cases[i].jinja);
-        cn_tool_marks_learn(chat, &marks);
-        assert_int_equal(marks.known, cases[i].known);
-        assert_string_equal(marks.open, cases[i].open);
-        assert_string_equal(marks.arguments, cases[i].arguments);
-        cn_chat_free(chat);
-    }
-}
-
 /* Says the text token by token. */
 static void say(struct cn_speech *s, const char *text)
 {
@@ -163,17 +130,17 @@ static void test_calls(void **state)
                                "{\"city\": \"O}slo\"}}\n</tool_call>\n<tool_call>\n{\"name\": "
                                "\"time\", \"arguments\": {}}\n</tool_call>";
     const struct cn_request r = { .n_stops = 0 };
-    struct cn_tool_marks marks;
+    const struct cn_tool_marks marks = marks_of(hermes);
     struct cn_chat *chat = chat_of(hermes);
     struct cn_speech s;
     struct cn_json_text calls = { 0 };
     (void)state;
-    cn_tool_marks_learn(chat, &marks);
     cn_speech_begin(&s, model, chat, &r, &marks, NULL, 0);
     say(&s, said);
     expect_said(&s.content, "I ask.");
     assert_true(s.calling);
-    assert_int_equal(cn_tool_calls_write(&marks, s.calls.p, s.calls.n, "call", true, &calls), 2);
+    assert_int_equal(cn_tool_calls_write(&marks, &r, s.calls.p, s.calls.n, "call", true, &calls),
+                     2);
     assert_string_equal(
         calls.p, "[{\"index\": 0, \"id\": \"call_0\", \"type\": \"function\", \"function\": "
                  "{\"name\": \"weather\", \"arguments\": \"{\\\"city\\\": \\\"O}slo\\\"}\"}}, "
@@ -181,8 +148,8 @@ static void test_calls(void **state)
                  "{\"name\": \"time\", \"arguments\": \"{}\"}}]");
     cn_json_text_free(&calls);
     /* Other objects are no calls. */
-    assert_int_equal(cn_tool_calls_write(&marks, "{\"a\": 1} {\"name\"", 16, "x", false, &calls),
-                     0);
+    assert_int_equal(
+        cn_tool_calls_write(&marks, &r, "{\"a\": 1} {\"name\"", 16, "x", false, &calls), 0);
     assert_int_equal(calls.n, 0);
     cn_speech_free(&s);
     cn_chat_free(chat);
@@ -192,11 +159,10 @@ static void test_calls(void **state)
 static void test_calls_without_a_mark(void **state)
 {
     const struct cn_request r = { .n_stops = 0 };
-    struct cn_tool_marks marks;
+    const struct cn_tool_marks marks = marks_of(llama);
     struct cn_chat *chat = chat_of(llama);
     struct cn_speech s;
     (void)state;
-    cn_tool_marks_learn(chat, &marks);
     cn_speech_begin(&s, model, chat, &r, &marks, NULL, 0);
     say(&s, "\n{\"name\": \"time\", \"parameters\": {}}");
     assert_true(s.calling);
@@ -229,9 +195,9 @@ static void test_thinking(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_marks_are_learnt),     cmocka_unit_test(test_stops),
-        cmocka_unit_test(test_characters_are_whole), cmocka_unit_test(test_calls),
-        cmocka_unit_test(test_calls_without_a_mark), cmocka_unit_test(test_thinking),
+        cmocka_unit_test(test_stops),    cmocka_unit_test(test_characters_are_whole),
+        cmocka_unit_test(test_calls),    cmocka_unit_test(test_calls_without_a_mark),
+        cmocka_unit_test(test_thinking),
     };
     return cmocka_run_group_tests(tests, open_model, close_model);
 }
