@@ -44,6 +44,8 @@ struct cn_draft_arguments {
 
 /* Whether anything is to be drafted. */
 bool cn_drafts_asked(const struct cn_draft_arguments *d);
+/* The option that asks for it. */
+const char *cn_drafts_name(const struct cn_draft_arguments *d);
 /* What excludes what. Returns -1, or the exit code after a message. */
 int cn_drafts_check(const struct cn_draft_arguments *d);
 /* What they ask for. */

@@ -48,6 +48,7 @@ struct cn_model_info {
     int32_t bos, eos; /* -1: none */
     bool add_bos;
     const char *doubt; /* what the file leaves open, one line fit for a warning; NULL: nothing */
+    int32_t n_nextn;   /* 1: it has a NextN block, which can draft tokens; else 0 */
 };
 
 /* Opens a GGUF file (of a split model: its first part). options may be NULL. The file is mapped
@@ -114,8 +115,8 @@ CN_API const char *cn_op_name(enum cn_op op);
 
 struct cn_callbacks {
     void *user;
-    /* Either may be NULL. layer is -1 outside the layers; format is that of the op's weights or
-     * NULL. */
+    /* Either may be NULL. layer is -1 outside the layers, n_layer in a NextN block; format is that
+     * of the op's weights or NULL. */
     void (*span_begin)(void *user, enum cn_op op, int layer, const char *format);
     void (*span_end)(void *user, enum cn_op op, int layer);
     /* Asked between layers; true ends cn_session_eval with CN_ERR_CANCELLED. May be NULL. */
@@ -315,6 +316,7 @@ struct cn_speculator_options {
     struct cn_session *draft;
     int32_t lookup; /* what followed when the last tokens, up to so many of them, stood in the text
                      * before: 1 to 15; 0: not this */
+    bool nextn;     /* the model's own NextN block: n_nextn of its info */
 
     int32_t n_draft; /* most tokens drafted before a pass, 1 to CN_SPECULATE_MOST; 0: 15 */
     /* What has been spent so far, in any unit: drafts are to make little of it a token. NULL:

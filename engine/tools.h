@@ -206,6 +206,7 @@ struct cn_inspect_info {
     int64_t tensor_bytes; /* without padding */
     double bpw;           /* tensor_bytes * 8 / n_params; 0 without tensors */
     int64_t n_vocab, n_ctx_train, n_layer, n_embd; /* -1: not given */
+    int64_t n_nextn;                               /* of n_layer, blocks for drafting; the same */
     int64_t kv_bytes_per_token; /* f16 keys and values of all layers, as if none had a sliding
                                  * window; -1: cannot be told */
     const char *problem;        /* what the metadata check found wrong; NULL: it is consistent */

@@ -108,7 +108,8 @@ static enum cn_status measure_speed(struct suite *s, const struct cn_model *mode
 {
     const bool explain = s->o->kind == CN_BENCH_EXPLAIN;
     if (explain || s->o->kind == CN_BENCH_SPLIT) {
-        if (!cn_spans_init(&row->spans, cn_model_get_info(model)->n_layer))
+        const struct cn_model_info *info = cn_model_get_info(model);
+        if (!cn_spans_init(&row->spans, info->n_layer + info->n_nextn))
             return CN_ERR_MEMORY;
         o->spans = &row->spans;
     }
@@ -238,6 +239,8 @@ static enum cn_status run_drafts(struct suite *s, const struct cn_model *model, 
             row->same = r.same;
             if (t.drafts.draft)
                 snprintf(row->draft, sizeof row->draft, "%s", t.drafts.draft);
+            else if (t.drafts.nextn)
+                snprintf(row->draft, sizeof row->draft, "mtp");
             else
                 snprintf(row->draft, sizeof row->draft, "lookup:%d", t.drafts.lookup);
         }

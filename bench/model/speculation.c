@@ -68,6 +68,7 @@ enum cn_status cn_speculation_open(struct cn_session *session, struct cn_sampler
     enum cn_status status = o->draft ? open_draft(s, o, err) : CN_OK;
     const struct cn_speculator_options options = { .draft = s->draft,
                                                    .lookup = o->lookup,
+                                                   .nextn = o->nextn,
                                                    .n_draft = o->n_draft,
                                                    .cost = s->by_joules ? joules : NULL,
                                                    .phase = phase,

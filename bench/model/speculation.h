@@ -12,6 +12,7 @@
 struct cn_speculation_options {
     const char *draft; /* the file of a model that drafts; NULL: none */
     int32_t lookup;    /* as in cn_speculator_options */
+    bool nextn;        /* the same */
     int32_t n_draft;   /* the same */
     bool for_energy;   /* drafts are as long as saves joules, where the profiler's counter tells
                         * them, rather than seconds */

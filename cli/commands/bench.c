@@ -164,14 +164,14 @@ static int check(const struct cn_bench_arguments *a)
     const bool drafts = cn_drafts_asked(&a->drafts);
     if (drafts && (beside || a->split || a->attribute || a->watch_cost || a->explain))
         return cn_usage_error("%s is measured beside plain decode: without %s",
-                              a->drafts.draft ? "--draft" : "--lookup",
+                              cn_drafts_name(&a->drafts),
                               beside ? "--against and --external"
                                      : "--explain, --split, --attribute and --watch-cost");
     if (drafts && strcmp(a->depth, "0") != 0)
         return cn_usage_error("-d does not go with %s, whose depth is the text's (-f)",
-                              a->drafts.draft ? "--draft" : "--lookup");
+                              cn_drafts_name(&a->drafts));
     if (!drafts && a->text)
-        return cn_usage_error("-f goes with --draft or --lookup");
+        return cn_usage_error("-f goes with --draft, --lookup or --mtp");
     if (!beside && (a->samples || a->seconds > 0))
         return cn_usage_error("%s goes with --against or --external",
                               a->samples ? "--samples" : "--seconds");
@@ -184,7 +184,7 @@ static int check(const struct cn_bench_arguments *a)
         (beside || drafts || a->split || a->attribute || a->watch_cost || a->explain))
         return cn_usage_error("--lanes goes without %s",
                               beside   ? "--against and --external"
-                              : drafts ? "--draft and --lookup"
+                              : drafts ? cn_drafts_name(&a->drafts)
                                        : "--explain, --split, --attribute and --watch-cost");
     if (a->attribute && a->reps == 1)
         return cn_usage_error("--attribute: 2 repetitions or more expected, %d given",

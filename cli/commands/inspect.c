@@ -229,7 +229,12 @@ static struct cn_table *summary_table(const struct cn_inspect *in, bool ok)
     line_i64(t, "keys", info->n_keys);
     line(t, "tokenizer", info->tokenizer);
     line_i64(t, "vocabulary", info->n_vocab);
-    line_i64(t, "layers", info->n_layer);
+    snprintf(buf, sizeof buf, "%lld and %lld for drafting (NextN)",
+             (long long)(info->n_layer - info->n_nextn), (long long)info->n_nextn);
+    if (info->n_nextn > 0 && info->n_nextn < info->n_layer)
+        line(t, "layers", buf);
+    else
+        line_i64(t, "layers", info->n_layer);
     line_i64(t, "embedding", info->n_embd);
     line_i64(t, "training context", info->n_ctx_train);
     if (info->kv_bytes_per_token >= 0 && info->n_tensors > 0) {
@@ -367,6 +372,7 @@ static struct cn_table *object_table(const struct cn_inspect *in, const struct o
         "tokenizer",
         "n_vocab",
         "n_layer",
+        "n_nextn",
         "n_embd",
         "n_ctx_train",
         "kv_bytes_per_token",
@@ -410,6 +416,7 @@ static struct cn_table *object_table(const struct cn_inspect *in, const struct o
     cn_table_str(t, "tokenizer", *info->tokenizer ? info->tokenizer : NULL);
     set_known(t, "n_vocab", info->n_vocab);
     set_known(t, "n_layer", info->n_layer);
+    set_known(t, "n_nextn", info->n_nextn);
     set_known(t, "n_embd", info->n_embd);
     set_known(t, "n_ctx_train", info->n_ctx_train);
     set_known(t, "kv_bytes_per_token", info->kv_bytes_per_token);

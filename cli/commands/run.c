@@ -420,7 +420,7 @@ static enum cn_status open_all(const struct arguments *a, struct cn_run *run,
     return status;
 }
 
-/* The drafts of --draft or --lookup. */
+/* The drafts of --draft, --lookup or --mtp. */
 static enum cn_status open_drafts(const struct arguments *a, struct cn_run *run,
                                   const struct cn_session_options *session, struct cn_error *err)
 {
@@ -557,7 +557,7 @@ static int check(const struct arguments *a)
                                                              : a->session ? "--session"
                                                              : a->print_prompt
                                                                  ? "--print-prompt"
-                                                                 : "--draft and --lookup");
+                                                                 : cn_drafts_name(&a->drafts));
     if (a->no_generation_prompt && !a->messages)
         return cn_usage_error("--no-generation-prompt goes with --messages");
     if (a->template_name && !is_template(a->template_name))

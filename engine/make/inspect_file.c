@@ -158,6 +158,7 @@ static void gather(struct cn_inspect *in)
         tokens && tokens->type == CN_GGUF_ARRAY && tokens->n <= INT32_MAX ? (int64_t)tokens->n : -1;
     info->n_ctx_train = number_of(g, arch, "context_length");
     info->n_layer = number_of(g, arch, "block_count");
+    info->n_nextn = number_of(g, arch, "nextn_predict_layers");
     info->n_embd = number_of(g, arch, "embedding_length");
     info->kv_bytes_per_token = kv_bytes_per_token(g, arch, info->n_layer, info->n_embd);
     if (cn_gguf_check_metadata(g, &in->problem) != CN_OK)
@@ -179,6 +180,7 @@ static void gather_dat(struct cn_inspect *in, int64_t file_bytes)
                                       .n_vocab = -1,
                                       .n_ctx_train = -1,
                                       .n_layer = -1,
+                                      .n_nextn = -1,
                                       .n_embd = -1,
                                       .kv_bytes_per_token = -1 };
     for (size_t i = 0; i < in->dat.n_entries; i++)

@@ -129,6 +129,13 @@ enum cn_slot {
     CN_SLOT_LAUREL_DOWN,
     CN_SLOT_LAUREL_UP,
     CN_SLOT_LAUREL_NORM,
+    /* a NextN block, beside those of an ordinary layer */
+    CN_SLOT_NEXTN_PROJ,
+    CN_SLOT_NEXTN_EMBD_NORM,
+    CN_SLOT_NEXTN_HIDDEN_NORM,
+    CN_SLOT_NEXTN_EMBD,
+    CN_SLOT_NEXTN_OUTPUT,
+    CN_SLOT_NEXTN_OUTPUT_NORM,
     CN_N_SLOTS
 };
 

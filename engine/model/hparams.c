@@ -639,6 +639,22 @@ static enum cn_status read_all(struct keys *k, const struct cn_arch *arch, struc
     return read_streams(k, arch, hp);
 }
 
+/* The block behind the layers is as the last of them that sees all positions. */
+static void add_nextn(const struct cn_arch *arch, struct cn_hparams *hp)
+{
+    int64_t i = hp->n_layer - 1;
+    while (i >= 0 && (hp->layers[i].n_mixers != 1 || hp->layers[i].mixers[0] != arch->mixer ||
+                      hp->layers[i].window > 0))
+        i--;
+    if (i < 0 || !has_heads(&hp->layers[i]) || hp->n_streams > 0 || hp->n_per_layer > 0 ||
+        arch->layer_norm)
+        return;
+    struct cn_layer_hparams *block = &hp->layers[hp->n_layer];
+    *block = hp->layers[i];
+    block->kv_layer = hp->n_layer;
+    hp->n_nextn = 1;
+}
+
 enum cn_status cn_hparams_read(const struct cn_gguf *gguf, const struct cn_arch *arch,
                                int64_t n_vocab, struct cn_hparams *hparams, struct cn_error *err)
 {
@@ -650,16 +666,19 @@ enum cn_status cn_hparams_read(const struct cn_gguf *gguf, const struct cn_arch 
     CN_RETURN_IF(hp.n_layer > gguf->n_tensors, CN_ERR_FORMAT, err,
                  "%s: %lld layers, but the file holds %lld tensors", k->name, (long long)hp.n_layer,
                  (long long)gguf->n_tensors);
-    /* The last blocks may be for drafting; a pass does not run them. */
+    /* The last blocks may be for drafting; a pass does not run them, and the first is used. */
     CN_TRY(cn_gguf_get_i64(gguf, key(k, "nextn_predict_layers"), 0, hp.n_layer - 1, &n_extra, err));
     hp.n_layer -= n_extra;
-    hp.layers = calloc((size_t)hp.n_layer, sizeof *hp.layers);
+    hp.layers = calloc((size_t)hp.n_layer + 1, sizeof *hp.layers);
     CN_RETURN_IF(!hp.layers, CN_ERR_MEMORY, err, "out of memory for %lld layers",
                  (long long)hp.n_layer);
     enum cn_status status = read_all(k, arch, &hp);
-    if (status == CN_OK)
-        *hparams = hp;
-    else
+    if (status != CN_OK) {
         free(hp.layers);
-    return status;
+        return status;
+    }
+    if (n_extra > 0)
+        add_nextn(arch, &hp);
+    *hparams = hp;
+    return CN_OK;
 }

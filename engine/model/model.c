@@ -217,10 +217,21 @@ static enum cn_status bind_layer(struct cn_model *m, int64_t layer, struct arena
     return CN_OK;
 }
 
+/* A NextN block that is not as it should be is left out: the layers do without it. */
+static void bind_nextn(struct cn_model *m, struct arena *arena)
+{
+    const struct arena before = *arena;
+    if (m->hp.n_nextn == 0 || bind_layer(m, m->hp.n_layer, arena, &m->nextn_fault) == CN_OK)
+        return;
+    *arena = before;
+    m->hp.n_nextn = 0;
+}
+
 static enum cn_status bind_all(struct cn_model *m, struct arena *arena, struct cn_error *err)
 {
     for (int64_t i = -1; i < m->hp.n_layer; i++)
         CN_TRY(bind_layer(m, i, arena, err));
+    bind_nextn(m, arena);
     return CN_OK;
 }
 
@@ -228,11 +239,12 @@ void cn_model_each_weight(const struct cn_model *m,
                           void (*fn)(void *user, enum cn_slot slot, const struct cn_weight *w),
                           void *user)
 {
-    for (int64_t i = -1; i < m->hp.n_layer; i++)
+    for (int64_t i = -1; i < m->hp.n_layer + m->hp.n_nextn; i++)
         for (int slot = 0; slot < CN_N_SLOTS; slot++) {
             /* Of the tables of embeddings rows are read; the output may be such a table. */
             if (cn_slot_infos[slot].kind != CN_MATRIX || (slot < CN_FIRST_LAYER_SLOT) != (i < 0) ||
-                slot == CN_SLOT_TOKEN_EMBD || slot == CN_SLOT_LAYER_EMBD)
+                slot == CN_SLOT_TOKEN_EMBD || slot == CN_SLOT_LAYER_EMBD ||
+                slot == CN_SLOT_NEXTN_EMBD)
                 continue;
             const char *base = i < 0 ? (const char *)m : (const char *)&m->layers[i];
             const struct cn_weight *w =
@@ -279,7 +291,9 @@ static enum cn_status load_weights(struct cn_model *m, struct cn_error *err)
 {
     struct arena arena = { NULL, 0, NULL, 0 };
     CN_TRY(cn_hparams_read(&m->gguf, m->arch, cn_tokenizer_n_vocab(m->tokenizer), &m->hp, err));
-    m->layers = calloc((size_t)m->hp.n_layer, sizeof *m->layers);
+    if (m->hp.n_nextn == 0)
+        cn_fail(&m->nextn_fault, CN_ERR_UNSUPPORTED, "there is none in the file");
+    m->layers = calloc((size_t)(m->hp.n_layer + m->hp.n_nextn), sizeof *m->layers);
     CN_RETURN_IF(!m->layers, CN_ERR_MEMORY, err, "out of memory for %lld layers",
                  (long long)m->hp.n_layer);
     CN_TRY(bind_all(m, &arena, err));
@@ -357,6 +371,7 @@ static void fill_info(struct cn_model *m)
     info->n_ctx_train = (int32_t)m->hp.n_ctx_train;
     info->n_embd = (int32_t)m->hp.n_embd;
     info->n_layer = (int32_t)m->hp.n_layer;
+    info->n_nextn = (int32_t)m->hp.n_nextn;
     info->n_head = (int32_t)m->hp.n_head;
     info->n_head_kv = (int32_t)m->hp.n_head_kv;
     info->bos = cn_tokenizer_bos(m->tokenizer);

@@ -52,7 +52,8 @@ struct cn_layer_hparams {
 
 /* Where layers differ, the largest of all: for sizes of buffers. */
 struct cn_hparams {
-    struct cn_layer_hparams *layers; /* [n_layer], malloc'ed */
+    struct cn_layer_hparams *layers; /* [n_layer + n_nextn], malloc'ed */
+    int64_t n_nextn; /* 1: a block behind the layers guesses tokens (nextn.h); 0: there is none */
     int64_t n_vocab, n_embd, n_layer, n_head, n_head_kv, d_k, d_v, n_rot, n_ff, n_ctx_train;
     int64_t n_rope[CN_N_ROPES]; /* rotated components of each table */
     int64_t kv_lora, q_lora;    /* latent attention; 0: no compression */
@@ -98,6 +99,9 @@ struct cn_layer {
     struct cn_weight input_gate, input_proj, laurel_down, laurel_up;
     const float *input_norm, *layer_scale, *laurel_norm;
     const float *altup_router, *altup_router_norm, *altup_predict, *altup_correct, *altup_scale;
+    /* of a NextN block; without its own, the model's embeddings, output and output norm */
+    struct cn_weight nextn_proj, nextn_embd, nextn_output;
+    const float *nextn_embd_norm, *nextn_hidden_norm, *nextn_output_norm;
 };
 
 struct cn_model {
@@ -109,16 +113,18 @@ struct cn_model {
     struct cn_weight token_embd, output, layer_embd, layer_proj, altup_proj, altup_unproj;
     const float *output_norm, *output_norm_b, *output_b, *rope_freqs, *rope_long, *rope_short;
     const float *layer_proj_norm;
-    struct cn_layer *layers; /* [hp.n_layer] */
-    float *vectors;          /* owns all the const float arrays above */
-    struct cn_weight *each;  /* owns those of experts that are tensors of their own */
+    struct cn_layer *layers;     /* [hp.n_layer + hp.n_nextn] */
+    struct cn_error nextn_fault; /* why there is no NextN block */
+    float *vectors;              /* owns all the const float arrays above */
+    struct cn_weight *each;      /* owns those of experts that are tensors of their own */
     size_t n_each;
     struct cn_model_info info;
     char tiers[64];
     char *architecture, *name; /* NUL-terminated copies for info */
 };
 
-/* Calls fn for every matrix that the model multiplies with: those of the layers and the output. */
+/* Calls fn for every matrix that the model multiplies with: those of the layers, of a NextN block
+ * and the output. */
 void cn_model_each_weight(const struct cn_model *model,
                           void (*fn)(void *user, enum cn_slot slot, const struct cn_weight *w),
                           void *user);

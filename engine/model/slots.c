@@ -51,6 +51,7 @@ enum dim {
     SSM_A, /* 1 and a row for each head; a delta net has one row */
     SSM_A_ROWS,
     EXPERT_EMBD,
+    EMBD_2, /* 2 * n_embd */
 };
 
 /* Delta nets and selective state spaces share slots, whose shapes differ a little. */
@@ -155,6 +156,8 @@ static int64_t dim_of(const struct cn_arch *arch, const struct cn_hparams *hp,
         return is_delta(l) ? hp->ssm_state : hp->ssm_inner / hp->ssm_groups;
     case EXPERT_EMBD:
         return hp->n_expert_embd;
+    case EMBD_2:
+        return 2 * hp->n_embd;
     }
     return 1;
 }
@@ -275,7 +278,13 @@ static int64_t dim_of(const struct cn_arch *arch, const struct cn_hparams *hp,
     ROW(ALTUP_SCALE,        LAYER("altup_correct_scale.weight", altup_scale, EMBD))                     \
     ROW(LAUREL_DOWN,        LAYER("laurel_l.weight", laurel_down, EMBD, LAUREL))                        \
     ROW(LAUREL_UP,          LAYER("laurel_r.weight", laurel_up, LAUREL, EMBD))                          \
-    ROW(LAUREL_NORM,        LAYER("laurel_post_norm.weight", laurel_norm, EMBD))
+    ROW(LAUREL_NORM,        LAYER("laurel_post_norm.weight", laurel_norm, EMBD))                        \
+    ROW(NEXTN_PROJ,         LAYER("nextn.eh_proj.weight", nextn_proj, EMBD_2, EMBD))                    \
+    ROW(NEXTN_EMBD_NORM,    LAYER("nextn.enorm.weight", nextn_embd_norm, EMBD))                         \
+    ROW(NEXTN_HIDDEN_NORM,  LAYER("nextn.hnorm.weight", nextn_hidden_norm, EMBD))                       \
+    ROW(NEXTN_EMBD,         LAYER("nextn.embed_tokens.weight", nextn_embd, EMBD, VOCAB))                \
+    ROW(NEXTN_OUTPUT,       LAYER("nextn.shared_head_head.weight", nextn_output, EMBD, VOCAB))          \
+    ROW(NEXTN_OUTPUT_NORM,  LAYER("nextn.shared_head_norm.weight", nextn_output_norm, EMBD))
 /* clang-format on */
 
 const struct cn_slot_info cn_slot_infos[CN_N_SLOTS] = {
@@ -366,6 +375,10 @@ void cn_slots_of(const struct cn_arch *arch, const struct cn_hparams *hp, int64_
         const cn_slots kv = CN_BIT(K) | CN_BIT(V) | CN_BIT(K_NORM) | CN_BIT(K_B) | CN_BIT(V_B);
         need &= ~kv;
         may &= ~kv;
+    }
+    if (layer == hp->n_layer) { /* the NextN block */
+        need |= CN_BIT(NEXTN_PROJ) | CN_BIT(NEXTN_EMBD_NORM) | CN_BIT(NEXTN_HIDDEN_NORM);
+        may |= CN_BIT(NEXTN_EMBD) | CN_BIT(NEXTN_OUTPUT) | CN_BIT(NEXTN_OUTPUT_NORM);
     }
     *required = need & ~of_model;
     *allowed = (need | may) & ~of_model;

@@ -35,8 +35,8 @@ bool cn_slot_expert_name(enum cn_slot slot, int64_t layer, int64_t expert, char 
 void cn_slot_shape(const struct cn_arch *arch, const struct cn_hparams *hp, enum cn_slot slot,
                    int64_t layer, int64_t ne[3]);
 
-/* The slots that a layer (-1: the model itself) needs, and those it may have, before it is known in
- * which form some of them are there. */
+/* The slots that a layer (-1: the model itself; n_layer: its NextN block) needs, and those it may
+ * have, before it is known in which form some of them are there. */
 void cn_slots_of(const struct cn_arch *arch, const struct cn_hparams *hp, int64_t layer,
                  cn_slots *required, cn_slots *allowed);
 

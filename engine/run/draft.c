@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * Where drafts come from: the text itself, or a smaller model.
+ * Where drafts come from: the text itself, a smaller model, or the model's NextN block.
  */
 #include "base/clock.h"
 #include "base/error.h"
+#include "engine/run/nextn.h"
 #include "engine/run/speculate.h"
 #include "engine/tools.h"
 
@@ -50,33 +51,45 @@ static void look_up(struct cn_speculator *sp, int32_t n_most)
     }
 }
 
-/* ---- a smaller model ------------------------------------------------------------------------- */
+/* ---- a smaller model, or a block of the model's own ------------------------------------------ */
 
-/* Brings the draft's session to the end of the text, with the logits there. */
+/* Has it read the end of the text, and say what may come next. */
 static enum cn_status catch_up(struct cn_speculator *sp, struct cn_error *err)
 {
     struct cn_session *s = sp->options.draft;
     if (sp->n_draft_holds >= sp->n_text) /* the last one's logits are wanted */
         sp->n_draft_holds = sp->n_text - 1;
-    if (cn_session_position(s) > sp->n_draft_holds)
-        CN_TRY(cn_session_rewind(s, sp->n_draft_holds, err));
-    const int32_t from = sp->n_draft_holds;
-    CN_TRY(cn_session_eval(s, sp->draft_text + from, sp->n_text - from, CN_WANT_LAST, err));
+    const int32_t from = sp->n_draft_holds, n = sp->n_text - from;
+    if (sp->options.nextn) {
+        CN_TRY(cn_nextn_eval(sp->session, from - 1, sp->text + from, n, true, err));
+    } else {
+        if (cn_session_position(s) > from)
+            CN_TRY(cn_session_rewind(s, from, err));
+        CN_TRY(cn_session_eval(s, sp->draft_text + from, n, CN_WANT_LAST, err));
+        cn_session_mark(s);
+    }
     sp->n_draft_holds = sp->n_text;
     return CN_OK;
 }
 
+/* Has it read the last token of the draft, too. */
+static enum cn_status go_on(struct cn_speculator *sp, struct cn_error *err)
+{
+    const struct cn_draft *d = &sp->draft;
+    const int32_t *last = &d->tokens[d->n - 1];
+    return sp->options.nextn ? cn_nextn_eval(sp->session, sp->n_text + d->n - 2, last, 1, true, err)
+                             : cn_session_eval(sp->options.draft, last, 1, CN_WANT_LAST, err);
+}
+
 static enum cn_status draft_tokens(struct cn_speculator *sp, int32_t n_most, struct cn_error *err)
 {
-    struct cn_session *s = sp->options.draft;
     struct cn_draft *d = &sp->draft;
     CN_TRY(catch_up(sp, err));
-    cn_session_mark(s);
     while (d->n < n_most) {
-        const float *logits = cn_session_logits(s, 0);
+        const float *logits = sp->options.nextn ? sp->session->nextn->logits
+                                                : cn_session_logits(sp->options.draft, 0);
         CN_RETURN_IF(!cn_all_finite(logits, sp->n_common), CN_ERR_FORMAT, err,
-                     "the draft's logits are not finite at position %d",
-                     cn_session_position(s) - 1);
+                     "the draft's logits are not finite at position %d", sp->n_text + d->n - 1);
         const struct cn_candidates c = cn_sampler_candidates(sp->sampler, logits, sp->n_common);
         const int32_t token = cn_sampler_draw(sp->sampler, &c), i = d->n;
         d->tokens[i] = token;
@@ -90,19 +103,21 @@ static enum cn_status draft_tokens(struct cn_speculator *sp, int32_t n_most, str
         cn_sampler_accept(sp->sampler, token);
         d->n++;
         if (d->n < n_most)
-            CN_TRY(cn_session_eval(s, &token, 1, CN_WANT_LAST, err));
+            CN_TRY(go_on(sp, err));
     }
     return CN_OK;
 }
 
 static enum cn_status ask_model(struct cn_speculator *sp, int32_t n_most, struct cn_error *err)
 {
+    /* A block reads once more what it guessed and was kept. */
+    const int32_t usual = sp->options.nextn ? sp->n_draft + 1 : 2;
     const int32_t behind = sp->n_text - sp->n_draft_holds;
     const double before = cn_speculator_cost(sp);
     enum cn_status status = draft_tokens(sp, n_most, err);
     cn_sampler_forget(sp->sampler, sp->draft.n); /* they are not chosen yet */
     /* After passes without a draft it has more to read than it will have. */
-    if (status == CN_OK && behind <= 2)
+    if (status == CN_OK && behind <= usual)
         cn_draft_length_draft(&sp->length, n_most, cn_speculator_cost(sp) - before);
     return status;
 }
@@ -112,7 +127,7 @@ static int32_t wanted(struct cn_speculator *sp, int kind, int32_t n_pending, int
     if (sp->n_forced > 0)
         return sp->n_forced < n_most ? sp->n_forced : n_most;
     /* What a look-up would have drafted is seen to be right or wrong all the same. */
-    return cn_draft_length_choose(&sp->length, kind, n_pending, n_most, sp->options.draft != NULL);
+    return cn_draft_length_choose(&sp->length, kind, n_pending, n_most, !sp->options.lookup);
 }
 
 enum cn_status cn_draft_make(struct cn_speculator *sp, int32_t n_most, struct cn_error *err)
@@ -121,8 +136,9 @@ enum cn_status cn_draft_make(struct cn_speculator *sp, int32_t n_most, struct cn
     struct cn_draft *d = &sp->draft;
     enum cn_status status = CN_OK;
     *d = (struct cn_draft){ .n = 0 };
-    if (sp->options.draft) {
-        const int32_t room = cn_session_n_ctx(sp->options.draft) - sp->n_text;
+    if (!sp->options.lookup) {
+        const struct cn_session *s = sp->options.nextn ? sp->session : sp->options.draft;
+        const int32_t room = cn_session_n_ctx(s) - sp->n_text;
         n_most = n_most < room ? n_most : room;
         n_most = wanted(sp, 0, n_pending, n_most > 0 ? n_most : 0);
         if (n_most == 0)
@@ -130,7 +146,7 @@ enum cn_status cn_draft_make(struct cn_speculator *sp, int32_t n_most, struct cn
     }
     cn_speculator_phase(sp, CN_SPECULATE_DRAFT, true);
     const double t0 = cn_seconds();
-    if (sp->options.draft) {
+    if (!sp->options.lookup) {
         status = ask_model(sp, n_most, err);
     } else {
         look_up(sp, n_most);

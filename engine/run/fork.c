@@ -4,7 +4,7 @@
  */
 #include "base/error.h"
 #include "engine/run/copies.h"
-#include "engine/run/session.h"
+#include "engine/run/nextn.h"
 
 #include <string.h>
 
@@ -45,5 +45,7 @@ enum cn_status cn_session_fork(struct cn_session *to, const struct cn_session *f
     to->n_written = from->n_written;
     to->oldest = from->oldest;
     to->keep = from->keep;
+    if (to->nextn) /* of that nothing is copied */
+        to->nextn->n_rows = 0;
     return CN_OK;
 }

@@ -8,6 +8,7 @@
  *   t  output of a branch       [n, n_embd]
  */
 #include "engine/run/mixer/mixer.h"
+#include "engine/run/nextn.h"
 #include "engine/run/steps.h"
 #include "engine/run/streams.h"
 
@@ -19,7 +20,8 @@ struct tokens_job {
     struct cn_group *g;
     const struct cn_layer *layer;
     int64_t layer_index;
-    const float *weight, *bias; /* of a norm */
+    const struct cn_weight *table; /* of embeddings */
+    const float *weight, *bias;    /* of a norm */
     const float *in;
     float *out;
 };
@@ -33,7 +35,7 @@ static void embed(void *context, int token, int thread)
 {
     const struct tokens_job *job = context;
     const struct cn_model *m = job->g->model;
-    const struct cn_weight *e = &m->token_embd;
+    const struct cn_weight *e = job->table;
     float *x = job->g->x + token * m->hp.n_embd;
     (void)thread;
     cn_dequantize_with(&e->kernels, e->format, e->cols,
@@ -275,11 +277,57 @@ static void output_logits(struct cn_group *g, struct tokens_job *job)
     }
 }
 
+/* The vectors that the output matrix would read, of all tokens: for sessions with a NextN block. */
+static void keep_hidden(struct cn_group *g, struct tokens_job *job)
+{
+    const struct cn_model *m = g->model;
+    for (int i = 0; i < g->n_slices; i++) {
+        const struct cn_slice *slice = &g->slices[i];
+        job->out = cn_nextn_rows(slice->session, slice->position, slice->n);
+        if (!job->out)
+            continue;
+        CN_SPAN (g, CN_OP_NORM, -1, NULL) {
+            job->weight = m->output_norm;
+            job->bias = m->output_norm_b;
+            job->in = g->x + slice->first * m->hp.n_embd;
+            for_tokens(norm, job, slice->n);
+        }
+    }
+}
+
+/* g->x, the vectors of the tokens as they come into a layer, becomes what leaves it. */
+static void run_layer(struct cn_group *g, struct tokens_job *job, int64_t i, int64_t n)
+{
+    const struct cn_model *m = g->model;
+    const struct cn_layer *layer = &m->layers[i];
+    job->layer = layer;
+    job->layer_index = i;
+
+    job->in = g->x;
+    if (layer->attn_norm) {
+        CN_SPAN (g, CN_OP_NORM, i, NULL) {
+            norm_of_x(job, layer->attn_norm, layer->attn_norm_b, n);
+        }
+    }
+    cn_laurel_begin(g, i, n);
+    mixer_branch(g, job, n);
+    cn_laurel_add(g, i, n);
+
+    if (layer->ffn_norm) {
+        CN_SPAN (g, CN_OP_NORM, i, NULL) {
+            norm_of_x(job, layer->ffn_norm, layer->ffn_norm_b, n);
+        }
+    } else if (!m->arch->parallel) {
+        job->in = g->x;
+    }
+    ffn_branch(g, job, n);
+}
+
 bool cn_forward(struct cn_group *g, int64_t n)
 {
     const struct cn_model *m = g->model;
     const struct cn_callbacks *callbacks = &g->options.callbacks;
-    struct tokens_job job = { .g = g };
+    struct tokens_job job = { .g = g, .table = &m->token_embd };
 
     CN_SPAN (g, CN_OP_EMBED, -1, &m->token_embd) {
         for_tokens(embed, &job, n);
@@ -288,34 +336,69 @@ bool cn_forward(struct cn_group *g, int64_t n)
     cn_streams_begin(g, n);
 
     for (int64_t i = 0; i < m->hp.n_layer; i++) {
-        const struct cn_layer *layer = &m->layers[i];
         if (callbacks->cancel && callbacks->cancel(callbacks->user))
             return false;
-        job.layer = layer;
-        job.layer_index = i;
-
         cn_streams_predict(g, i, n);
-        job.in = g->x;
-        if (layer->attn_norm) {
-            CN_SPAN (g, CN_OP_NORM, i, NULL) {
-                norm_of_x(&job, layer->attn_norm, layer->attn_norm_b, n);
-            }
-        }
-        cn_laurel_begin(g, i, n);
-        mixer_branch(g, &job, n);
-        cn_laurel_add(g, i, n);
-
-        if (layer->ffn_norm) {
-            CN_SPAN (g, CN_OP_NORM, i, NULL) {
-                norm_of_x(&job, layer->ffn_norm, layer->ffn_norm_b, n);
-            }
-        } else if (!m->arch->parallel) {
-            job.in = g->x;
-        }
-        ffn_branch(g, &job, n);
+        run_layer(g, &job, i, n);
         cn_streams_correct(g, i, n);
     }
     cn_streams_end(g, n);
+    keep_hidden(g, &job);
     output_logits(g, &job);
+    return true;
+}
+
+/* ---- a NextN block --------------------------------------------------------------------------- */
+
+/* The norms of a token's embedding, in g->x, and of the vector before it, side by side. */
+static void join(void *context, int token, int thread)
+{
+    const struct tokens_job *job = context;
+    const struct cn_group *g = job->g;
+    const struct cn_model *m = g->model;
+    const int64_t n = m->hp.n_embd;
+    float *const both = g->up + token * 2 * n;
+    (void)thread;
+    m->ops.vec.rms_norm(n, g->x + token * n, job->layer->nextn_embd_norm, m->hp.norm_eps, both);
+    m->ops.vec.rms_norm(n, job->in + token * n, job->layer->nextn_hidden_norm, m->hp.norm_eps,
+                        both + n);
+}
+
+bool cn_forward_nextn(struct cn_group *g, int64_t n, const float *hidden, float *next,
+                      float *logits)
+{
+    const struct cn_model *m = g->model;
+    const struct cn_callbacks *callbacks = &g->options.callbacks;
+    const int64_t n_embd = m->hp.n_embd, block = m->hp.n_layer;
+    const struct cn_layer *layer = &m->layers[block];
+    const struct cn_weight *output = layer->nextn_output.format ? &layer->nextn_output : &m->output;
+    struct tokens_job job = { .g = g, .layer = layer };
+    if (callbacks->cancel && callbacks->cancel(callbacks->user))
+        return false;
+
+    CN_SPAN (g, CN_OP_EMBED, block, &layer->nextn_proj) {
+        job.table = layer->nextn_embd.format ? &layer->nextn_embd : &m->token_embd;
+        for_tokens(embed, &job, n);
+        cn_rope_tables(g, n);
+        job.in = hidden;
+        for_tokens(join, &job, n);
+        cn_input_set(&g->input, g->up, 2 * n_embd, n, 2 * n_embd);
+        struct cn_product proj = { &layer->nextn_proj, 0, &g->input, g->x, n_embd };
+        cn_products_run(g, &proj, 1);
+    }
+    run_layer(g, &job, block, n);
+    if (!next)
+        return true;
+    CN_SPAN (g, CN_OP_OUTPUT, block, output) {
+        job.weight = layer->nextn_output_norm ? layer->nextn_output_norm : m->output_norm;
+        job.bias = NULL;
+        job.in = g->x + (n - 1) * n_embd;
+        job.out = next;
+        for_tokens(norm, &job, 1);
+        cn_input_set(&g->input, next, n_embd, 1, n_embd);
+        struct cn_product out = { output, 0, &g->input, logits, m->hp.n_vocab };
+        cn_products_run(g, &out, 1);
+        finish_logits(m, logits);
+    }
     return true;
 }

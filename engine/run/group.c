@@ -47,7 +47,7 @@ static struct wants wants_of(const struct cn_model *m)
     struct wants wants = { .widest = m->hp.n_embd };
     add_wants(&wants, CN_SLOT_OUTPUT, &m->output);
     cn_model_each_weight(m, add_wants, &wants);
-    for (int64_t i = 0; i < m->hp.n_layer; i++) {
+    for (int64_t i = 0; i < m->hp.n_layer + m->hp.n_nextn; i++) {
         const struct cn_mixer *mixer;
         for (int k = 0; (mixer = cn_mixer_of(m, i, k)); k++)
             wants.f32 |= mixer->float_inputs;
@@ -81,7 +81,7 @@ static void carve_inputs(struct cn_group *g, struct cn_layout *c, const struct w
     const struct cn_model *m = g->model;
     int64_t n = m->hp.n_expert;
     int64_t widest = n > 0 ? max64(m->hp.n_expert_embd, m->hp.n_ff_expert) : 0;
-    for (int64_t i = 0; i < m->hp.n_layer; i++) {
+    for (int64_t i = 0; i < m->hp.n_layer + m->hp.n_nextn; i++) {
         const struct cn_mixer *mixer;
         for (int k = 0; (mixer = cn_mixer_of(m, i, k)); k++) {
             int64_t cols = 0, count = mixer->n_inputs ? mixer->n_inputs(m, i, &cols) : 0;
@@ -108,7 +108,7 @@ static void carve_scratch(struct cn_group *g, struct cn_layout *c, const struct 
     const struct cn_mixer_sizes sizes = cn_mixer_sizes_of(g);
     const int64_t row = max64(wants->widest, m->hp.n_per_layer * m->hp.n_layer);
     size_t pass = 0, thread = (size_t)row * sizeof(float);
-    for (int64_t i = 0; i < m->hp.n_layer; i++) {
+    for (int64_t i = 0; i < m->hp.n_layer + m->hp.n_nextn; i++) {
         const struct cn_mixer *mixer;
         for (int k = 0; (mixer = cn_mixer_of(m, i, k)); k++) {
             pass = max_size(pass, mixer->scratch_bytes(&sizes, i));
@@ -134,6 +134,8 @@ static void carve_all(struct cn_group *g, struct cn_layout *c)
     if (hp->n_expert)
         ff = max64(max64(ff, both * hp->n_ff_expert * hp->n_expert_used), hp->n_ff_shared);
     ff = max64(ff, max64(hp->n_per_layer, hp->n_laurel));
+    if (hp->n_nextn > 0) /* what it reads: two vectors side by side */
+        ff = max64(ff, 2 * hp->n_embd);
 
     g->places = cn_layout_take(c, n, sizeof *g->places);
     for (int kind = 0; kind < CN_N_ROPES; kind++) {
@@ -288,8 +290,7 @@ static int64_t upto(int64_t number, int64_t part, int64_t n)
     return part == n ? number : (int64_t)((double)number * ((double)part / (double)n));
 }
 
-/* The pass's work to its sessions, by tokens; together it is what it was. */
-static void share_work(struct cn_group *g, int64_t n)
+void cn_share_work(struct cn_group *g, int64_t n)
 {
     const struct cn_work *all = &g->work;
     for (int i = 0; i < g->n_slices; i++) {
@@ -314,7 +315,7 @@ static bool run_pass(struct cn_group *g, int64_t n)
     }
     g->work = (struct cn_work){ 0 };
     const bool whole = cn_forward(g, n);
-    share_work(g, n);
+    cn_share_work(g, n);
     for (int i = 0; whole && i < g->n_slices; i++) {
         struct cn_session *s = g->slices[i].session;
         s->position += (int32_t)g->slices[i].n;

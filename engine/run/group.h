@@ -105,6 +105,9 @@ struct cn_group {
  * cancelled: sessions stand behind what was evaluated. */
 bool cn_steps_run(struct cn_group *g, const struct cn_step *steps, size_t n_steps);
 
+/* group.c: adds the work of a pass of n tokens, g->work, to its sessions', by tokens. */
+void cn_share_work(struct cn_group *g, int64_t n);
+
 /* matmul.c: runs the products on the group's threads. Inputs are rounded or packed first where
  * that has not been done. */
 void cn_products_run(struct cn_group *g, struct cn_product *products, int n);
@@ -138,6 +141,13 @@ void cn_experts(struct cn_group *g, const struct cn_layer *layer, int64_t layer_
 
 /* forward.c: evaluates the n <= n_batch tokens of the slices and places. False if cancelled. */
 bool cn_forward(struct cn_group *g, int64_t n);
+
+/* forward.c: the NextN block over the n <= n_batch tokens of the one slice: each is the token
+ * behind its place, whose vector is in hidden [n, n_embd]. What it makes of the last one: `next`
+ * [n_embd], the vector that the output matrix reads, and logits [n_vocab]; NULL: not wanted. False
+ * if cancelled. */
+bool cn_forward_nextn(struct cn_group *g, int64_t n, const float *hidden, float *next,
+                      float *logits);
 
 /* Spans around ops, for the caller's profiler: CN_SPAN(g, op, layer, weight or NULL) { work }. The
  * body may run several times, for those who measure what an op costs: the pass's results are void

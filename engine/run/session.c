@@ -5,6 +5,7 @@
 #include "base/layout.h"
 #include "engine/run/attend.h"
 #include "engine/run/copies.h"
+#include "engine/run/nextn.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -14,10 +15,11 @@ static void carve(struct cn_session *s, struct cn_layout *c)
 {
     const struct cn_mixer_sizes sizes = cn_mixer_sizes_of(s->group);
     const int64_t n_layer = s->model->hp.n_layer;
-    s->kv = cn_layout_take(c, n_layer, sizeof *s->kv);
+    const int64_t n_kv = n_layer + s->model->hp.n_nextn;
+    s->kv = cn_layout_take(c, n_kv, sizeof *s->kv);
     s->states = cn_layout_take(c, n_layer, sizeof *s->states);
     if (c->base) {
-        memset(s->kv, 0, (size_t)n_layer * sizeof *s->kv);
+        memset(s->kv, 0, (size_t)n_kv * sizeof *s->kv);
         memset(s->states, 0, (size_t)n_layer * sizeof *s->states);
     }
     size_t before = c->used;
@@ -81,6 +83,7 @@ void cn_session_free(struct cn_session *s)
     s->group->n_sessions--;
     if (s->owns_group)
         cn_group_free(s->group);
+    cn_nextn_free(s->nextn);
     free(s->arena);
     free(s);
 }

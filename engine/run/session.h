@@ -48,7 +48,7 @@ struct cn_session {
     int32_t oldest;    /* what windows see from here on is all a file brought; 0: no file did */
     int64_t n_logits_valid;
     float *logits;           /* [n_logits, n_vocab] */
-    struct cn_kv *kv;        /* [n_layer] */
+    struct cn_kv *kv;        /* [n_layer + n_nextn] */
     struct cn_state *states; /* [n_layer] */
     bool has_states;
     int32_t state_position; /* where the states stand; -1: between two, a pass was cancelled */
@@ -57,6 +57,7 @@ struct cn_session {
     size_t copy_bytes; /* of the states in each; 0: there are none */
     int64_t copy_clock;
     enum cn_keep keep;
+    struct cn_nextn *nextn; /* of the model's NextN block; NULL: it is not used */
     void *arena;
 };
 

@@ -18,6 +18,7 @@
 #include "base/sha256.h"
 #include "engine/model/identity.h"
 #include "engine/run/attend.h"
+#include "engine/run/nextn.h"
 #include "engine/run/session.h"
 
 #include <errno.h>
@@ -250,6 +251,8 @@ static void stand_behind(struct cn_session *s, const struct header *h)
 {
     s->position = s->state_position = s->n_written = h->n_tokens;
     s->oldest = h->oldest;
+    if (s->nextn) /* the file does not have what it needs */
+        s->nextn->n_rows = 0;
     for (int i = 0; i < CN_N_COPIES; i++) {
         s->copies[i].position = h->copies[i].position;
         s->copies[i].has_logits = h->copies[i].has_logits;

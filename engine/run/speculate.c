@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "engine/run/nextn.h"
 #include "engine/tools.h"
 
 #include <stdlib.h>
@@ -38,8 +39,8 @@ static enum cn_status check_vocabulary(const struct cn_model *model, const struc
 static enum cn_status check_options(const struct cn_session *s,
                                     const struct cn_speculator_options *o, struct cn_error *err)
 {
-    CN_RETURN_IF(!o->draft == !o->lookup, CN_ERR_ARGUMENT, err,
-                 "one source of drafts expected: a model or a look-up");
+    CN_RETURN_IF((o->draft != NULL) + (o->lookup != 0) + o->nextn != 1, CN_ERR_ARGUMENT, err,
+                 "one source of drafts expected: a model, a look-up or a NextN block");
     CN_RETURN_IF(o->lookup < 0 || o->lookup > LOOKUP_MOST, CN_ERR_ARGUMENT, err,
                  "look-up: 1 to %d tokens expected, %d given", LOOKUP_MOST, o->lookup);
     CN_RETURN_IF(o->n_draft < 0 || o->n_draft > CN_SPECULATE_MOST, CN_ERR_ARGUMENT, err,
@@ -55,12 +56,13 @@ static bool allocate(struct cn_speculator *sp)
     const size_t n = (size_t)sp->session->group->n_ctx + CN_SPECULATE_MOST + 1;
     sp->text = malloc(n * sizeof *sp->text);
     sp->q = calloc((size_t)sp->n_vocab, sizeof *sp->q);
-    if (!sp->options.draft)
+    if (sp->options.lookup)
         return sp->text && sp->q;
-    sp->draft_text = malloc(n * sizeof *sp->draft_text);
+    if (sp->options.draft)
+        sp->draft_text = malloc(n * sizeof *sp->draft_text);
     sp->draft_logits =
         malloc((size_t)sp->n_draft * (size_t)sp->n_common * sizeof *sp->draft_logits);
-    return sp->text && sp->q && sp->draft_text && sp->draft_logits;
+    return sp->text && sp->q && !sp->options.draft == !sp->draft_text && sp->draft_logits;
 }
 
 enum cn_status cn_speculator_create(struct cn_session *session, struct cn_sampler *sampler,
@@ -76,6 +78,8 @@ enum cn_status cn_speculator_create(struct cn_session *session, struct cn_sample
         n_common = n < n_common ? n : n_common;
         CN_TRY(check_vocabulary(session->model, draft, n_common, err));
     }
+    if (options->nextn)
+        CN_TRY(cn_nextn_begin(session, err));
     struct cn_speculator *sp = calloc(1, sizeof *sp);
     CN_RETURN_IF(!sp, CN_ERR_MEMORY, err, "out of memory");
     sp->session = session;
@@ -115,21 +119,44 @@ static void append(struct cn_speculator *sp, int32_t token)
     sp->text[sp->n_text++] = token;
 }
 
+/* Of text[n], as far as the draft has not read it. */
+static enum cn_status prompt_draft(struct cn_speculator *sp, struct cn_error *err)
+{
+    const int32_t n = sp->n_text, from = sp->n_draft_holds > 0 ? sp->n_draft_holds : 1;
+    int32_t ignored;
+    if (sp->options.draft)
+        return cn_session_prompt(sp->options.draft, sp->draft_text, n, &ignored, err);
+    return from < n ? cn_nextn_eval(sp->session, from - 1, sp->text + from, n - from, false, err)
+                    : CN_OK;
+}
+
+/* The session with tokens[n], and with what a NextN block wants of each of them. */
+static enum cn_status prompt_session(struct cn_speculator *sp, const int32_t *tokens, int32_t n,
+                                     int32_t *n_kept, struct cn_error *err)
+{
+    struct cn_session *s = sp->session;
+    if (s->nextn && s->nextn->n_rows < cn_session_position(s))
+        CN_TRY(cn_session_rewind(s, 0, err));
+    return cn_session_prompt(s, tokens, n, n_kept, err);
+}
+
 enum cn_status cn_speculator_prompt(struct cn_speculator *sp, const int32_t *tokens, int32_t n,
                                     int32_t *n_kept, struct cn_error *err)
 {
-    sp->n_text = sp->n_last = 0;
+    int32_t same = 0;
+    while (same < n && same < sp->n_draft_holds && sp->text[same] == tokens[same])
+        same++;
+    sp->n_text = sp->n_last = sp->n_draft_holds = 0;
     sp->fresh = false;
-    CN_TRY(cn_session_prompt(sp->session, tokens, n, n_kept, err));
+    CN_TRY(prompt_session(sp, tokens, n, n_kept, err));
     for (int32_t i = 0; i < n; i++)
         append(sp, tokens[i]);
-    sp->n_draft_holds = 0;
     sp->fresh = true;
-    if (!sp->options.draft || n > cn_session_n_ctx(sp->options.draft))
+    if (sp->options.lookup || (sp->options.draft && n > cn_session_n_ctx(sp->options.draft)))
         return CN_OK;
-    int32_t ignored;
+    sp->n_draft_holds = same;
     cn_speculator_phase(sp, CN_SPECULATE_DRAFT, true);
-    enum cn_status status = cn_session_prompt(sp->options.draft, sp->draft_text, n, &ignored, err);
+    enum cn_status status = prompt_draft(sp, err);
     cn_speculator_phase(sp, CN_SPECULATE_DRAFT, false);
     sp->n_draft_holds = status == CN_OK ? n : 0;
     return status;

@@ -32,10 +32,11 @@ struct cn_speculator {
     struct cn_draft_length length;
     struct cn_draft draft;
     struct cn_speculation told;
-    /* of a draft model */
+    /* of a draft model, or of a NextN block */
     int32_t n_common;      /* ids that both models have */
-    int32_t *draft_text;   /* the text as the draft reads it */
-    int32_t n_draft_holds; /* tokens of it that the draft's session has evaluated */
+    int32_t *draft_text;   /* the text as the draft reads it; NULL: as it is */
+    int32_t n_draft_holds; /* tokens of it that the draft's session has evaluated, or that the block
+                            * has read, with what passes left before each */
     float *draft_logits;   /* [n_draft, n_common] */
     double *q;             /* [n_vocab], all 0 between uses */
     /* For tests. force: whether draft token i is to be kept, whatever the model says of it; NULL:

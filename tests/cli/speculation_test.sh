@@ -1,5 +1,5 @@
 #!/bin/sh
-# run and bench with --draft and --lookup: the text stays, and what drafts did is told.
+# run and bench with --draft, --lookup and --mtp: the text stays, and what drafts did is told.
 set -u
 . tests/expect.sh
 has_command run || exit 77
@@ -64,6 +64,24 @@ expect 0 "$CARNOT" bench -p 0 -n 6 -r 1 -t 1 --draft "$draft" -f "$scratch/text"
 out_has "tokens/pass"
 out_has "small.gguf"
 
+# A file's own NextN block; a session from a file does not know what the block has to read.
+mtp=tests/fixtures/arch2/qwen35-mtp.gguf
+ids="3 14 15 92 65 35 89 79 32"
+expect 0 "$CARNOT" run -m $mtp --tokens "$ids" -n 30 --temp 0 --ids -t 1
+cp "$scratch/out" "$scratch/plain"
+rm -f "$scratch/session"
+for options in "" "--draft-tokens 2" "--session $scratch/session" "--session $scratch/session"; do
+    # shellcheck disable=SC2086
+    expect 0 "$CARNOT" run -m $mtp --tokens "$ids" -n 30 --temp 0 --ids -t 1 --mtp $options
+    cmp -s "$scratch/out" "$scratch/plain" || fail "--mtp $options: another text"
+    err_has "tokens a pass"
+done
+expect 0 "$CARNOT" bench -m $mtp -p 0 -n 12 -r 1 -t 1 --mtp --meter none -o json
+out_has '"draft": "mtp"'
+out_has '"same_text": 1'
+expect 0 "$CARNOT" inspect $mtp
+out_has "3 and 1 for drafting (NextN)"
+
 # What is wrong is said in one line.
 wrong() { # code, message, command
     code_wanted=$1 message=$2
@@ -80,7 +98,10 @@ wrong 2 "goes with --draft" run -p a -n 1 --for energy
 wrong 2 "time or energy" run -p a -n 1 --lookup 2 --for fun
 wrong 2 "--lookup" run -p a -n 1 --lookup 16
 wrong 2 "--draft-tokens" run -p a -n 1 --lookup 2 --draft-tokens 64
-wrong 1 "--mtp is unsupported" run -p a -n 1 --mtp
+wrong 1 "no NextN block: there is none in the file" run -p a -n 1 --mtp
+wrong 1 "no NextN block" bench -p 0 -n 2 --mtp --meter none
+wrong 2 "--lanes does not go with --mtp" run -p a -n 1 --mtp --lanes 2
+wrong 2 "--lanes goes without --lookup" bench -n 2 --lookup 2 --lanes 2
 wrong 1 "vocabulary is another" run -p a -n 1 --draft tests/fixtures/arch2/lfm2.gguf
 wrong 1 "$scratch/none" run -p a -n 1 --draft "$scratch/none"
 wrong 2 "without --explain" bench --lookup 2 --split ops

@@ -26,6 +26,7 @@
 #include "bench/quality/ppl.h"
 #include "bench/stats/comparison.h"
 #include "bench/stats/published.h"
+#include "engine/run/nextn.h"
 #include "engine/tools.h"
 #include "profiler/profiler.h"
 
@@ -279,6 +280,28 @@ static enum cn_status op_speculate(struct cn_error *err)
     return status;
 }
 
+/* A model's own block drafts. */
+static enum cn_status op_nextn(struct cn_error *err)
+{
+    static const int32_t tokens[] = { 1, 5, 6 };
+    static const char path[] = "tests/fixtures/arch2/qwen35-mtp.gguf";
+    const struct cn_session_options options = { .n_ctx = 32, .n_threads = 1 };
+    struct cn_model *m = NULL;
+    struct cn_session *s = NULL;
+    enum cn_status status = cn_model_open(path, NULL, &m, err);
+    if (status == CN_OK)
+        status = cn_session_create(m, &options, &s, err);
+    if (status == CN_OK)
+        status = cn_nextn_begin(s, err);
+    if (status == CN_OK)
+        status = cn_session_eval(s, tokens, 3, CN_WANT_NONE, err);
+    if (status == CN_OK)
+        status = cn_nextn_eval(s, 0, tokens + 1, 2, true, err);
+    cn_session_free(s);
+    cn_model_close(m);
+    return status;
+}
+
 static enum cn_status op_chat(struct cn_error *err)
 {
     static const char json[] = "[{\"role\":\"user\",\"content\":\"a\\u00e4\"}]";
@@ -514,6 +537,7 @@ SWEEP(generate)
 SWEEP(session)
 SWEEP(lanes)
 SWEEP(speculate)
+SWEEP(nextn)
 SWEEP(chat)
 SWEEP(imatrix)
 SWEEP(imatrix_merge)
@@ -558,14 +582,15 @@ static int group_teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_load),          cmocka_unit_test(test_load_bpe),
-        cmocka_unit_test(test_generate),      cmocka_unit_test(test_session),
-        cmocka_unit_test(test_lanes),         cmocka_unit_test(test_speculate),
-        cmocka_unit_test(test_chat),          cmocka_unit_test(test_imatrix),
-        cmocka_unit_test(test_imatrix_merge), cmocka_unit_test(test_quantize),
-        cmocka_unit_test(test_inspect),       cmocka_unit_test(test_perplexity),
-        cmocka_unit_test(test_table),         cmocka_unit_test(test_profile),
-        cmocka_unit_test(test_attribute),     cmocka_unit_test(test_compare),
+        cmocka_unit_test(test_load),       cmocka_unit_test(test_load_bpe),
+        cmocka_unit_test(test_generate),   cmocka_unit_test(test_session),
+        cmocka_unit_test(test_lanes),      cmocka_unit_test(test_speculate),
+        cmocka_unit_test(test_nextn),      cmocka_unit_test(test_chat),
+        cmocka_unit_test(test_imatrix),    cmocka_unit_test(test_imatrix_merge),
+        cmocka_unit_test(test_quantize),   cmocka_unit_test(test_inspect),
+        cmocka_unit_test(test_perplexity), cmocka_unit_test(test_table),
+        cmocka_unit_test(test_profile),    cmocka_unit_test(test_attribute),
+        cmocka_unit_test(test_compare),
     };
     return cmocka_run_group_tests(tests, group_setup, group_teardown);
 }
