@@ -110,6 +110,16 @@ try {
     const { data } = await ask("Page.captureScreenshot", { format: "png" });
     writeFileSync(path.join(folder, `page-${width}-${scheme}.png`), Buffer.from(data, "base64"));
   }
+  // What was said before it was stopped stays in the conversation, until there is a new one.
+  await run("document.getElementById('most').value = 900; document.getElementById('text').value = 'Go on.';" +
+    "document.getElementById('send').click()");
+  await until("document.querySelectorAll('.assistant .said')[1]?.textContent.length > 10", "the second answer");
+  await run("document.getElementById('send').click()");
+  await until("document.getElementById('send').textContent === 'Send'", "its end");
+  assert.equal(await run("messages.map(message => message.role).join()"), "user,assistant,user,assistant");
+  assert.equal(await run("messages[3].content"), await run("document.querySelectorAll('.assistant .said')[1].textContent"));
+  await run("document.getElementById('fresh').click()");
+  assert.equal(await run("messages.length + document.getElementById('talk').childNodes.length"), 0);
   const wrong = socket.events.filter(event => event.method === "Runtime.exceptionThrown" ||
     (event.method === "Runtime.consoleAPICalled" && event.params.type === "error") ||
     (event.method === "Log.entryAdded" && event.params.entry.level === "error"));
