@@ -289,21 +289,21 @@ LIBDIR ?= $(PREFIX)/lib
 DATA   := $(DESTDIR)$(PREFIX)/share
 # Pages and completion are what --help of this very program says.
 install: all $(if $(STATIC),,$(BUILD)/libcarnot.so) ## install program, library, header, manual, model (PREFIX, LIBDIR, DESTDIR)
-	$(Q)install -D -m 755 $(PROGRAM) $(DESTDIR)$(PREFIX)/bin/carnot
-	$(Q)install -D -m 644 $(BUILD)/libcarnot.a $(DESTDIR)$(LIBDIR)/libcarnot.a
+	$(Q)install -D -m 755 $(PROGRAM) "$(DESTDIR)$(PREFIX)/bin/carnot"
+	$(Q)install -D -m 644 $(BUILD)/libcarnot.a "$(DESTDIR)$(LIBDIR)/libcarnot.a"
 ifeq ($(STATIC),)
-	$(Q)install -D -m 644 $(BUILD)/libcarnot.so $(DESTDIR)$(LIBDIR)/libcarnot.so.$(VERSION)
-	$(Q)ln -sf libcarnot.so.$(VERSION) $(DESTDIR)$(LIBDIR)/$(SONAME)
-	$(Q)ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libcarnot.so
+	$(Q)install -D -m 644 $(BUILD)/libcarnot.so "$(DESTDIR)$(LIBDIR)/libcarnot.so.$(VERSION)"
+	$(Q)ln -sf libcarnot.so.$(VERSION) "$(DESTDIR)$(LIBDIR)/$(SONAME)"
+	$(Q)ln -sf $(SONAME) "$(DESTDIR)$(LIBDIR)/libcarnot.so"
 endif
 	$(Q)scripts/header.sh >$(BUILD)/carnot.h
-	$(Q)install -D -m 644 $(BUILD)/carnot.h $(DESTDIR)$(PREFIX)/include/carnot.h
-	$(Q)mkdir -p $(DESTDIR)$(LIBDIR)/pkgconfig $(DATA)/bash-completion/completions
+	$(Q)install -D -m 644 $(BUILD)/carnot.h "$(DESTDIR)$(PREFIX)/include/carnot.h"
+	$(Q)mkdir -p "$(DESTDIR)$(LIBDIR)/pkgconfig" "$(DATA)/bash-completion/completions"
 	$(Q)sed 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@VERSION@|$(VERSION)|' engine/carnot.pc.in \
-	    >$(DESTDIR)$(LIBDIR)/pkgconfig/carnot.pc
-	$(Q)scripts/man.sh $(DATA)/man/man1 $(RUN) $(PROGRAM)
-	$(Q)scripts/completion.sh $(RUN) $(PROGRAM) >$(DATA)/bash-completion/completions/carnot
-	$(Q)install -D -m 644 models/prose-8m-f16.gguf $(DATA)/carnot/prose-8m-f16.gguf
+	    >"$(DESTDIR)$(LIBDIR)/pkgconfig/carnot.pc"
+	$(Q)scripts/man.sh "$(DATA)/man/man1" $(RUN) $(PROGRAM)
+	$(Q)scripts/completion.sh $(RUN) $(PROGRAM) >"$(DATA)/bash-completion/completions/carnot"
+	$(Q)install -D -m 644 models/prose-8m-f16.gguf "$(DATA)/carnot/prose-8m-f16.gguf"
 
 DIST := carnot-$(VERSION)
 dist: ## the source as build/carnot-VERSION.tar.gz: the same bytes for the same commit

@@ -540,8 +540,7 @@ int cn_cmd_kernels(int argc, char **argv)
         { "--shape", NULL, CN_OPT_STRING, &a.shapes, "LIST",
           "ROWSxCOLS, or a model's shape as in llama-3.2-1b: all its matrices (any x 4096)", 0, 0 },
         { "--tokens", NULL, CN_OPT_STRING, &a.tokens, "LIST",
-          "of gemv, up to 16, gemm_small, up to 32, and\n"
-          "gemm (1, 8 and 128)", 0, 0 },
+          "of gemv, up to 16, gemm_small, up to 32, and gemm (1, 8 and 128)", 0, 0 },
         { "--threads", "-t", CN_OPT_STRING, &a.threads, "LIST", "threads to time on (1)", 0, 0 },
         { "--cores", NULL, CN_OPT_STRING, &a.cores, "LIST", "CPUs to stay on, by number (any)", 0, 0 },
         { "--cache", NULL, CN_OPT_STRING, &a.caches, "LIST",

@@ -121,13 +121,14 @@ static bool read_prompt(struct arguments *a, const struct cn_run *run, int32_t *
     return true;
 }
 
-/* The one summary. */
-static void summarise(const struct cn_run *run, const struct cn_generation *g)
+/* The one summary. decoded: of the tokens generated those that were evaluated. */
+static void summarise(const struct cn_run *run, const struct cn_generation *g, int64_t decoded)
 {
-    int64_t decoded = g->n_generated > 0 ? g->n_generated - 1 : 0;
     const int32_t n_prefill = g->n_prompt - g->n_kept;
     if (isatty(STDOUT_FILENO))
         cn_say("\n");
+    if (run->n_answers > 1)
+        cn_say("%zu answers: ", run->n_answers);
     cn_say("%d prompt tokens", g->n_prompt);
     if (g->n_kept > 0)
         cn_say(" (%d of them reused)", g->n_kept);
@@ -341,7 +342,7 @@ static int generate(struct arguments *a, struct cn_run *run)
             code = cn_die("%s", err.text);
         } else {
             if (status == CN_OK || g.n_generated > 0)
-                summarise(run, &g);
+                summarise(run, &g, g.n_generated > 0 ? g.n_generated - 1 : 0);
             if (cn_interrupted())
                 code = cn_die("interrupted");
         }
@@ -492,6 +493,8 @@ static int run_all(struct arguments *a, const struct cn_logit_bias *bias)
         code = cn_converse(&run);
         int traced = finish_profile(a, &run);
         code = code == CN_EXIT_OK ? traced : code;
+        if (code == CN_EXIT_OK && run.n_answers > 0)
+            summarise(&run, &run.sum, run.n_decoded);
         cn_interrupt_clear(); /* a way to leave a chat */
         if (a->session && code == CN_EXIT_OK)
             code = save_session(a, &run);

@@ -23,6 +23,8 @@ struct cn_run {
     struct cn_chat *chat;          /* NULL: the prompt is plain text */
     struct cn_run_answer *answers; /* [n_answers], of a chat; the caller of all frees them */
     size_t n_answers;
+    struct cn_generation sum; /* of the answers of a chat: its tokens and seconds */
+    int64_t n_decoded;        /* tokens generated that were evaluated: not the last of an answer */
     int32_t n_predict;
     bool ignore_eos, ids, fast;
     struct cn_run_record *record; /* NULL: none is kept */
@@ -40,7 +42,7 @@ bool cn_run_print(void *user, int32_t token, const char *text, size_t n);
  * what the texts read on from; NULL: nothing. */
 void cn_run_print_several(const struct cn_run *run, const struct cn_continuations *samples,
                           const char *prompt, uint64_t seed);
-/* Keeps what the answer took. False without memory. */
+/* Keeps what the answer took, and adds it to the sum. False without memory. */
 bool cn_run_keep_answer(struct cn_run *run, const struct cn_generation *g);
 /* The answers as lines of a trace, after the profiler was stopped. */
 void cn_run_print_answers(const struct cn_run *run, FILE *out);

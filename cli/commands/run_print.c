@@ -95,6 +95,21 @@ bool cn_run_keep_answer(struct cn_run *run, const struct cn_generation *g)
     answers[run->n_answers++] =
         (struct cn_run_answer){ g->n_prompt,    g->n_kept,       g->n_generated, g->n_reasoning,
                                 g->phases_from, g->reasoning_to, g->phases_to };
+    struct cn_generation *sum = &run->sum;
+    sum->n_prompt += g->n_prompt;
+    sum->n_kept += g->n_kept;
+    sum->n_generated += g->n_generated;
+    sum->n_reasoning += g->n_reasoning;
+    sum->prefill_s += g->prefill_s;
+    sum->decode_s += g->decode_s;
+    sum->sample_s += g->sample_s;
+    sum->speculation.n_passes += g->speculation.n_passes;
+    sum->speculation.n_tokens += g->speculation.n_tokens;
+    sum->speculation.n_drafted += g->speculation.n_drafted;
+    sum->speculation.n_accepted += g->speculation.n_accepted;
+    sum->speculation.draft_s += g->speculation.draft_s;
+    sum->speculation.verify_s += g->speculation.verify_s;
+    run->n_decoded += g->n_generated > 0 ? g->n_generated - 1 : 0;
     return true;
 }
 

@@ -266,8 +266,8 @@ static int execute(const struct arguments *a)
     } else {
         const struct cn_meter_info *meter = cn_profiler_channel(profiler, 0);
         if (goal != CN_TUNE_TIME && !meter->ok)
-            code = cn_die("--for %s: unsupported: %s%s%s", a->goal, meter->reason,
-                          meter->remedy[0] ? "; " : "", meter->remedy);
+            code = cn_die("--for %s: unsupported: %s%s%s; --for time needs no meter", a->goal,
+                          meter->reason, meter->remedy[0] ? "; " : "", meter->remedy);
         else
             code = tune(a, model, goal, threads, n_threads, sets, n_sets, profiler);
     }

@@ -15,7 +15,8 @@ lines() {
 
 expect 0 talk 'hello
 ' --template chatml -n 5
-no_err
+err_has " prompt tokens, 5 generated | prefill "
+err_has " tokens/s | prefill unsupported, decode unsupported | peak RSS "
 [ "$(lines)" = 1 ] || fail "one answer expected"
 [ "$(wc -w <"$scratch/out")" = 5 ] || fail "5 ids expected"
 cp "$scratch/out" "$scratch/first"
@@ -24,6 +25,10 @@ cp "$scratch/out" "$scratch/first"
 expect 0 talk 'hello
 
 and then?' --template chatml -n 5
+# It says at its end what all answers took: of the second prompt the first and its answer were there already.
+[ "$(grep -c ' generated' "$scratch/err")" = 1 ] || fail "one summary expected"
+grep -qE '^2 answers: [0-9]+ prompt tokens \([0-9]+ of them reused\), 10 generated \| prefill [0-9.]+ tokens/s \| decode ' \
+    "$scratch/err" || fail "the summary is another"
 [ "$(lines)" = 2 ] || fail "two answers expected, for two lines that are not empty"
 [ "$(head -n 1 "$scratch/out")" = "$(cat "$scratch/first")" ] || fail "the first answer changed"
 tail -n 1 "$scratch/out" >"$scratch/second"

@@ -19,6 +19,7 @@ for command in $(commands); do
     head -n 1 "$scratch/out" | grep -q "^Usage: carnot $command" || fail "does not start with its usage"
     out_has "Options:"
     out_has "--help"
+    sed '1,/^Options:/d' "$scratch/out" | grep -q '^[^ ]' && fail "an option's text leaves its column"
 
     expect 2 "$CARNOT" "$command" --no-such-option
     no_out

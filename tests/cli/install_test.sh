@@ -19,6 +19,11 @@ make -s install DESTDIR="$root" PREFIX=/opt/carnot >"$scratch/out" 2>"$scratch/e
 prefix=$root/opt/carnot
 text="The old man looked at the"
 
+# A folder may have blanks in its name.
+make -s install DESTDIR="$scratch/a b" PREFIX=/opt/c >"$scratch/out" 2>"$scratch/err" || fail "make install with a blank"
+(cd "$root/opt/carnot" && find . -type f) | sort >"$scratch/installed"
+(cd "$scratch/a b/opt/c" && find . -type f) | sort | cmp -s - "$scratch/installed" || fail "a blank in DESTDIR"
+
 # The program finds its model where it was installed. It prints the prompt too.
 continued=$(cd / && "$prefix/bin/carnot" run -p "$text" -n 20 --temp 0 --meter none 2>"$scratch/err") || fail "no text"
 

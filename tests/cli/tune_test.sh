@@ -21,6 +21,7 @@ for goal in energy edp; do
     no_out
     one_line_err
     err_has "--for $goal: unsupported"
+    err_has "; --for time needs no meter"
 done
 expect 1 "$CARNOT" tune --root "$scratch/root"
 err_has "--for energy: unsupported"
