@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The library from Python, with ctypes: hello.py MODEL.gguf TEXT continues the text by 20 tokens."""
+"""The library from Python, with ctypes: hello.py MODEL.gguf TEXT continues the text by 20 tokens. libcarnot.so is looked
+for where make install puts it, and in LD_LIBRARY_PATH."""
 import ctypes
 import sys
 from ctypes import POINTER, byref, c_bool, c_char_p, c_float, c_int, c_int32, c_size_t, c_uint, c_void_p
@@ -21,7 +22,10 @@ class SamplerOptions(ctypes.Structure):  # in the order of struct cn_sampler_opt
     ]
 
 
-lib = ctypes.CDLL("libcarnot.so.0")
+try:
+    lib = ctypes.CDLL("libcarnot.so.0")
+except OSError as error:
+    sys.exit(f"{error}; make install puts it there (then run ldconfig), LD_LIBRARY_PATH=PREFIX/lib names another place")
 libc = ctypes.CDLL(None)
 libc.free.argtypes = [c_void_p]
 ERR = POINTER(Error)

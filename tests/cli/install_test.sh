@@ -75,6 +75,9 @@ if command -v python3 >/dev/null; then
     out_has "joules unsupported"
     expect 1 python3 examples/hello.py "$scratch/none.gguf" "$text"
     err_has "none.gguf"
+    # Where no library is installed that is said in a line too.
+    expect 1 env LD_LIBRARY_PATH= python3 examples/hello.py "$scratch/none.gguf" "$text"
+    one_line_err
 else
     echo "no python3: examples/hello.py was not run"
 fi
