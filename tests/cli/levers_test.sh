@@ -1,0 +1,38 @@
+#!/bin/sh
+# Guesses on a machine on which they are faster and cost more: passes of runs with guesses take several
+# times the watts (tests/simulated_machine.c). The study measures both, and the report says which it is.
+set -u
+. tests/expect.sh
+has_command study || exit 77
+has_command report || exit 77
+unset CARNOT_TIERS
+"$CARNOT" study status "$scratch/none.db" 2>&1 | grep -q "without" && { echo "SKIPPED: built without SQLite"; exit 77; }
+machine=$(readlink -f "$(dirname "$CARNOT")/tests/simulated_machine")
+[ -x "$machine" ] || fail "the simulated machine is not built (make tests)"
+model=$PWD/models/prose-8m-f16.gguf
+cd "$scratch" || exit 1
+
+cat >levers.plan <<END
+name levers
+seed 3
+repetitions 7
+warmup 0
+file prose F16 $model
+threads 1
+lookup none 3
+prompt echo One for the sea, two for the wind. One for the sea, two for the wind. One for the
+output 80
+idle 0.1
+limits none
+checks off
+END
+
+expect 0 "$machine" root 0.5 5 --lookup=40 -- "$CARNOT" study run levers.plan --db levers.db --root root
+expect 0 "$CARNOT" report levers.db -o page.html
+sentence=$(grep -o "Lookup 3 [^<]*" page.html | head -n 1)
+echo "$sentence"
+case $sentence in
+"Lookup 3 saves seconds, and costs joules: faster is not cheaper here"*) ;;
+*) fail "another verdict: ${sentence:-none}" ;;
+esac
+exit 0
