@@ -3,9 +3,11 @@
 
 #include <math.h>
 
-/* The weight of the newest measurement, once there are some; how much a measurement counts at most,
- * in means: other programs take the CPU away now and then. */
-static const double NEWEST = 1.0 / 8, MOST = 3;
+/* The weight of the newest measurement, once there are some; how far above the mean it counts at
+ * most, in usual distances from there, and what these are at least, in means: other programs take
+ * the CPU away now and then, and what is measured most often, passes over one token, must not seem
+ * dear for that. */
+static const double NEWEST = 1.0 / 8, MOST = 3, LEAST_SPREAD = 0.05;
 /* What an earlier draft counts beside the next one. */
 static const double FADE = 0.97;
 /* How likely a draft is before any was tried, as if of two. Of those but kind 0 it is seen for
@@ -22,10 +24,14 @@ static void measured(struct cn_draft_cost *c, double cost)
 {
     if (!isfinite(cost) || cost < 0)
         return;
-    if (c->n >= 3 && cost > MOST * c->mean)
-        cost = MOST * c->mean;
+    const double most = c->mean + MOST * fmax(c->spread, LEAST_SPREAD * c->mean);
+    if (c->n >= 3 && cost > most)
+        cost = most;
     c->n++;
-    c->mean += (cost - c->mean) * fmax(NEWEST, 1 / (double)c->n);
+    const double weight = fmax(NEWEST, 1 / (double)c->n);
+    if (c->n > 1)
+        c->spread += (fabs(cost - c->mean) - c->spread) * weight;
+    c->mean += (cost - c->mean) * weight;
 }
 
 void cn_draft_length_pass(struct cn_draft_length *l, int32_t n, double cost)

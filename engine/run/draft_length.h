@@ -17,8 +17,9 @@ enum {
 };
 
 struct cn_draft_cost {
-    double mean; /* of the last measurements, the newest with the most weight */
-    int64_t n;   /* measurements */
+    double mean;   /* of the last measurements, the newest with the most weight */
+    double spread; /* how far from it they were, the same way */
+    int64_t n;     /* measurements */
 };
 
 /* All zero: nothing is known yet. */

@@ -104,6 +104,72 @@ static void follows_the_text(void **state)
     assert_true(play(&l, &m, 15, 1200, true, &rng) > 2 * truth(&m, 0));
 }
 
+/* A text of 300 tokens with look-ups, on a machine where a pass over one token more costs `slope`
+ * more, and one pass in 30 waits for another program, twice as long as it takes. found, right [4]:
+ * how often the last 1 to 3 tokens stood before, and how often what followed does so again. The
+ * speed, in those of a text without look-ups. */
+static double look_ups(double slope, const double *found, const double *right, struct cn_rng *rng)
+{
+    enum { N_TOKENS = 300, MOST = 15 };
+    struct cn_draft_length l = { .passes = 0 };
+    double cost = 0;
+    int done = 0;
+    while (done < N_TOKENS) {
+        double u = cn_rng_uniform(rng);
+        int kind = 3, n_right = 0;
+        while (kind > 0 && u >= found[kind])
+            u -= found[kind--];
+        while (kind > 0 && n_right < MOST && cn_rng_uniform(rng) < right[kind])
+            n_right++;
+        const int n = cn_draft_length_choose(&l, kind, 1, kind > 0 ? MOST : 0, false);
+        const int kept = n < n_right ? n : n_right;
+        const double pass = 1 + slope * n;
+        cn_draft_length_pass(
+            &l, 1 + n,
+            pass * (0.9 + 0.2 * cn_rng_uniform(rng) + (cn_rng_below(rng, 30) == 0 ? 2 : 0)));
+        if (n > 0)
+            cn_draft_length_outcome(&l, kind, kept, kept == n);
+        else if (kind > 0)
+            cn_draft_length_outcome(&l, kind, n_right > 0, n_right > 0);
+        cost += pass;
+        done += kept + 1;
+    }
+    return done / cost;
+}
+
+/* Look-ups cost next to nothing in a text that does not quote itself, and gain in one that does. */
+static void look_ups_of_texts(void **state)
+{
+    static const double slopes[] = { 0.03, 0.1, 0.2, 0.35, 0.5, 0.8 };
+    static const struct {
+        const char *name;
+        double found[4], right[4];
+    } texts[] = {
+        {"prose",        { 0, 0.6, 0.15, 0.05 }, { 0, 0.08, 0.15, 0.25 }},
+        { "more of it",  { 0, 0.6, 0.2, 0.1 },   { 0, 0.12, 0.25, 0.35 }},
+        { "no language", { 0, 0.6, 0.1, 0.02 },  { 0, 0.03, 0.03, 0.03 }},
+        { "quotes",      { 0, 0.03, 0.02, 0.9 }, { 0, 0.1, 0.3, 0.95 }  },
+    };
+    enum { N_TEXTS = 100 };
+    (void)state;
+    for (size_t t = 0; t < sizeof texts / sizeof *texts; t++)
+        for (size_t s = 0; s < sizeof slopes / sizeof *slopes; s++) {
+            struct cn_rng rng = { 17 };
+            double mean = 0;
+            int below = 0;
+            for (int i = 0; i < N_TEXTS; i++) {
+                const double speed = look_ups(slopes[s], texts[t].found, texts[t].right, &rng);
+                mean += speed / N_TEXTS;
+                below += speed < 0.97;
+            }
+            printf("%s, %.2f a token: %.3f times the speed, %d of %d below 0.97\n", texts[t].name,
+                   slopes[s], mean, below, N_TEXTS);
+            assert_true(mean > 0.99 && below <= 5);
+            if (t == 3 && slopes[s] < 0.3)
+                assert_true(mean > 2);
+        }
+}
+
 /* Kinds do not learn from each other. */
 static void kinds(void **state)
 {
@@ -144,6 +210,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(near_the_best),
         cmocka_unit_test(follows_the_text),
+        cmocka_unit_test(look_ups_of_texts),
         cmocka_unit_test(kinds),
         cmocka_unit_test(costs),
     };
