@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * One text becomes two: a session takes over what another one of its group holds.
+ * One text becomes two: a session takes over what another one of its group holds. It copies: of
+ * 4096 tokens that takes less than a hundredth of the prefill that it saves (docs/SPEED.md). Rows
+ * that sessions share would save memory, and cost every layer a second stretch of rows to attend
+ * to, and each session a word with the others before it rewinds.
  */
 #include "base/error.h"
 #include "engine/run/copies.h"
