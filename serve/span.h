@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/str.h"
 
 static inline bool cn_span_is_blank(char c)
@@ -37,8 +38,9 @@ static inline bool cn_span_cut(struct cn_str *rest, const char *mark, struct cn_
     return true;
 }
 
-/* The JSON object that begins at s.p[from]; n 0: none does, or it has no end. Braces outside
- * strings are counted; whether it is JSON is for a parser to say. */
+/* The JSON object that begins at s.p[from]; n 0: none does, it has no end, or it is nested deeper
+ * than is read. Braces outside strings are counted; whether it is JSON is for a parser to say.
+ * Asking at every brace of a text takes time in proportion to the text's length. */
 static inline struct cn_str cn_span_object(struct cn_str s, size_t from)
 {
     size_t depth = 0;
@@ -51,7 +53,8 @@ static inline struct cn_str cn_span_object(struct cn_str s, size_t from)
         } else if (c == '"') {
             quoted = true;
         } else if (c == '{') {
-            depth++;
+            if (++depth > CN_JSON_MAX_DEPTH)
+                break;
         } else if (c == '}' && --depth == 0) {
             return (struct cn_str){ s.p + from, i + 1 - from };
         }
