@@ -28,6 +28,7 @@ enum {
     N_THREADS = 2,
     PIECE_BYTES = 16 << 10, /* of a stream, at once */
     BODY_S = 60,            /* a request's body has to come within */
+    FAR = 8,                /* times the largest body are read of one that is too long */
     RETRY_S = 1,            /* after 429 */
 };
 
@@ -71,7 +72,9 @@ struct exchange {
     int64_t began_ns;
     int fd;
     struct cn_job *job; /* NULL: none yet */
-    bool suspended;     /* with the job's lock held */
+    bool refused;       /* before its body, for the reason: */
+    struct cn_refusal refusal;
+    bool suspended; /* with the job's lock held */
     bool answered;
 };
 
@@ -348,16 +351,25 @@ static bool admit(struct exchange *x, const char *path, const char *method,
     return true;
 }
 
+/* Whether a body that will not be looked at is on its way, and worth waiting for: a client that is
+ * cut off while it sends does not read why. */
+static bool sends_anyway(const struct exchange *x)
+{
+    const char *length = header(x->connection, "Content-Length");
+    return !header(x->connection, "Expect") &&
+           (length ? strtoull(length, NULL, 10) - 1 < FAR * x->http->options.max_body_bytes
+                   : header(x->connection, "Transfer-Encoding") != NULL);
+}
+
 /* A piece of the body. What is too long is not kept; what is far too long is not even read. */
 static bool take_body(struct exchange *x, const char *data, size_t n)
 {
-    enum { FAR = 8 };
     const size_t most = x->http->options.max_body_bytes;
     x->n_body += n;
     if (cn_now_ns(CLOCK_MONOTONIC) - x->began_ns > BODY_S * INT64_C(1000000000) ||
         x->n_body / FAR > most)
         return false;
-    if (x->n_body <= most)
+    if (x->n_body <= most && !x->refused)
         cn_json_text_add(&x->body, data, n);
     else
         cn_json_text_free(&x->body);
@@ -367,6 +379,8 @@ static bool take_body(struct exchange *x, const char *data, size_t n)
 static enum MHD_Result respond(struct exchange *x, const char *path, const char *method)
 {
     struct cn_refusal refusal;
+    if (x->refused)
+        return refuse(x, &x->refusal);
     if (strcmp(method, "OPTIONS") == 0)
         return allow(x);
     if (x->body.failed) {
@@ -415,13 +429,13 @@ static enum MHD_Result on_request(void *user, struct MHD_Connection *connection,
 {
     struct cn_http *http = user;
     struct exchange *x = *state;
-    struct cn_refusal refusal;
     (void)version;
     if (!x) {
         *state = x = open_exchange(http, connection);
         if (!x)
             return MHD_NO;
-        return admit(x, path, method, &refusal) ? MHD_YES : refuse(x, &refusal);
+        x->refused = !admit(x, path, method, &x->refusal);
+        return !x->refused || sends_anyway(x) ? MHD_YES : refuse(x, &x->refusal);
     }
     if (*n_data > 0) {
         const size_t n = *n_data;

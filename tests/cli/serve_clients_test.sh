@@ -17,6 +17,15 @@ if command -v python3 >/dev/null 2>&1; then
     get 200 /v1/models
     out_has '"tools": true'
     parrot=$url parrot_server=$server
+    # A client that sends all before it reads is not cut off: it is told what was wrong.
+    expect 0 python3 -c 'import http.client, sys
+connection = http.client.HTTPConnection(sys.argv[1])
+for body in "x" * 4000000, "{}":
+    connection.request("POST", "/v1/completions", body)
+    answer = connection.getresponse()
+    print(answer.status, answer.read())' "${url#http://}"
+    out_has '413 '
+    out_has '400 '
     # Marks that are control tokens have no text of their own, neither before calls nor in them.
     cat >"$scratch/fields.jinja" <<'END'
 {%- for m in messages %}{{ m.content or '' }}{% for c in m.tool_calls or [] -%}

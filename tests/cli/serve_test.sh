@@ -180,6 +180,8 @@ grep -q 'DONE' "$scratch/last" || fail "the last answer has no end"
 serve -m "$model" --meter none -t 1 --sleep --lanes 1 --ctx 512 --api-key secret --name carnot.example --cors https://chat.example --timeout 0.1 --id prose
 get 401 /v1/models
 get 401 /v1/models -H 'Authorization: Bearer secre'
+post 401 /v1/completions '{"prompt": "a"}'
+out_has '"code": "invalid_api_key"'
 get 200 /v1/models -H 'Authorization: Bearer secret' -H 'Host: carnot.example:80'
 out_has '"id": "prose"'
 get 200 /health
