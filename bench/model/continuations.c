@@ -13,9 +13,9 @@ struct lane {
     struct cn_session *session; /* NULL: it has ended */
     struct cn_sampler *sampler;
     struct cn_continuation *sample;
-    struct cn_work told;
-    int32_t room;  /* of sample->tokens */
-    int32_t token; /* the last chosen */
+    struct cn_work told, prompted; /* work until now, and until the prompt was evaluated */
+    int32_t room;                  /* of sample->tokens */
+    int32_t token;                 /* the last chosen */
 };
 
 struct making {
@@ -54,11 +54,20 @@ static enum cn_status open_lanes(struct making *m, struct cn_error *err)
     }
     m->r->n = m->o->n;
     m->r->n_ctx = cn_session_n_ctx(m->lanes[0].session);
+    for (int32_t i = 0; i < m->o->n; i++)
+        m->r->kv_bytes += cn_session_kv_bytes(m->lanes[i].session);
     return CN_OK;
 }
 
-static void leave(struct lane *lane)
+static void leave(struct making *m, struct lane *lane)
 {
+    if (!lane->session)
+        return;
+    cn_session_work(lane->session, &lane->told);
+    const struct cn_work work = cn_work_since(&lane->told, &lane->prompted);
+    m->r->decoded.bytes += work.bytes;
+    m->r->decoded.kv_bytes += work.kv_bytes;
+    m->r->decoded.state_bytes += work.state_bytes;
     cn_session_free(lane->session);
     lane->session = NULL;
 }
@@ -66,7 +75,7 @@ static void leave(struct lane *lane)
 static void close_lanes(struct making *m)
 {
     for (int32_t i = 0; i < m->o->n; i++) {
-        leave(&m->lanes[i]);
+        leave(m, &m->lanes[i]);
         cn_sampler_free(m->lanes[i].sampler);
     }
     cn_group_free(m->group);
@@ -84,6 +93,8 @@ static enum cn_status evaluate_prompt(struct making *m, const int32_t *prompt, i
         status = cn_session_fork(m->lanes[i].session, first->session, err);
     m->r->prefill_s = cn_seconds() - t0;
     end(m);
+    for (int32_t i = 0; i < m->o->n; i++)
+        cn_session_work(m->lanes[i].session, &m->lanes[i].prompted);
     for (int32_t i = 0; i < m->o->n; i++)
         for (int32_t t = 0; t < n; t++)
             cn_sampler_accept(m->lanes[i].sampler, prompt[t]);
@@ -124,7 +135,7 @@ static enum cn_status choose(struct making *m, struct lane *lane, struct cn_erro
     const bool enough = lane->sample->n == o->n_predict;
     m->r->context_full |= full && !enough && !lane->sample->ended;
     if (full || enough || lane->sample->ended)
-        leave(lane);
+        leave(m, lane);
     return CN_OK;
 }
 
@@ -161,8 +172,10 @@ static enum cn_status decode(struct making *m, int64_t index, size_t *n, struct 
     const enum cn_status status = cn_group_eval(m->group, steps, *n, err);
     m->r->decode_s += cn_seconds() - t0;
     end(m);
-    if (status == CN_OK)
+    if (status == CN_OK) {
         m->r->n_decoded += (int64_t)*n;
+        m->r->n_passes++;
+    }
     return status;
 }
 

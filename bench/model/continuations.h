@@ -31,6 +31,9 @@ struct cn_continuations {
     int32_t n_ctx;
     bool context_full;              /* which ended one of them */
     int64_t n_generated, n_decoded; /* tokens of all; those that were evaluated too */
+    int64_t n_passes;               /* that evaluated these together */
+    struct cn_work decoded;         /* bytes of them: all, of the KV caches, of the states */
+    size_t kv_bytes;                /* of all sessions together */
     double prefill_s, decode_s, sample_s;
     double ttft_s; /* from the start of the prefill to the first token of all */
 };

@@ -212,7 +212,7 @@ static void fill_speed(struct row *r, const struct cn_run_facts *f)
     struct cn_energy load;
     cn_profiler_total(f->profiler, 0, "load", 0, SIZE_MAX, &load);
     double unknown = (double)NAN, decoding = g->decode_s + g->sample_s;
-    bool decoded = g->n_generated > 1;
+    const bool decoded = f->n_decoded > 0;
     count(r, "input_tokens", g->n_prompt);
     count(r, "output_tokens", g->n_generated);
     number(r, "load_s", (double)load.busy_ns * 1e-9);
@@ -222,10 +222,11 @@ static void fill_speed(struct row *r, const struct cn_run_facts *f)
     number(r, "ttft_s", g->n_generated ? g->ttft_s : unknown);
     number(r, "latency_s", g->prefill_s + decoding);
     number(r, "prefill_tps", g->n_prompt / g->prefill_s);
-    number(r, "decode_tps", decoded ? (g->n_generated - 1) / decoding : unknown);
+    number(r, "decode_tps", decoded ? (double)f->n_decoded / decoding : unknown);
+    number(r, "decoded_tokens", decoded ? (double)f->n_decoded : unknown);
     const struct cn_speculation *s = &g->speculation;
     const bool guessed = s->n_passes > 0;
-    number(r, "passes", guessed ? (double)s->n_passes : decoded ? g->n_generated - 1 : unknown);
+    number(r, "passes", decoded ? (double)f->n_passes : unknown);
     number(r, "drafted_tokens", guessed ? (double)s->n_drafted : unknown);
     number(r, "accepted_tokens", guessed ? (double)s->n_accepted : unknown);
 }
@@ -234,13 +235,13 @@ static void fill_memory(struct row *r, const struct cn_run_facts *f)
 {
     const struct cn_model_info *info = cn_model_get_info(f->model);
     double peak = (double)cn_peak_rss(), unknown = (double)NAN;
-    double weights = (double)info->tensor_bytes, kv = (double)cn_session_kv_bytes(f->session);
+    double weights = (double)info->tensor_bytes, kv = (double)f->kv_bytes;
     number(r, "peak_bytes", peak > 0 ? peak : unknown);
     number(r, "model_bytes", weights);
     number(r, "kv_bytes", kv);
     const struct cn_work *w = &f->generation->decoded;
-    const double tokens = f->generation->n_generated - 1;
-    const bool decoded = f->generation->n_generated > 1;
+    const double tokens = (double)f->n_decoded;
+    const bool decoded = f->n_decoded > 0;
     number(r, "token_bytes", decoded ? (double)w->bytes / tokens : unknown);
     number(r, "token_kv_bytes", decoded ? (double)w->kv_bytes / tokens : unknown);
     number(r, "token_state_bytes", decoded ? (double)w->state_bytes / tokens : unknown);

@@ -20,9 +20,11 @@ void cn_run_record_token(struct cn_run_record *record, int32_t token, const char
 
 struct cn_run_facts {
     const struct cn_model *model;
-    const struct cn_session *session;
-    const struct cn_profiler *profiler; /* stopped */
-    const struct cn_generation *generation;
+    const struct cn_profiler *profiler;     /* stopped */
+    const struct cn_generation *generation; /* n_generated: of all samples together */
+    int64_t n_decoded,
+        n_passes;    /* tokens that were evaluated after the prompt, in so many passes */
+    size_t kv_bytes; /* of all sessions */
     int32_t n_threads, n_threads_prefill; /* as asked; 0: every core, as n_threads */
     const char *kv;                       /* "f16" */
     const char *carnot;                   /* version and commit */

@@ -283,7 +283,7 @@ static bool put_run(struct cursor *c)
     run->prefill_tps = next_number(c);
     run->decode_tps = next_number(c);
     run->input_tokens = next_number(c);
-    run->output_tokens = next_number(c);
+    run->decoded_tokens = next_number(c);
     run->peak_bytes = next_number(c);
     run->model_bytes = next_number(c);
     run->kv_bytes = next_number(c);
@@ -509,7 +509,8 @@ enum cn_status cn_report_load(struct cn_report *r, struct cn_error *err)
              "SELECT r.run, r.block, c.file, r.device, c.tiers, c.kv, c.lever, p.name, c.threads, "
              "c.threads_prefill, c.input_length, c.output_length, r.threads, r.load_s, "
              "r.prefill_s, r.decode_s, r.sample_s, r.ttft_s, r.latency_s, r.prefill_tps, "
-             "r.decode_tps, r.input_tokens, r.output_tokens, r.peak_bytes, r.model_bytes, "
+             "r.decode_tps, r.input_tokens, coalesce(r.decoded_tokens, r.output_tokens - 1), "
+             "r.peak_bytes, r.model_bytes, "
              "r.kv_bytes, r.other_bytes, r.token_bytes, r.token_kv_bytes, r.token_state_bytes, "
              "r.celsius_max, r.throttled, r.energy_status, "
              "r.energy_reason, r.disturbed, r.carnot, r.governor FROM runs r JOIN cells c USING "

@@ -102,7 +102,7 @@ double cn_metric_of(const struct cn_report *r, int run, struct cn_metric m)
         v = e->joules[CN_REPORT_PREFILL] / a->input_tokens;
         break;
     case CN_METRIC_DECODE_J:
-        v = e->joules[CN_REPORT_DECODE] / (a->output_tokens - 1);
+        v = e->joules[CN_REPORT_DECODE] / a->decoded_tokens;
         break;
     case CN_METRIC_RUN_J:
         v = e->joules[CN_REPORT_ALL];

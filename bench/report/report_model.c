@@ -57,7 +57,7 @@ static void put_point(struct points *p, const struct cn_report *r, int group, in
     const struct cn_report_file *f = &r->files[g->file];
     const struct cn_report_run *run = &r->runs[g->runs[0]];
     enum cn_report_phase phase = decode ? CN_REPORT_DECODE : CN_REPORT_PREFILL;
-    double tokens = decode ? run->output_tokens - 1 : run->input_tokens;
+    double tokens = decode ? run->decoded_tokens : run->input_tokens;
     double passes = decode ? tokens : ceil(tokens / BATCH);
     bool packed = f->bpw < 8; /* a file of 8 bits is read as it is */
     if (f->experts && !decode)

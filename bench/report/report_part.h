@@ -71,7 +71,7 @@ struct cn_report_run {
     int64_t id, block;
     int file, setting, group;
     double load_s, prefill_s, decode_s, sample_s, ttft_s, latency_s, prefill_tps, decode_tps;
-    double input_tokens, output_tokens, peak_bytes, model_bytes, kv_bytes, other_bytes;
+    double input_tokens, decoded_tokens, peak_bytes, model_bytes, kv_bytes, other_bytes;
     double token_bytes, token_kv_bytes, token_state_bytes; /* of a decoded token */
     double celsius_max, throttled;
     const char *energy_status, *energy_reason, *carnot, *governor;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * What a run can be made cheaper by, besides its file and its threads: guesses, and limits of the
- * machine. Each kind is a line of the plan; a cell has one lever, which joins a level of each.
+ * What a run can be made cheaper by, besides its file and its threads: guesses, several texts at a
+ * time, and limits of the machine. Each kind is a line of the plan; a cell has one lever, which
+ * joins a level of each.
  */
 #include "bench/study/plan_reader.h"
 
@@ -51,6 +52,14 @@ static enum cn_status read_level(struct cn_plan_reader *p, enum cn_study_lever_k
     case CN_LEVER_LOOKUP:
         CN_TRY(cn_plan_whole(p, word, 1, MOST_LOOKUP, &l->lookup));
         return name_level(p, l, "lookup %d", l->lookup);
+    case CN_LEVER_MTP:
+        if (strcmp(word, "own") != 0)
+            return cn_plan_wrong(p, "none or own expected, '%s' found", word);
+        l->mtp = true;
+        return name_level(p, l, "mtp");
+    case CN_LEVER_LANES:
+        CN_TRY(cn_plan_whole(p, word, 2, CN_MAX_LANES, &l->lanes));
+        return name_level(p, l, "lanes %d", l->lanes);
     case CN_LEVER_FREQUENCY:
         CN_TRY(cn_plan_number(p, word, 1, 1e6, &l->mhz));
         return name_level(p, l, "%.6g MHz", l->mhz);
@@ -66,8 +75,8 @@ static enum cn_status read_level(struct cn_plan_reader *p, enum cn_study_lever_k
     return CN_OK;
 }
 
-static const char *const keys[CN_N_LEVERS] = { "draft", "lookup", "frequency", "governor",
-                                               "power-limit" };
+static const char *const keys[CN_N_LEVERS] = { "draft",     "lookup",   "mtp",        "lanes",
+                                               "frequency", "governor", "power-limit" };
 
 enum cn_status cn_plan_lever(struct cn_plan_reader *p)
 {
@@ -93,6 +102,8 @@ static enum cn_status join(struct cn_plan_reader *p, struct cn_study_lever *l,
     l->draft = level->draft ? level->draft : l->draft;
     l->line = level->draft ? level->line : l->line;
     l->lookup = level->lookup ? level->lookup : l->lookup;
+    l->mtp |= level->mtp;
+    l->lanes = level->lanes ? level->lanes : l->lanes;
     l->mhz = level->mhz > 0 ? level->mhz : l->mhz;
     l->governor = level->governor ? level->governor : l->governor;
     l->watts = level->watts > 0 ? level->watts : l->watts;
@@ -110,10 +121,11 @@ enum cn_status cn_plan_complete_levers(struct cn_plan_reader *p)
         if (plan->levels[k].n == 0)
             CN_TRY(add_level(p, (enum cn_study_lever_kind)k, &none));
         n *= plan->levels[k].n;
-        CN_RETURN_IF(n > CN_PLAN_LEVELS * CN_PLAN_LEVELS, CN_ERR_FORMAT, p->err,
-                     "%s: at most %d combinations of draft, lookup, frequency, governor and "
-                     "power-limit expected",
-                     p->source->name, CN_PLAN_LEVELS);
+        CN_RETURN_IF(
+            n > CN_PLAN_LEVELS * CN_PLAN_LEVELS, CN_ERR_FORMAT, p->err,
+            "%s: at most %d combinations of draft, lookup, mtp, lanes, frequency, governor "
+            "and power-limit expected",
+            p->source->name, CN_PLAN_LEVELS);
     }
     for (size_t i = 0; i < n && status == CN_OK; i++) {
         struct cn_study_lever lever = { .name = "" };
@@ -123,7 +135,8 @@ enum cn_status cn_plan_complete_levers(struct cn_plan_reader *p)
             CN_TRY(join(p, &lever, &plan->levels[k].items[left / each]));
             left %= each;
         }
-        if (lever.draft && lever.lookup) /* guesses come from one place */
+        /* Guesses come from one place, and are of one text. */
+        if ((lever.draft != NULL) + (lever.lookup > 0) + lever.mtp + (lever.lanes > 0) > 1)
             continue;
         if (cn_plan_grow(p, &plan->levers, plan->n_levers, sizeof lever, &status))
             plan->levers[plan->n_levers++] = lever;

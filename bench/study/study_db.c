@@ -110,6 +110,7 @@ static const struct column {
     { 3, "runs",  "passes",            "REAL"},
     { 3, "runs",  "drafted_tokens",    "REAL"},
     { 3, "runs",  "accepted_tokens",   "REAL"},
+    { 4, "runs",  "decoded_tokens",    "REAL"},
 };
 
 enum { N_LATER = sizeof later / sizeof *later };

@@ -35,7 +35,7 @@
 
 /* PRAGMA user_version. Studies of older versions are read as if they had what came later, all of it
  * NULL; who writes to one makes it one of this version. */
-enum { CN_STUDY_SCHEMA = 3 };
+enum { CN_STUDY_SCHEMA = 4 };
 
 struct cn_study_db;
 

@@ -457,6 +457,8 @@ static const struct line {
     { "kv",          line_kv,          1, CN_PLAN_WORDS, true  },
     { "draft",       cn_plan_lever,    1, CN_PLAN_WORDS, true  },
     { "lookup",      cn_plan_lever,    1, CN_PLAN_WORDS, true  },
+    { "mtp",         cn_plan_lever,    1, CN_PLAN_WORDS, true  },
+    { "lanes",       cn_plan_lever,    1, CN_PLAN_WORDS, true  },
     { "frequency",   cn_plan_lever,    1, CN_PLAN_WORDS, true  },
     { "governor",    cn_plan_lever,    1, CN_PLAN_WORDS, true  },
     { "power-limit", cn_plan_lever,    1, CN_PLAN_WORDS, true  },

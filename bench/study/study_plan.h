@@ -47,6 +47,8 @@ struct cn_study_threads {
 enum cn_study_lever_kind {
     CN_LEVER_DRAFT,
     CN_LEVER_LOOKUP,
+    CN_LEVER_MTP,
+    CN_LEVER_LANES,
     CN_LEVER_FREQUENCY,
     CN_LEVER_GOVERNOR,
     CN_LEVER_POWER_LIMIT,
@@ -58,6 +60,8 @@ struct cn_study_lever {
     const char *draft;    /* path of a model that guesses; NULL: none */
     int line;             /* of the plan, of that */
     int lookup;           /* 0: none */
+    bool mtp;             /* the model's own NextN block guesses */
+    int lanes;            /* texts at a time; 0: one */
     double mhz, watts;    /* 0: as they are */
     const char *governor; /* NULL: as it is */
 };

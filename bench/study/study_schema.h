@@ -64,7 +64,7 @@
 "  threads INTEGER, -- NULL: every core\n" \
 "  threads_prefill INTEGER, -- NULL: as threads\n" \
 "  kv TEXT NOT NULL, -- type of the KV cache\n" \
-"  lever TEXT, -- guesses, and limits of the machine: lookup 3, 1200 MHz; NULL: none\n" \
+"  lever TEXT, -- guesses, lanes, and limits of the machine: lookup 3, 1200 MHz; NULL: none\n" \
 "  prompt INTEGER NOT NULL REFERENCES prompts,\n" \
 "  input_length INTEGER, -- tokens the prompt is cut or repeated to; NULL: as it is\n" \
 "  output_length INTEGER NOT NULL -- tokens generated, whatever they are\n" \
@@ -118,7 +118,7 @@
 "  ttft_s REAL, -- from the start of the prefill to the first token\n" \
 "  latency_s REAL, -- prefill, decode and sample\n" \
 "  prefill_tps REAL, -- tokens per second\n" \
-"  decode_tps REAL, -- (output_tokens - 1) / (decode_s + sample_s)\n" \
+"  decode_tps REAL, -- decoded_tokens / (decode_s + sample_s)\n" \
 "  meter TEXT, -- the main one\n" \
 "  boundary TEXT, -- what its joules are of\n" \
 "  energy_status TEXT, -- of all phases together\n" \
@@ -162,6 +162,7 @@
 "  passes REAL, -- through the model to decode; fewer than tokens where guesses were kept\n" \
 "  drafted_tokens REAL, -- guessed\n" \
 "  accepted_tokens REAL, -- of them kept\n" \
+"  decoded_tokens REAL, -- of output_tokens those that were evaluated: all but the last of each lane\n" \
 "  response TEXT, -- what was generated\n" \
 "  response_ids TEXT, -- its tokens\n" \
 "  UNIQUE (block, cell),\n" \
@@ -246,7 +247,7 @@
 "  f.model, f.quant, f.architecture, f.file_type, f.bpw, f.n_params, f.n_active_params,\n" \
 "  f.file_bytes, f.tensor_bytes, f.decode_bytes, f.decode_ops, f.sha256, f.tensor_types,\n" \
 "  c.tiers AS tiers_asked, r.tiers, c.threads AS threads_asked, r.threads, c.threads_prefill,\n" \
-"  c.kv, c.lever, r.passes, r.drafted_tokens, r.accepted_tokens, p.name AS prompt, c.input_length, c.output_length, r.input_tokens, r.output_tokens,\n" \
+"  c.kv, c.lever, r.passes, r.drafted_tokens, r.accepted_tokens, r.decoded_tokens, p.name AS prompt, c.input_length, c.output_length, r.input_tokens, r.output_tokens,\n" \
 "  r.load_s, r.prefill_s, r.decode_s, r.sample_s, r.ttft_s, r.latency_s, r.prefill_tps,\n" \
 "  r.decode_tps, r.meter, r.boundary, r.energy_status, r.energy_reason, r.joules, r.joules_net,\n" \
 "  r.joules_uncertainty, r.watts, r.joules / r.output_tokens AS j_per_token,\n" \
@@ -255,7 +256,7 @@
 "  b.joules_net AS prefill_j_net, b.uncertainty AS prefill_j_uncertainty,\n" \
 "  e.joules_net AS decode_j_net, e.uncertainty AS decode_j_uncertainty,\n" \
 "  b.joules / r.input_tokens AS prefill_j_per_token,\n" \
-"  e.joules / nullif(r.output_tokens - 1, 0) AS decode_j_per_token,\n" \
+"  e.joules / nullif(coalesce(r.decoded_tokens, r.output_tokens - 1), 0) AS decode_j_per_token,\n" \
 "  r.idle_before_w, r.idle_after_w, r.voltage_v, r.current_a, r.battery_before, r.battery_after,\n" \
 "  r.charger, r.celsius_before, r.celsius_after, r.celsius_min, r.celsius_max, r.celsius_mean,\n" \
 "  r.mhz_before, r.mhz_after, r.mhz_limit, r.mhz_max, r.governor, r.throttled, r.screen,\n" \

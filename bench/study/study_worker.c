@@ -182,6 +182,12 @@ static enum cn_status lever_arguments(const struct worker *w, const struct run *
         cn_study_arg(a, "--lookup");
         cn_study_arg(a, "%d", l->lookup);
     }
+    if (l->mtp)
+        cn_study_arg(a, "--mtp");
+    if (l->lanes) {
+        cn_study_arg(a, "--lanes");
+        cn_study_arg(a, "%d", l->lanes);
+    }
     if (l->mhz > 0) {
         cn_study_arg(a, "--frequency");
         cn_study_arg(a, "%.9g", l->mhz);

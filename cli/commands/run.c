@@ -192,13 +192,16 @@ static int finish_profile(const struct arguments *a, struct cn_run *run)
 }
 
 static int save_record(const struct arguments *a, const struct cn_run *run,
-                       const struct cn_generation *g)
+                       const struct cn_generation *g, int64_t n_decoded, int64_t n_passes,
+                       size_t kv_bytes)
 {
     struct cn_error err = { "" };
     struct cn_run_facts facts = { .model = run->model,
-                                  .session = run->session,
                                   .profiler = run->profiler,
                                   .generation = g,
+                                  .n_decoded = n_decoded,
+                                  .n_passes = n_passes,
+                                  .kv_bytes = kv_bytes,
                                   .n_threads = (int32_t)a->threads,
                                   .n_threads_prefill = (int32_t)a->threads_prefill,
                                   .kv = a->kv,
@@ -255,6 +258,26 @@ static void summarise_samples(const struct cn_run *run, int32_t n_prompt,
         cn_say("carnot run: stopped: the context of %d tokens is full (-c for more)\n", s->n_ctx);
 }
 
+/* The record of several samples: sums over them, and their texts, one behind the other. */
+static int save_record_of_samples(const struct arguments *a, const struct cn_run *run,
+                                  int32_t n_prompt, const struct cn_continuations *s)
+{
+    const struct cn_generation g = { .n_prompt = n_prompt,
+                                     .n_generated = (int32_t)s->n_generated,
+                                     .prefill_s = s->prefill_s,
+                                     .decode_s = s->decode_s,
+                                     .sample_s = s->sample_s,
+                                     .ttft_s = s->ttft_s,
+                                     .decoded = s->decoded };
+    for (int32_t i = 0; i < s->n; i++)
+        for (int32_t t = 0; t < s->each[i].n; t++) {
+            size_t n;
+            const char *bytes = cn_token_bytes(run->model, s->each[i].tokens[t], false, &n);
+            cn_run_record_token(run->record, s->each[i].tokens[t], bytes, n);
+        }
+    return save_record(a, run, &g, s->n_decoded, s->n_passes, s->kv_bytes);
+}
+
 /* --lanes: several continuations of the prompt at once. */
 static int generate_samples(struct arguments *a, struct cn_run *run)
 {
@@ -278,6 +301,8 @@ static int generate_samples(struct arguments *a, struct cn_run *run)
     cn_run_print_several(run, &samples, a->messages ? NULL : a->prompt, o.sampler.seed);
     cn_idle_phase(run->profiler, a->idle, 1);
     int code = finish_profile(a, run);
+    if (status == CN_OK && run->record && code == CN_EXIT_OK)
+        code = save_record_of_samples(a, run, (int32_t)n, &samples);
     if (status == CN_ERR_FORMAT)
         code = cn_die("%s: %s", a->model, err.text);
     else if (status != CN_OK && status != CN_ERR_CANCELLED)
@@ -332,8 +357,12 @@ static int generate(struct arguments *a, struct cn_run *run)
         if (run->chat && !cn_run_keep_answer(run, &g))
             cn_warn("no memory for what the answer took");
         code = finish_profile(a, run);
-        if (status == CN_OK && run->record && code == CN_EXIT_OK)
-            code = save_record(a, run, &g);
+        if (status == CN_OK && run->record && code == CN_EXIT_OK) {
+            const int64_t n_decoded = g.n_generated > 1 ? g.n_generated - 1 : 0;
+            code =
+                save_record(a, run, &g, n_decoded, run->drafts ? g.speculation.n_passes : n_decoded,
+                            cn_session_kv_bytes(run->session));
+        }
         if (status == CN_OK && a->session && code == CN_EXIT_OK && !lost && !cn_interrupted())
             code = save_session(a, run);
         if (status == CN_ERR_FORMAT) { /* the model's fault */
@@ -553,10 +582,8 @@ static int check(const struct arguments *a)
         return cn_usage_error("--session does not go with %s, %s",
                               a->record ? "--record" : "--print-prompt",
                               a->record ? "which is of a whole prompt" : "which evaluates nothing");
-    if (a->lanes > 0 &&
-        (a->chat || a->record || a->session || a->print_prompt || cn_drafts_asked(&a->drafts)))
+    if (a->lanes > 0 && (a->chat || a->session || a->print_prompt || cn_drafts_asked(&a->drafts)))
         return cn_usage_error("--lanes does not go with %s", a->chat      ? "--chat"
-                                                             : a->record  ? "--record"
                                                              : a->session ? "--session"
                                                              : a->print_prompt
                                                                  ? "--print-prompt"

@@ -41,7 +41,12 @@ expect 0 "$CARNOT" run -p "$prompt" -n 0 --lanes 2
 expect 1 "$CARNOT" run -p "$prompt" --lanes 2 -c 2
 err_has "context of 2 tokens is full"
 expect 2 "$CARNOT" run -p "$prompt" --lanes 17
-for other in --chat --print-prompt "--session $scratch/s" "--record $scratch/r.json" "--lookup 2"; do
+# Their record is of all: 3 x 5 tokens, of which each sample's last was not evaluated.
+expect 0 "$CARNOT" run -p "$prompt" -n 5 --seed 5 --lanes 3 --ignore-eos --record "$scratch/lanes.json"
+for fact in '"output_tokens": 15' '"decoded_tokens": 12' '"passes": 4'; do
+    grep -q "$fact" "$scratch/lanes.json" || fail "no $fact in the record of lanes"
+done
+for other in --chat --print-prompt "--session $scratch/s" "--lookup 2"; do
     # shellcheck disable=SC2086
     case $other in
     --chat) expect 2 "$CARNOT" run --lanes 2 $other ;;

@@ -72,9 +72,11 @@ static void of_a_run(void **state)
     cn_run_record_token(record, 8, "\0\xff", 2);
     cn_run_record_token(record, -1, "end", 3);
     struct cn_run_facts facts = { .model = model,
-                                  .session = session,
                                   .profiler = profiler,
                                   .generation = &g,
+                                  .n_decoded = 4,
+                                  .n_passes = 4,
+                                  .kv_bytes = cn_session_kv_bytes(session),
                                   .n_threads = 1,
                                   .kv = "f16",
                                   .carnot = "1.2.3" };
@@ -85,6 +87,7 @@ static void of_a_run(void **state)
                                                               "end");
     assert_string_equal(cn_json_get(row, "response_ids")->string, "7 8");
     assert_true(number(row, "input_tokens") == 3 && number(row, "output_tokens") == 5);
+    assert_true(number(row, "decoded_tokens") == 4 && number(row, "passes") == 4);
     assert_true(number(row, "threads") == 1 && number(row, "threads_prefill") == 1);
     assert_true(number(row, "kv_bytes") == (double)cn_session_kv_bytes(session));
     /* Four tokens were evaluated at 3 to 6, of a context of 16: they see 5.5 in the mean. */

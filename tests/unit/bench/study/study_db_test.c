@@ -128,15 +128,20 @@ static void make_older(struct cn_study_db *db)
 {
     struct cn_error err = { "" };
     char view[8192];
-    static const char *const later[] = {
-        "r.token_bytes, r.token_kv_bytes, r.token_state_bytes, ",
-        "c.lever, r.passes, r.drafted_tokens, r.accepted_tokens, "
+    static const struct {
+        const char *now, *then;
+    } later[] = {
+        {"r.token_bytes, r.token_kv_bytes, r.token_state_bytes, ",                      ""                   },
+        { "c.lever, r.passes, r.drafted_tokens, r.accepted_tokens, r.decoded_tokens, ", ""                   },
+        { "coalesce(r.decoded_tokens, r.output_tokens - 1)",                            "r.output_tokens - 1"},
     };
     snprintf(view, sizeof view, "%s", strstr(CN_STUDY_SQL, "CREATE VIEW results"));
-    for (int i = 0; i < 2; i++) {
-        char *at = strstr(view, later[i]);
+    for (size_t i = 0; i < sizeof later / sizeof *later; i++) {
+        char *at = strstr(view, later[i].now);
         assert_non_null(at);
-        memmove(at, at + strlen(later[i]), strlen(at + strlen(later[i])) + 1);
+        const char *behind = at + strlen(later[i].now);
+        memcpy(at, later[i].then, strlen(later[i].then));
+        memmove(at + strlen(later[i].then), behind, strlen(behind) + 1);
     }
     const char *const steps[] = { "DROP VIEW results",
                                   "DROP VIEW kernel_results",
@@ -147,6 +152,7 @@ static void make_older(struct cn_study_db *db)
                                   "ALTER TABLE runs DROP COLUMN passes",
                                   "ALTER TABLE runs DROP COLUMN drafted_tokens",
                                   "ALTER TABLE runs DROP COLUMN accepted_tokens",
+                                  "ALTER TABLE runs DROP COLUMN decoded_tokens",
                                   "ALTER TABLE cells DROP COLUMN lever",
                                   view,
                                   "PRAGMA user_version = 1" };
@@ -162,7 +168,8 @@ static void older_studies_are_read_and_continued(void **state)
     static const char what[] =
         "SELECT count(*) FROM results r, runs u WHERE r.token_kv_bytes IS NULL AND "
         "u.token_state_bytes IS NULL AND u.token_bytes IS NULL AND r.lever IS NULL AND "
-        "u.accepted_tokens IS NULL AND (SELECT count(lever) FROM cells) = 0";
+        "u.accepted_tokens IS NULL AND r.decoded_tokens IS NULL AND (SELECT count(lever) FROM "
+        "cells) = 0";
     struct cn_study_db *db = fresh(), *older;
     struct cn_error err = { "" };
     double n;

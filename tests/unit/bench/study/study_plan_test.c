@@ -40,6 +40,8 @@ static void what_is_said(void **state)
                            "kv f16 q8_0\n"
                            "draft none small/d.gguf\n"
                            "lookup none 3\n"
+                           "mtp own none\n"
+                           "lanes 4 none\n"
                            "frequency 1200\n"
                            "frequency none 2400.5\n"
                            "power-limit 15\n"
@@ -79,16 +81,18 @@ static void what_is_said(void **state)
     assert_int_equal(p.threads[1].decode, 2);
     assert_int_equal(p.threads[1].prefill, 4);
     assert_int_equal(p.threads[2].decode, 0);
-    /* A draft and a look-up do not go together: of 2 x 2 x 3 combinations 3 x 3 are left. */
-    assert_int_equal(p.n_levers, 9);
-    assert_string_equal(p.levers[0].name, "1200 MHz, 15 W");
-    assert_true(p.levers[0].mhz == 1200 && p.levers[0].watts == 15);
+    /* One kind of guesses, or lanes: of 2 x 2 x 2 x 2 x 3 combinations 5 x 3 are left. */
+    assert_int_equal(p.n_levers, 15);
+    assert_string_equal(p.levers[0].name, "mtp, 1200 MHz, 15 W");
+    assert_true(p.levers[0].mtp && p.levers[0].mhz == 1200 && p.levers[0].watts == 15);
     assert_null(p.levers[0].draft);
-    assert_string_equal(p.levers[1].name, "15 W");
-    assert_string_equal(p.levers[5].name, "lookup 3, 2400.5 MHz, 15 W");
-    assert_int_equal(p.levers[5].lookup, 3);
-    assert_string_equal(p.levers[7].name, "draft d.gguf, 15 W");
-    assert_string_equal(p.levers[7].draft, "/plans/small/d.gguf");
+    assert_string_equal(p.levers[4].name, "lanes 4, 15 W");
+    assert_int_equal(p.levers[4].lanes, 4);
+    assert_string_equal(p.levers[7].name, "15 W");
+    assert_string_equal(p.levers[11].name, "lookup 3, 2400.5 MHz, 15 W");
+    assert_int_equal(p.levers[11].lookup, 3);
+    assert_string_equal(p.levers[13].name, "draft d.gguf, 15 W");
+    assert_string_equal(p.levers[13].draft, "/plans/small/d.gguf");
     assert_int_equal(p.n_prompts, 3);
     assert_string_equal(p.prompts[0].text, "a text with # and \"quotes\" in it");
     assert_string_equal(p.prompts[1].text, "  kept  ");
