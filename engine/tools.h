@@ -252,6 +252,10 @@ CN_API bool cn_inspect_get_type(const struct cn_inspect *inspect, int64_t i,
 CN_API int64_t cn_inspect_kv_bytes(const struct cn_inspect *inspect, int64_t n_ctx);
 /* What of that are states, which do not depend on the context; 0: none, or it cannot be told. */
 CN_API int64_t cn_inspect_state_bytes(const struct cn_inspect *inspect);
+/* What such a session needs besides, while it reads a prompt: latent attention unfolds its
+ * compressed rows, a layer's at a time, where passes are of many tokens. 0: nothing, or it cannot
+ * be told. */
+CN_API int64_t cn_inspect_unfold_bytes(const struct cn_inspect *inspect, int64_t n_ctx);
 CN_API bool cn_inspect_get_tensor(const struct cn_inspect *inspect, int64_t i,
                                   struct cn_inspect_tensor *row);
 CN_API bool cn_inspect_get_key(const struct cn_inspect *inspect, int64_t i,

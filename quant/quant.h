@@ -258,6 +258,11 @@ struct cn_vec {
     void (*sums_q8_0)(int64_t n_vecs, int64_t n_rows, int64_t n, const float *w, int64_t w_stride,
                       const uint8_t *rows, size_t row_bytes, float *y);
     void (*to_f16)(int64_t n, const float *x, uint16_t *y);
+    /* Rows of n halves, or of n / 32 blocks of Q8_0, to rows of floats y_stride apart. */
+    void (*from_f16)(int64_t n_rows, int64_t n, const uint16_t *x, int64_t x_stride, float *y,
+                     int64_t y_stride);
+    void (*from_q8_0)(int64_t n_rows, int64_t n, const uint8_t *x, size_t row_bytes, float *y,
+                      int64_t y_stride);
     void (*rms_norm)(int64_t n, const float *x, const float *w, float eps,
                      float *y);                                                /* y may be x */
     void (*silu_mul)(int64_t n, const float *gate, const float *up, float *y); /* y may be gate */
@@ -266,11 +271,16 @@ struct cn_vec {
     /* x[i] = exp(x[i] - max); returns the sum. */
     float (*exp_sum)(int64_t n, float max, float *x);
     float (*max)(int64_t n, const float *x); /* n > 0 */
-    /* A step of 16 softmaxes that run online: p[group][16 rows][16] holds scores of 16 * n_groups
-     * more keys and becomes exp(p - max). max[16], sum[16]: of each row so far, updated;
-     * factor[16]: what the row's earlier exponentials are to be multiplied with (1: no change). A
-     * row whose scores are all -infinity gives zeros. */
-    void (*softmax_tile)(int64_t n_groups, float *p, float *max, float *sum, float *factor);
+    /* Up to 16 vectors side by side, one a lane: arrays [n][16], of which the first n_lanes (1 to
+     * 16) lanes count; what is written to the others is not promised. Products:
+     *     y[r][l] <- factor[l] * y[r][l] + sum over i of a[r * row + i * step] * b[i][l]
+     * for n_rows rows and n steps; one of row and step is 1. factor [16]; NULL: y is not read. */
+    void (*lane_products)(int64_t n_rows, int64_t n, int n_lanes, const float *a, int64_t row,
+                          int64_t step, const float *b, const float *factor, float *y);
+    /* A step of softmaxes that run online: p[n][16] holds n more scores of each and becomes exp(p -
+     * max). max[16], sum[16]: of each so far, updated; factor[16]: what its earlier exponentials
+     * are to be multiplied with (1: no change). One whose scores are all -infinity gets zeros. */
+    void (*softmax_lanes)(int64_t n, int n_lanes, float *p, float *max, float *sum, float *factor);
     void (*conv)(const struct cn_conv *c);
     /* A step of a selective state space, for 16 * n_groups values of a head, whose state is
      * state[group][n][16]:

@@ -326,6 +326,62 @@ static void check_to_f16(struct cn_vec_case *v)
     }
 }
 
+static void call_from_f16(void *arg)
+{
+    struct cn_vec_case *v = arg;
+    v->vec->from_f16(v->n_rows, v->n, v->h, v->stride, v->y, v->n);
+}
+
+static void call_from_q8_0(void *arg)
+{
+    struct cn_vec_case *v = arg;
+    v->vec->from_q8_0(v->n_rows, v->n, (const uint8_t *)v->q, (size_t)v->stride, v->y, v->n);
+}
+
+static void compare_exactly(struct cn_vec_case *v, int64_t i, float expected)
+{
+    if (!cn_same_float(v->y[i], expected))
+        cn_check_fail(v->result, "%s: element %lld is %a, expected %a", v->where, (long long)i,
+                      (double)v->y[i], (double)expected);
+}
+
+/* Any bits. */
+static void check_from_f16(struct cn_vec_case *v)
+{
+    v->n_rows = 1 + cn_rng_int(&v->c->rng, 4);
+    v->stride = v->n + cn_rng_int(&v->c->rng, 3);
+    const int64_t n_h = (v->n_rows - 1) * v->stride + v->n;
+    v->h = cn_check_take(v->c, CN_BUF_X, (size_t)n_h * sizeof *v->h, v->place);
+    v->y = cn_case_floats(v, CN_BUF_OUT, v->n_rows * v->n);
+    for (int64_t i = 0; !v->c->out_of_memory && i < n_h; i++)
+        v->h[i] = (uint16_t)(cn_rng_next(&v->c->rng) >> 32);
+    if (!cn_case_call(v, call_from_f16))
+        return;
+    for (int64_t i = 0; i < v->n_rows * v->n; i++)
+        compare_exactly(v, i, cn_f16_to_f32(v->h[i / v->n * v->stride + i % v->n]));
+}
+
+static void check_from_q8_0(struct cn_vec_case *v)
+{
+    enum { MAX_N = 256, BLOCK = 32 };
+    v->n = v->n * BLOCK > MAX_N ? MAX_N : v->n * BLOCK;
+    v->n_rows = 1 + cn_rng_int(&v->c->rng, 4);
+    const int64_t n_blocks = v->n_rows * v->n / BLOCK;
+    v->stride = v->n / BLOCK * (int64_t)sizeof(struct cn_block_q8_0);
+    v->q = cn_check_take(v->c, CN_BUF_X, (size_t)(v->n_rows * v->stride), v->place);
+    v->y = cn_case_floats(v, CN_BUF_OUT, v->n_rows * v->n);
+    struct cn_block_q8_0 *blocks = (struct cn_block_q8_0 *)(void *)v->q;
+    for (int64_t i = 0; !v->c->out_of_memory && i < n_blocks; i++) {
+        fill_halves(v, &blocks[i].d, 1);
+        for (int j = 0; j < BLOCK; j++)
+            blocks[i].q[j] = (int8_t)(cn_rng_int(&v->c->rng, 256) - 128);
+    }
+    if (!cn_case_call(v, call_from_q8_0))
+        return;
+    for (int64_t i = 0; i < n_blocks * BLOCK; i++)
+        compare_exactly(v, i, cn_f16_to_f32(blocks[i / BLOCK].d) * blocks[i / BLOCK].q[i % BLOCK]);
+}
+
 /* ---- norm and activation functions ----------------------------------------------------------- */
 
 /* The input of an elementwise slot that may write over it: y is a copy when the case says so. */
@@ -499,64 +555,128 @@ static void check_max(struct cn_vec_case *v)
         cn_check_fail(v->result, "%s: %g, expected %g", v->where, (double)v->sum, (double)top);
 }
 
+/* ---- lanes ----------------------------------------------------------------------------------- */
+
+enum { LANES = 16 };
+
+/* Lanes that do not count hold NaN. */
+static void spoil_lanes(struct cn_vec_case *v, float *x, int64_t n)
+{
+    for (int64_t i = 0; i < n * LANES; i++)
+        if (i % LANES >= v->n_vecs)
+            x[i] = NAN;
+}
+
+static void call_lane_products(void *arg)
+{
+    struct cn_vec_case *v = arg;
+    v->vec->lane_products(v->n_rows, v->n, (int)v->n_vecs, v->a, v->stride < 0 ? 1 : v->stride,
+                          v->stride < 0 ? -v->stride : 1, v->b, v->d, v->y);
+}
+
+/* stride < 0: of the steps, not of the rows. */
+static void check_lane_products(struct cn_vec_case *v)
+{
+    enum { MAX_ROWS = 40, MAX_N = 300 };
+    static float before[MAX_ROWS * LANES];
+    float factor[LANES];
+    v->n = v->n > MAX_N ? MAX_N : v->n;
+    v->n_vecs = 1 + cn_rng_int(&v->c->rng, LANES);
+    v->n_rows = 1 + cn_rng_int(&v->c->rng, MAX_ROWS);
+    const bool turned = v->turn & 1;
+    const int64_t inner = turned ? v->n_rows : v->n, outer = turned ? v->n : v->n_rows;
+    const int64_t apart = inner + cn_rng_int(&v->c->rng, 3);
+    v->stride = turned ? -apart : apart;
+    const int64_t n_a = outer > 0 ? (outer - 1) * apart + inner : 0;
+    v->a = cn_case_floats(v, CN_BUF_X, n_a);
+    v->b = cn_case_floats(v, CN_BUF_W, v->n * LANES);
+    v->y = cn_case_floats(v, CN_BUF_OUT, v->n_rows * LANES);
+    v->d = v->turn & 2 ? factor : NULL;
+    if (!v->c->out_of_memory) {
+        cn_case_fill(v, v->a, n_a, true);
+        cn_case_fill(v, v->b, v->n * LANES, false);
+        cn_case_fill(v, factor, LANES, false);
+        cn_case_fill(v, v->y, v->n_rows * LANES, false);
+        spoil_lanes(v, v->b, v->n);
+        spoil_lanes(v, factor, 1);
+        memcpy(before, v->y, (size_t)(v->n_rows * LANES) * sizeof *before);
+        for (int64_t i = 0; !v->d && i < v->n_rows * LANES; i++)
+            v->y[i] = NAN;
+    }
+    if (!cn_case_call(v, call_lane_products))
+        return;
+    for (int64_t k = 0; k < v->n_rows * LANES; k++) {
+        const int64_t r = k / LANES, l = k % LANES;
+        double sum = v->d ? (double)factor[l] * (double)before[k] : 0, magnitude = fabs(sum);
+        for (int64_t i = 0; i < v->n; i++) {
+            double p =
+                (double)v->a[turned ? i * apart + r : r * apart + i] * (double)v->b[i * LANES + l];
+            sum += p;
+            magnitude += fabs(p);
+        }
+        if (l < v->n_vecs)
+            cn_case_compare(v, k, v->y[k], sum, ((double)v->n + 8) * CN_EPS * magnitude + 0x1p-149,
+                            magnitude);
+    }
+}
+
 static void call_softmax(void *arg)
 {
     struct cn_vec_case *v = arg;
-    v->vec->softmax_tile(v->n_rows, v->y, v->a, v->b, v->d);
+    v->vec->softmax_lanes(v->n_rows, (int)v->n_vecs, v->y, v->a, v->b, v->d);
 }
 
-/* 16 rows; some scores, some whole rows and some running maxima are -infinity. */
-static void check_softmax_tile(struct cn_vec_case *v)
+/* Some scores, all of some lanes and some running maxima are -infinity. */
+static void check_softmax_lanes(struct cn_vec_case *v)
 {
-    enum { N = 16, MAX_GROUPS = 5 };
-    static float scores[MAX_GROUPS * N * N];
-    float max[N], sum[N];
-    v->n_rows = 1 + cn_rng_int(&v->c->rng, MAX_GROUPS);
-    const int64_t cells = v->n_rows * N * N;
-    v->y = cn_case_floats(v, CN_BUF_OUT, cells);
-    v->a = cn_case_floats(v, CN_BUF_X, N);
-    v->b = cn_case_floats(v, CN_BUF_W, N);
-    float factor[N];
+    enum { MAX_ROWS = 80 };
+    static float scores[MAX_ROWS * LANES];
+    float max[LANES], sum[LANES], factor[LANES];
+    v->n_rows = 1 + cn_rng_int(&v->c->rng, MAX_ROWS);
+    v->n_vecs = 1 + cn_rng_int(&v->c->rng, LANES);
+    v->y = cn_case_floats(v, CN_BUF_OUT, v->n_rows * LANES);
+    v->a = cn_case_floats(v, CN_BUF_X, LANES);
+    v->b = cn_case_floats(v, CN_BUF_W, LANES);
     v->d = factor;
     if (!v->c->out_of_memory)
-        for (int row = 0; row < N; row++) {
+        for (int l = 0; l < LANES; l++) {
             bool blank = cn_rng_int(&v->c->rng, 4) == 0, fresh = cn_rng_int(&v->c->rng, 3) == 0;
-            v->a[row] = max[row] = fresh ? -INFINITY : 5 * cn_rng_normal_f32(&v->c->rng);
-            v->b[row] = sum[row] = fresh ? 0 : 1 + 10 * cn_rng_uniform_f32(&v->c->rng);
-            for (int64_t i = 0; i < v->n_rows * N; i++) {
+            v->a[l] = max[l] = fresh ? -INFINITY : 5 * cn_rng_normal_f32(&v->c->rng);
+            v->b[l] = sum[l] = fresh ? 0 : 1 + 10 * cn_rng_uniform_f32(&v->c->rng);
+            for (int64_t at = l; at < v->n_rows * LANES; at += LANES) {
                 bool hidden = blank || cn_rng_int(&v->c->rng, 5) == 0;
-                int64_t at = (i / N * N + row) * N + i % N;
                 v->y[at] = scores[at] = hidden ? -INFINITY : 8 * cn_rng_normal_f32(&v->c->rng);
             }
         }
+    if (!v->c->out_of_memory)
+        spoil_lanes(v, v->y, v->n_rows);
     if (!cn_case_call(v, call_softmax))
         return;
-    for (int row = 0; row < N; row++) {
-        double top = (double)max[row], total;
-        for (int64_t i = 0; i < v->n_rows * N; i++)
-            top = fmax(top, (double)scores[(i / N * N + row) * N + i % N]);
-        double f = top > (double)max[row] ? exp((double)max[row] - top) : 1;
-        total = (double)sum[row] * f;
-        /* Infinities cannot be subtracted: a row that has seen no key stays at one. */
+    for (int l = 0; l < v->n_vecs; l++) {
+        double top = (double)max[l], total;
+        for (int64_t at = l; at < v->n_rows * LANES; at += LANES)
+            top = fmax(top, (double)scores[at]);
+        double f = top > (double)max[l] ? exp((double)max[l] - top) : 1;
+        total = (double)sum[l] * f;
+        /* Infinities cannot be subtracted: a lane that has seen no key stays at one. */
         if (isinf(top))
-            cn_case_compare(v, row, v->a[row] == -INFINITY ? 0 : 1, 0, 0, 1);
+            cn_case_compare(v, l, v->a[l] == -INFINITY ? 0 : 1, 0, 0, 1);
         else
-            cn_case_compare(v, row, v->a[row], top, 0, 1);
+            cn_case_compare(v, l, v->a[l], top, 0, 1);
         if (f > 0)
             cn_case_compare(
-                v, row, factor[row], f,
-                (0x1p-20 + 4 * CN_EPS * (fabs((double)max[row]) + fabs(top))) * f + 0x1p-126, 1);
+                v, l, factor[l], f,
+                (0x1p-20 + 4 * CN_EPS * (fabs((double)max[l]) + fabs(top))) * f + 0x1p-126, 1);
         else
-            cn_case_compare(v, row, factor[row], 0, 0, 1);
-        for (int64_t i = 0; i < v->n_rows * N; i++) {
-            int64_t at = (i / N * N + row) * N + i % N;
+            cn_case_compare(v, l, factor[l], 0, 0, 1);
+        for (int64_t at = l; at < v->n_rows * LANES; at += LANES) {
             double e = isinf(top) ? 0 : exp((double)scores[at] - top);
             total += e;
             /* The argument is rounded before it is raised. */
             double slack = (0x1p-20 + 4 * CN_EPS * (fabs((double)scores[at]) + fabs(top))) * e;
             cn_case_compare(v, at, v->y[at], e, e > 0 ? slack + 0x1p-126 : 0, 1);
         }
-        cn_case_compare(v, row, v->b[row], total, 0x1p-17 * total + 0x1p-120, 1);
+        cn_case_compare(v, l, v->b[l], total, 0x1p-17 * total + 0x1p-120, 1);
     }
 }
 
@@ -567,24 +687,27 @@ static const struct {
     const char *name;
     void (*check)(struct cn_vec_case *v);
 } slots[] = {
-    {"quantize_q8",   check_quantize     },
-    { "dot",          check_dot          },
-    { "dot_f16",      check_dot_f16      },
-    { "axpy",         check_axpy         },
-    { "axpy_f16",     check_axpy_f16     },
-    { "dots_f16",     check_dots_f16     },
-    { "sums_f16",     check_sums_f16     },
-    { "sums_q8_0",    check_sums_q8_0    },
-    { "to_f16",       check_to_f16       },
-    { "rms_norm",     check_rms_norm     },
-    { "silu_mul",     check_silu_mul     },
-    { "gelu_mul",     check_gelu_mul     },
-    { "exp_sum",      check_exp_sum      },
-    { "max",          check_max          },
-    { "softmax_tile", check_softmax_tile },
-    { "conv",         cn_check_conv      },
-    { "ssm_step",     cn_check_ssm_step  },
-    { "delta_step",   cn_check_delta_step},
+    {"quantize_q8",    check_quantize     },
+    { "dot",           check_dot          },
+    { "dot_f16",       check_dot_f16      },
+    { "axpy",          check_axpy         },
+    { "axpy_f16",      check_axpy_f16     },
+    { "dots_f16",      check_dots_f16     },
+    { "sums_f16",      check_sums_f16     },
+    { "sums_q8_0",     check_sums_q8_0    },
+    { "to_f16",        check_to_f16       },
+    { "from_f16",      check_from_f16     },
+    { "from_q8_0",     check_from_q8_0    },
+    { "rms_norm",      check_rms_norm     },
+    { "silu_mul",      check_silu_mul     },
+    { "gelu_mul",      check_gelu_mul     },
+    { "exp_sum",       check_exp_sum      },
+    { "max",           check_max          },
+    { "lane_products", check_lane_products},
+    { "softmax_lanes", check_softmax_lanes},
+    { "conv",          cn_check_conv      },
+    { "ssm_step",      cn_check_ssm_step  },
+    { "delta_step",    cn_check_delta_step},
 };
 _Static_assert(sizeof slots / sizeof *slots == CN_N_VEC_SLOTS, "a check for every slot");
 

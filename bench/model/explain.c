@@ -43,8 +43,9 @@ static struct need need_of(const struct cn_model *m, enum cn_op op, int layer,
     } else {
         const int32_t batch = o->n_batch ? o->n_batch : 512;
         const int32_t pass = o->decode ? 1 : o->n_tokens < batch ? o->n_tokens : batch;
+        const int32_t mean = o->depth + (o->decode ? 0 : o->n_tokens - pass) / 2;
         struct cn_work work = { 0 };
-        cn_model_op_work(m, op, layer, pass, &work);
+        cn_model_op_work(m, op, layer, mean, pass, &work);
         n.bytes = (double)work.bytes / pass;
         int8 = (double)work.int8_ops / pass;
         floats = (double)work.float_ops / pass;

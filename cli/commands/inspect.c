@@ -188,16 +188,20 @@ static const char *size_text(double bytes, char *buf, size_t n)
 static void line_memory(struct cn_table *t, const struct cn_inspect *in, int64_t n_ctx)
 {
     const struct cn_inspect_info *info = cn_inspect_get_info(in);
-    char item[64], value[200], weights[32], kv[32], sum[32], states[32], more[48] = "";
+    char item[64], value[200], weights[32], kv[32], sum[32], part[32], more[96] = "";
     const double kv_bytes = (double)cn_inspect_kv_bytes(in, n_ctx);
     const double state_bytes = (double)cn_inspect_state_bytes(in);
+    const double unfold_bytes = (double)cn_inspect_unfold_bytes(in, n_ctx);
     if (kv_bytes < 0)
         return;
     if (state_bytes > 0)
-        snprintf(more, sizeof more, " + states %s", size_text(state_bytes, states, sizeof states));
+        snprintf(more, sizeof more, " + states %s", size_text(state_bytes, part, sizeof part));
+    if (unfold_bytes > 0)
+        snprintf(more + strlen(more), sizeof more - strlen(more), " + unfolding of prompts %s",
+                 size_text(unfold_bytes, part, sizeof part));
     snprintf(item, sizeof item, "memory at context %" PRId64, n_ctx);
     snprintf(value, sizeof value, "%s (weights %s + f16 KV cache %s%s)",
-             size_text((double)info->tensor_bytes + kv_bytes, sum, sizeof sum),
+             size_text((double)info->tensor_bytes + kv_bytes + unfold_bytes, sum, sizeof sum),
              size_text((double)info->tensor_bytes, weights, sizeof weights),
              size_text(kv_bytes - state_bytes, kv, sizeof kv), more);
     line(t, item, value);
@@ -379,6 +383,8 @@ static struct cn_table *object_table(const struct cn_inspect *in, const struct o
         "kv_bytes_4096",
         "kv_bytes_ctx_train",
         "state_bytes",
+        "unfold_bytes_4096",
+        "unfold_bytes_ctx_train",
         "checked",
         "ok",
         "problem",
@@ -423,6 +429,8 @@ static struct cn_table *object_table(const struct cn_inspect *in, const struct o
     set_kv_bytes(t, "kv_bytes_4096", in, SHORT_CONTEXT);
     set_kv_bytes(t, "kv_bytes_ctx_train", in, info->n_ctx_train);
     cn_table_i64(t, "state_bytes", cn_inspect_state_bytes(in));
+    cn_table_i64(t, "unfold_bytes_4096", cn_inspect_unfold_bytes(in, SHORT_CONTEXT));
+    cn_table_i64(t, "unfold_bytes_ctx_train", cn_inspect_unfold_bytes(in, info->n_ctx_train));
     cn_table_bool(t, "checked", o->check);
     cn_table_bool(t, "ok", !problem);
     cn_table_str(t, "problem", problem);

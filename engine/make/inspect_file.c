@@ -104,29 +104,40 @@ static int64_t kv_bytes_per_token(const struct cn_gguf *g, struct cn_str arch, i
     return sum;
 }
 
-/* What a session of context n_ctx would keep from token to token, by kind of layer; or only what
- * of it are states. */
-static int64_t known_state_bytes(const struct cn_gguf *g, struct cn_str name, int64_t n_ctx,
-                                 bool states_only)
+/* What a session of context n_ctx would need, by kind of layer; -1: cannot be told. */
+struct needs {
+    int64_t kept, states; /* from token to token, and what of it are states */
+    int64_t unfolded;     /* for long prompts of latent attention */
+};
+
+static struct needs needs_of(const struct cn_gguf *g, int64_t n_ctx)
 {
     enum { N_BATCH = 512 }; /* a session's default: what a ring holds beside its window */
+    struct needs n = { -1, -1, -1 };
+    struct cn_str name = { "", 0 };
+    cn_gguf_get_str(g, "general.architecture", &name, NULL);
     struct cn_model m = { .arch = cn_arch_by_name(name.p, name.n) };
     const struct cn_gguf_kv *tokens = cn_gguf_find(g, "tokenizer.ggml.tokens");
     if (!m.arch || !tokens || n_ctx < 1 || n_ctx > INT32_MAX ||
         cn_hparams_read(g, m.arch, (int64_t)tokens->n, &m.hp, NULL) != CN_OK)
-        return -1;
+        return n;
     const struct cn_mixer_sizes sizes = { &m, CN_KV_F16, n_ctx, n_ctx < N_BATCH ? n_ctx : N_BATCH };
-    int64_t sum = 0;
-    for (int64_t i = 0; i < m.hp.n_layer && sum >= 0; i++) {
+    bool fits = true;
+    n = (struct needs){ 0 };
+    for (int64_t i = 0; i < m.hp.n_layer; i++) {
         const struct cn_mixer *mixer;
-        for (int k = 0; sum >= 0 && (mixer = cn_mixer_of(&m, i, k)); k++)
-            if ((mixer->saved_bytes || !states_only) &&
-                __builtin_add_overflow(sum, cn_round_up(mixer->state_bytes(&sizes, i), CN_ALIGN),
-                                       &sum))
-                sum = -1;
+        for (int k = 0; (mixer = cn_mixer_of(&m, i, k)); k++) {
+            const size_t bytes = cn_round_up(mixer->state_bytes(&sizes, i), CN_ALIGN);
+            const size_t unfolded = mixer->unfold_bytes ? mixer->unfold_bytes(&sizes, i) : 0;
+            fits &= !__builtin_add_overflow(n.kept, bytes, &n.kept);
+            if (mixer->saved_bytes)
+                fits &= !__builtin_add_overflow(n.states, bytes, &n.states);
+            if (unfolded > (size_t)n.unfolded)
+                n.unfolded = unfolded < INT64_MAX ? (int64_t)unfolded : INT64_MAX;
+        }
     }
     free(m.hp.layers);
-    return sum;
+    return fits ? n : (struct needs){ -1, -1, -1 };
 }
 
 static void gather(struct cn_inspect *in)
@@ -263,10 +274,7 @@ const struct cn_inspect_info *cn_inspect_get_info(const struct cn_inspect *inspe
 
 int64_t cn_inspect_kv_bytes(const struct cn_inspect *inspect, int64_t n_ctx)
 {
-    const struct cn_gguf *g = &inspect->gguf;
-    struct cn_str arch = { "", 0 };
-    cn_gguf_get_str(g, "general.architecture", &arch, NULL);
-    const int64_t known = known_state_bytes(g, arch, n_ctx, false);
+    const int64_t known = needs_of(&inspect->gguf, n_ctx).kept;
     int64_t bytes;
     if (known >= 0)
         return known;
@@ -278,9 +286,13 @@ int64_t cn_inspect_kv_bytes(const struct cn_inspect *inspect, int64_t n_ctx)
 
 int64_t cn_inspect_state_bytes(const struct cn_inspect *inspect)
 {
-    struct cn_str arch = { "", 0 };
-    cn_gguf_get_str(&inspect->gguf, "general.architecture", &arch, NULL);
-    const int64_t known = known_state_bytes(&inspect->gguf, arch, 1, true);
+    const int64_t known = needs_of(&inspect->gguf, 1).states;
+    return known < 0 ? 0 : known;
+}
+
+int64_t cn_inspect_unfold_bytes(const struct cn_inspect *inspect, int64_t n_ctx)
+{
+    const int64_t known = needs_of(&inspect->gguf, n_ctx).unfolded;
     return known < 0 ? 0 : known;
 }
 

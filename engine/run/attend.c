@@ -3,9 +3,11 @@
  * The rows of a cache and attention over them. Softmax runs online over blocks of keys (arXiv
  * 1805.02867, 2112.05682), so memory does not grow with the square of the context.
  *
- * One or a few tokens: keys and values are read in place, one KV head a chunk. Many tokens: scores
- * and outputs are small float GEMMs through the tier's tile, 16 queries x 16 keys: a block of keys
- * is unpacked once for all queries of the heads that share it.
+ * There are two forms. A few queries that share a head of keys read keys and values in place, one
+ * token at a time. More of them, heads times tokens, go by tiles of 16, a query a lane: a block of
+ * keys and values is turned to floats once for all tiles, and both products are broadcasts of its
+ * numbers. Where a pass has few tiles, the keys are divided into ranges that are merged afterwards,
+ * so that threads have enough to do.
  */
 #include "engine/run/attend.h"
 
@@ -16,14 +18,20 @@
 #include <string.h>
 
 enum {
-    TILE = CN_PANEL_ROWS,
-    KEYS = 64,         /* keys of a block */
-    QUERY_TOKENS = 64, /* tokens of a chunk, many-token form */
-    DIRECT_TOKENS = 8, /* fewer tokens than this are done directly */
-    DIRECT_KEYS = 128, /* keys of a block, direct form */
-    /* Heads that share a head of keys are done together, as long as their buffers stay in cache; of
-     * more than MOST_HEADS there are several chunks. A multiple of 4: the kernels' sums do not
-     * depend on which heads come together then. */
+    TILE = 16, /* queries */
+    /* Fewer that share a head of keys are done directly; of a cache in Q8_0 only single ones. */
+    LEAST_QUERIES = 12,
+    KEYS = 64,          /* of a block, by tiles */
+    DIRECT_KEYS = 128,  /* the same, direct form */
+    MOST_TILES = 16,    /* of a chunk, */
+    TILE_FLOATS = 4096, /* or as many as this holds keys and values of: they stay in L2 */
+    APART = 16,         /* floats between rows: columns of them then lie in different sets of L1 */
+    SPLIT_CHUNKS = 16,  /* with fewer than this, keys are divided into ranges, */
+    SPLIT_KEYS = 256,   /* each at least as long, */
+    SPLIT_TILES = 4,    /* of chunks no larger */
+    /* Direct form: heads that share a head of keys are done together, as long as their buffers stay
+     * in cache; of more than MOST_HEADS there are several chunks. A multiple of 4: the kernels'
+     * sums do not depend on which heads come together then. */
     MOST_HEADS = 8,
     PART_HEADS = 4,
 };
@@ -65,23 +73,25 @@ void cn_kv_store_row(const struct cn_model *m, enum cn_kv_type type, int64_t n, 
     }
 }
 
-const float *cn_kv_load_row(const struct cn_model *m, enum cn_kv_type type, int64_t n,
-                            const uint8_t *row, float *buf)
+/* n_rows rows of n numbers, row_bytes apart, to floats. */
+static void load_rows(const struct cn_model *m, enum cn_kv_type type, int64_t n_rows, int64_t n,
+                      const uint8_t *rows, size_t row_bytes, float *to, int64_t to_row)
 {
-    if (type == CN_KV_F32)
-        return (const float *)(const void *)row;
-    if (type == CN_KV_F16) {
-        memset(buf, 0, (size_t)n * sizeof *buf);
-        m->ops.vec.axpy_f16(n, 1, (const uint16_t *)(const void *)row, buf);
-        return buf;
-    }
-    const struct cn_block_q8_0 *b = (const struct cn_block_q8_0 *)(const void *)row;
-    for (int64_t i = 0; i < n; i += 32, b++) {
-        float d = cn_f16_to_f32(b->d);
-        for (int j = 0; j < 32; j++)
-            buf[i + j] = d * b->q[j];
-    }
-    return buf;
+    const struct cn_vec *vec = &m->ops.vec;
+    if (type == CN_KV_F16)
+        vec->from_f16(n_rows, n, (const uint16_t *)(const void *)rows, (int64_t)row_bytes / 2, to,
+                      to_row);
+    else if (type == CN_KV_Q8_0)
+        vec->from_q8_0(n_rows, n, rows, row_bytes, to, to_row);
+    else
+        for (int64_t r = 0; r < n_rows; r++)
+            memcpy(to + r * to_row, rows + (size_t)r * row_bytes, (size_t)n * sizeof *to);
+}
+
+void cn_kv_load_row(const struct cn_model *m, enum cn_kv_type type, int64_t n, const uint8_t *row,
+                    float *to)
+{
+    load_rows(m, type, 1, n, row, 0, to, 0);
 }
 
 uint8_t *cn_kv_key(const struct cn_kv *kv, int64_t head, int64_t position)
@@ -108,13 +118,6 @@ static int64_t first_key(const struct cn_attend *a, int64_t position)
     return cn_attend_first(a->window, a->chunked, position);
 }
 
-/* Heads of queries that a chunk does for one head of keys. */
-static int64_t part_heads(int64_t n_head, int64_t n_head_kv)
-{
-    const int64_t group = n_head / n_head_kv;
-    return group > MOST_HEADS ? PART_HEADS : group;
-}
-
 /* A part of the heads that share a head of keys. */
 struct part {
     int64_t kv_head, first, n; /* heads of queries */
@@ -122,9 +125,10 @@ struct part {
 
 static struct part part_of(const struct cn_attend *a, int64_t index)
 {
-    const int64_t group = a->n_head / a->n_head_kv, most = part_heads(a->n_head, a->n_head_kv);
-    const int64_t kv_head = index / a->parts, at = index % a->parts * most;
-    return (struct part){ kv_head, kv_head * group + at, group - at < most ? group - at : most };
+    const int64_t group = a->n_head / a->n_head_kv;
+    const int64_t kv_head = index / a->parts, at = index % a->parts * a->part_heads;
+    const int64_t n = group - at < a->part_heads ? group - at : a->part_heads;
+    return (struct part){ kv_head, kv_head * group + at, n };
 }
 
 /* Scores come scaled: the queries were. */
@@ -303,255 +307,272 @@ static void direct_chunk(const struct cn_attend *a, int64_t chunk, int thread)
             out[h * a->d_v + i] /= run[h].sum;
 }
 
-static int64_t padded(int64_t d)
+/* ---- tiles of queries ------------------------------------------------------------------------ */
+
+static int64_t most_tiles(int64_t d_k, int64_t d_v)
 {
-    return (d + TILE - 1) / TILE * TILE;
+    const int64_t n = TILE_FLOATS / (d_k + d_v);
+    return n < 1 ? 1 : n < MOST_TILES ? n : MOST_TILES;
 }
 
-/* Buffers of a chunk of the many-token form, floats. */
+/* Running maxima and sums of a tile [16] and its outputs [d_v][16], one behind the other. */
+static int64_t tile_floats(int64_t d_v)
+{
+    return (2 + d_v) * TILE;
+}
+
+/* Buffers of a chunk, floats. */
 struct layout {
-    int64_t n_tiles; /* of 16 queries: (heads of the group) x (QUERY_TOKENS / 16) */
-    size_t q, k, v, p, o, out, rows, run, total;
+    size_t k, v, p, factor, rows, q, out, total;
 };
 
-static struct layout layout_of(int64_t heads, int64_t d_k, int64_t d_v)
+static struct layout layout_of(int64_t d_k, int64_t d_v)
 {
-    struct layout l = { .n_tiles = heads * (QUERY_TOKENS / TILE) };
-    size_t dk = (size_t)padded(d_k), dv = (size_t)padded(d_v), tiles = (size_t)l.n_tiles;
-    l.q = 0;
-    l.k = l.q + tiles * TILE * dk;
-    l.v = l.k + KEYS * dk;
-    l.p = l.v + KEYS * dv;
-    l.o = l.p + TILE * KEYS;
-    l.out = l.o + tiles * TILE * dv;
-    l.rows = l.out + TILE * TILE;
-    l.run = l.rows + (TILE * dk > dv ? TILE * dk : dv);
-    l.total = l.run + tiles * 2 * TILE;
+    const size_t dk = (size_t)d_k, dv = (size_t)d_v, tiles = (size_t)most_tiles(d_k, d_v);
+    struct layout l = { .k = 0 };
+    l.v = l.k + KEYS * (dk + APART);
+    l.p = l.v + KEYS * (dv + APART);
+    l.factor = l.p + KEYS * TILE;
+    l.rows = l.factor + TILE;
+    l.q = l.rows + TILE * (dk > dv ? dk : dv);
+    l.out = l.q + tiles * dk * TILE;
+    l.total = l.out + tiles * (size_t)tile_floats(d_v);
     return l;
 }
 
 size_t cn_attend_scratch_bytes(int64_t n_head, int64_t n_head_kv, int64_t d_k, int64_t d_v)
 {
-    const int64_t heads = part_heads(n_head, n_head_kv);
-    size_t many = layout_of(heads, d_k, d_v).total;
+    const int64_t group = n_head / n_head_kv, heads = group > MOST_HEADS ? PART_HEADS : group;
+    size_t tiled = layout_of(d_k, d_v).total;
     size_t direct = (size_t)heads *
                     (DIRECT_KEYS + sizeof(struct running) / sizeof(float) + rounded_floats(d_k));
-    return (many > direct ? many : direct) * sizeof(float);
+    return (tiled > direct ? tiled : direct) * sizeof(float);
 }
 
-/* Keys that the token at `position` does not see, in its row of a block of scores from t0 on. */
-static void mask(const struct cn_attend *a, int64_t position, int64_t t0, int64_t key_groups,
-                 float *row)
+size_t cn_attend_shared_bytes(int64_t d_k, int64_t d_v)
 {
-    const int64_t lo = first_key(a, position) - t0, hi = position - t0;
-    for (int64_t t = 0; t < key_groups * TILE; t++)
-        if (t < lo || t > hi)
-            row[t / TILE * TILE * TILE + t % TILE] = -INFINITY;
+    const int64_t most = most_tiles(d_k, d_v), tiles = most < SPLIT_TILES ? most : SPLIT_TILES;
+    return (size_t)(SPLIT_CHUNKS * tiles * tile_floats(d_v)) * sizeof(float);
 }
 
-/* A row of n floats in runs of 16, `stride` floats from one to the next. */
-static void store_runs(int64_t n, const float *row, float *to, int64_t stride)
-{
-    int64_t c = 0;
-    for (; c + TILE <= n; c += TILE, to += stride)
-        memcpy(to, row + c, TILE * sizeof *row);
-    memcpy(to, row + c, (size_t)(n - c) * sizeof *row);
-}
-
-/* The way back, times a factor. */
-static void load_runs(int64_t n, float factor, const float *from, int64_t stride, float *row)
-{
-    int64_t c = 0;
-    for (; c + TILE <= n; c += TILE, from += stride)
-        for (int64_t i = 0; i < TILE; i++)
-            row[c + i] = factor * from[i];
-    for (int64_t i = 0; c + i < n; i++)
-        row[c + i] = factor * from[i];
-}
-
-/* n keys and values from position t0 on, those beyond n zero. Keys: [group of 16][d][16 keys];
- * values: [16 dims][key][16]. rows: room for 16 keys or one value. */
-static void load_block(const struct cn_attend *a, int64_t kv_head, int64_t t0, int64_t n,
-                       float *rows, float *keys, float *values)
-{
-    const struct cn_group *g = a->g;
-    const int64_t dk = a->d_k, dv = a->d_v, dkp = padded(dk), dvp = padded(dv);
-    memset(values, 0, (size_t)(KEYS * dvp) * sizeof *values);
-    for (int64_t t = 0; t < n; t += TILE) {
-        const int here = (int)(n - t < TILE ? n - t : TILE);
-        float *to = keys + t * dkp;
-        memset(rows, 0, (size_t)(TILE * dkp) * sizeof *rows);
-        for (int64_t i = 0; i < here; i++) {
-            const uint8_t *row = cn_kv_key(a->kv, kv_head, t0 + t + i);
-            const float *k = cn_kv_load_row(g->model, a->type, dk, row, rows + i * dkp);
-            if (k != rows + i * dkp)
-                memcpy(rows + i * dkp, k, (size_t)dk * sizeof *k);
-        }
-        for (int64_t c = 0; c < dkp; c += TILE)
-            cn_gemm_store(g->model->ops.gemm, rows + c, dkp, TILE, TILE, to + c * TILE, TILE,
-                          false);
-    }
-    for (int64_t t = 0; t < n; t++)
-        store_runs(dv,
-                   cn_kv_load_row(g->model, a->type, dv, cn_kv_value(a->kv, kv_head, t0 + t), rows),
-                   values + t * TILE, KEYS * TILE);
-}
-
-/* A chunk of the many-token form: QUERY_TOKENS tokens, or what is left of them, and a part of the
- * heads of one KV head. A tile is 16 tokens of one head. */
+/* A chunk: some tokens and heads that share a head of keys, a query each, and a range of keys. */
 struct tiles {
     const struct cn_attend *a;
     struct part part;
-    int64_t first, n; /* tokens of the batch */
-    int64_t per_head, n_tiles;
-    float *q;          /* queries as panels: [tile][d_k / 16][16 tokens][16] */
-    float *k, *v;      /* a block of keys and values, see load_block */
-    float *p;          /* its scores for one tile: [keys / 16][16 tokens][16] */
-    float *o;          /* the tiles' outputs: [tile][d_v / 16][16 tokens][16] */
-    float *out, *rows; /* room for 16 x 16 numbers, and for what load_block needs */
-    float *run;        /* [tile][2][16]: running maximum and sum of each query */
+    int64_t first, n;         /* tokens of the batch */
+    int64_t range, n_queries; /* query i is of token i / heads and head i % heads */
+    float *k, *v;             /* a block of keys and values [64], rows k_row and v_row apart */
+    int64_t k_row, v_row;
+    float *p, *factor; /* a tile's scores [64][16], and factors [16] */
+    float *rows;       /* [16][d_k or d_v] */
+    float *q;          /* [tile][d_k][16] */
+    float *out;        /* [tile] of tile_floats() */
 };
 
-static struct tiles tiles_of(const struct cn_attend *a, int64_t chunk, int thread)
+static int64_t tiles_of_chunk(const struct cn_attend *a)
 {
-    const int64_t per_block = a->n_head_kv * a->parts, first = chunk / per_block * QUERY_TOKENS;
-    const int64_t n = a->n - first < QUERY_TOKENS ? a->n - first : QUERY_TOKENS;
-    const struct layout l = layout_of(part_heads(a->n_head, a->n_head_kv), a->d_k, a->d_v);
-    const struct part part = part_of(a, chunk % per_block);
-    float *base = scratch_of(a->g, thread);
-    return (struct tiles){
-        .a = a,
-        .part = part,
-        .first = first,
-        .n = n,
-        .per_head = (n + TILE - 1) / TILE,
-        .n_tiles = part.n * ((n + TILE - 1) / TILE),
-        .q = base + l.q,
-        .k = base + l.k,
-        .v = base + l.v,
-        .p = base + l.p,
-        .o = base + l.o,
-        .out = base + l.out,
-        .rows = base + l.rows,
-        .run = base + l.run,
-    };
+    return (a->part_heads * a->chunk_tokens + TILE - 1) / TILE;
 }
 
-/* The queries to panels (rows past the last token are zero), outputs to 0, and where the running
- * maxima and sums start. */
+/* Chunks are numbered by tokens, heads of keys, parts of the heads, ranges. */
+static struct tiles tiles_of(const struct cn_attend *a, int64_t chunk, int thread)
+{
+    const int64_t per_block = a->n_head_kv * a->parts, index = chunk / a->n_ranges;
+    const struct layout l = layout_of(a->d_k, a->d_v);
+    const bool front = a->kv->v == a->kv->k; /* values are the front of the keys */
+    float *base = scratch_of(a->g, thread);
+    struct tiles t = { .a = a,
+                       .part = part_of(a, index % per_block),
+                       .first = index / per_block * a->chunk_tokens,
+                       .range = chunk % a->n_ranges,
+                       .k = base + l.k,
+                       .v = base + (front ? l.k : l.v),
+                       .k_row = a->d_k + APART,
+                       .v_row = (front ? a->d_k : a->d_v) + APART,
+                       .p = base + l.p,
+                       .factor = base + l.factor,
+                       .rows = base + l.rows,
+                       .q = base + l.q,
+                       .out = base + l.out };
+    t.n = a->n - t.first < a->chunk_tokens ? a->n - t.first : a->chunk_tokens;
+    t.n_queries = t.n * t.part.n;
+    if (a->n_ranges > 1)
+        t.out = a->ranges + chunk * tiles_of_chunk(a) * tile_floats(a->d_v);
+    return t;
+}
+
+static int lanes_of(const struct tiles *t, int64_t tile)
+{
+    return (int)(t->n_queries - tile * TILE < TILE ? t->n_queries - tile * TILE : TILE);
+}
+
+static int64_t position_of(const struct tiles *t, int64_t query)
+{
+    return t->a->position + t->first + query / t->part.n;
+}
+
+static int64_t head_of(const struct tiles *t, int64_t query)
+{
+    return t->part.first + query % t->part.n;
+}
+
+/* The queries, and where their running maxima and sums start: sinks count once, in the first range.
+ */
 static void load_queries(const struct tiles *t)
 {
     const struct cn_attend *a = t->a;
-    const int64_t dkp = padded(a->d_k);
-    memset(t->q, 0, (size_t)(t->n_tiles * TILE * dkp) * sizeof *t->q);
-    memset(t->o, 0, (size_t)(t->n_tiles * TILE * padded(a->d_v)) * sizeof *t->o);
-    for (int64_t tile = 0; tile < t->n_tiles; tile++)
-        for (int64_t i = 0; i < TILE; i++) {
-            const int64_t token = tile % t->per_head * TILE + i;
-            const int64_t head = t->part.first + tile / t->per_head;
-            const struct running r = start(a, head);
-            t->run[tile * 2 * TILE + i] = r.max;
-            t->run[tile * 2 * TILE + TILE + i] = r.sum;
-            if (token >= t->n)
-                continue;
-            const float *q = a->q + (t->first + token) * a->q_stride + head * a->d_k;
-            store_runs(a->d_k, q, t->q + tile * TILE * dkp + i * TILE, TILE * TILE);
+    for (int64_t at = 0; at < t->n_queries; at += TILE) {
+        const int lanes = lanes_of(t, at / TILE);
+        float *max = t->out + at / TILE * tile_floats(a->d_v), *sum = max + TILE;
+        for (int l = 0; l < lanes; l++) {
+            const int64_t head = head_of(t, at + l);
+            const int64_t token = position_of(t, at + l) - a->position;
+            const struct running r =
+                t->range == 0 ? start(a, head) : (struct running){ -INFINITY, 0 };
+            max[l] = r.max;
+            sum[l] = r.sum;
+            memcpy(t->rows + l * a->d_k, a->q + token * a->q_stride + head * a->d_k,
+                   (size_t)a->d_k * sizeof *t->rows);
         }
+        for (int64_t c = 0; c < a->d_k; c += TILE)
+            cn_gemm_store(a->g->model->ops.gemm, t->rows + c, a->d_k, TILE,
+                          (int)(a->d_k - c < TILE ? a->d_k - c : TILE),
+                          t->q + at * a->d_k + c * TILE, TILE, false);
+        memset(sum + TILE, 0, (size_t)(a->d_v * TILE) * sizeof *sum);
+    }
 }
 
-static const struct cn_panel floats = { 0 };
-
-/* The scores of a tile, whose first token is at position0, for key_groups groups of 16 keys from
- * position t0 on: products, capped and masked. */
-static void score_tile(const struct tiles *t, int64_t tile, int tokens, int64_t position0,
-                       int64_t t0, int64_t key_groups)
+static void load_block(const struct tiles *t, int64_t t0, int64_t n)
 {
     const struct cn_attend *a = t->a;
-    const int64_t dkp = padded(a->d_k);
-    struct cn_panel_data queries = { .kind = &floats,
-                                     .n_cols = a->d_k,
-                                     .codes = (uint8_t *)(t->q + tile * TILE * dkp) };
-    struct cn_act_panel keys = { .kind = CN_ACT_F32, .n_cols = a->d_k };
-    for (int64_t g = 0; g < key_groups; g++) {
-        keys.x = t->k + g * TILE * dkp;
-        a->g->model->ops.gemm->tile_f32(&queries, 0, &keys, 0, TILE, t->p + g * TILE * TILE);
+    const struct cn_kv *kv = a->kv;
+    const struct cn_model *m = a->g->model;
+    const int64_t head = t->part.kv_head;
+    for (int64_t i = 0, beside; i < n; i += beside) {
+        beside = unbroken(kv, t0 + i, n - i);
+        load_rows(m, a->type, beside, a->d_k, cn_kv_key(kv, head, t0 + i), kv->k_row_bytes,
+                  t->k + i * t->k_row, t->k_row);
+        if (t->v != t->k)
+            load_rows(m, a->type, beside, a->d_v, cn_kv_value(kv, head, t0 + i), kv->v_row_bytes,
+                      t->v + i * t->v_row, t->v_row);
     }
-    cap_scores(a->softcap, key_groups * TILE * TILE, t->p);
+}
+
+/* What queries do not see of the n keys from t0 on. */
+static void mask(const struct tiles *t, int64_t tile, int lanes, int64_t t0, int64_t n)
+{
+    for (int l = 0; l < lanes; l++) {
+        const int64_t position = position_of(t, tile * TILE + l);
+        const int64_t lo = first_key(t->a, position) - t0, hi = position - t0;
+        for (int64_t i = 0; i < n; i++)
+            if (i < lo || i > hi)
+                t->p[i * TILE + l] = -INFINITY;
+    }
+}
+
+/* A block of n keys from t0 on, for a tile: scores, weights, weighted values. */
+static void attend_tile(const struct tiles *t, int64_t tile, int64_t t0, int64_t n)
+{
+    const struct cn_attend *a = t->a;
+    const struct cn_vec *vec = &a->g->model->ops.vec;
+    const int lanes = lanes_of(t, tile);
+    const int64_t first = position_of(t, tile * TILE);
+    const int64_t last = position_of(t, tile * TILE + lanes - 1);
+    float *max = t->out + tile * tile_floats(a->d_v), *sum = max + TILE;
+    if (n > last + 1 - t0) /* what lies in the future of all of them is left out */
+        n = last + 1 - t0;
+    if (n <= 0)
+        return;
+    vec->lane_products(n, a->d_k, lanes, t->k, t->k_row, 1, t->q + tile * TILE * a->d_k, NULL,
+                       t->p);
+    cap_scores(a->softcap, n * TILE, t->p);
     /* Most blocks are seen whole by every query of the tile. */
-    if (t0 + key_groups * TILE - 1 > position0 || t0 < first_key(a, position0 + tokens - 1))
-        for (int64_t i = 0; i < tokens; i++)
-            mask(a, position0 + i, t0, key_groups, t->p + i * TILE);
+    if (t0 + n - 1 > first || t0 < first_key(a, last))
+        mask(t, tile, lanes, t0, n);
+    vec->softmax_lanes(n, lanes, t->p, max, sum, t->factor);
+    vec->lane_products(a->d_v, n, lanes, t->v, 1, t->v_row, t->p, t->factor, sum + TILE);
 }
 
-/* The scores of a tile to weights; its outputs are rescaled to the new maxima, and the values of
- * the block are added by those weights. */
-static void add_tile_values(const struct tiles *t, int64_t tile, int tokens, int64_t key_groups)
-{
-    const struct cn_vec *vec = &t->a->g->model->ops.vec;
-    const int64_t dvp = padded(t->a->d_v);
-    float *max = t->run + tile * 2 * TILE, *sum = max + TILE, factor[TILE];
-    float *const o = t->o + tile * dvp * TILE;
-    vec->softmax_tile(key_groups, t->p, max, sum, factor);
-    for (int64_t i = 0; i < tokens; i++)
-        if (factor[i] != 1)
-            for (int64_t c = 0; c < dvp; c += TILE)
-                for (int64_t j = 0; j < TILE; j++)
-                    o[c * TILE + i * TILE + j] *= factor[i];
-    for (int64_t i = tokens; i < TILE; i++)
-        for (int64_t g = 0; g < key_groups; g++)
-            memset(t->p + (g * TILE + i) * TILE, 0, TILE * sizeof *t->p);
-    struct cn_panel_data weights = { .kind = &floats,
-                                     .n_cols = key_groups * TILE,
-                                     .codes = (uint8_t *)t->p };
-    struct cn_act_panel values = { .kind = CN_ACT_F32, .n_cols = key_groups * TILE };
-    for (int64_t c = 0; c < dvp; c += TILE) {
-        values.x = t->v + c * KEYS;
-        t->a->g->model->ops.gemm->tile_f32(&weights, 0, &values, 0, TILE, t->out);
-        vec->axpy(TILE * TILE, 1, t->out, o + c * TILE);
-    }
-}
-
-/* The outputs, divided by the sums of their weights, to where they belong. */
-static void store_outputs(const struct tiles *t)
+/* A tile's outputs [d_v][16], divided by the sums of their weights, to where they belong. rows:
+ * room for [16][d_v]. */
+static void store_tile(const struct tiles *t, int64_t tile, const float *sum, const float *o)
 {
     const struct cn_attend *a = t->a;
-    const int64_t dv = a->d_v, dvp = padded(dv);
-    for (int64_t tile = 0; tile < t->n_tiles; tile++)
-        for (int64_t i = 0; i < TILE && tile % t->per_head * TILE + i < t->n; i++) {
-            const int64_t token = t->first + tile % t->per_head * TILE + i;
-            const int64_t head = t->part.first + tile / t->per_head;
-            load_runs(dv, 1 / t->run[tile * 2 * TILE + TILE + i], t->o + (tile * dvp + i) * TILE,
-                      TILE * TILE, a->out + (token * a->n_head + head) * dv);
-        }
+    const int lanes = lanes_of(t, tile);
+    for (int64_t c = 0; c < a->d_v; c += TILE)
+        cn_gemm_store(a->g->model->ops.gemm, o + c * TILE, TILE,
+                      (int)(a->d_v - c < TILE ? a->d_v - c : TILE), TILE, t->rows + c, a->d_v,
+                      false);
+    for (int l = 0; l < lanes; l++) {
+        const int64_t query = tile * TILE + l, token = position_of(t, query) - a->position;
+        float *to = a->out + (token * a->n_head + head_of(t, query)) * a->d_v;
+        for (int64_t c = 0; c < a->d_v; c++)
+            to[c] = t->rows[l * a->d_v + c] / sum[l];
+    }
 }
 
 static void tiled_chunk(const struct cn_attend *a, int64_t chunk, int thread)
 {
     const struct tiles t = tiles_of(a, chunk, thread);
-    const int64_t position = a->position + t.first, last = position + t.n - 1;
+    const int64_t position = a->position + t.first;
+    const int64_t from = first_key(a, a->position) / KEYS * KEYS + t.range * a->range_keys;
+    const int64_t own = first_key(a, position) / KEYS * KEYS;
+    int64_t end = position + t.n;
+    if (t.range + 1 < a->n_ranges && end > from + a->range_keys)
+        end = from + a->range_keys;
     load_queries(&t);
-    for (int64_t t0 = first_key(a, position) / KEYS * KEYS; t0 <= last; t0 += KEYS) {
-        const int64_t keys = last + 1 - t0 < KEYS ? last + 1 - t0 : KEYS;
-        load_block(a, t.part.kv_head, t0, keys, t.rows, t.k, t.v);
-        for (int64_t tile = 0; tile < t.n_tiles; tile++) {
-            const int64_t token0 = tile % t.per_head * TILE, position0 = position + token0;
-            const int tokens = (int)(t.n - token0 < TILE ? t.n - token0 : TILE);
-            /* What lies in the future of all these queries is left out. */
-            const int64_t seen = position0 + tokens - t0;
-            if (seen <= 0)
-                continue;
-            const int64_t key_groups = ((seen < keys ? seen : keys) + TILE - 1) / TILE;
-            score_tile(&t, tile, tokens, position0, t0, key_groups);
-            add_tile_values(&t, tile, tokens, key_groups);
-        }
+    for (int64_t t0 = from > own ? from : own; t0 < end; t0 += KEYS) {
+        const int64_t n = end - t0 < KEYS ? end - t0 : KEYS;
+        load_block(&t, t0, n);
+        for (int64_t tile = 0; tile * TILE < t.n_queries; tile++)
+            attend_tile(&t, tile, t0, n);
     }
-    store_outputs(&t);
+    for (int64_t tile = 0; a->n_ranges == 1 && tile * TILE < t.n_queries; tile++) {
+        const float *sum = t.out + tile * tile_floats(a->d_v) + TILE;
+        store_tile(&t, tile, sum, sum + TILE);
+    }
+}
+
+/* What the ranges made of a tile, added up into the first. */
+static void merge_tile(const struct cn_attend *a, int64_t chunk, int64_t tile, int thread)
+{
+    const struct tiles t = tiles_of(a, chunk * a->n_ranges, thread);
+    const int64_t one = tile_floats(a->d_v), apart = tiles_of_chunk(a) * one;
+    float *first = t.out + tile * one, *sum = first + TILE, *o = sum + TILE;
+    for (int64_t r = 1; r < a->n_ranges; r++) {
+        const float *more = first + r * apart;
+        float old[TILE], new[TILE];
+        for (int l = 0; l < lanes_of(&t, tile); l++) {
+            const float top = first[l] > more[l] ? first[l] : more[l];
+            old[l] = first[l] == top ? 1 : expf(first[l] - top);
+            new[l] = more[l] == top ? 1 : expf(more[l] - top);
+            first[l] = top;
+            sum[l] = sum[l] * old[l] + more[TILE + l] * new[l];
+        }
+        for (int64_t c = 0; c < a->d_v; c++)
+            for (int l = 0; l < TILE; l++)
+                o[c * TILE + l] = o[c * TILE + l] * old[l] + more[(2 + c) * TILE + l] * new[l];
+    }
+    store_tile(&t, tile, sum, o);
+}
+
+/* ---- both forms ------------------------------------------------------------------------------ */
+
+/* Without the ranges, */
+static int64_t n_blocks(const struct cn_attend *a)
+{
+    return (a->n + a->chunk_tokens - 1) / a->chunk_tokens * a->n_head_kv * a->parts;
 }
 
 static int64_t n_chunks(const struct cn_attend *a)
 {
-    const int64_t blocks = a->n < DIRECT_TOKENS ? a->n : (a->n + QUERY_TOKENS - 1) / QUERY_TOKENS;
-    return blocks * a->n_head_kv * a->parts;
+    return n_blocks(a) * a->n_ranges;
+}
+
+/* and what is merged of them. */
+static int64_t n_merges(const struct cn_attend *a)
+{
+    return a->n_ranges > 1 ? n_blocks(a) * tiles_of_chunk(a) : 0;
 }
 
 /* Chunks are numbered through all of them. */
@@ -561,10 +582,19 @@ static void attend_chunk(void *context, int index, int thread)
     int64_t chunk = index;
     for (int64_t n; chunk >= (n = n_chunks(a)); a++)
         chunk -= n;
-    if (a->n < DIRECT_TOKENS)
+    if (a->direct)
         direct_chunk(a, chunk, thread);
     else
         tiled_chunk(a, chunk, thread);
+}
+
+static void merge_chunk(void *context, int index, int thread)
+{
+    const struct cn_attend *a = context;
+    int64_t at = index;
+    for (int64_t n; at >= (n = n_merges(a)); a++)
+        at -= n;
+    merge_tile(a, at / tiles_of_chunk(a), at % tiles_of_chunk(a), thread);
 }
 
 /* What the cache gives: each row once for all tokens. */
@@ -578,18 +608,57 @@ static void count(const struct cn_attend *a)
     a->work->bytes += bytes;
 }
 
-void cn_attend(struct cn_attend *all, int n)
+/* Which form, and what a chunk is. */
+static void plan(struct cn_attend *a)
+{
+    const int64_t group = a->n_head / a->n_head_kv;
+    a->n_ranges = 1;
+    a->direct = group * a->n < (a->type == CN_KV_Q8_0 ? 2 : LEAST_QUERIES);
+    if (a->direct) {
+        a->part_heads = group > MOST_HEADS ? PART_HEADS : group;
+        a->chunk_tokens = 1;
+    } else {
+        const int64_t most = most_tiles(a->d_k, a->d_v) * TILE;
+        a->part_heads = group < most ? group : most;
+        a->chunk_tokens = most / a->part_heads < a->n ? most / a->part_heads : a->n;
+    }
+    a->parts = (group + a->part_heads - 1) / a->part_heads;
+}
+
+/* Divides the keys of an attention, one of those that have n chunks together. Ranges are whole
+ * blocks. Returns the memory behind. */
+static float *split(struct cn_attend *a, int64_t n, float *memory)
+{
+    const int64_t from = first_key(a, a->position) / KEYS * KEYS, keys = a->position + a->n - from;
+    const int64_t ranges =
+        SPLIT_CHUNKS / n < keys / SPLIT_KEYS ? SPLIT_CHUNKS / n : keys / SPLIT_KEYS;
+    if (a->direct || ranges <= 1 || tiles_of_chunk(a) > SPLIT_TILES)
+        return memory;
+    a->range_keys = (keys / ranges + KEYS - 1) / KEYS * KEYS;
+    a->n_ranges = (keys + a->range_keys - 1) / a->range_keys;
+    a->ranges = memory;
+    return memory + n_chunks(a) * tiles_of_chunk(a) * tile_floats(a->d_v);
+}
+
+void cn_attend(struct cn_attend *all, int n, void *shared)
 {
     struct cn_group *g = all->g;
-    int64_t chunks = 0;
+    int64_t blocks = 0, chunks = 0, merges = 0;
+    float *memory = shared;
     for (struct cn_attend *a = all; a < all + n; a++) {
-        const int64_t group = a->n_head / a->n_head_kv, most = part_heads(a->n_head, a->n_head_kv);
-        a->parts = (group + most - 1) / most;
+        plan(a);
         if (a->type == CN_KV_Q8_0)
             a->q8_0 = cn_kernels_for(cn_format_by_name("q8_0"), g->model->ops.tiers);
         if (a->work)
             count(a);
+        blocks += n_chunks(a);
+    }
+    for (struct cn_attend *a = all; a < all + n; a++) {
+        memory = split(a, blocks, memory);
         chunks += n_chunks(a);
+        merges += n_merges(a);
     }
     cn_pool_run(g->pool, g->n_threads, attend_chunk, all, (int)chunks);
+    if (merges > 0)
+        cn_pool_run(g->pool, g->n_threads, merge_chunk, all, (int)merges);
 }

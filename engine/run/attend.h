@@ -24,15 +24,20 @@ struct cn_attend {
     float softcap;      /* of scores; 0: none */
     const float *sinks; /* [n_head]: one more score each, whose value is 0; NULL: none */
     /* private */
-    int64_t parts;
+    bool direct;
+    int64_t part_heads, parts, chunk_tokens; /* of the heads that share a head of keys */
+    int64_t range_keys, n_ranges;
+    float *ranges;          /* what each makes, to be merged */
     struct cn_kernels q8_0; /* for keys in Q8_0 */
 };
 
-/* Tokens of n sessions at once, which differ in position, number, queries and rows only. */
-void cn_attend(struct cn_attend *all, int n);
+/* Tokens of n sessions at once, which differ in position, number, queries and rows only. shared:
+ * cn_attend_shared_bytes() bytes. */
+void cn_attend(struct cn_attend *all, int n, void *shared);
 
-/* Bytes of scratch that a thread needs for it. */
+/* Bytes of scratch that each thread needs for it, and that all need together. */
 size_t cn_attend_scratch_bytes(int64_t n_head, int64_t n_head_kv, int64_t d_k, int64_t d_v);
+size_t cn_attend_shared_bytes(int64_t d_k, int64_t d_v);
 
 /* The first position that the token at `position` sees. */
 int64_t cn_attend_first(int64_t window, bool chunked, int64_t position);
@@ -41,13 +46,12 @@ int64_t cn_attend_first(int64_t window, bool chunked, int64_t position);
  * its first token looks back. */
 int64_t cn_kv_capacity(int64_t window, int64_t n_ctx, int64_t n_batch);
 
-/* Bytes of a row of n numbers in a cache, writing it, and the row as floats: in place if it is,
- * else in buf [n]. */
+/* Bytes of a row of n numbers in a cache, writing it, and reading it to floats. */
 size_t cn_kv_row_bytes(enum cn_kv_type type, int64_t n);
 void cn_kv_store_row(const struct cn_model *model, enum cn_kv_type type, int64_t n, const float *x,
                      uint8_t *row);
-const float *cn_kv_load_row(const struct cn_model *model, enum cn_kv_type type, int64_t n,
-                            const uint8_t *row, float *buf);
+void cn_kv_load_row(const struct cn_model *model, enum cn_kv_type type, int64_t n,
+                    const uint8_t *row, float *to);
 /* The row of a head's key or value at a position. */
 uint8_t *cn_kv_key(const struct cn_kv *kv, int64_t head, int64_t position);
 uint8_t *cn_kv_value(const struct cn_kv *kv, int64_t head, int64_t position);

@@ -70,8 +70,8 @@ static int weights_of(const struct cn_model *m, enum cn_op op, int layer,
     return n;
 }
 
-void cn_model_op_work(const struct cn_model *m, enum cn_op op, int layer, int32_t n_tokens,
-                      struct cn_work *work)
+void cn_model_op_work(const struct cn_model *m, enum cn_op op, int layer, int32_t position,
+                      int32_t n_tokens, struct cn_work *work)
 {
     const double n = n_tokens, experts = (double)m->hp.n_expert;
     const double share = experts > 0 ? (double)m->hp.n_expert_used / experts : 0;
@@ -85,15 +85,20 @@ void cn_model_op_work(const struct cn_model *m, enum cn_op op, int layer, int32_
         const struct cn_layer *l = layer >= 0 ? &m->layers[layer] : NULL;
         const bool of_experts = l && (w == &l->gate_exps || w == &l->up_exps ||
                                       w == &l->down_exps || w == &l->gate_up_exps);
+        if (l && (w == &l->k_up || w == &l->v_up)) /* as the mixer says */
+            continue;
         if (of_experts)
             cn_work_add(work, m, w, busy, each);
         else
             cn_work_add(work, m, w, (double)w->n_mats, op == CN_OP_OUTPUT ? 1 : n);
     }
     const struct cn_mixer *mixer;
-    for (int i = 0; layer >= 0 && (mixer = cn_mixer_of(m, layer, i)); i++)
+    for (int i = 0; layer >= 0 && (mixer = cn_mixer_of(m, layer, i)); i++) {
         if (mixer->work)
             mixer->work(m, layer, op, n_tokens, work);
+        if (mixer->products_work)
+            mixer->products_work(m, layer, op, position, n_tokens, work);
+    }
 }
 
 void cn_model_pass_work(const struct cn_model *m, int32_t n_tokens, struct cn_work *work)
@@ -101,7 +106,7 @@ void cn_model_pass_work(const struct cn_model *m, int32_t n_tokens, struct cn_wo
     *work = (struct cn_work){ 0 };
     for (int op = 0; op < CN_N_OPS; op++)
         for (int layer = -1; layer < (int)m->hp.n_layer; layer++)
-            cn_model_op_work(m, (enum cn_op)op, layer, n_tokens, work);
+            cn_model_op_work(m, (enum cn_op)op, layer, 0, n_tokens, work);
 }
 
 void cn_model_op_formats(const struct cn_model *m, enum cn_op op, int layer, char *text,
@@ -140,18 +145,20 @@ static double positions(const struct cn_layer_hparams *l, const struct cn_attent
 
 /* Attention has no weights, but keys and values: each token's are read by the tokens one by one, by
  * those of a batch together. Latent attention reads one row for all heads, whose front is the
- * value. */
+ * value; or of rows that were unfolded a key and a value of each head. */
 void cn_model_attention_work(const struct cn_model *m, int layer,
                              const struct cn_attention_span *span, double *bytes, double *ops)
 {
     const struct cn_layer_hparams *l = &m->hp.layers[layer];
-    const bool latent = l->mixers[0] == CN_MIXER_LATENT;
+    const bool unfolded = l->mixers[0] == CN_MIXER_LATENT && span->together &&
+                          cn_latent_unfolds(m, layer, span->position, span->n_tokens);
+    const bool latent = l->mixers[0] == CN_MIXER_LATENT && !unfolded;
+    const enum cn_kv_type kv = unfolded && span->kv != CN_KV_F32 ? CN_KV_F16 : span->kv;
     const int64_t d_v = latent ? m->hp.kv_lora : l->d_v;
     const int64_t d_k = latent ? m->hp.kv_lora + l->n_rot : l->d_k;
     const double seen = positions(l, span) / span->n_tokens;
-    const double row =
-        (double)(cn_kv_row_bytes(span->kv, d_k) + (latent ? 0 : cn_kv_row_bytes(span->kv, d_v)));
-    const double heads = latent ? 1 : (double)l->n_head_kv;
+    const double row = (double)(cn_kv_row_bytes(kv, d_k) + (latent ? 0 : cn_kv_row_bytes(kv, d_v)));
+    const double heads = latent ? 1 : (double)(unfolded ? l->n_head : l->n_head_kv);
     *bytes = heads * row * seen / (span->together ? span->n_tokens : 1);
     *ops = 2 * (double)l->n_head * (double)(d_k + d_v) * seen;
 }

@@ -9,10 +9,10 @@
 #include "engine/carnot.h"
 
 /* Adds what the op of a layer (0 <= layer < n_layer; -1: outside the layers) does with its matrices
- * and the layer's state in a pass of n_tokens (>= 1); see cn_model_pass_work. Nothing is added for
- * ops without any. */
-void cn_model_op_work(const struct cn_model *model, enum cn_op op, int layer, int32_t n_tokens,
-                      struct cn_work *work);
+ * and the layer's state in a pass of n_tokens (>= 1) from `position` on; see cn_model_pass_work.
+ * Nothing is added for ops without any. */
+void cn_model_op_work(const struct cn_model *model, enum cn_op op, int layer, int32_t position,
+                      int32_t n_tokens, struct cn_work *work);
 
 /* One pass of n_tokens (>= 1) at position 0, logits of the last one wanted: what cn_session_work
  * will count, but for the KV cache. Of a mixture, tokens are taken to choose their

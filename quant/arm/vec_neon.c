@@ -176,6 +176,39 @@ static void vec_to_f16_neon(int64_t n, const float *x, uint16_t *y)
         y[i] = cn_f32_to_f16(x[i]);
 }
 
+static void vec_from_f16_neon(int64_t n_rows, int64_t n, const uint16_t *x, int64_t x_stride,
+                              float *y, int64_t y_stride)
+{
+    for (int64_t r = 0; r < n_rows; r++, x += x_stride, y += y_stride) {
+        int64_t i = 0;
+        for (; i + 8 <= n; i += 8) {
+            const float32x4x2_t v = floats_at(x + i);
+            vst1q_f32(y + i, v.val[0]);
+            vst1q_f32(y + i + 4, v.val[1]);
+        }
+        for (; i < n; i++)
+            y[i] = half_at(x + i);
+    }
+}
+
+static void vec_from_q8_0_neon(int64_t n_rows, int64_t n, const uint8_t *x, size_t row_bytes,
+                               float *y, int64_t y_stride)
+{
+    for (int64_t r = 0; r < n_rows; r++, x += row_bytes, y += y_stride) {
+        const struct cn_block_q8_0 *b = (const void *)x;
+        for (int64_t i = 0; i < n; i += 32, b++) {
+            const float d = half_at(&b->d);
+            for (int j = 0; j < 32; j += 8) {
+                const int16x8_t wide = vmovl_s8(vld1_s8(b->q + j));
+                const float32x4_t lo = vcvtq_f32_s32(vmovl_s16(vget_low_s16(wide)));
+                const float32x4_t hi = vcvtq_f32_s32(vmovl_high_s16(wide));
+                vst1q_f32(y + i + j, vmulq_n_f32(lo, d));
+                vst1q_f32(y + i + j + 4, vmulq_n_f32(hi, d));
+            }
+        }
+    }
+}
+
 static void vec_rms_norm_neon(int64_t n, const float *x, const float *w, float eps, float *y)
 {
     float64x2_t s[2] = { vdupq_n_f64(0), vdupq_n_f64(0) };
@@ -408,6 +441,88 @@ static void vec_ssm_step_neon(int64_t n_groups, int64_t n, float decay, const fl
     }
 }
 
+/* ---- lanes ----------------------------------------------------------------------------------- */
+
+static void vec_softmax_lanes_neon(int64_t n, int n_lanes, float *p, float *max, float *sum,
+                                   float *factor)
+{
+    enum { N = 16 };
+    for (int l = 0; l < n_lanes; l += 4, p += 4) {
+        const float32x4_t before = vld1q_f32(max + l), lowest = vdupq_n_f32(-INFINITY);
+        float32x4_t top = before, more = vdupq_n_f32(0);
+        for (int64_t i = 0; i < n; i++)
+            top = vmaxq_f32(top, vld1q_f32(p + i * N));
+        /* Where both are -infinity their difference is NaN. */
+        const float32x4_t apart =
+            vbslq_f32(vceqq_f32(before, top), vdupq_n_f32(0), vsubq_f32(before, top));
+        const float32x4_t by = exp4(apart);
+        /* -infinity less 0 stays that, and its exponential is 0. */
+        const float32x4_t base = vbslq_f32(vceqq_f32(top, lowest), vdupq_n_f32(0), top);
+        for (int64_t i = 0; i < n; i++) {
+            const float32x4_t e = exp4(vsubq_f32(vld1q_f32(p + i * N), base));
+            vst1q_f32(p + i * N, e);
+            more = vaddq_f32(more, e);
+        }
+        vst1q_f32(factor + l, by);
+        vst1q_f32(max + l, top);
+        vst1q_f32(sum + l, vfmaq_f32(more, vld1q_f32(sum + l), by));
+    }
+}
+
+/* nr rows times 4 * nv lanes, nr * nv <= 16. */
+ALWAYS void lanes_block(const int nr, const int nv, int64_t n, const float *a, int64_t row,
+                        int64_t step, const float *b, const float *factor, float *y)
+{
+    enum { N = 16 };
+    float32x4_t acc[16];
+    UNROLL for (int r = 0; r < nr; r++)
+    {
+        UNROLL for (int v = 0; v < nv; v++) acc[r * nv + v] =
+            factor ? vmulq_f32(vld1q_f32(factor + 4 * v), vld1q_f32(y + r * N + 4 * v))
+                   : vdupq_n_f32(0);
+    }
+    for (int64_t i = 0; i < n; i++) {
+        float32x4_t bv[4];
+        UNROLL for (int v = 0; v < nv; v++) bv[v] = vld1q_f32(b + i * N + 4 * v);
+        UNROLL for (int r = 0; r < nr; r++)
+        {
+            const float32x4_t av = vld1q_dup_f32(a + r * row + i * step);
+            UNROLL for (int v = 0; v < nv; v++) acc[r * nv + v] =
+                vfmaq_f32(acc[r * nv + v], av, bv[v]);
+        }
+    }
+    UNROLL for (int r = 0; r < nr; r++)
+    {
+        UNROLL for (int v = 0; v < nv; v++) vst1q_f32(y + r * N + 4 * v, acc[r * nv + v]);
+    }
+}
+
+ALWAYS void lanes_of(const int nv, int64_t n_rows, int64_t n, const float *a, int64_t row,
+                     int64_t step, const float *b, const float *factor, float *y)
+{
+    enum { N = 16 };
+    const int rows = nv == 1 ? 8 : 4;
+    int64_t r = 0;
+    for (; r + rows <= n_rows; r += rows)
+        lanes_block(rows, nv, n, a + r * row, row, step, b, factor, y + r * N);
+    for (; r < n_rows; r++)
+        lanes_block(1, nv, n, a + r * row, row, step, b, factor, y + r * N);
+}
+
+static void vec_lane_products_neon(int64_t n_rows, int64_t n, int n_lanes, const float *a,
+                                   int64_t row, int64_t step, const float *b, const float *factor,
+                                   float *y)
+{
+    if (n_lanes > 12)
+        lanes_of(4, n_rows, n, a, row, step, b, factor, y);
+    else if (n_lanes > 8)
+        lanes_of(3, n_rows, n, a, row, step, b, factor, y);
+    else if (n_lanes > 4)
+        lanes_of(2, n_rows, n, a, row, step, b, factor, y);
+    else
+        lanes_of(1, n_rows, n, a, row, step, b, factor, y);
+}
+
 const struct cn_vec cn_vec_neon = {
     .quantize_q8 = vec_quantize_q8_neon,
     .dot = vec_dot_neon,
@@ -418,6 +533,10 @@ const struct cn_vec cn_vec_neon = {
     .sums_f16 = vec_sums_f16_neon,
     .sums_q8_0 = vec_sums_q8_0_neon,
     .to_f16 = vec_to_f16_neon,
+    .from_f16 = vec_from_f16_neon,
+    .from_q8_0 = vec_from_q8_0_neon,
+    .lane_products = vec_lane_products_neon,
+    .softmax_lanes = vec_softmax_lanes_neon,
     .rms_norm = vec_rms_norm_neon,
     .silu_mul = vec_silu_mul_neon,
     .gelu_mul = vec_gelu_mul_neon,

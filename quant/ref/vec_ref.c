@@ -95,6 +95,24 @@ static void vec_to_f16_ref(int64_t n, const float *x, uint16_t *y)
         y[i] = cn_f32_to_f16(x[i]);
 }
 
+static void vec_from_f16_ref(int64_t n_rows, int64_t n, const uint16_t *x, int64_t x_stride,
+                             float *y, int64_t y_stride)
+{
+    for (int64_t r = 0; r < n_rows; r++)
+        for (int64_t i = 0; i < n; i++)
+            y[r * y_stride + i] = cn_f16_to_f32(x[r * x_stride + i]);
+}
+
+static void vec_from_q8_0_ref(int64_t n_rows, int64_t n, const uint8_t *x, size_t row_bytes,
+                              float *y, int64_t y_stride)
+{
+    for (int64_t r = 0; r < n_rows; r++) {
+        const struct cn_block_q8_0 *b = (const void *)(x + (size_t)r * row_bytes);
+        for (int64_t i = 0; i < n; i++)
+            y[r * y_stride + i] = cn_f16_to_f32(b[i / 32].d) * b[i / 32].q[i % 32];
+    }
+}
+
 /* The mean of squares is summed in double, as the models' own code does. */
 static void vec_rms_norm_ref(int64_t n, const float *x, const float *w, float eps, float *y)
 {
@@ -140,23 +158,36 @@ static float vec_max_ref(int64_t n, const float *x)
     return top;
 }
 
-static void vec_softmax_tile_ref(int64_t n_groups, float *p, float *max, float *sum, float *factor)
+static void vec_softmax_lanes_ref(int64_t n, int n_lanes, float *p, float *max, float *sum,
+                                  float *factor)
 {
     enum { N = 16 };
-    for (int row = 0; row < N; row++) {
-        float top = max[row], more = 0;
-        for (int64_t g = 0; g < n_groups; g++)
-            top = fmaxf(top, vec_max_ref(N, p + (g * N + row) * N));
-        factor[row] = top > max[row] ? expf(max[row] - top) : 1;
-        max[row] = top;
-        for (int64_t g = 0; g < n_groups; g++)
-            for (int j = 0; j < N; j++) {
-                float *x = p + (g * N + row) * N + j;
-                *x = top == -INFINITY ? 0 : expf(*x - top);
-                more += *x;
-            }
-        sum[row] = sum[row] * factor[row] + more;
+    for (int l = 0; l < n_lanes; l++) {
+        float top = max[l], more = 0;
+        for (int64_t i = 0; i < n; i++)
+            top = fmaxf(top, p[i * N + l]);
+        factor[l] = top > max[l] ? expf(max[l] - top) : 1;
+        max[l] = top;
+        for (int64_t i = 0; i < n; i++) {
+            p[i * N + l] = top == -INFINITY ? 0 : expf(p[i * N + l] - top);
+            more += p[i * N + l];
+        }
+        sum[l] = sum[l] * factor[l] + more;
     }
+}
+
+static void vec_lane_products_ref(int64_t n_rows, int64_t n, int n_lanes, const float *a,
+                                  int64_t row, int64_t step, const float *b, const float *factor,
+                                  float *y)
+{
+    enum { N = 16 };
+    for (int64_t r = 0; r < n_rows; r++)
+        for (int l = 0; l < n_lanes; l++) {
+            float sum = factor ? factor[l] * y[r * N + l] : 0;
+            for (int64_t i = 0; i < n; i++)
+                sum += a[r * row + i * step] * b[i * N + l];
+            y[r * N + l] = sum;
+        }
 }
 
 static void vec_conv_ref(const struct cn_conv *c)
@@ -225,12 +256,15 @@ const struct cn_vec cn_vec_ref = {
     .sums_f16 = vec_sums_f16_ref,
     .sums_q8_0 = vec_sums_q8_0_ref,
     .to_f16 = vec_to_f16_ref,
+    .from_f16 = vec_from_f16_ref,
+    .from_q8_0 = vec_from_q8_0_ref,
     .rms_norm = vec_rms_norm_ref,
     .silu_mul = vec_silu_mul_ref,
     .gelu_mul = vec_gelu_mul_ref,
     .exp_sum = vec_exp_sum_ref,
     .max = vec_max_ref,
-    .softmax_tile = vec_softmax_tile_ref,
+    .softmax_lanes = vec_softmax_lanes_ref,
+    .lane_products = vec_lane_products_ref,
     .conv = vec_conv_ref,
     .ssm_step = vec_ssm_step_ref,
     .delta_step = vec_delta_step_ref,

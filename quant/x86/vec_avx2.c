@@ -272,6 +272,37 @@ static void vec_sums_q8_0_avx2(int64_t n_vecs, int64_t n_rows, int64_t n, const 
     }
 }
 
+static void vec_from_f16_avx2(int64_t n_rows, int64_t n, const uint16_t *x, int64_t x_stride,
+                              float *y, int64_t y_stride)
+{
+    for (int64_t r = 0; r < n_rows; r++, x += x_stride, y += y_stride) {
+        int64_t i = 0;
+        for (; i + 32 <= n; i += 32) {
+            UNROLL for (int j = 0; j < 32; j += 8)
+                _mm256_storeu_ps(y + i + j, _mm256_cvtph_ps(load128(x + i + j)));
+        }
+        for (; i + 8 <= n; i += 8)
+            _mm256_storeu_ps(y + i, _mm256_cvtph_ps(load128(x + i)));
+        for (; i < n; i++)
+            y[i] = half_at(x + i);
+    }
+}
+
+static void vec_from_q8_0_avx2(int64_t n_rows, int64_t n, const uint8_t *x, size_t row_bytes,
+                               float *y, int64_t y_stride)
+{
+    for (int64_t r = 0; r < n_rows; r++, x += row_bytes, y += y_stride) {
+        const struct cn_block_q8_0 *b = (const void *)x;
+        for (int64_t i = 0; i < n; i += 32, b++) {
+            const __m256 d = _mm256_set1_ps(half_at(&b->d));
+            const uint8_t *q = (const uint8_t *)b->q;
+            UNROLL for (int j = 0; j < 32; j += 8) _mm256_storeu_ps(
+                y + i + j,
+                _mm256_mul_ps(d, _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(eight_at(q + j)))));
+        }
+    }
+}
+
 static void vec_to_f16_avx2(int64_t n, const float *x, uint16_t *y)
 {
     int64_t i = 0;
@@ -434,13 +465,6 @@ static float vec_max_avx2(int64_t n, const float *x)
     return top;
 }
 
-ALWAYS float max_ps(__m256 v)
-{
-    __m128 m = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
-    m = _mm_max_ps(m, _mm_movehl_ps(m, m));
-    return _mm_cvtss_f32(_mm_max_ss(m, _mm_movehdup_ps(m)));
-}
-
 /* e^x for x <= 0 or NaN; below -87.3 it is 0. */
 ALWAYS __m256 exp_below(__m256 x)
 {
@@ -452,40 +476,88 @@ ALWAYS __m256 exp_below(__m256 x)
     return _mm256_and_ps(_mm256_cmp_ps(x, _mm256_set1_ps(EXP_LOWEST), _CMP_NLT_UQ), y);
 }
 
-static void vec_softmax_tile_avx2(int64_t n_groups, float *p, float *max, float *sum, float *factor)
+static void vec_softmax_lanes_avx2(int64_t n, int n_lanes, float *p, float *max, float *sum,
+                                   float *factor)
 {
     enum { N = 16 };
-    float top[N];
-    for (int row = 0; row < N; row++) {
-        __m256 m = _mm256_set1_ps(max[row]);
-        for (int64_t g = 0; g < n_groups; g++) {
-            const float *x = p + (g * N + row) * N;
-            m = _mm256_max_ps(m, _mm256_max_ps(_mm256_loadu_ps(x), _mm256_loadu_ps(x + 8)));
-        }
-        top[row] = max_ps(m);
-    }
-    for (int row = 0; row < N; row += 8) {
-        const __m256 before = _mm256_loadu_ps(max + row), after = _mm256_loadu_ps(top + row);
+    for (int l = 0; l < n_lanes; l += 8, p += 8) {
+        const __m256 before = _mm256_loadu_ps(max + l);
+        __m256 top = before, more = _mm256_setzero_ps();
+        for (int64_t i = 0; i < n; i++)
+            top = _mm256_max_ps(top, _mm256_loadu_ps(p + i * N));
         /* Where both are -infinity their difference is NaN. */
-        const __m256 same = _mm256_cmp_ps(before, after, _CMP_EQ_OQ);
-        const __m256 by = exp_below(_mm256_andnot_ps(same, _mm256_sub_ps(before, after)));
-        _mm256_storeu_ps(factor + row, by);
-        _mm256_storeu_ps(max + row, after);
-    }
-    for (int row = 0; row < N; row++) {
+        const __m256 same = _mm256_cmp_ps(before, top, _CMP_EQ_OQ);
+        const __m256 by = exp_below(_mm256_andnot_ps(same, _mm256_sub_ps(before, top)));
         /* -infinity less 0 stays that, and its exponential is 0. */
-        const __m256 base = _mm256_set1_ps(top[row] == -INFINITY ? 0 : top[row]);
-        __m256 more = _mm256_setzero_ps();
-        for (int64_t g = 0; g < n_groups; g++) {
-            float *x = p + (g * N + row) * N;
-            const __m256 lo = exp_below(_mm256_sub_ps(_mm256_loadu_ps(x), base));
-            const __m256 hi = exp_below(_mm256_sub_ps(_mm256_loadu_ps(x + 8), base));
-            _mm256_storeu_ps(x, lo);
-            _mm256_storeu_ps(x + 8, hi);
-            more = _mm256_add_ps(more, _mm256_add_ps(lo, hi));
+        const __m256 none = _mm256_cmp_ps(top, _mm256_set1_ps(-INFINITY), _CMP_EQ_OQ);
+        const __m256 base = _mm256_andnot_ps(none, top);
+        for (int64_t i = 0; i < n; i++) {
+            const __m256 e = exp_below(_mm256_sub_ps(_mm256_loadu_ps(p + i * N), base));
+            _mm256_storeu_ps(p + i * N, e);
+            more = _mm256_add_ps(more, e);
         }
-        sum[row] = sum[row] * factor[row] + sum_ps(more);
+        _mm256_storeu_ps(factor + l, by);
+        _mm256_storeu_ps(max + l, top);
+        _mm256_storeu_ps(sum + l, _mm256_fmadd_ps(_mm256_loadu_ps(sum + l), by, more));
     }
+}
+
+/* nr rows times 8 * nv lanes. One of row and step is the constant 1, so that addresses take no
+ * arithmetic. */
+ALWAYS void lanes_block(const int nr, const int nv, int64_t n, const float *a, const int64_t row,
+                        const int64_t step, const float *b, const float *factor, float *y)
+{
+    enum { N = 16 };
+    __m256 acc[12];
+    UNROLL for (int v = 0; v < nv; v++)
+    {
+        UNROLL for (int r = 0; r < nr; r++) acc[r * nv + v] =
+            factor
+                ? _mm256_mul_ps(_mm256_loadu_ps(factor + 8 * v), _mm256_loadu_ps(y + r * N + 8 * v))
+                : _mm256_setzero_ps();
+    }
+    for (int64_t i = 0; i < n; i++) {
+        __m256 bv[2];
+        UNROLL for (int v = 0; v < nv; v++) bv[v] = _mm256_loadu_ps(b + i * N + 8 * v);
+        UNROLL for (int r = 0; r < nr; r++)
+        {
+            const __m256 av = _mm256_broadcast_ss(a + r * row + i * step);
+            UNROLL for (int v = 0; v < nv; v++) acc[r * nv + v] =
+                _mm256_fmadd_ps(av, bv[v], acc[r * nv + v]);
+        }
+    }
+    UNROLL for (int r = 0; r < nr; r++)
+    {
+        UNROLL for (int v = 0; v < nv; v++) _mm256_storeu_ps(y + r * N + 8 * v, acc[r * nv + v]);
+    }
+}
+
+/* Twelve sums at a time hide what an FMA takes. */
+ALWAYS void lanes_of(const int nv, int64_t n_rows, int64_t n, const float *a, const int64_t row,
+                     const int64_t step, const float *b, const float *factor, float *y)
+{
+    enum { N = 16 };
+    int64_t r = 0;
+    for (; r + 12 / nv <= n_rows; r += 12 / nv)
+        lanes_block(12 / nv, nv, n, a + r * row, row, step, b, factor, y + r * N);
+    for (; r + 4 <= n_rows; r += 4)
+        lanes_block(4, nv, n, a + r * row, row, step, b, factor, y + r * N);
+    for (; r < n_rows; r++)
+        lanes_block(1, nv, n, a + r * row, row, step, b, factor, y + r * N);
+}
+
+static void vec_lane_products_avx2(int64_t n_rows, int64_t n, int n_lanes, const float *a,
+                                   int64_t row, int64_t step, const float *b, const float *factor,
+                                   float *y)
+{
+    if (n_lanes > 8 && step == 1)
+        lanes_of(2, n_rows, n, a, row, 1, b, factor, y);
+    else if (n_lanes > 8)
+        lanes_of(2, n_rows, n, a, 1, step, b, factor, y);
+    else if (step == 1)
+        lanes_of(1, n_rows, n, a, row, 1, b, factor, y);
+    else
+        lanes_of(1, n_rows, n, a, 1, step, b, factor, y);
 }
 
 /* n vectors of eight rows of S, n <= 4, 16 rows being n_keys * 16 floats. Both products are taken
@@ -616,12 +688,15 @@ const struct cn_vec cn_vec_avx2 = {
     .sums_f16 = vec_sums_f16_avx2,
     .sums_q8_0 = vec_sums_q8_0_avx2,
     .to_f16 = vec_to_f16_avx2,
+    .from_f16 = vec_from_f16_avx2,
+    .from_q8_0 = vec_from_q8_0_avx2,
     .rms_norm = vec_rms_norm_avx2,
     .silu_mul = vec_silu_mul_avx2,
     .gelu_mul = vec_gelu_mul_avx2,
     .exp_sum = vec_exp_sum_avx2,
     .max = vec_max_avx2,
-    .softmax_tile = vec_softmax_tile_avx2,
+    .softmax_lanes = vec_softmax_lanes_avx2,
+    .lane_products = vec_lane_products_avx2,
     .delta_step = vec_delta_step_avx2,
     .conv = vec_conv_avx2,
     .ssm_step = vec_ssm_step_avx2,

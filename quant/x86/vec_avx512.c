@@ -152,35 +152,71 @@ static float vec_exp_sum_avx512(int64_t n, float max, float *x)
     return _mm512_reduce_add_ps(acc);
 }
 
-static void vec_softmax_tile_avx512(int64_t n_groups, float *p, float *max, float *sum,
-                                    float *factor)
+static void vec_softmax_lanes_avx512(int64_t n, int n_lanes, float *p, float *max, float *sum,
+                                     float *factor)
 {
     enum { N = 16 };
-    float top[N];
-    for (int row = 0; row < N; row++) {
-        __m512 m = _mm512_set1_ps(max[row]);
-        for (int64_t g = 0; g < n_groups; g++)
-            m = _mm512_max_ps(m, _mm512_loadu_ps(p + (g * N + row) * N));
-        top[row] = _mm512_reduce_max_ps(m);
-    }
-    const __m512 before = _mm512_loadu_ps(max), after = _mm512_loadu_ps(top);
+    const __m512 before = _mm512_loadu_ps(max);
+    __m512 top = before, more = _mm512_setzero_ps();
+    (void)n_lanes;
+    for (int64_t i = 0; i < n; i++)
+        top = _mm512_max_ps(top, _mm512_loadu_ps(p + i * N));
     /* Where both are -infinity their difference is NaN; it is not taken. */
-    const __mmask16 other = _mm512_cmp_ps_mask(before, after, _CMP_NEQ_UQ);
-    const __m512 by = exp_below(_mm512_maskz_sub_ps(other, before, after));
-    _mm512_storeu_ps(factor, by);
-    _mm512_storeu_ps(max, after);
-    for (int row = 0; row < N; row++) {
-        /* -infinity less 0 stays that, and its exponential is 0. */
-        const __m512 base = _mm512_set1_ps(top[row] == -INFINITY ? 0 : top[row]);
-        __m512 more = _mm512_setzero_ps();
-        for (int64_t g = 0; g < n_groups; g++) {
-            float *x = p + (g * N + row) * N;
-            const __m512 e = exp_below(_mm512_sub_ps(_mm512_loadu_ps(x), base));
-            _mm512_storeu_ps(x, e);
-            more = _mm512_add_ps(more, e);
-        }
-        sum[row] = sum[row] * factor[row] + _mm512_reduce_add_ps(more);
+    const __mmask16 other = _mm512_cmp_ps_mask(before, top, _CMP_NEQ_UQ);
+    const __m512 by = exp_below(_mm512_maskz_sub_ps(other, before, top));
+    /* -infinity less 0 stays that, and its exponential is 0. */
+    const __mmask16 some = _mm512_cmp_ps_mask(top, _mm512_set1_ps(-INFINITY), _CMP_NEQ_UQ);
+    const __m512 base = _mm512_maskz_mov_ps(some, top);
+    for (int64_t i = 0; i < n; i++) {
+        const __m512 e = exp_below(_mm512_sub_ps(_mm512_loadu_ps(p + i * N), base));
+        _mm512_storeu_ps(p + i * N, e);
+        more = _mm512_add_ps(more, e);
     }
+    _mm512_storeu_ps(factor, by);
+    _mm512_storeu_ps(max, top);
+    _mm512_storeu_ps(sum, _mm512_fmadd_ps(_mm512_loadu_ps(sum), by, more));
+}
+
+/* nr rows, a register each. */
+ALWAYS void lanes_block(const int nr, int64_t n, const float *a, int64_t row, int64_t step,
+                        const float *b, const float *factor, float *y)
+{
+    enum { N = 16 };
+    __m512 acc[N];
+    UNROLL for (int r = 0; r < nr; r++) acc[r] =
+        factor ? _mm512_mul_ps(_mm512_loadu_ps(factor), _mm512_loadu_ps(y + r * N))
+               : _mm512_setzero_ps();
+    for (int64_t i = 0; i < n; i++) {
+        const __m512 bv = _mm512_loadu_ps(b + i * N);
+        UNROLL for (int r = 0; r < nr; r++) acc[r] =
+            _mm512_fmadd_ps(_mm512_set1_ps(a[r * row + i * step]), bv, acc[r]);
+    }
+    UNROLL for (int r = 0; r < nr; r++) _mm512_storeu_ps(y + r * N, acc[r]);
+}
+
+/* One of row and step is the constant 1, so that addresses take little arithmetic. */
+ALWAYS void lanes_of(int64_t n_rows, int64_t n, const float *a, const int64_t row,
+                     const int64_t step, const float *b, const float *factor, float *y)
+{
+    enum { N = 16 };
+    int64_t r = 0;
+    for (; r + N <= n_rows; r += N)
+        lanes_block(N, n, a + r * row, row, step, b, factor, y + r * N);
+    for (; r + 4 <= n_rows; r += 4)
+        lanes_block(4, n, a + r * row, row, step, b, factor, y + r * N);
+    for (; r < n_rows; r++)
+        lanes_block(1, n, a + r * row, row, step, b, factor, y + r * N);
+}
+
+static void vec_lane_products_avx512(int64_t n_rows, int64_t n, int n_lanes, const float *a,
+                                     int64_t row, int64_t step, const float *b, const float *factor,
+                                     float *y)
+{
+    (void)n_lanes;
+    if (step == 1)
+        lanes_of(n_rows, n, a, row, 1, b, factor, y);
+    else
+        lanes_of(n_rows, n, a, 1, step, b, factor, y);
 }
 
 /* ---- attention: rows of f16, several vectors of floats --------------------------------------- */
@@ -464,7 +500,8 @@ const struct cn_vec cn_vec_avx512 = {
     .silu_mul = vec_silu_mul_avx512,
     .gelu_mul = vec_gelu_mul_avx512,
     .exp_sum = vec_exp_sum_avx512,
-    .softmax_tile = vec_softmax_tile_avx512,
+    .lane_products = vec_lane_products_avx512,
+    .softmax_lanes = vec_softmax_lanes_avx512,
     .dots_f16 = vec_dots_f16_avx512,
     .sums_f16 = vec_sums_f16_avx512,
     .delta_step = vec_delta_step_avx512,

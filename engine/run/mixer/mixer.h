@@ -31,6 +31,8 @@ struct cn_mixer {
     /* Bytes of g->mixer_scratch for a pass, and of g->thread_scratch for a thread. */
     size_t (*scratch_bytes)(const struct cn_mixer_sizes *sizes, int64_t layer);
     size_t (*thread_scratch_bytes)(const struct cn_model *model, int64_t layer);
+    /* What of the former long prompts need to unfold the rows of a context. NULL: nothing. */
+    size_t (*unfold_bytes)(const struct cn_mixer_sizes *sizes, int64_t layer);
     /* Inputs of products that it runs together, beside g->input: how many, and their columns. 0 or
      * NULL: none. */
     int64_t (*n_inputs)(const struct cn_model *model, int64_t layer, int64_t *n_cols);
@@ -43,6 +45,10 @@ struct cn_mixer {
      * sessions' work. NULL: nothing. */
     void (*work)(const struct cn_model *model, int64_t layer, enum cn_op op, int64_t n,
                  struct cn_work *work);
+    /* Adds an op's products with matrices whose use depends on where the n tokens stand. NULL:
+     * there are none. */
+    void (*products_work)(const struct cn_model *model, int64_t layer, enum cn_op op,
+                          int64_t position, int64_t n, struct cn_work *work);
     /* Bytes of a copy of a layer's state, taking one and going back to it (layer_state.h). NULL:
      * the layer keeps rows by position, and a rewind just forgets some. */
     size_t (*saved_bytes)(const struct cn_session *s, int64_t layer);
@@ -53,5 +59,9 @@ struct cn_mixer {
 /* Mixer i of a layer of the model; NULL behind its last, which i = CN_LAYER_MIXERS is at the most.
  */
 const struct cn_mixer *cn_mixer_of(const struct cn_model *model, int64_t layer, int i);
+
+/* mixer_latent.c: whether n tokens of a session from position on are attended to with the rows of
+ * the cache unfolded into keys and values. */
+bool cn_latent_unfolds(const struct cn_model *model, int64_t layer, int64_t position, int64_t n);
 
 #endif

@@ -81,8 +81,10 @@ static bool fits_blocks(const struct cn_model *m, int64_t layer, int64_t elems)
 
 static size_t scratch_bytes(const struct cn_mixer_sizes *s, int64_t layer)
 {
+    const struct cn_layer_hparams *hp = &s->model->hp.layers[layer];
     const struct widths w = widths_of(s->model, layer);
-    return (size_t)(s->n_batch * (w.stride + w.out + w.gate)) * sizeof(float);
+    return cn_attend_shared_bytes(hp->d_k, hp->d_v) +
+           (size_t)(s->n_batch * (w.stride + w.out + w.gate)) * sizeof(float);
 }
 
 static size_t thread_scratch_bytes(const struct cn_model *m, int64_t layer)
@@ -96,6 +98,7 @@ struct job {
     const struct cn_layer *layer;
     int64_t layer_index;
     struct widths w;
+    float *shared;           /* scratch of the attention */
     float *qkv, *out, *gate; /* [n] of w.stride, w.out and w.gate */
 };
 
@@ -238,14 +241,15 @@ static void attend(struct cn_group *g, const struct job *job)
             .sinks = job->layer->sinks,
         };
     }
-    cn_attend(each, g->n_slices);
+    cn_attend(each, g->n_slices, job->shared);
 }
 
 static void run(struct cn_group *g, int64_t index, const float *x, int64_t n)
 {
     const struct cn_model *m = g->model;
     const struct cn_layer *layer = &m->layers[index];
-    struct job job = { g, layer, index, widths_of(m, index), .qkv = g->mixer_scratch };
+    struct job job = { g, layer, index, widths_of(m, index), .shared = g->mixer_scratch };
+    job.qkv = job.shared + cn_attend_shared_bytes(layer->hp->d_k, layer->hp->d_v) / sizeof(float);
     job.out = job.qkv + g->n_batch * job.w.stride;
     job.gate = job.out + g->n_batch * job.w.out;
 

@@ -104,15 +104,31 @@ static struct unfold lay_out_unfold(const struct cn_mixer_sizes *s, int64_t laye
     return u;
 }
 
+/* What attention wants, in either form. */
+static size_t shared_bytes(const struct cn_model *m, int64_t layer)
+{
+    const struct widths w = widths_of(m, layer);
+    const struct cn_layer_hparams *hp = &m->hp.layers[layer];
+    const size_t absorbed = cn_attend_shared_bytes(w.row, w.lora);
+    const size_t unfolded = cn_attend_shared_bytes(hp->d_k, hp->d_v);
+    return absorbed > unfolded ? absorbed : unfolded;
+}
+
 static size_t pass_bytes(const struct cn_mixer_sizes *s, int64_t layer)
 {
-    return cn_round_up((size_t)(s->n_batch * widths_of(s->model, layer).total) * sizeof(float),
+    return cn_round_up((size_t)(s->n_batch * widths_of(s->model, layer).total) * sizeof(float) +
+                           shared_bytes(s->model, layer),
                        CN_ALIGN);
+}
+
+static size_t unfold_bytes(const struct cn_mixer_sizes *s, int64_t layer)
+{
+    return lay_out_unfold(s, layer, NULL).bytes;
 }
 
 static size_t scratch_bytes(const struct cn_mixer_sizes *s, int64_t layer)
 {
-    return pass_bytes(s, layer) + lay_out_unfold(s, layer, NULL).bytes;
+    return pass_bytes(s, layer) + unfold_bytes(s, layer);
 }
 
 static size_t thread_scratch_bytes(const struct cn_model *m, int64_t layer)
@@ -137,6 +153,7 @@ struct job {
     const struct cn_layer *layer;
     int64_t layer_index, n;
     struct widths w;
+    float *shared; /* scratch of the attention */
     /* [n] of the widths of the same names */
     float *q, *q_down, *kv, *absorbed, *mixed, *out;
     /* which slices, and whether they are one, whose rows are unfolded: */
@@ -256,15 +273,20 @@ static void unfold_mixed(struct cn_group *g, const struct job *job)
 }
 
 /* Whether it is less work to unfold all rows than to absorb: multiplications of a head. */
+bool cn_latent_unfolds(const struct cn_model *m, int64_t layer, int64_t position, int64_t n_tokens)
+{
+    const struct widths w = widths_of(m, layer);
+    const struct cn_layer_hparams *hp = &m->hp.layers[layer];
+    const double n = (double)n_tokens, before = (double)position;
+    const double each = (double)(w.head * w.lora), met = n * (before + n / 2); /* keys by all */
+    return n_tokens >= UNFOLD_TOKENS && hp->window == 0 &&
+           (before + n) * each + met * (double)(hp->d_k + hp->d_v) <
+               n * each + met * (double)(w.row + w.lora);
+}
+
 static bool unfolds(const struct job *job, const struct cn_slice *slice)
 {
-    const struct widths *w = &job->w;
-    const struct cn_layer_hparams *hp = job->layer->hp;
-    const double n = (double)slice->n, before = (double)slice->position;
-    const double each = (double)(w->head * w->lora), met = n * (before + n / 2); /* keys by all */
-    return slice->n >= UNFOLD_TOKENS && hp->window == 0 &&
-           (before + n) * each + met * (double)(hp->d_k + hp->d_v) <
-               n * each + met * (double)(w->row + w->lora);
+    return cn_latent_unfolds(job->g->model, job->layer_index, slice->position, slice->n);
 }
 
 /* The part of a pass from slice `first` on: one that is unfolded, or as many side by side as are
@@ -312,12 +334,9 @@ static void load_latent(void *context, int row, int thread)
     const struct cn_group *g = job->g;
     const struct widths *w = &job->w;
     const struct cn_kv *kv = &job->slices->session->kv[job->layer_index];
-    float *to = job->kv + row * w->row;
     (void)thread;
-    const float *x =
-        cn_kv_load_row(g->model, g->options.kv, w->row, cn_kv_key(kv, 0, job->first + row), to);
-    if (x != to)
-        memcpy(to, x, (size_t)w->row * sizeof *to);
+    cn_kv_load_row(g->model, g->options.kv, w->row, cn_kv_key(kv, 0, job->first + row),
+                   job->kv + row * w->row);
 }
 
 /* The part that rotates is behind the key of every head. */
@@ -339,6 +358,20 @@ static void store_unfolded(void *context, int row, int thread)
     }
 }
 
+/* A head's matrix of keys as turn_head() makes it. */
+static struct cn_weight turned_keys(const struct cn_model *m, const struct widths *w,
+                                    const float *data)
+{
+    const struct cn_format *f32 = cn_format_by_name("f32");
+    return (struct cn_weight){ .format = f32,
+                               .kernels = cn_kernels_for(f32, m->ops.tiers),
+                               .rows = w->nope,
+                               .cols = w->lora,
+                               .n_mats = w->unfolded / w->head,
+                               .row_bytes = (size_t)w->lora * sizeof(float),
+                               .data = (const uint8_t *)data };
+}
+
 /* Keys and values of every position and head. */
 static void unfold_rows(struct cn_group *g, struct job *job)
 {
@@ -346,14 +379,7 @@ static void unfold_rows(struct cn_group *g, struct job *job)
     const struct widths *w = &job->w;
     struct cn_session *s = job->slices->session;
     const int64_t n_head = layer->hp->n_head, end = job->slices->position + job->n;
-    const struct cn_format *f32 = cn_format_by_name("f32");
-    const struct cn_weight turned = { .format = f32,
-                                      .kernels = cn_kernels_for(f32, g->model->ops.tiers),
-                                      .rows = w->nope,
-                                      .cols = w->lora,
-                                      .n_mats = n_head,
-                                      .row_bytes = (size_t)w->lora * sizeof(float),
-                                      .data = (const uint8_t *)job->unfold.turned };
+    const struct cn_weight turned = turned_keys(g->model, w, job->unfold.turned);
     const int64_t bytes = end * (int64_t)s->kv[job->layer_index].k_row_bytes;
     s->work.kv_bytes += bytes;
     s->work.bytes += bytes;
@@ -375,6 +401,29 @@ static void unfold_rows(struct cn_group *g, struct job *job)
         }
         cn_products_run(g, g->products, count);
         cn_pool_run(g->pool, g->n_threads, store_unfolded, job, (int)n);
+    }
+}
+
+/* Absorbing takes the pass's tokens through the matrices, unfolding every row so far. */
+static void products_work(const struct cn_model *m, int64_t layer, enum cn_op op, int64_t position,
+                          int64_t n, struct cn_work *work)
+{
+    const struct cn_layer *l = &m->layers[layer];
+    const struct widths w = widths_of(m, layer);
+    const bool unfolded = cn_latent_unfolds(m, layer, position, n), split = l->k_up.format;
+    const double heads = (double)l->hp->n_head, rows = (double)(position + n);
+    if (op == CN_OP_ABSORB && unfolded && split) {
+        const struct cn_weight turned = turned_keys(m, &w, NULL);
+        cn_work_add(work, m, &turned, heads, rows);
+        cn_work_add(work, m, &l->v_up, heads, rows);
+    } else if (op == CN_OP_ABSORB && unfolded) {
+        cn_work_add(work, m, &l->kv_up, 1, rows);
+    } else if (op == CN_OP_ABSORB && split) {
+        cn_work_add(work, m, &l->k_up, heads, (double)n);
+    } else if (op == CN_OP_ATTN_OUT && !unfolded) {
+        struct cn_weight values = split ? l->v_up : l->kv_up;
+        values.rows = l->hp->d_v;
+        cn_work_add(work, m, &values, heads, (double)n);
     }
 }
 
@@ -410,7 +459,7 @@ static void attend(struct cn_group *g, const struct job *job)
             .softcap = g->model->hp.attn_softcap,
         };
     }
-    cn_attend(each, job->n_slices);
+    cn_attend(each, job->n_slices, job->shared);
 }
 
 static void run(struct cn_group *g, int64_t index, const float *x, int64_t n)
@@ -418,8 +467,9 @@ static void run(struct cn_group *g, int64_t index, const float *x, int64_t n)
     const struct cn_model *m = g->model;
     const struct cn_layer *layer = &m->layers[index];
     const struct cn_layer_hparams *hp = layer->hp;
-    struct job part, job = { g, layer, index, n, widths_of(m, index), .q = g->mixer_scratch };
+    struct job part, job = { g, layer, index, n, widths_of(m, index), .shared = g->mixer_scratch };
     const struct widths *w = &job.w;
+    job.q = job.shared + shared_bytes(m, index) / sizeof(float);
     job.q_down = job.q + g->n_batch * w->q;
     job.kv = job.q_down + g->n_batch * w->q_down;
     job.absorbed = job.kv + g->n_batch * w->kv;
@@ -471,7 +521,9 @@ const struct cn_mixer cn_mixer_latent = {
     .fits_blocks = fits_blocks,
     .scratch_bytes = scratch_bytes,
     .thread_scratch_bytes = thread_scratch_bytes,
+    .unfold_bytes = unfold_bytes,
     .n_inputs = n_inputs,
+    .products_work = products_work,
     .float_inputs = true,
     .run = run,
 };

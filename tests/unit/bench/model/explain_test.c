@@ -26,7 +26,7 @@ static void needs(enum cn_op op, int32_t n, double *memory, double *ops)
 {
     struct cn_work w = { 0 };
     for (int layer = -1; layer < spans.n_layers; layer++)
-        cn_model_op_work(model, op, layer, n, &w);
+        cn_model_op_work(model, op, layer, 0, n, &w);
     *memory = (double)w.bytes * 1e-6;
     *ops = (double)w.float_ops * 1e-7;
 }

@@ -104,7 +104,10 @@ static void step(struct cn_session *s, int64_t layer, struct past *past, int64_t
                                 .out = out,
                                 .window = hp->layers[layer].window,
                                 .softcap = hp->attn_softcap };
-    cn_attend(&attend, 1);
+    void *shared = malloc(cn_attend_shared_bytes(hp->d_k, hp->d_v));
+    assert_non_null(shared);
+    cn_attend(&attend, 1, shared);
+    free(shared);
     for (int64_t t = 0; t < n; t += t < 16 || t >= n - 16 ? 1 : 5)
         for (int64_t h = 0; h < hp->n_head; h++) {
             naive(s, layer, past, qkv + t * (nq + nk + nv) + h * hp->d_k, h / group,
@@ -184,11 +187,12 @@ static void smaller_caches(void **state)
 }
 
 /* One row for all heads, whose front is the value, as latent attention keeps them: few tokens and
- * many. */
+ * many; keys in one range and in two, which any number of threads share. */
 static void latent_rows(void **state)
 {
-    enum { HEADS = 12, ROW = 64, VALUE = 32, KEYS = 300, MOST = 40, THREADS = 2 };
+    enum { HEADS = 12, ROW = 64, VALUE = 32, KEYS = 600, MOST = 40, THREADS = 2 };
     static float rows[KEYS][ROW], q[MOST][HEADS][ROW], out[MOST][HEADS][VALUE];
+    static float alone[MOST][HEADS][VALUE]; /* by one thread */
     static const int64_t counts[] = { 1, 3, MOST };
     static const double bounds[] = { F32_BOUND, F16_BOUND, Q8_BOUND };
     static const enum cn_kv_type types[] = { CN_KV_F32, CN_KV_F16, CN_KV_Q8_0 };
@@ -232,7 +236,15 @@ static void latent_rows(void **state)
                                         .q = &q[0][0][0],
                                         .q_stride = HEADS * ROW,
                                         .out = &out[0][0][0] };
-            cn_attend(&attend, 1);
+            void *shared = malloc(cn_attend_shared_bytes(ROW, VALUE));
+            assert_non_null(shared);
+            s->group->n_threads = 1;
+            cn_attend(&attend, 1, shared);
+            memcpy(alone, out, sizeof alone);
+            s->group->n_threads = THREADS;
+            cn_attend(&attend, 1, shared);
+            free(shared);
+            assert_memory_equal(out, alone, (size_t)counts[c] * sizeof *out);
             for (int64_t at = 0; at < counts[c] * HEADS; at++) {
                 const float *query = q[at / HEADS][at % HEADS];
                 double sum = 0, wanted[VALUE] = { 0 };

@@ -63,11 +63,11 @@ static void inspect_says_it(void **state)
 }
 
 /* What the allocator gave for a session, to a page. */
-static int64_t allocated(const struct cn_model *model, int32_t n_ctx, enum cn_kv_type kv,
-                         int64_t *says)
+static int64_t allocated(const struct cn_model *model, int32_t n_ctx, int32_t n_batch,
+                         enum cn_kv_type kv, int64_t *says)
 {
     const struct cn_session_options o = {
-        .n_ctx = n_ctx, .n_batch = N_BATCH, .n_threads = 1, .kv = kv
+        .n_ctx = n_ctx, .n_batch = n_batch, .n_threads = 1, .kv = kv
     };
     struct cn_session *s = fixture_session(model, &o);
     const int64_t bytes =
@@ -84,8 +84,8 @@ static void sessions_take_it(void **state)
     for (size_t i = 0; i < sizeof models / sizeof *models; i++) {
         struct cn_model *model = fixture_open(models[i].file, NULL);
         int64_t few = 0, many = 0, wide = 0;
-        const int64_t taken =
-            allocated(model, LONG, CN_KV_F16, &many) - allocated(model, SHORT, CN_KV_F16, &few);
+        const int64_t taken = allocated(model, LONG, N_BATCH, CN_KV_F16, &many) -
+                              allocated(model, SHORT, N_BATCH, CN_KV_F16, &few);
         assert_int_equal(few, expected(&models[i], SHORT, N_BATCH));
         assert_int_equal(many, expected(&models[i], LONG, N_BATCH));
         /* A session remembers its tokens too. */
@@ -93,8 +93,33 @@ static void sessions_take_it(void **state)
         if (llabs(taken - more) > 2 * PAGE)
             fail_msg("%s: %lld bytes more expected, %lld taken", models[i].file, (long long)more,
                      (long long)taken);
-        allocated(model, LONG, CN_KV_F32, &wide);
+        allocated(model, LONG, N_BATCH, CN_KV_F32, &wide);
         assert_in_range(wide, 2 * many - 2 * LAYERS * ALIGN, 2 * many);
+        cn_model_close(model);
+    }
+}
+
+/* Latent rows are unfolded, and those of no other kind. */
+static void unfolding_takes_it(void **state)
+{
+    enum { SHORT = 4096, LONG = 32768 };
+    (void)state;
+    for (size_t i = 0; i < sizeof models / sizeof *models; i++) {
+        struct cn_inspect *in = NULL;
+        struct cn_model *model = fixture_open(models[i].file, NULL);
+        assert_int_equal(cn_inspect_open(models[i].file, &in, NULL), CN_OK);
+        int64_t few = 0, many = 0;
+        const int64_t taken = allocated(model, LONG, INSPECT_BATCH, CN_KV_F16, &many) -
+                              allocated(model, SHORT, INSPECT_BATCH, CN_KV_F16, &few);
+        const int64_t unfolded =
+            cn_inspect_unfold_bytes(in, LONG) - cn_inspect_unfold_bytes(in, SHORT);
+        const int64_t more = many - few + unfolded + (LONG - SHORT) * (int64_t)sizeof(int32_t);
+        assert_int_equal(cn_inspect_unfold_bytes(in, 16), 0); /* passes are too small */
+        assert_int_equal(unfolded > 0, strstr(models[i].file, "deepseek") != NULL);
+        if (llabs(taken - more) > 2 * PAGE)
+            fail_msg("%s: %lld bytes more expected, %lld taken", models[i].file, (long long)more,
+                     (long long)taken);
+        cn_inspect_close(in);
         cn_model_close(model);
     }
 }
@@ -108,6 +133,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(inspect_says_it),
         cmocka_unit_test(sessions_take_it),
+        cmocka_unit_test(unfolding_takes_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

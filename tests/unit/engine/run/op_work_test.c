@@ -22,6 +22,7 @@ static void as_counted(void **state)
         { ARCH "qwen3moe.gguf",      true },
         { ARCH2 "qwen35-mtp.gguf",   false},
         { ARCH2 "lfm2.gguf",         false},
+        { ARCH2 "minicpm3.gguf",     false},
     };
     for (size_t i = 0; i < sizeof files / sizeof *files; i++)
         for (int32_t n = 1; n <= 32; n += 31) {
@@ -39,7 +40,9 @@ static void as_counted(void **state)
             int64_t kv = 0;
             for (int64_t k = 0; k < m->hp.n_layer; k++) {
                 const struct cn_layer_hparams *l = &m->hp.layers[k];
-                kv += n * 4 * l->n_head_kv * (l->d_k + l->d_v);
+                kv += 4 * n *
+                      (l->mixers[0] == CN_MIXER_LATENT ? m->hp.kv_lora + l->n_rot
+                                                       : l->n_head_kv * (l->d_k + l->d_v));
             }
             if (told.kv_bytes != 0 || told.state_bytes != counted.state_bytes ||
                 counted.kv_bytes > kv || (counted.state_bytes == 0) == s->has_states)
