@@ -82,8 +82,8 @@ KERNELS  := $(wildcard quant/arm/*.c)
 FLAGS_neon    := -march=armv8-a
 FLAGS_dotprod := -march=armv8.2-a+dotprod+fp16
 FLAGS_i8mm    := -march=armv8.2-a+dotprod+fp16+i8mm
-# Scheduling before register allocation, on at -O2 for this machine, spills in this file alone.
-$(BUILD)/quant/arm/gemm_dotprod.o: EXTRA := $(if $(findstring clang,$(CC)),,-fno-schedule-insns)
+# Scheduling before register allocation, on at -O2 for this machine, spills in these files.
+$(addprefix $(BUILD)/quant/arm/,gemm_dotprod.o gemm_small_dotprod.o gemm_small_neon.o): EXTRA := $(if $(findstring clang,$(CC)),,-fno-schedule-insns)
 endif
 
 # The sources of a floor, in its own folder and its rooms.

@@ -56,11 +56,12 @@ struct cn_gemm_blocked {
 #define CN_WIDE_SMALLEST 0x1p-100f /* 127 / x must be finite */
 
 /* A few tokens at once (gemm_small.c). `lanes` groups of columns that share a scale make up a unit,
- * and lane g of its integer sums is group g: that is how codes and activations are arranged. What
- * becomes of the codes' offset is a tier's choice for a kind of panels: */
+ * and lane g of its integer sums is group g: that is how arrange() leaves codes and activations.
+ * What becomes of the codes' offset is a tier's choice for a kind of panels: */
 enum cn_small_form {
     CN_SMALL_MIN,    /* times the scale it is a part of the minimum */
-    CN_SMALL_SIGNED, /* it is removed: codes are signed numbers of signed_bytes */
+    CN_SMALL_SIGNED, /* it is removed, by arrange() or by multiply(): codes are signed numbers of
+                      * signed_bytes */
     CN_SMALL_SUMS,   /* it is taken out of the integer sums, by what offset_sums() made */
 };
 enum { CN_SMALL_ROWS = 4 };
@@ -82,19 +83,30 @@ struct cn_small_block {
 };
 struct cn_gemm_small {
     int lanes, signed_bytes;
+    /* Where groups are of 32 columns, sums of floats are added in the order of the gemv of each of
+     * these tiers (a mask); 0: of none. */
+    uint32_t gemv_tiers;
     /* By form: from how many tokens on this is faster than gemv for each, and up to how many it is
      * faster than the panel (at most CN_SMALL_TOKENS). */
     int least_tokens[3], most_tokens[3];
     enum cn_small_form (*form)(const struct cn_panel *kind);
     /* b->n_units units of bytes as they lie in a row, less `offset`, to the order and width that
-     * multiply() wants of codes and activations of such a block. */
+     * multiply() wants of codes and activations of such a block; NULL: they stay as they are. */
     void (*arrange)(const struct cn_small_block *b, int offset, const int8_t *from, uint8_t *to);
     /* CN_SMALL_SUMS: what a token's arranged activations and an offset make, at most half as many
      * bytes. */
     void (*offset_sums)(const struct cn_small_block *b, const uint8_t *acts, uint8_t *to);
+    /* All tokens' activations, d and sum to the order that multiply() wants; there is room for
+     * tokens to a multiple of four. `spare` has half as much as there is for activations. NULL:
+     * nothing to do. */
+    void (*group)(const struct cn_small_block *b, uint8_t *acts, float *d, float *sum,
+                  uint8_t *spare);
     void (*multiply)(const struct cn_small_block *b);
 };
 size_t cn_gemm_small_scratch_bytes(void);
+/* Whether cn_gemm_small_run() gives n_tokens tokens the very bits that gemv gives each of them. */
+bool cn_gemm_small_as_gemv(const struct cn_ops *ops, const struct cn_kernels *kernels,
+                           int n_tokens);
 
 struct cn_gemm {
     const char *name;

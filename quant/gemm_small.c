@@ -2,7 +2,8 @@
  *
  * A few tokens at once: each weight is read and unpacked once for all of them. Lanes of the sums
  * are groups of columns that share a scale, so that neither weights nor activations lie by tokens,
- * and no token is made up to fill a vector. The driver, the same for every tier: rows go through
+ * and no token is made up to fill a vector; on Arm those of what fours of tokens leave over
+ * (gemm_small_arm.h). The driver, the same for every tier: rows go through
  * the format's unpacker into a tile that a first-level cache holds beside the activations.
  */
 #include "quant/gemm.h"
@@ -53,9 +54,11 @@ static void load_token(const struct cn_gemm_small *small, const struct cn_small_
     const int64_t n_groups = b->n_units * small->lanes, sub = b->kind->sub, here = n / sub;
     float *d = s->d + t * n_groups, *sum = s->sum + t * n_groups;
     uint8_t *acts = s->acts + (size_t)t * b->bytes;
-    memcpy(s->row, x->q + c, (size_t)n);
-    memset(s->row + n, 0, (size_t)(n_groups * sub - n));
-    small->arrange(b, 0, s->row, acts);
+    int8_t *row = small->arrange ? s->row : (int8_t *)acts;
+    memcpy(row, x->q + c, (size_t)n);
+    memset(row + n, 0, (size_t)(n_groups * sub - n));
+    if (small->arrange)
+        small->arrange(b, 0, row, acts);
     if (b->form == CN_SMALL_SUMS)
         small->offset_sums(b, acts, s->offset_sums + (size_t)t * b->bytes / 2);
     if (sub == 32) {
@@ -79,19 +82,32 @@ static void load_row(const struct cn_gemm_small *small, const struct cn_kernels 
     const struct cn_panel *kind = b->kind;
     const int64_t n_groups = b->n_units * small->lanes, here = n / kind->sub;
     float *scale = s->scale + i * n_groups, *min = s->min + i * n_groups;
-    cn_unpack_columns(kernels, row, at, n, (uint8_t *)s->row, CN_CHUNK, scale, min);
+    uint8_t *tile = s->tile + (size_t)i * b->bytes;
+    cn_unpack_columns(kernels, row, at, n, small->arrange ? (uint8_t *)s->row : tile, CN_CHUNK,
+                      scale, min);
     memset(scale + here, 0, (size_t)(n_groups - here) * sizeof *scale);
     if (b->form == CN_SMALL_MIN && !kind->has_min)
         for (int64_t g = 0; g < here; g++)
             min[g] = scale[g] * kind->offset;
     memset(min + here, 0, (size_t)(n_groups - here) * sizeof *min);
-    small->arrange(b, b->form == CN_SMALL_SIGNED ? kind->offset : 0, s->row,
-                   s->tile + (size_t)i * b->bytes);
+    if (small->arrange)
+        small->arrange(b, b->form == CN_SMALL_SIGNED ? kind->offset : 0, s->row, tile);
 }
 
 bool cn_gemm_has_small(const struct cn_gemm *gemm, const struct cn_kernels *kernels)
 {
     return gemm->small && kernels->panel.sub;
+}
+
+/* A header's factor is in the scales here, and gemv multiplies with it at the end of a row; shorter
+ * blocks of columns are added up more often. */
+bool cn_gemm_small_as_gemv(const struct cn_ops *ops, const struct cn_kernels *kernels, int n_tokens)
+{
+    if (!cn_gemm_has_small(ops->gemm, kernels))
+        return true;
+    const struct cn_gemm_small *small = ops->gemm->small;
+    return ops->tiers & small->gemv_tiers && kernels->panel.sub == 32 && !kernels->header_bytes &&
+           block_cols(n_tokens, small->signed_bytes) == MOST_COLS;
 }
 
 enum cn_way cn_gemm_way(const struct cn_gemm *gemm, const struct cn_kernels *kernels,
@@ -142,6 +158,8 @@ void cn_gemm_small_run(const struct cn_gemm *gemm, const struct cn_kernels *kern
         b.add = c > 0;
         for (int t = 0; t < n_tokens; t++)
             load_token(small, &b, x + t, c, n, t, s);
+        if (small->group)
+            small->group(&b, s->acts, s->d, s->sum, s->offset_sums);
         for (int64_t r = 0; r < n_rows; r += ROWS) {
             const uint8_t *row = (const uint8_t *)w + (size_t)r * row_bytes;
             b.n_rows = (int)at_most(n_rows - r, ROWS);

@@ -361,7 +361,8 @@ bool cn_gemm_has_small(const struct cn_gemm *gemm, const struct cn_kernels *kern
 
 /* How n_tokens (>= 1) tokens are best multiplied with weights of a format, by what was measured on
  * the tier (docs/SPEED.md). Token by token, their results are those of decoding to the bit; in the
- * other ways sums of floats are added in another order. */
+ * other ways sums of floats are added in another order, but where cn_gemm_small_as_gemv (gemm.h).
+ */
 enum cn_way { CN_WAY_GEMV, CN_WAY_SMALL, CN_WAY_PANEL };
 enum cn_way cn_gemm_way(const struct cn_gemm *gemm, const struct cn_kernels *kernels,
                         int64_t n_tokens);

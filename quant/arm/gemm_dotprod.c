@@ -148,4 +148,5 @@ const struct cn_gemm cn_gemm_dotprod = { .name = "dotprod",
                                          .prepare = gemm_prepare_dotprod,
                                          .token_groups = 1,
                                          .tile = gemm_tile_dotprod,
-                                         .tile_f32 = gemm_tile_f32_dotprod };
+                                         .tile_f32 = gemm_tile_f32_dotprod,
+                                         .small = &cn_gemm_small_dotprod };

@@ -174,4 +174,5 @@ const struct cn_gemm cn_gemm_i8mm = { .name = "i8mm",
                                       .prepare = gemm_prepare_i8mm,
                                       .token_groups = 1,
                                       .tile = gemm_tile_i8mm,
-                                      .tile_f32 = gemm_tile_f32_i8mm };
+                                      .tile_f32 = gemm_tile_f32_i8mm,
+                                      .small = &cn_gemm_small_i8mm };

@@ -170,4 +170,5 @@ const struct cn_gemm cn_gemm_neon = { .name = "neon",
                                       .prepare = gemm_prepare_neon,
                                       .token_groups = 1,
                                       .tile = gemm_tile_neon,
-                                      .tile_f32 = gemm_tile_f32_neon };
+                                      .tile_f32 = gemm_tile_f32_neon,
+                                      .small = &cn_gemm_small_neon };

@@ -248,7 +248,8 @@ ALWAYS float32x4x2_t one_step(const struct arm_format *f, const struct arm_dots 
 }
 
 /* y = W x. Blocks of zeros make up for what the last step of a row lacks: they lie in a copy, so
- * nothing is read beyond the row. */
+ * nothing is read beyond the row. Sums are added up every CN_GEMM_COLS columns, as where a few
+ * tokens are multiplied at once (gemm_small_arm.h). */
 ALWAYS void arm_gemv(const struct arm_format *f, const struct arm_dots *dots, int64_t n_rows,
                      int64_t n_cols, const void *w, size_t row_bytes, const struct cn_act *x,
                      float *y)
@@ -274,24 +275,28 @@ ALWAYS void arm_gemv(const struct arm_format *f, const struct arm_dots *dots, in
     for (int64_t r = 0; r < n_rows; r++) {
         const uint8_t *const row = (const uint8_t *)w + (size_t)r * row_bytes;
         const uint8_t *b = row + f->header_bytes;
-        float32x4x2_t total = {
-            {vdupq_n_f32(0), vdupq_n_f32(0)}
-        };
         struct arm_act a = { x->q, x->d, x->sum32, x->sum16 };
-        for (int64_t c = 0; c < whole; c += ARM_STEP, b += step_bytes) {
-            prefetch(b, step_bytes);
-            total = one_step(f, dots, b, a, total);
-            a.q += ARM_STEP;
-            a.d += ARM_STEP / 32;
-            a.sum32 += ARM_STEP / 32;
-            a.sum16 += ARM_STEP / 16;
+        y[r] = 0;
+        for (int64_t first = 0; first < n_cols; first += CN_GEMM_COLS) {
+            const int64_t end = first + CN_GEMM_COLS < whole ? first + CN_GEMM_COLS : whole;
+            float32x4x2_t total = {
+                {vdupq_n_f32(0), vdupq_n_f32(0)}
+            };
+            for (int64_t c = first; c < end; c += ARM_STEP, b += step_bytes) {
+                prefetch(b, step_bytes);
+                total = one_step(f, dots, b, a, total);
+                a.q += ARM_STEP;
+                a.d += ARM_STEP / 32;
+                a.sum32 += ARM_STEP / 32;
+                a.sum16 += ARM_STEP / 16;
+            }
+            if (rest && first + CN_GEMM_COLS > whole) {
+                a = (struct arm_act){ q, d, sum32, sum16 };
+                memcpy(blocks, b, rest / (size_t)f->block_elems * (size_t)f->block_bytes);
+                total = one_step(f, dots, blocks, a, total);
+            }
+            y[r] += vaddvq_f32(vaddq_f32(total.val[0], total.val[1]));
         }
-        if (rest) {
-            a = (struct arm_act){ q, d, sum32, sum16 };
-            memcpy(blocks, b, rest / (size_t)f->block_elems * (size_t)f->block_bytes);
-            total = one_step(f, dots, blocks, a, total);
-        }
-        y[r] = vaddvq_f32(vaddq_f32(total.val[0], total.val[1]));
         if (f->row_scale)
             y[r] *= f->row_scale(row);
     }
