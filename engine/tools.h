@@ -138,10 +138,10 @@ struct cn_imatrix_result {
 
 /* Writes the importance matrix of `model` on the text tokens[n]: for each column of each matrix of
  * the layers the sum of squares of what it was multiplied with, and for each expert the number of
- * its tokens. The text is cut into chunks of n_ctx, each evaluated from an empty cache with BOS as
- * its first token if the model adds that. model == NULL: `in` is merged and nothing else done.
- * *result is filled after CN_ERR_CANCELLED too. Cannot resume with `in`: what is in `out` could not
- * be told apart. */
+ * its tokens; beside them up to 8192 tokens of the text itself. The text is cut into chunks of
+ * n_ctx, each evaluated from an empty cache with BOS as its first token if the model adds that.
+ * model == NULL: `in` is merged and nothing else done. *result is filled after CN_ERR_CANCELLED
+ * too. Cannot resume with `in`: what is in `out` could not be told apart. */
 CN_API enum cn_status cn_imatrix_make(const struct cn_model *model, const int32_t *tokens, size_t n,
                                       const struct cn_imatrix_options *options,
                                       struct cn_imatrix_result *result, struct cn_error *err);

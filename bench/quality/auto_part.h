@@ -82,6 +82,7 @@ enum cn_status cn_auto_probes_whole(struct cn_auto_job *j, struct cn_auto_probes
                                     double *kld);
 int cn_auto_probes_count(const struct cn_auto_probes *probes);
 bool cn_auto_probes_classes(const struct cn_auto_probes *probes);
+bool cn_auto_probes_given(const struct cn_auto_probes *probes); /* the text was */
 
 /* auto_matrix.c: whether a format is one to choose from. */
 bool cn_auto_of_families(const struct cn_auto_options *o, const struct cn_format *format);

@@ -19,7 +19,8 @@ enum {
     SMALL_PARAMS = 200000000, /* a model of fewer gets the longer text */
     LONG_TEXT = 1024,         /* tokens of a probe */
     SHORT_TEXT = 512,
-    WHOLE_TEXTS = 4, /* so much more text says what the whole plan comes to */
+    WHOLE_TEXTS = 8, /* so much more text says what the whole plan comes to, */
+    OWN_TEXTS = 4,   /* and so much where the model has to write it */
     DEFAULT_SECONDS = 600,
     THIRDS = 3,
 };
@@ -38,8 +39,8 @@ struct cn_auto_probes {
     struct cn_divergence *divergence;
     void **data; /* [n_matrices] what stands in for a matrix */
     int n_groups, n_probes;
-    int32_t probe_tokens;
-    bool classes;
+    int32_t probe_tokens, whole_tokens; /* of text: for a probe, for the whole choice */
+    bool classes, given;                /* probed in classes; on text that was given */
     double start_s, seconds, pass_s;
 };
 
@@ -129,9 +130,14 @@ static enum cn_status prepare(struct cn_auto_job *j, struct cn_auto_probes *p)
                  "%.1f G parameters; more than %.0f G are probed only on demand",
                  (double)info->n_params / 1e9, most_params / 1e9);
     p->probe_tokens = info->n_params < SMALL_PARAMS ? LONG_TEXT : SHORT_TEXT;
+    const struct cn_imatrix *im = &j->imatrix;
+    p->given = im->n_sample >= (size_t)p->probe_tokens;
+    p->whole_tokens = (p->given ? WHOLE_TEXTS : OWN_TEXTS) * p->probe_tokens;
     struct cn_divergence_options o = {
-        .n_tokens = WHOLE_TEXTS * p->probe_tokens,
+        .n_tokens = p->whole_tokens,
         .n_threads = j->n_threads,
+        .given = p->given ? im->sample : NULL,
+        .n_given = im->n_sample,
         .user = p,
         .progress = tell_text,
         .cancel = cancel_text,
@@ -180,6 +186,11 @@ bool cn_auto_probes_classes(const struct cn_auto_probes *p)
     return p->classes;
 }
 
+bool cn_auto_probes_given(const struct cn_auto_probes *p)
+{
+    return p->given;
+}
+
 /* Keeps the points by rising error, and losses rising with them: what rounding says against that
  * would make a worse type look better. */
 static void add_point(struct cn_auto_matrix *m, double error, double loss)
@@ -214,9 +225,9 @@ static enum cn_status measure_group(struct cn_auto_job *j, struct cn_auto_probes
     }
     *kld = 0; /* what the forward pass does not use can do no harm */
     if (status == CN_OK && any)
-        status = cn_divergence_measure(p->divergence, p->model,
-                                       p->probe_tokens * (group == EVERY ? WHOLE_TEXTS : 1), kld,
-                                       j->err);
+        status =
+            cn_divergence_measure(p->divergence, p->model,
+                                  group == EVERY ? p->whole_tokens : p->probe_tokens, kld, j->err);
     *kld = fmax(*kld, least_kld);
     for (size_t i = 0; i < j->n_matrices; i++) {
         if (!p->data[i])
@@ -302,7 +313,7 @@ enum cn_status cn_auto_probes_whole(struct cn_auto_job *j, struct cn_auto_probes
     for (size_t i = 0; i < j->n_matrices; i++)
         weights += (double)j->matrices[i].t->n_elems;
     *kld = (double)NAN;
-    if (cn_seconds() - p->start_s + WHOLE_TEXTS * p->pass_s +
+    if (cn_seconds() - p->start_s + p->whole_tokens / p->probe_tokens * p->pass_s +
             weights / quantised_per_s / j->n_threads >
         p->seconds)
         return CN_OK;

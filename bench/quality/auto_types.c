@@ -267,6 +267,7 @@ static enum cn_status choose(struct cn_auto_job *j, struct cn_auto_plan *plan, u
         status = share_out(j, probes);
     plan->n_probes = cn_auto_probes_count(probes);
     plan->classes = cn_auto_probes_classes(probes);
+    plan->given_text = cn_auto_probes_given(probes);
     cn_auto_probes_free(probes);
     return status;
 }

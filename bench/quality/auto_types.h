@@ -67,6 +67,7 @@ struct cn_auto_plan {
     enum cn_sensitivity sensitivity; /* the one taken: never AUTO */
     int n_probes;
     bool classes;    /* probed in classes */
+    bool given_text; /* divergence is of the importance matrix's text, not of the model's own */
     const char *why; /* AUTO was to be divergence and is error: why; NULL otherwise */
     void *memory;    /* private */
 };

@@ -163,6 +163,21 @@ static enum cn_status pass(const struct cn_divergence *d, struct cn_session *ses
     return CN_OK;
 }
 
+/* Pieces from all over the text that was given. */
+static enum cn_status take_texts(const struct cn_divergence *d, struct cn_error *err)
+{
+    const struct cn_divergence_options *o = &d->options;
+    const size_t stretch = o->n_given / (size_t)d->n_text / (size_t)d->n_texts * (size_t)d->n_text;
+    for (size_t i = 0; i < (size_t)d->n_texts * (size_t)d->n_text; i++) {
+        const size_t text = i / (size_t)d->n_text, at = i % (size_t)d->n_text;
+        d->tokens[i] = o->given[text * stretch + at];
+        CN_RETURN_IF(d->tokens[i] < 0 || d->tokens[i] >= d->n_vocab, CN_ERR_FORMAT, err,
+                     "the text to measure on has the token %d, the model's vocabulary %d tokens",
+                     d->tokens[i], d->n_vocab);
+    }
+    return CN_OK;
+}
+
 static enum cn_status prepare(struct cn_divergence *d, const struct cn_model *model,
                               struct cn_error *err)
 {
@@ -174,7 +189,7 @@ static enum cn_status prepare(struct cn_divergence *d, const struct cn_model *mo
     double sum;
     enum cn_status status = cn_sampler_create(model, &sampling, &sampler, err);
     if (status == CN_OK)
-        status = write_texts(d, model, sampler, err);
+        status = d->options.given ? take_texts(d, err) : write_texts(d, model, sampler, err);
     if (status == CN_OK)
         status = open_session(d, model, &session, err);
     if (status == CN_OK)
@@ -191,12 +206,16 @@ enum cn_status cn_divergence_create(const struct cn_model *base,
     const struct cn_model_info *info = cn_model_get_info(base);
     CN_RETURN_IF(options->n_tokens < 8, CN_ERR_ARGUMENT, err,
                  "text: 8 or more tokens expected, %d given", options->n_tokens);
+    CN_RETURN_IF(options->given && options->n_given < 8, CN_ERR_ARGUMENT, err,
+                 "text: 8 or more tokens expected, %zu given", options->n_given);
     struct cn_divergence *d = calloc(1, sizeof *d);
     CN_RETURN_IF(!d, CN_ERR_MEMORY, err, "out of memory");
     d->options = *options;
     d->n_vocab = info->n_vocab;
     int64_t most = BASE_BYTES / ((int64_t)sizeof *d->base * info->n_vocab);
     int64_t n = options->n_tokens < most ? options->n_tokens : most < 8 ? 8 : most;
+    if (options->given && (int64_t)options->n_given < n)
+        n = (int64_t)options->n_given;
     d->n_text = (int32_t)(n < TEXT_TOKENS ? n : TEXT_TOKENS);
     if (info->n_ctx_train > 0 && info->n_ctx_train < d->n_text)
         d->n_text = info->n_ctx_train;

@@ -93,8 +93,9 @@ static void summarise(const struct cn_auto_plan *plan)
     cn_say("plan: %.4f bits per weight, file of %zu bytes, predicted ", plan->bpw,
            plan->file_bytes);
     if (kl)
-        cn_say("divergence %.5f nats (%d probes%s)\n", plan->loss, plan->n_probes,
-               plan->classes ? " of classes" : "");
+        cn_say("divergence %.5f nats (%d probes%s, on %s)\n", plan->loss, plan->n_probes,
+               plan->classes ? " of classes" : "",
+               plan->given_text ? "text of the importance matrix" : "text of the model's own");
     else
         cn_say("sum of relative errors %.5f\n", plan->loss);
 }

@@ -41,6 +41,7 @@ void cn_imatrix_free(struct cn_imatrix *im)
         free(im->datasets[i]);
     free(im->entries);
     free(im->datasets);
+    free(im->sample);
     *im = (struct cn_imatrix){ 0 };
 }
 
@@ -138,6 +139,21 @@ bool cn_imatrix_add_dataset(struct cn_imatrix *im, const char *name)
     return add_dataset(im, name, strlen(name));
 }
 
+bool cn_imatrix_add_sample(struct cn_imatrix *im, const int32_t *tokens, size_t n)
+{
+    const size_t room = CN_IMATRIX_SAMPLE - im->n_sample;
+    n = n < room ? n : room;
+    if (n == 0)
+        return true;
+    int32_t *sample = realloc(im->sample, (im->n_sample + n) * sizeof *sample);
+    if (!sample)
+        return false;
+    memcpy(sample + im->n_sample, tokens, n * sizeof *sample);
+    im->sample = sample;
+    im->n_sample += n;
+    return true;
+}
+
 void cn_imatrix_mean(const struct cn_imatrix_entry *e, float *mean)
 {
     for (int64_t m = 0; m < e->n_matrices; m++)
@@ -225,6 +241,12 @@ enum cn_status cn_imatrix_merge(struct cn_imatrix *to, const struct cn_imatrix *
     /* Counts of a .dat file are chunks. Beside a file that counts tokens they are given that one's
      * chunk size, the only estimate there is. */
     double factor = 1;
+    const bool one_model = to->n_entries == 0 || strcmp(to->model_sha256, from->model_sha256) == 0;
+    if (!one_model)
+        to->n_sample = 0;
+    else
+        CN_RETURN_IF(!cn_imatrix_add_sample(to, from->sample, from->n_sample), CN_ERR_MEMORY, err,
+                     "out of memory");
     merge_hash(to->n_entries == 0, to->text_sha256, from->text_sha256);
     merge_hash(to->n_entries == 0, to->model_sha256, from->model_sha256);
     if (to->n_entries == 0) {
@@ -371,7 +393,8 @@ static enum cn_status parse_dat(const void *bytes, size_t n_bytes, const char *f
 /* ---- reading: GGUF --------------------------------------------------------------------------- */
 
 static const char sum2_suffix[] = ".in_sum2", count_suffix[] = ".counts";
-static const char text_key[] = "imatrix.text_sha256", model_key[] = "imatrix.model_sha256";
+static const char text_key[] = "imatrix.text_sha256", model_key[] = "imatrix.model_sha256",
+                  sample_key[] = "imatrix.text_sample";
 
 static enum cn_status take_entry(const struct cn_gguf *g, const struct cn_gguf_tensor *sum2,
                                  const char *file, struct cn_imatrix *im, struct cn_error *err)
@@ -427,6 +450,23 @@ static enum cn_status take_datasets(const struct cn_gguf *g, const char *file,
     return CN_OK;
 }
 
+static enum cn_status take_sample(const struct cn_gguf *g, const char *file, struct cn_imatrix *im,
+                                  struct cn_error *err)
+{
+    const struct cn_gguf_kv *kv = cn_gguf_find(g, sample_key);
+    if (!kv)
+        return CN_OK;
+    CN_RETURN_IF(kv->elem_type != CN_GGUF_I32 || kv->n > CN_IMATRIX_SAMPLE, CN_ERR_FORMAT, err,
+                 "%s: %s is not an array of at most %d token ids (i32)", file, sample_key,
+                 CN_IMATRIX_SAMPLE);
+    int32_t *tokens = malloc((size_t)kv->n * sizeof *tokens + 1);
+    CN_RETURN_IF(!tokens, CN_ERR_MEMORY, err, "%s: out of memory", file);
+    memcpy(tokens, kv->data, (size_t)kv->n * sizeof *tokens);
+    im->sample = tokens;
+    im->n_sample = (size_t)kv->n;
+    return CN_OK;
+}
+
 static enum cn_status take_hash(const struct cn_gguf *g, const char *key, char hash[CN_SHA256_HEX],
                                 struct cn_error *err)
 {
@@ -457,6 +497,7 @@ static enum cn_status take_gguf(const struct cn_gguf *g, const char *file, struc
     CN_TRY(take_hash(g, text_key, im->text_sha256, err));
     CN_TRY(take_hash(g, model_key, im->model_sha256, err));
     CN_TRY(take_datasets(g, file, im, err));
+    CN_TRY(take_sample(g, file, im, err));
     size_t n_suffix = sizeof sum2_suffix - 1;
     for (int64_t i = 0; i < g->n_tensors; i++) {
         struct cn_str s = g->tensors[i].name;
@@ -551,6 +592,9 @@ enum cn_status cn_imatrix_write(const char *path, const struct cn_imatrix *im, s
         cn_gguf_writer_str(w, text_key, im->text_sha256);
     if (im->model_sha256[0])
         cn_gguf_writer_str(w, model_key, im->model_sha256);
+    if (im->n_sample > 0)
+        cn_gguf_writer_array(w, sample_key, CN_GGUF_I32, im->n_sample, im->sample,
+                             im->n_sample * sizeof *im->sample);
     for (size_t i = 0; i < im->n_entries; i++) {
         const struct cn_imatrix_entry *e = im->entries[i];
         int64_t shape[2] = { e->n_cols, e->n_matrices }, count_shape[2] = { 1, e->n_matrices };

@@ -30,6 +30,8 @@ struct cn_imatrix {
     size_t n_datasets;
     uint32_t n_chunks;
     uint32_t chunk_size; /* tokens of a chunk; 0: counts are in chunks, not tokens (.dat) */
+    int32_t *sample;     /* [n_sample] some of the text, pieces of it one behind the other */
+    size_t n_sample;     /* 0: none, or pieces by several models, whose tokens may differ */
     /* What it was made of, if it is one text and one model and the file says so: else "". */
     char text_sha256[CN_SHA256_HEX], model_sha256[CN_SHA256_HEX];
 };
@@ -52,6 +54,11 @@ struct cn_imatrix_entry *cn_imatrix_add(struct cn_imatrix *im, const char *name,
                                         int64_t n_matrices);
 /* Notes the name of a text. False: out of memory. */
 bool cn_imatrix_add_dataset(struct cn_imatrix *im, const char *name);
+
+/* A file holds no larger sample. */
+enum { CN_IMATRIX_SAMPLE = 1 << 16 };
+/* Adds a piece of text to the sample, as much of it as there is room for. False: out of memory. */
+bool cn_imatrix_add_sample(struct cn_imatrix *im, const int32_t *tokens, size_t n);
 
 /* mean[n_matrices, n_cols] = sum2 / count; 1 where nothing was counted, which makes all columns of
  * that matrix alike. */

@@ -286,6 +286,26 @@ static void hash_model(const struct cn_model *model, char hex[CN_SHA256_HEX])
     cn_sha256_end(&hash, hex);
 }
 
+/* Pieces from all over the text, each beginning as a text does, for those who want to measure
+ * something on text that people wrote (bench/quality/auto_probe.c). */
+static enum cn_status keep_sample(struct collector *c, const int32_t *tokens, size_t n)
+{
+    enum { PIECES = 16, PIECE = 512 };
+    const struct cn_model_info *info = cn_model_get_info(c->model);
+    const size_t n_piece = n < PIECE ? n : PIECE;
+    const size_t n_pieces = n / n_piece < PIECES ? n / n_piece : PIECES;
+    int32_t piece[PIECE];
+    c->im.n_sample = 0;
+    for (size_t i = 0; i < n_pieces; i++) {
+        memcpy(piece, tokens + (n / n_pieces) * i, n_piece * sizeof *piece);
+        if (info->add_bos && info->bos >= 0)
+            piece[0] = info->bos;
+        CN_RETURN_IF(!cn_imatrix_add_sample(&c->im, piece, n_piece), CN_ERR_MEMORY, c->err,
+                     "out of memory");
+    }
+    return CN_OK;
+}
+
 static enum cn_status collect(struct collector *c, const int32_t *tokens, size_t n,
                               struct cn_imatrix_result *r)
 {
@@ -308,6 +328,7 @@ static enum cn_status collect(struct collector *c, const int32_t *tokens, size_t
     if (c->im.n_datasets == 0)
         CN_RETURN_IF(!cn_imatrix_add_dataset(&c->im, o->dataset), CN_ERR_MEMORY, c->err,
                      "out of memory");
+    CN_TRY(keep_sample(c, tokens, (size_t)n_chunks * (size_t)c->n_ctx));
     CN_TRY(find_weights(c));
     c->chunk = malloc((size_t)c->n_ctx * sizeof *c->chunk);
     CN_RETURN_IF(!c->chunk, CN_ERR_MEMORY, c->err, "out of memory");

@@ -55,6 +55,45 @@ static void measures(void **context)
     cn_model_close(base);
 }
 
+/* A text that is given: as its own text when it is that, with pieces from all over a longer one. */
+static void given(void **context)
+{
+    (void)context;
+    enum { PIECE = 512, N = 5 * PIECE };
+    static int32_t text[N];
+    struct cn_model *base;
+    struct cn_divergence *d;
+    double ends, all;
+    assert_int_equal(cn_model_open(path, NULL, &base, &err), CN_OK);
+    const int32_t n_vocab = cn_model_get_info(base)->n_vocab;
+    for (int32_t i = 0; i < N; i++)
+        text[i] = (i / PIECE * 7 + i % (5 + i / PIECE)) % n_vocab;
+    struct cn_divergence_options o = {
+        .n_tokens = 2 * PIECE, .n_threads = 1, .given = text, .n_given = N
+    };
+    assert_int_equal(cn_divergence_create(base, &o, &d, &err), CN_OK);
+    ends = divergence_of(d, "Q4_0", 2 * PIECE);
+    cn_divergence_free(d);
+    /* Pieces 0 and 2 it was: beside them alone it is the same. */
+    memcpy(text + PIECE, text + (ptrdiff_t)2 * PIECE, PIECE * sizeof *text);
+    o.n_given = 2 * PIECE;
+    assert_int_equal(cn_divergence_create(base, &o, &d, &err), CN_OK);
+    all = divergence_of(d, "Q4_0", 2 * PIECE);
+    cn_divergence_free(d);
+    assert_true(ends > 0 && ends == all);
+    /* A short text is taken as it is. */
+    o.n_given = 40;
+    assert_int_equal(cn_divergence_create(base, &o, &d, &err), CN_OK);
+    assert_true(divergence_of(d, "Q4_0", 2 * PIECE) > 0);
+    cn_divergence_free(d);
+    text[20] = n_vocab;
+    assert_int_equal(cn_divergence_create(base, &o, &d, &err), CN_ERR_FORMAT);
+    assert_non_null(strstr(err.text, "vocabulary"));
+    o.n_given = 7;
+    assert_int_equal(cn_divergence_create(base, &o, &d, &err), CN_ERR_ARGUMENT);
+    cn_model_close(base);
+}
+
 static bool at_once(void *user)
 {
     (void)user;
@@ -94,7 +133,8 @@ int main(void)
     if (fd < 0)
         return 1;
     close(fd);
-    const struct CMUnitTest tests[] = { cmocka_unit_test(measures), cmocka_unit_test(failures) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(measures), cmocka_unit_test(given),
+                                        cmocka_unit_test(failures) };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     unlink(out);
     return failed;

@@ -178,6 +178,8 @@ static void make(struct cn_imatrix *im)
         e->sum2[i] = i;
     assert_true(cn_imatrix_add_dataset(im, "one.txt"));
     assert_true(cn_imatrix_add_dataset(im, "two.txt"));
+    static const int32_t tokens[3] = { 1, 5, 9 };
+    assert_true(cn_imatrix_add_sample(im, tokens, 3));
     /* Asked again: the same entry; with other sizes: none. */
     assert_ptr_equal(cn_imatrix_add(im, "blk.0.attn_q.weight", 4, 1), e);
     assert_null(cn_imatrix_add(im, "blk.0.attn_q.weight", 2, 2));
@@ -201,6 +203,8 @@ static void test_gguf_round_trip(void **state)
     assert_int_equal(back.chunk_size, 512);
     assert_int_equal(back.n_datasets, 2);
     assert_string_equal(back.datasets[1], "two.txt");
+    assert_int_equal(back.n_sample, 3);
+    assert_int_equal(back.sample[2], 9);
     struct cn_imatrix_entry *e = cn_imatrix_find(&back, "blk.1.ffn_down_exps.weight");
     assert_non_null(e);
     assert_int_equal(e->n_cols, 3);
@@ -234,10 +238,21 @@ static void test_merge(void **state)
     assert_int_equal(cn_imatrix_merge(&sum, &b, &err), CN_OK);
     assert_int_equal(sum.n_chunks, 6);
     assert_int_equal(sum.n_datasets, 2); /* the same texts twice */
+    assert_int_equal(sum.n_sample, 6);
+    assert_int_equal(sum.sample[5], 9);
     struct cn_imatrix_entry *e = cn_imatrix_find(&sum, "blk.0.attn_q.weight");
     assert_true(e->count[0] == 8 && e->sum2[3] == 6);
     e = cn_imatrix_find(&sum, "blk.1.ffn_down_exps.weight");
     assert_true(e->count[0] == 8 && e->count[1] == 0 && e->sum2[2] == 48);
+    cn_imatrix_free(&sum);
+    cn_imatrix_free(&b);
+
+    /* Of another model the tokens may be others: no sample. */
+    make(&b);
+    memset(b.model_sha256, 'b', sizeof b.model_sha256 - 1);
+    assert_int_equal(cn_imatrix_merge(&sum, &a, &err), CN_OK);
+    assert_int_equal(cn_imatrix_merge(&sum, &b, &err), CN_OK);
+    assert_int_equal(sum.n_sample, 0);
     cn_imatrix_free(&sum);
     cn_imatrix_free(&b);
 
@@ -302,6 +317,41 @@ static enum cn_status read_odd(const char *type, const char *sum2, const int64_t
     if (status == CN_OK)
         cn_imatrix_free(&im);
     return status;
+}
+
+/* A file whose sample is an array of n such elements. */
+static enum cn_status read_sample(enum cn_gguf_type type, size_t n, struct cn_error *err)
+{
+    static const uint8_t zeros[4 * (CN_IMATRIX_SAMPLE + 1)];
+    static const int64_t shape[2] = { 1, 1 };
+    const float one = 1;
+    struct cn_gguf_writer *w;
+    struct cn_imatrix im;
+    assert_int_equal(cn_gguf_writer_create(path, &w, err), CN_OK);
+    cn_gguf_writer_str(w, "general.type", "imatrix");
+    cn_gguf_writer_array(w, "imatrix.text_sample", type, n, zeros, 4 * n);
+    cn_gguf_writer_tensor(w, "a.in_sum2", 0, 2, shape, sizeof one);
+    cn_gguf_writer_tensor(w, "a.counts", 0, 2, shape, sizeof one);
+    for (int t = 0; t < 2; t++)
+        cn_gguf_writer_data(w, &one, sizeof one);
+    assert_int_equal(cn_gguf_writer_finish(w, err), CN_OK);
+    enum cn_status status = cn_imatrix_read(path, &im, err);
+    if (status == CN_OK) {
+        assert_int_equal(im.n_sample, n);
+        cn_imatrix_free(&im);
+    }
+    return status;
+}
+
+static void test_bad_sample(void **state)
+{
+    (void)state;
+    struct cn_error err;
+    assert_int_equal(read_sample(CN_GGUF_I32, 0, &err), CN_OK);
+    assert_int_equal(read_sample(CN_GGUF_I32, CN_IMATRIX_SAMPLE, &err), CN_OK);
+    assert_int_equal(read_sample(CN_GGUF_I32, CN_IMATRIX_SAMPLE + 1, &err), CN_ERR_FORMAT);
+    assert_non_null(strstr(err.text, "imatrix.text_sample"));
+    assert_int_equal(read_sample(CN_GGUF_F32, 4, &err), CN_ERR_FORMAT);
 }
 
 static void test_bad_gguf(void **state)
@@ -375,6 +425,7 @@ int main(void)
         cmocka_unit_test(test_gguf_round_trip),
         cmocka_unit_test(test_merge),
         cmocka_unit_test(test_bad_gguf),
+        cmocka_unit_test(test_bad_sample),
         cmocka_unit_test(test_damage),
     };
     return cmocka_run_group_tests(tests, make_path, remove_path);

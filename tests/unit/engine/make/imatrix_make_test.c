@@ -238,6 +238,13 @@ static void test_resume_and_merge(void **state)
     struct cn_imatrix_options o = { .out = path_of("whole"), .dataset = "t", .n_ctx = CTX };
     make(model, tokens, N, &o);
 
+    /* What the text was, or a part of it from all over: a sample. */
+    struct cn_imatrix im;
+    read_back(path_of("whole"), &im);
+    assert_int_equal(im.n_sample, N);
+    assert_memory_equal(im.sample + 1, tokens + 1, (N - 1) * sizeof *tokens);
+    cn_imatrix_free(&im);
+
     /* Written on the way. */
     int n = 0;
     o.out = path_of("every");
