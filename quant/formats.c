@@ -80,6 +80,7 @@ struct cn_kernels cn_kernels_for(const struct cn_format *format, uint32_t tiers)
         if (t->unpack) {
             k.unpack = t->unpack;
             k.panel = t->panel;
+            k.small = t->small;
         }
     }
     return k;

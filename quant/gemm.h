@@ -104,9 +104,20 @@ struct cn_gemm_small {
     void (*multiply)(const struct cn_small_block *b);
 };
 size_t cn_gemm_small_scratch_bytes(void);
-/* Whether cn_gemm_small_run() gives n_tokens tokens the very bits that gemv gives each of them. */
-bool cn_gemm_small_as_gemv(const struct cn_ops *ops, const struct cn_kernels *kernels,
-                           int n_tokens);
+/* Whether cn_gemm_small_run() gives tokens the very bits that gemv gives each of them. */
+bool cn_gemm_small_as_gemv(const struct cn_ops *ops, const struct cn_kernels *kernels);
+
+/* What a format without a header may have of its own for a few tokens, where the tier's
+ * cn_gemm_small is; in whole units. */
+struct cn_small_format {
+    /* cn_unpack_fn, but codes as arrange() leaves them; min is not written without minima. */
+    void (*unpack)(int64_t n_cols, const void *blocks, uint8_t *codes, float *scale, float *min);
+    /* n_rows rows from w on, unpacked in registers a unit at a time, times b's tokens, at most
+     * CN_SMALL_FEW; b has no codes, scales and minima. Writes y or adds to it as multiply(), of
+     * n_rows rows. NULL: none. */
+    void (*rows)(const struct cn_small_block *b, int64_t n_rows, const void *w, size_t row_bytes);
+};
+enum { CN_SMALL_FEW = 8 };
 
 struct cn_gemm {
     const char *name;

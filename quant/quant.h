@@ -107,8 +107,10 @@ typedef void cn_unpack_fn(int64_t n_cols, const void *blocks, uint8_t *codes, si
 struct cn_kernels {
     cn_gemv_fn *gemv;
     cn_unpack_fn *unpack;
-    struct cn_panel panel; /* belongs to `unpack`: a tier that gives one gives the other */
-    uint32_t header_bytes; /* of a row; the format's, filled in by cn_kernels_for() */
+    /* These belong to `unpack`: a tier that gives it gives them. */
+    struct cn_panel panel;
+    const struct cn_small_format *small; /* quant/gemm.h; NULL: nothing of its own */
+    uint32_t header_bytes;               /* of a row; the format's, filled in by cn_kernels_for() */
 };
 
 /* Quantises one row of n_cols floats (a multiple of block_elems), header included. weights:

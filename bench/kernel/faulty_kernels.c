@@ -340,8 +340,10 @@ bool cn_check_faulty_kernels(uint32_t tiers, uint64_t seed, struct cn_faults *fa
             struct cn_kernels broken = good.kernels;
             if (kernel_faults[j].gemv)
                 broken.gemv = kernel_faults[j].gemv;
-            if (kernel_faults[j].unpack)
+            if (kernel_faults[j].unpack) {
                 broken.unpack = kernel_faults[j].unpack;
+                broken.small = NULL;
+            }
             /* Rows of 256-element blocks have no half chunk. */
             if (kernel_faults[j].unpack == unpack_fills_chunk && good.format->block_elems % 64 == 0)
                 continue;

@@ -14,6 +14,7 @@ enum {
     CHUNKS_PER_THREAD = 4,
     MIN_CHUNK_ROWS = 16,
     MAX_CHUNK_BYTES = 256 * 1024,
+    MAX_SMALL_BYTES = 1024 * 1024, /* of a few tokens, which each chunk puts in order anew */
 };
 
 static int64_t row_tokens(int64_t n_tokens)
@@ -181,8 +182,10 @@ static void prepare(struct job *job)
 static int64_t chunk_rows(const struct cn_group *g, const struct cn_product *p)
 {
     int64_t rows = p->w->rows / (g->n_threads * CHUNKS_PER_THREAD);
-    int64_t most = way_of(g, p) == CN_WAY_PANEL ? cn_gemm_rows(panel_kind(g, p->w))
-                                                : MAX_CHUNK_BYTES / (int64_t)p->w->row_bytes;
+    const enum cn_way way = way_of(g, p);
+    const int64_t bytes = way == CN_WAY_SMALL ? MAX_SMALL_BYTES : MAX_CHUNK_BYTES;
+    const int64_t most =
+        way == CN_WAY_PANEL ? cn_gemm_rows(panel_kind(g, p->w)) : bytes / (int64_t)p->w->row_bytes;
     rows = rows > most ? most : rows;
     rows = rows < MIN_CHUNK_ROWS ? MIN_CHUNK_ROWS : rows;
     return rows / MIN_CHUNK_ROWS * MIN_CHUNK_ROWS;

@@ -44,16 +44,6 @@ static int gemm_small_block_run_avx2(const struct cn_small_block *b)
                                       : gemm_small_run_avx2(b->kind->code_max, b->kind->sub);
 }
 
-/* A run's sums of 16 bits to those of 32. */
-ALWAYS void add_run(const struct small_shape k, const bool first, const uint8_t *offset_sums,
-                    __m256i part, __m256i *acc)
-{
-    if (k.form == CN_SMALL_SUMS)
-        part = _mm256_sub_epi16(part, load256(offset_sums));
-    part = _mm256_madd_epi16(part, _mm256_set1_epi16(1));
-    *acc = first ? part : _mm256_add_epi32(*acc, part);
-}
-
 /* Runs of four and eight: all rows and tokens at once, so that a vector is loaded once. */
 ALWAYS void dot_at_once(const struct small_shape k, const int nt, const struct small_unit *u,
                         __m256i acc[CN_SMALL_ROWS][2])
@@ -203,8 +193,8 @@ static void gemm_small_offset_sums_avx2(const struct cn_small_block *b, const ui
 const struct cn_gemm_small cn_gemm_small_avx2 = {
     .lanes = 8,
     .signed_bytes = sizeof(int16_t),
-    .least_tokens = {[CN_SMALL_MIN] = 2,   [CN_SMALL_SUMS] = 2,  [CN_SMALL_SIGNED] = 3 },
-    .most_tokens = { [CN_SMALL_MIN] = 24, [CN_SMALL_SUMS] = 22, [CN_SMALL_SIGNED] = 31},
+    .least_tokens = {[CN_SMALL_MIN] = 2,   [CN_SMALL_SUMS] = 2,  [CN_SMALL_SIGNED] = 2 },
+    .most_tokens = { [CN_SMALL_MIN] = 24, [CN_SMALL_SUMS] = 22, [CN_SMALL_SIGNED] = 32},
     .form = gemm_small_form_avx2,
     .arrange = gemm_small_arrange_avx2,
     .offset_sums = gemm_small_offset_sums_avx2,

@@ -6,6 +6,8 @@
  */
 #include "quant/x86/q4_k_avx2.h"
 
+#include "quant/x86/small_halves_avx2.h"
+
 extern const struct cn_kernels cn_q4_k_avx2;
 
 X86_GEMV(q4_k, avx2)
@@ -31,8 +33,17 @@ static void q4_k_unpack_avx2(int64_t n_cols, const void *row, uint8_t *codes, si
     }
 }
 
+ALWAYS void q4_k_unit_avx2(const uint8_t *b, const int u, struct small_codes *to)
+{
+    (void)u;
+    small_halves(codes, b, to);
+}
+
+SMALL_FORMAT(q4_k, q4_k_unit_avx2, 1, true, 8, 32, CN_SMALL_MIN)
+
 const struct cn_kernels cn_q4_k_avx2 = {
     .gemv = q4_k_gemv_avx2,
     .unpack = q4_k_unpack_avx2,
+    .small = &q4_k_small_avx2,
     .panel = {.code_max = 15, .offset = 0, .sub = 32, .has_min = true},
 };

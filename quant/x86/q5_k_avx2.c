@@ -6,6 +6,8 @@
  */
 #include "quant/x86/q5_k_avx2.h"
 
+#include "quant/x86/small_halves_avx2.h"
+
 extern const struct cn_kernels cn_q5_k_avx2;
 
 X86_GEMV(q5_k, avx2)
@@ -30,8 +32,17 @@ static void q5_k_unpack_avx2(int64_t n_cols, const void *row, uint8_t *codes, si
     }
 }
 
+ALWAYS void q5_k_unit_avx2(const uint8_t *b, const int u, struct small_codes *to)
+{
+    (void)u;
+    small_halves(codes, b, to);
+}
+
+SMALL_FORMAT(q5_k, q5_k_unit_avx2, 1, true, 4, 32, CN_SMALL_MIN)
+
 const struct cn_kernels cn_q5_k_avx2 = {
     .gemv = q5_k_gemv_avx2,
     .unpack = q5_k_unpack_avx2,
+    .small = &q5_k_small_avx2,
     .panel = {.code_max = 31, .sub = 32, .has_min = true},
 };

@@ -3,7 +3,7 @@
  * Every format against its vectors: blocks of all kinds with the values they stand for, to the bit
  * (tests/fixtures/vectors/README.md).
  */
-#include "quant/quant.h"
+#include "quant/gemm.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -122,6 +122,40 @@ static void test_chunks(void **state)
     }
 }
 
+/* What a format's own unpack makes is what unpack and the tier's arrange() make, to the bit. */
+static void test_small_unpack(void **state)
+{
+    enum { N = 512 }; /* one unit of any tier, or more */
+    const struct cn_gemm_small *small = cn_ops_for(cn_tiers_detect()).gemm->small;
+    static int8_t row[N];
+    static uint8_t expected[2 * N], got[2 * N];
+    (void)state;
+    for (int type = 0; small && type < CN_N_TYPES; type++) {
+        const struct cn_kernels k = cn_kernels_for(&cn_formats[type], cn_tiers_detect());
+        if (!k.small)
+            continue;
+        struct vectors v = load(&cn_formats[type]);
+        const size_t step = cn_row_bytes(v.format, N), groups = N / (size_t)k.panel.sub;
+        const enum cn_small_form form = small->form(&k.panel);
+        const struct cn_small_block b = { .kind = &k.panel,
+                                          .form = form,
+                                          .n_units = (int64_t)groups / small->lanes };
+        const int code_bytes = form == CN_SMALL_SIGNED ? small->signed_bytes : 1;
+        for (int64_t i = 0; i < v.n / N; i++) {
+            const uint8_t *blocks = v.blocks + (size_t)i * step;
+            float scale[2][N / 16], min[2][N / 16];
+            k.unpack(N, blocks, (uint8_t *)row, CN_CHUNK, scale[0], min[0]);
+            small->arrange(&b, form == CN_SMALL_SIGNED ? k.panel.offset : 0, row, expected);
+            k.small->unpack(N, blocks, got, scale[1], min[1]);
+            assert_memory_equal(got, expected, (size_t)(N * code_bytes));
+            assert_memory_equal(scale[1], scale[0], groups * sizeof(float));
+            if (k.panel.has_min)
+                assert_memory_equal(min[1], min[0], groups * sizeof(float));
+        }
+        release(&v);
+    }
+}
+
 /* Products of two rows with the values above in double; the bound is of float sums. */
 static void test_gemv(void **state)
 {
@@ -176,6 +210,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_bits),
         cmocka_unit_test(test_chunks),
+        cmocka_unit_test(test_small_unpack),
         cmocka_unit_test(test_gemv),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

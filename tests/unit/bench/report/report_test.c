@@ -685,6 +685,52 @@ static void test_kernels(void **state)
     free(html);
 }
 
+static char *page_of(const char *text)
+{
+    struct cn_report_made made = { 0 };
+    struct cn_error err = { "" };
+    const struct cn_report_text tables[] = {
+        {"bench.csv", text, strlen(text)}
+    };
+    assert_int_equal(cn_report_tables(tables, 1, NULL, page, &made, &err), CN_OK);
+    FILE *f = fopen(page, "r");
+    char *html = NULL;
+    size_t room = 0;
+    assert_true(getdelim(&html, &room, 0, f) > 0);
+    fclose(f);
+    assert_null(cn_html_fault(html, NULL));
+    return html;
+}
+
+/* Three lengths of a prefill make a plot for each model, with the limits only where decode says the
+ * first of them; two lengths make none. */
+static void test_batches(void **state)
+{
+    static const char batches[] =
+        "model,threads,test,draft,n_tokens,lanes,depth,tps_median,tps_lo,tps_hi\n"
+        "x/a.gguf,2,prefill,,1,,0,19,18,20\n"
+        "x/a.gguf,2,prefill,,4,,0,60,50,70\n"
+        "x/a.gguf,2,prefill,,16,,0,100,90,110\n"
+        "x/a.gguf,2,decode,,24,1,0,20,19,21\n"
+        "x/a.gguf,2,decode,,24,4,0,70,69,71\n"
+        "b.gguf,1,prefill,,1,,0,19,18,20\n"
+        "b.gguf,1,prefill,,4,,0,60,50,70\n"
+        "b.gguf,1,prefill,,16,,0,100,90,110\n"
+        "c.gguf,1,prefill,,1,,0,19,18,20\n"
+        "c.gguf,1,prefill,,4,,0,60,50,70\n"
+        "c.gguf,1,decode,guess,24,1,0,60,50,70\n";
+    (void)state;
+    if (!cn_plot_possible(NULL))
+        skip();
+    char *html = page_of(batches);
+    has(html, "Tokens at once: a.gguf, 2 threads");
+    has(html, "Tokens at once: b.gguf, 1 thread<");
+    assert_null(strstr(html, "Tokens at once: c.gguf"));
+    assert_int_equal(cn_count_of(html, "sequences decoded together"), 1);
+    assert_int_equal(cn_count_of(html, "n times decode, and the largest prefill"), 1);
+    free(html);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -697,7 +743,7 @@ int main(void)
         cmocka_unit_test(test_not_a_study),    cmocka_unit_test(test_two_thousand_runs),
         cmocka_unit_test(test_tables),         cmocka_unit_test(test_opening),
         cmocka_unit_test(test_disturbed),      cmocka_unit_test(test_missing_joules),
-        cmocka_unit_test(test_kernels),
+        cmocka_unit_test(test_kernels),        cmocka_unit_test(test_batches),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
