@@ -115,9 +115,10 @@ $(BUILD)/libcarnot.a: $(LIB_OBJ)
 	@echo "  AR    $@"
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
-# The shared library: the names of carnot.h, with a version (engine/carnot.map).
+# The shared library: the names of carnot.h, with a version (engine/carnot.map). As long as the first number
+# is 0, the second one says what fits together.
 VERSION := $(shell sed -n 's/^\#define CN_VERSION "\(.*\)"/\1/p' cli/version.c)
-SONAME  := libcarnot.so.$(firstword $(subst ., ,$(VERSION)))
+SONAME  := libcarnot.so.$(basename $(VERSION))
 $(BUILD)/libcarnot.so: $(LIB_OBJ) engine/carnot.map
 	@echo "  LD    $@"
 	$(Q)$(CC) $(CFLAGS) $(SANFLAGS) -pthread -shared -Wl,-soname,$(SONAME) -Wl,--version-script=engine/carnot.map \

@@ -23,7 +23,7 @@ class SamplerOptions(ctypes.Structure):  # in the order of struct cn_sampler_opt
 
 
 try:
-    lib = ctypes.CDLL("libcarnot.so.0")
+    lib = ctypes.CDLL("libcarnot.so.0.2")
 except OSError as error:
     sys.exit(f"{error}; make install puts it there (then run ldconfig), LD_LIBRARY_PATH=PREFIX/lib names another place")
 libc = ctypes.CDLL(None)

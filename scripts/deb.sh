@@ -12,14 +12,14 @@ export SOURCE_DATE_EPOCH
 rm -rf build/deb
 mkdir -p $root/DEBIAN $root/usr/share/doc/carnot build/deb/debian
 make -s install DESTDIR="$PWD/$root" PREFIX=/usr LIBDIR="/usr/lib/$(dpkg-architecture -qDEB_HOST_MULTIARCH)"
-strip --strip-unneeded $root/usr/bin/carnot $root/usr/lib/*/libcarnot.so.*.*
+strip --strip-unneeded $root/usr/bin/carnot $root/usr/lib/*/libcarnot.so.*.*.*
 strip --strip-debug $root/usr/lib/*/libcarnot.a
 gzip -9n $root/usr/share/man/man1/*.1
 cp LICENSE $root/usr/share/doc/carnot/copyright
 cp -r README.md CHANGELOG.md docs examples bench/plans $root/usr/share/doc/carnot/
 # dpkg-shlibdeps wants a source package around it.
 echo 'Source: carnot' >build/deb/debian/control
-depends=$(cd build/deb && dpkg-shlibdeps -O root/usr/bin/carnot root/usr/lib/*/libcarnot.so.*.* 2>/dev/null |
+depends=$(cd build/deb && dpkg-shlibdeps -O root/usr/bin/carnot root/usr/lib/*/libcarnot.so.*.*.* 2>/dev/null |
     sed -n 's/^shlibs:Depends=//p')
 cat >$root/DEBIAN/control <<END
 Package: carnot

@@ -14,7 +14,7 @@ enum {
     NATS_KEPT = 16,         /* tokens less likely than the best by more do not count */
 };
 
-/* Of the prose models: their own text is then about as hard to change as people's. */
+/* At 1 the prose models drift further from what people write; see docs/AUTO.md. */
 static const float TEMPERATURE = 0.9f;
 
 struct cn_divergence {

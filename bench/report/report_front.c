@@ -99,8 +99,23 @@ static void note_missing(const struct cn_report *r, struct cn_plot *p, const dou
         cn_plot_note(p, t.s);
 }
 
-/* Points that are on a front and those that are not, without those of out[n_groups] (NULL: with
- * all, else also with a line through the front, which is one of these two axes then). */
+static const char *lever_of(const struct cn_report *r, int g)
+{
+    return r->settings[r->groups[g].setting].lever;
+}
+
+/* Whether no configuration before g has the lever of g. */
+static bool new_lever(const struct cn_report *r, int g)
+{
+    int k = 0;
+    while (k < g && strcmp(lever_of(r, k), lever_of(r, g)) != 0)
+        k++;
+    return k == g;
+}
+
+/* Points that are on a front and those that are not, a mark for each lever, without those of
+ * out[n_groups] (NULL: with all, else also with a line through the front, which is one of these two
+ * axes then). */
 static bool plot_points(struct cn_report *r, struct cn_metric cost,
                         const struct cn_quality_axis *quality, const bool *on, const bool *out,
                         const char *const names[2], const char *title)
@@ -122,14 +137,21 @@ static bool plot_points(struct cn_report *r, struct cn_metric cost,
         y[g] = quality ? cn_quality_of(r, r->groups[g].file, quality, &lo[g], &hi[g])
                        : cn_metric_median(r, g, (struct cn_metric){ CN_METRIC_PEAK, 0 });
     }
-    for (int pass = 0; pass < 2; pass++) {
-        cn_plot_series(p, CN_PLOT_POINTS, names[pass], NULL);
-        for (int g = 0; g < r->n_groups; g++) {
+    for (int k = 0; k < 2 * r->n_groups; k++) {
+        const int first = k % r->n_groups, pass = k / r->n_groups;
+        const char *lever = lever_of(r, first);
+        bool begun = false;
+        for (int g = first; new_lever(r, first) && g < r->n_groups; g++) {
             char name[320];
+            if (on[g] != (pass == 0) || (out && out[g]) || strcmp(lever_of(r, g), lever) != 0)
+                continue;
+            snprintf(name, sizeof name, "%s%s%s", names[pass], *lever ? ", " : "", lever);
+            if (!begun)
+                cn_plot_series(p, CN_PLOT_POINTS, name, NULL);
+            begun = true;
             name_group(r, g, name, sizeof name);
-            if (on[g] == (pass == 0) && !(out && out[g]))
-                cn_plot_point(p, x[g], y[g], lo[g], hi[g],
-                              out ? name_file(r, r->groups[g].file) : name);
+            cn_plot_point(p, x[g], y[g], lo[g], hi[g],
+                          out ? name_file(r, r->groups[g].file) : name);
         }
     }
     if (out) { /* from the cheapest on */

@@ -82,10 +82,13 @@ else
     echo "no python3: examples/hello.py was not run"
 fi
 
-# The shared library exports what its map says, with the version.
+# The shared library exports what its map says, with the version; it is looked for by the first two numbers.
 ran="nm of libcarnot.so"
+version=$(sed -nE 's/^#define CN_VERSION "([0-9]+\.[0-9]+)\..*/\1/p' cli/version.c)
+readelf -d "$prefix/lib/libcarnot.so" | grep -q "SONAME.*\[libcarnot.so.$version\]" || fail "its name is not libcarnot.so.$version"
+[ -e "$prefix/lib/libcarnot.so.$version" ] || fail "no libcarnot.so.$version"
 nm -D --defined-only "$prefix/lib/libcarnot.so" | awk '$2 != "A" { print $3 }' | sort >"$scratch/exported"
-sed -nE 's/^ +(cn_[a-z0-9_]+);$/\1@@CARNOT_0.1/p' engine/carnot.map | sort >"$scratch/mapped"
+sed -nE 's/^ +(cn_[a-z0-9_]+);$/\1@@CARNOT_'"$version"'/p' engine/carnot.map | sort >"$scratch/mapped"
 cmp -s "$scratch/exported" "$scratch/mapped" || fail "exports other names than engine/carnot.map"
 
 # A page for every command, with every option of its help; completion knows them too.

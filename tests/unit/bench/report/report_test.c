@@ -352,6 +352,8 @@ static void test_levers(void **state)
     has(html, "Draft small.gguf saves seconds and joules: 1.");
     has(html, "1200 MHz costs seconds and saves joules: 0.");
     has(html, "after Holm over the levers");
+    /* The front has a mark for each. */
+    has(html, ", lookup 3</li>");
     free(html);
 }
 
