@@ -37,7 +37,8 @@ ifneq ($(CROSS)$(findstring musl,$(CC)),)
 STATIC   ?= 1
 endif
 LDSTATIC := $(if $(STATIC),-static)
-REQUIRED += $(if $(STATIC),,-fPIC)
+# Nothing unwinds the static program; tables for it would be a fifteenth of what phones have to load.
+REQUIRED += $(if $(STATIC),-fno-unwind-tables -fno-asynchronous-unwind-tables,-fPIC)
 # musl-gcc of Debian comes without the kernel's headers; glibc's are looked at last.
 REQUIRED += $(if $(findstring musl,$(CC)),-idirafter /usr/include -idirafter /usr/include/$(MACHINE)-linux-gnu)
 
