@@ -155,9 +155,16 @@ static bool take_tools(struct reader *r, const struct cn_json_value *v)
     }
     if (!v->first)
         return true;
-    r->request->n_tools = v->end - v->begin;
-    r->request->tools = strndup(r->body + v->begin, r->request->n_tools);
-    return r->request->tools || cn_refuse(r->refusal, 500, NULL, r->name, "out of memory");
+    /* No string ends where the body does: strndup is not for it. */
+    const size_t n = v->end - v->begin;
+    char *tools = malloc(n + 1);
+    if (!tools)
+        return cn_refuse(r->refusal, 500, NULL, r->name, "out of memory");
+    memcpy(tools, r->body + v->begin, n);
+    tools[n] = 0;
+    r->request->tools = tools;
+    r->request->n_tools = n;
+    return true;
 }
 
 static bool take_tool_choice(struct reader *r, const struct cn_json_value *v)
