@@ -50,3 +50,11 @@ commands() {
 has_command() {
     commands | grep -qx "$1"
 }
+
+# Leaves where there are no studies; else `machine` is the program that simulates a metered machine.
+needs_simulated_machine() {
+    has_command study || exit 77
+    "$CARNOT" study status "$scratch/none.db" 2>&1 | grep -q "without" && { echo "SKIPPED: built without SQLite"; exit 77; }
+    machine=$(readlink -f "$(dirname "$CARNOT")/tests/simulated_machine")
+    [ -x "$machine" ] || fail "the simulated machine is not built (make tests)"
+}

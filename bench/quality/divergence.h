@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * How far a changed model is from what it was, on a text that is given or that it wrote itself
- * before: mean
- * Kullback-Leibler divergence of the next token's distribution. Made for many small changes, each
- * measured in one pass over the text: what bench/quality/quality.h does once and for whole files.
+ * before: mean Kullback-Leibler divergence of the next token's distribution. Made for many small
+ * changes, each measured in one pass over the text: what bench/quality/quality.h does once and for
+ * whole files.
  */
 #ifndef CN_DIVERGENCE_H
 #define CN_DIVERGENCE_H

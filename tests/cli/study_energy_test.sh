@@ -3,11 +3,8 @@
 # while the runs read it, up to the page.
 set -u
 . tests/expect.sh
-has_command study || exit 77
 unset CARNOT_TIERS
-"$CARNOT" study status "$scratch/none.db" 2>&1 | grep -q "without" && { echo "SKIPPED: built without SQLite"; exit 77; }
-machine=$(readlink -f "$(dirname "$CARNOT")/tests/simulated_machine")
-[ -x "$machine" ] || fail "the simulated machine is not built (make tests)"
+needs_simulated_machine
 model=$PWD/models/prose-8m-f16.gguf
 cd "$scratch" || exit 1
 

@@ -638,6 +638,21 @@ static void test_tables(void **state)
     assert_non_null(strstr(err.text, "x/models.json"));
 }
 
+/* The page of these tables, which the caller frees. */
+static char *page_of(const struct cn_report_text *tables, size_t n)
+{
+    struct cn_report_made made = { 0 };
+    struct cn_error err = { "" };
+    assert_int_equal(cn_report_tables(tables, n, NULL, page, &made, &err), CN_OK);
+    FILE *f = fopen(page, "r");
+    char *html = NULL;
+    size_t room = 0;
+    assert_true(getdelim(&html, &room, 0, f) > 0);
+    fclose(f);
+    assert_null(cn_html_fault(html, NULL));
+    return html;
+}
+
 /* What is furthest from its bound is the first that is said, of those that anybody waits for: not
  * ref, and not the gemm of one token where gemv is faster. */
 static void test_kernels(void **state)
@@ -658,19 +673,11 @@ static void test_kernels(void **state)
         "q4_k,avx2,gemv,1,old,weights_per_s,15,0.88,0.86,0.9,0.05,slower,12.0% slower than old\n"
         "q4_k,avx2,gemm,1,old,weights_per_s,15,1,0.99,1.01,0.05,equivalent,equivalent to old\n";
     (void)state;
-    struct cn_report_made made = { 0 };
-    struct cn_error err = { "" };
     const struct cn_report_text tables[] = {
         {"kernels.csv",  kernels, sizeof kernels - 1},
         { "against.csv", against, sizeof against - 1},
     };
-    assert_int_equal(cn_report_tables(tables, 2, NULL, page, &made, &err), CN_OK);
-    FILE *f = fopen(page, "r");
-    char *html = NULL;
-    size_t room = 0;
-    assert_true(getdelim(&html, &room, 0, f) > 0);
-    fclose(f);
-    assert_null(cn_html_fault(html, NULL));
+    char *html = page_of(tables, 2);
     has(html,
         "Furthest from its bound of the products: iq3_s avx2 gemv, at 17% of what read allows "
         "(2048 x 8192, 1 thread, from memory). Nearest: q4_k avx2 gemm 64, at 67%.");
@@ -685,23 +692,6 @@ static void test_kernels(void **state)
         has(html, "Old against new");
     }
     free(html);
-}
-
-static char *page_of(const char *text)
-{
-    struct cn_report_made made = { 0 };
-    struct cn_error err = { "" };
-    const struct cn_report_text tables[] = {
-        {"bench.csv", text, strlen(text)}
-    };
-    assert_int_equal(cn_report_tables(tables, 1, NULL, page, &made, &err), CN_OK);
-    FILE *f = fopen(page, "r");
-    char *html = NULL;
-    size_t room = 0;
-    assert_true(getdelim(&html, &room, 0, f) > 0);
-    fclose(f);
-    assert_null(cn_html_fault(html, NULL));
-    return html;
 }
 
 /* Three lengths of a prefill make a plot for each model, with the limits only where decode says the
@@ -724,7 +714,8 @@ static void test_batches(void **state)
     (void)state;
     if (!cn_plot_possible(NULL))
         skip();
-    char *html = page_of(batches);
+    const struct cn_report_text bench = { "bench.csv", batches, strlen(batches) };
+    char *html = page_of(&bench, 1);
     has(html, "Tokens at once: a.gguf, 2 threads");
     has(html, "Tokens at once: b.gguf, 1 thread<");
     assert_null(strstr(html, "Tokens at once: c.gguf"));
