@@ -89,22 +89,26 @@ static bool may_be(const struct cn_json_value *type, const char *name)
     return false;
 }
 
-static bool is_json(struct cn_str s)
+/* The JSON value that s is, without what a reader skips in front of it, blanks and a byte order
+ * mark; of no bytes: it is none. */
+static struct cn_str json_in(struct cn_str s)
 {
     struct cn_json *json;
     if (cn_json_parse(s.p, s.n, "argument", &json, NULL) != CN_OK)
-        return false;
+        return (struct cn_str){ s.p, 0 };
+    const struct cn_json_value *root = cn_json_root(json);
+    const struct cn_str value = { s.p + root->begin, root->end - root->begin };
     cn_json_free(json);
-    return true;
+    return value;
 }
 
 /* What is not said to be a string is JSON if it can be; True and False are Python's. */
 static void write_value(struct cn_json_text *out, const struct cn_json_value *type,
                         struct cn_str value)
 {
-    const struct cn_str bare = cn_span_trim(value);
-    if (!may_be(type, "string") && is_json(bare))
-        cn_json_text_add(out, bare.p, bare.n);
+    const struct cn_str bare = cn_span_trim(value), json = json_in(bare);
+    if (!may_be(type, "string") && json.n > 0)
+        cn_json_text_add(out, json.p, json.n);
     else if (may_be(type, "boolean") && bare.n == 4 && strncasecmp(bare.p, "true", 4) == 0)
         cn_json_text_add(out, "true", 4);
     else if (may_be(type, "boolean") && bare.n == 5 && strncasecmp(bare.p, "false", 5) == 0)
@@ -168,8 +172,8 @@ static void read_named(struct reader *r, struct cn_str text)
     text.p += name.n;
     text.n -= name.n;
     if (r->marks->form == CN_CALL_NAMED) {
-        const struct cn_str object = cn_span_first_object(text);
-        if (object.n > 0 && is_json(object))
+        const struct cn_str object = json_in(cn_span_first_object(text));
+        if (object.n > 0)
             cn_json_text_add(&arguments, object.p, object.n);
     } else if (!read_fields(r, name, text, &arguments)) {
         cn_json_text_free(&arguments);

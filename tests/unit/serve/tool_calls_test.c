@@ -326,13 +326,15 @@ static void test_types_of_arguments(void **state)
                                 "<function=get_weather>\n<parameter=zip>\n0150\n</parameter>\n"
                                 "<parameter=exact>\nTrue\n</parameter>\n<parameter=city>\n\n"
                                 "</parameter>\n<parameter=other>\n2\n</parameter>\n"
+                                "<parameter=marked>\n\xef\xbb\xbf" /* a byte order mark */
+                                "[4]\n</parameter>\n"
                                 "<parameter=days>\na few\n</parameter>\n</function>",
                                 false, &out),
                      1);
     struct cn_json *calls = parse(out.p, out.n);
     expect_call(cn_json_root(calls)->first, "get_weather",
-                "{\"zip\": \"0150\", \"exact\": true, \"city\": \"\", \"other\": 2, \"days\": "
-                "\"a few\"}");
+                "{\"zip\": \"0150\", \"exact\": true, \"city\": \"\", \"other\": 2, "
+                "\"marked\": [4], \"days\": \"a few\"}");
     cn_json_free(calls);
     cn_json_text_free(&out);
 }
