@@ -21,14 +21,17 @@ enum {
     TILE = 16, /* queries */
     /* Fewer that share a head of keys are done directly; of a cache in Q8_0 only single ones. */
     LEAST_QUERIES = 12,
-    KEYS = 64,          /* of a block, by tiles */
-    DIRECT_KEYS = 128,  /* the same, direct form */
-    MOST_TILES = 16,    /* of a chunk, */
-    TILE_FLOATS = 4096, /* or as many as this holds keys and values of: they stay in L2 */
-    APART = 16,         /* floats between rows: columns of them then lie in different sets of L1 */
-    SPLIT_CHUNKS = 16,  /* with fewer than this, keys are divided into ranges, */
-    SPLIT_KEYS = 256,   /* each at least as long, */
-    SPLIT_TILES = 4,    /* of chunks no larger */
+    KEYS = 64,            /* of a block, by tiles */
+    DIRECT_KEYS = 128,    /* the same, direct form, at most; */
+    DIRECT_LEAST = 32,    /* and at least, */
+    DIRECT_BYTES = 16384, /* as many as these are: they stay in L1 */
+    DIRECT_STEPS = 8,     /* in which a block is worked through */
+    MOST_TILES = 16,      /* of a chunk, */
+    TILE_FLOATS = 4096,   /* or as many as this holds keys and values of: they stay in L2 */
+    APART = 16,        /* floats between rows: columns of them then lie in different sets of L1 */
+    SPLIT_CHUNKS = 16, /* with fewer than this, keys are divided into ranges, */
+    SPLIT_KEYS = 256,  /* each at least as long, */
+    SPLIT_TILES = 4,   /* of chunks no larger */
     /* Direct form: heads that share a head of keys are done together, as long as their buffers stay
      * in cache; of more than MOST_HEADS there are several chunks. A multiple of 4: the kernels'
      * sums do not depend on which heads come together then. */
@@ -207,6 +210,13 @@ static void round_queries(const struct cn_attend *a, int64_t n, const float *q, 
     }
 }
 
+/* Asks for n rows of a cache. */
+static void ask_for(const uint8_t *rows, int64_t n, size_t row_bytes)
+{
+    for (size_t i = 0; i < (size_t)n * row_bytes; i += 64)
+        __builtin_prefetch(rows + i);
+}
+
 /* scores[h][t] = q_h . k_t for n positions from t0 on, which lie side by side in the cache.
  * rounded: the queries, where keys are in Q8_0. */
 static void scores_of(const struct cn_attend *a, const struct part *part, int64_t t0, int64_t n,
@@ -263,7 +273,19 @@ static float *scratch_of(const struct cn_group *g, int thread)
     return (float *)(void *)(g->thread_scratch + (size_t)thread * g->thread_scratch_bytes);
 }
 
-/* One token and a part of the heads of one KV head. */
+/* Of a block of the direct form: 32, 64 or 128. */
+static int64_t direct_keys(const struct cn_attend *a)
+{
+    int64_t n = DIRECT_KEYS;
+    while (n > DIRECT_LEAST && (size_t)n * a->kv->k_row_bytes > DIRECT_BYTES)
+        n /= 2;
+    return n;
+}
+
+/* One token and a part of the heads of one KV head. Every step over keys asks for its own values,
+ * and every step over values for keys of the next block: memory then gives as much at any time,
+ * where it would rest while a block's weights are made, and while its values, which are gone over
+ * several times, lie in cache. */
 static void direct_chunk(const struct cn_attend *a, int64_t chunk, int thread)
 {
     const struct cn_group *g = a->g;
@@ -282,10 +304,12 @@ static void direct_chunk(const struct cn_attend *a, int64_t chunk, int thread)
     memset(out, 0, (size_t)(part.n * a->d_v) * sizeof *out);
     for (int64_t h = 0; h < part.n; h++)
         run[h] = start(a, part.first + h);
-    for (int64_t t0 = first_key(a, position); t0 <= position; t0 += DIRECT_KEYS) {
-        int64_t n = position + 1 - t0 < DIRECT_KEYS ? position + 1 - t0 : DIRECT_KEYS;
+    const int64_t keys = direct_keys(a), step = keys / DIRECT_STEPS;
+    for (int64_t t0 = first_key(a, position); t0 <= position; t0 += keys) {
+        const int64_t n = position + 1 - t0 < keys ? position + 1 - t0 : keys;
         for (int64_t t = 0, beside; t < n; t += beside) {
-            beside = unbroken(a->kv, t0 + t, n - t);
+            beside = unbroken(a->kv, t0 + t, n - t < step ? n - t : step);
+            ask_for(cn_kv_value(a->kv, part.kv_head, t0 + t), beside, a->kv->v_row_bytes);
             scores_of(a, &part, t0 + t, beside, q, rounded, scores + t);
         }
         for (int64_t h = 0; h < part.n; h++) {
@@ -298,7 +322,11 @@ static void direct_chunk(const struct cn_attend *a, int64_t chunk, int thread)
             run[h].sum += vec->exp_sum(n, run[h].max, p);
         }
         for (int64_t t = 0, beside; t < n; t += beside) {
-            beside = unbroken(a->kv, t0 + t, n - t);
+            const int64_t next = t0 + keys + t;
+            beside = unbroken(a->kv, t0 + t, n - t < step ? n - t : step);
+            if (next + beside <= position + 1)
+                ask_for(cn_kv_key(a->kv, part.kv_head, next), unbroken(a->kv, next, beside),
+                        a->kv->k_row_bytes);
             add_values(a, &part, t0 + t, beside, scores + t, out);
         }
     }

@@ -116,18 +116,20 @@ static void vec_axpy_f16_avx2(int64_t n, float a, const uint16_t *x, float *y)
 /* Four sums across four vectors. */
 ALWAYS __m128 sums_of_four(const __m256 *v)
 {
-    __m256 h = _mm256_hadd_ps(_mm256_hadd_ps(v[0], v[1]), _mm256_hadd_ps(v[2], v[3]));
+    const __m256 a = _mm256_add_ps(_mm256_unpacklo_ps(v[0], v[1]), _mm256_unpackhi_ps(v[0], v[1]));
+    const __m256 b = _mm256_add_ps(_mm256_unpacklo_ps(v[2], v[3]), _mm256_unpackhi_ps(v[2], v[3]));
+    const __m256 h = _mm256_add_ps(_mm256_shuffle_ps(a, b, 0x44), _mm256_shuffle_ps(a, b, 0xee));
     return _mm_add_ps(_mm256_castps256_ps128(h), _mm256_extractf128_ps(h, 1));
 }
 
-/* nv vectors with `nr` rows, nv * nr <= 8: the converted rows serve all vectors. out: nv * nr sums,
- * row by row. */
+/* nv vectors with `nr` rows, nv * nr = 4, 8 or 12: the converted rows serve all vectors. out: nv *
+ * nr sums, row by row. */
 ALWAYS void dots_block(const int nv, const int nr, int64_t n, const float *a, const uint16_t *rows,
                        int64_t stride, float *out)
 {
     const int64_t whole = n / 8 * 8;
-    __m256 acc[8];
-    UNROLL for (int j = 0; j < 8; j++) acc[j] = _mm256_setzero_ps();
+    __m256 acc[12];
+    UNROLL for (int j = 0; j < nv * nr; j++) acc[j] = _mm256_setzero_ps();
     for (int64_t i = 0; i < whole; i += 8) {
         __m256 row[8];
         UNROLL for (int r = 0; r < nr; r++) row[r] =
@@ -139,45 +141,64 @@ ALWAYS void dots_block(const int nv, const int nr, int64_t n, const float *a, co
                 _mm256_fmadd_ps(av, row[r], acc[r * nv + v]);
         }
     }
-    _mm_storeu_ps(out, sums_of_four(acc));
-    _mm_storeu_ps(out + 4, sums_of_four(acc + 4));
+    UNROLL for (int j = 0; j < nv * nr; j += 4) _mm_storeu_ps(out + j, sums_of_four(acc + j));
     for (int64_t i = whole; i < n; i++)
         for (int r = 0; r < nr; r++)
             for (int v = 0; v < nv; v++)
                 out[r * nv + v] += a[v * n + i] * half_at(rows + r * stride + i);
 }
 
+/* Rows of a run of vec_dots_four_avx2. */
+enum { DOTS_ROWS = 64 };
+
+/* Four vectors and up to DOTS_ROWS rows. Twelve sums at a time hide what one addition waits for
+ * another, four would not. */
+static void vec_dots_four_avx2(int64_t n_rows, int64_t n, const float *a, const uint16_t *rows,
+                               int64_t stride, float *out, int64_t out_stride)
+{
+    float sums[4 * DOTS_ROWS];
+    int64_t r = 0;
+    for (; n_rows - r > 4 || n_rows - r == 3; r += 3)
+        dots_block(4, 3, n, a, rows + r * stride, stride, sums + 4 * r);
+    for (; n_rows - r >= 2; r += 2)
+        dots_block(4, 2, n, a, rows + r * stride, stride, sums + 4 * r);
+    if (r < n_rows)
+        dots_block(4, 1, n, a, rows + r * stride, stride, sums + 4 * r);
+    for (r = 0; r + 4 <= n_rows; r += 4) {
+        __m128 x[4];
+        UNROLL for (int i = 0; i < 4; i++) x[i] = _mm_loadu_ps(sums + 4 * (r + i));
+        _MM_TRANSPOSE4_PS(x[0], x[1], x[2], x[3]);
+        UNROLL for (int i = 0; i < 4; i++) _mm_storeu_ps(out + i * out_stride + r, x[i]);
+    }
+    for (; r < n_rows; r++)
+        for (int j = 0; j < 4; j++)
+            out[j * out_stride + r] = sums[4 * r + j];
+}
+
 static void vec_dots_f16_avx2(int64_t n_vecs, int64_t n_rows, int64_t n, const float *a,
                               const uint16_t *rows, int64_t stride, float *out, int64_t out_stride)
 {
-    float sums[8];
     int64_t v = 0;
-    for (; v + 4 <= n_vecs; v += 4) {
-        int64_t r = 0;
-        for (; r + 2 <= n_rows; r += 2) {
-            dots_block(4, 2, n, a + v * n, rows + r * stride, stride, sums);
-            for (int j = 0; j < 8; j++)
-                out[(v + j % 4) * out_stride + r + j / 4] = sums[j];
-        }
-        for (; r < n_rows; r++)
-            for (int j = 0; j < 4; j++)
-                out[(v + j) * out_stride + r] =
-                    vec_dot_f16_avx2(n, a + (v + j) * n, rows + r * stride);
-    }
+    for (; v + 4 <= n_vecs; v += 4)
+        for (int64_t r = 0; r < n_rows; r += DOTS_ROWS)
+            vec_dots_four_avx2(n_rows - r < DOTS_ROWS ? n_rows - r : DOTS_ROWS, n, a + v * n,
+                               rows + r * stride, stride, out + v * out_stride + r, out_stride);
     for (; v < n_vecs; v++) {
         int64_t r = 0;
         for (; r + 8 <= n_rows; r += 8)
             dots_block(1, 8, n, a + v * n, rows + r * stride, stride, out + v * out_stride + r);
+        for (; r + 4 <= n_rows; r += 4)
+            dots_block(1, 4, n, a + v * n, rows + r * stride, stride, out + v * out_stride + r);
         for (; r < n_rows; r++)
             out[v * out_stride + r] = vec_dot_f16_avx2(n, a + v * n, rows + r * stride);
     }
 }
 
-/* 8 * nc columns of nv vectors, nv * nc <= 8, stay in registers over all rows. */
+/* 8 * nc columns of nv vectors, nv * nc <= 12, stay in registers over all rows. */
 ALWAYS void sums_block(const int nv, const int nc, int64_t n_rows, int64_t n, const float *w,
                        int64_t w_stride, const uint16_t *rows, int64_t stride, float *y)
 {
-    __m256 acc[8];
+    __m256 acc[12];
     UNROLL for (int j = 0; j < nv * nc; j++) acc[j] = _mm256_loadu_ps(y + j / nc * n + j % nc * 8);
     for (int64_t r = 0; r < n_rows; r++) {
         __m256 row[8];
@@ -197,21 +218,22 @@ static void vec_sums_f16_avx2(int64_t n_vecs, int64_t n_rows, int64_t n, const f
                               int64_t w_stride, const uint16_t *rows, int64_t stride, float *y)
 {
     int64_t v = 0, i;
-    for (; v + 4 <= n_vecs; v += 4) {
-        for (i = 0; i + 16 <= n; i += 16)
-            sums_block(4, 2, n_rows, n, w + v * w_stride, w_stride, rows + i, stride,
-                       y + v * n + i);
+    for (; v + 4 <= n_vecs; v += 4, w += 4 * w_stride, y += 4 * n) {
+        for (i = 0; n - i >= 24 && n - i != 32; i += 24)
+            sums_block(4, 3, n_rows, n, w, w_stride, rows + i, stride, y + i);
+        for (; i + 16 <= n; i += 16)
+            sums_block(4, 2, n_rows, n, w, w_stride, rows + i, stride, y + i);
         for (int64_t r = 0; i < n && r < n_rows; r++)
             for (int j = 0; j < 4; j++)
-                vec_axpy_f16_avx2(n - i, w[(v + j) * w_stride + r], rows + r * stride + i,
-                                  y + (v + j) * n + i);
+                vec_axpy_f16_avx2(n - i, w[j * w_stride + r], rows + r * stride + i, y + j * n + i);
     }
-    for (; v < n_vecs; v++) {
+    for (; v < n_vecs; v++, w += w_stride, y += n) {
         for (i = 0; i + 64 <= n; i += 64)
-            sums_block(1, 8, n_rows, n, w + v * w_stride, w_stride, rows + i, stride,
-                       y + v * n + i);
+            sums_block(1, 8, n_rows, n, w, w_stride, rows + i, stride, y + i);
+        for (; i + 16 <= n; i += 16)
+            sums_block(1, 2, n_rows, n, w, w_stride, rows + i, stride, y + i);
         for (int64_t r = 0; i < n && r < n_rows; r++)
-            vec_axpy_f16_avx2(n - i, w[v * w_stride + r], rows + r * stride + i, y + v * n + i);
+            vec_axpy_f16_avx2(n - i, w[r], rows + r * stride + i, y + i);
     }
 }
 
