@@ -6,8 +6,8 @@
  * There are two forms. A few queries that share a head of keys read keys and values in place, one
  * token at a time. More of them, heads times tokens, go by tiles of 16, a query a lane: a block of
  * keys and values is turned to floats once for all tiles, and both products are broadcasts of its
- * numbers. Where a pass has few tiles, the keys are divided into ranges that are merged afterwards,
- * so that threads have enough to do.
+ * numbers. Where a pass has few chunks of either, the keys are divided into ranges that are merged
+ * afterwards, so that threads have enough to do; how many does not depend on the threads.
  */
 #include "engine/run/attend.h"
 
@@ -28,10 +28,11 @@ enum {
     DIRECT_STEPS = 8,     /* in which a block is worked through */
     MOST_TILES = 16,      /* of a chunk, */
     TILE_FLOATS = 4096,   /* or as many as this holds keys and values of: they stay in L2 */
-    APART = 16,        /* floats between rows: columns of them then lie in different sets of L1 */
-    SPLIT_CHUNKS = 16, /* with fewer than this, keys are divided into ranges, */
-    SPLIT_KEYS = 256,  /* each at least as long, */
-    SPLIT_TILES = 4,   /* of chunks no larger */
+    APART = 16,          /* floats between rows: columns of them then lie in different sets of L1 */
+    SPLIT_CHUNKS = 16,   /* with fewer than this, keys are divided into ranges, */
+    SPLIT_KEYS = 256,    /* each at least as long, */
+    SPLIT_DIRECT = 1024, /* direct form, */
+    SPLIT_TILES = 4,     /* of chunks no larger */
     /* Direct form: heads that share a head of keys are done together, as long as their buffers stay
      * in cache; of more than MOST_HEADS there are several chunks. A multiple of 4: the kernels'
      * sums do not depend on which heads come together then. */
@@ -158,10 +159,29 @@ static float rescale(struct running *r, float top)
     return factor;
 }
 
-/* A sink counts as a score that was seen before, whose value was 0. */
-static struct running start(const struct cn_attend *a, int64_t head)
+/* A sink counts as a score that was seen before, in the first range, whose value was 0. */
+static struct running start(const struct cn_attend *a, int64_t head, int64_t range)
 {
-    return a->sinks ? (struct running){ a->sinks[head], 1 } : (struct running){ -INFINITY, 0 };
+    return a->sinks && range == 0 ? (struct running){ a->sinks[head], 1 }
+                                  : (struct running){ -INFINITY, 0 };
+}
+
+/* Positions from `from` up to `end`. */
+struct span {
+    int64_t from, end;
+};
+
+/* What n tokens from the first-th on see of a range; blocks of keys begin at multiples of `whole`.
+ */
+static struct span span_of(const struct cn_attend *a, int64_t range, int64_t first, int64_t n,
+                           int64_t whole)
+{
+    const int64_t begin = first_key(a, a->position) / KEYS * KEYS + range * a->range_keys;
+    const int64_t own = first_key(a, a->position + first) / whole * whole;
+    struct span s = { begin > own ? begin : own, a->position + first + n };
+    if (range + 1 < a->n_ranges && s.end > begin + a->range_keys)
+        s.end = begin + a->range_keys;
+    return s;
 }
 
 /* How many of n positions from t0 on lie in consecutive rows of the cache (a ring may wrap). */
@@ -282,19 +302,40 @@ static int64_t direct_keys(const struct cn_attend *a)
     return n;
 }
 
-/* One token and a part of the heads of one KV head. Every step over keys asks for its own values,
- * and every step over values for keys of the next block: memory then gives as much at any time,
- * where it would rest while a block's weights are made, and while its values, which are gone over
- * several times, lie in cache. */
+/* Running maxima and sums of a tile [16] and its outputs [d_v][16], one behind the other. */
+static int64_t tile_floats(int64_t d_v)
+{
+    return (2 + d_v) * TILE;
+}
+
+/* Where a range of a token and a part of its heads is kept until it is merged: running maxima and
+ * sums [16] each, outputs [n][d_v]. */
+static float *range_at(const struct cn_attend *a, int64_t chunk)
+{
+    return a->ranges + chunk * tile_floats(a->d_v);
+}
+
+static float *result_of(const struct cn_attend *a, const struct part *part, int64_t token)
+{
+    return a->out + (token * a->n_head + part->first) * a->d_v;
+}
+
+/* One token, a part of the heads of one KV head, and a range of keys. Every step over keys asks for
+ * its own values, and every step over values for keys of the next block: memory then gives as much
+ * at any time, where it would rest while a block's weights are made, and while its values, which
+ * are gone over several times, lie in cache. */
 static void direct_chunk(const struct cn_attend *a, int64_t chunk, int thread)
 {
     const struct cn_group *g = a->g;
     const struct cn_vec *vec = &g->model->ops.vec;
-    const int64_t per_token = a->n_head_kv * a->parts, token = chunk / per_token;
-    const struct part part = part_of(a, chunk % per_token);
-    const int64_t position = a->position + token;
+    const int64_t per_token = a->n_head_kv * a->parts;
+    const int64_t index = chunk / a->n_ranges, range = chunk % a->n_ranges;
+    const int64_t token = index / per_token;
+    const struct part part = part_of(a, index % per_token);
+    const struct span seen = span_of(a, range, token, 1, 1);
     const float *q = a->q + token * a->q_stride + part.first * a->d_k;
-    float *out = a->out + (token * a->n_head + part.first) * a->d_v;
+    float *kept = a->n_ranges > 1 ? range_at(a, chunk) : NULL;
+    float *out = kept ? kept + 2 * TILE : result_of(a, &part, token);
     float *scores = scratch_of(g, thread);
     struct running *run = (struct running *)(void *)(scores + part.n * DIRECT_KEYS);
     float *rounded = (float *)(void *)(run + part.n);
@@ -303,10 +344,10 @@ static void direct_chunk(const struct cn_attend *a, int64_t chunk, int thread)
         round_queries(a, part.n, q, rounded);
     memset(out, 0, (size_t)(part.n * a->d_v) * sizeof *out);
     for (int64_t h = 0; h < part.n; h++)
-        run[h] = start(a, part.first + h);
+        run[h] = start(a, part.first + h, range);
     const int64_t keys = direct_keys(a), step = keys / DIRECT_STEPS;
-    for (int64_t t0 = first_key(a, position); t0 <= position; t0 += keys) {
-        const int64_t n = position + 1 - t0 < keys ? position + 1 - t0 : keys;
+    for (int64_t t0 = seen.from; t0 < seen.end; t0 += keys) {
+        const int64_t n = seen.end - t0 < keys ? seen.end - t0 : keys;
         for (int64_t t = 0, beside; t < n; t += beside) {
             beside = unbroken(a->kv, t0 + t, n - t < step ? n - t : step);
             ask_for(cn_kv_value(a->kv, part.kv_head, t0 + t), beside, a->kv->v_row_bytes);
@@ -324,15 +365,43 @@ static void direct_chunk(const struct cn_attend *a, int64_t chunk, int thread)
         for (int64_t t = 0, beside; t < n; t += beside) {
             const int64_t next = t0 + keys + t;
             beside = unbroken(a->kv, t0 + t, n - t < step ? n - t : step);
-            if (next + beside <= position + 1)
+            if (next + beside <= seen.end)
                 ask_for(cn_kv_key(a->kv, part.kv_head, next), unbroken(a->kv, next, beside),
                         a->kv->k_row_bytes);
             add_values(a, &part, t0 + t, beside, scores + t, out);
         }
     }
-    for (int64_t h = 0; h < part.n; h++)
+    for (int64_t h = 0; h < part.n; h++) {
+        if (kept) {
+            kept[h] = run[h].max;
+            kept[TILE + h] = run[h].sum;
+        } else {
+            for (int64_t i = 0; i < a->d_v; i++)
+                out[h * a->d_v + i] /= run[h].sum;
+        }
+    }
+}
+
+/* What the ranges of a token and a part of its heads made, added up. */
+static void merge_direct(const struct cn_attend *a, int64_t index)
+{
+    const int64_t per_token = a->n_head_kv * a->parts;
+    const struct part part = part_of(a, index % per_token);
+    float *out = result_of(a, &part, index / per_token);
+    memset(out, 0, (size_t)(part.n * a->d_v) * sizeof *out);
+    for (int64_t h = 0; h < part.n; h++, out += a->d_v) {
+        float top = -INFINITY, sum = 0;
+        for (int64_t r = 0; r < a->n_ranges; r++)
+            top = fmaxf(top, range_at(a, index * a->n_ranges + r)[h]);
+        for (int64_t r = 0; r < a->n_ranges; r++) {
+            const float *kept = range_at(a, index * a->n_ranges + r);
+            const float by = kept[h] == top ? 1 : expf(kept[h] - top);
+            sum += kept[TILE + h] * by;
+            a->g->model->ops.vec.axpy(a->d_v, by, kept + 2 * TILE + h * a->d_v, out);
+        }
         for (int64_t i = 0; i < a->d_v; i++)
-            out[h * a->d_v + i] /= run[h].sum;
+            out[i] /= sum;
+    }
 }
 
 /* ---- tiles of queries ------------------------------------------------------------------------ */
@@ -341,12 +410,6 @@ static int64_t most_tiles(int64_t d_k, int64_t d_v)
 {
     const int64_t n = TILE_FLOATS / (d_k + d_v);
     return n < 1 ? 1 : n < MOST_TILES ? n : MOST_TILES;
-}
-
-/* Running maxima and sums of a tile [16] and its outputs [d_v][16], one behind the other. */
-static int64_t tile_floats(int64_t d_v)
-{
-    return (2 + d_v) * TILE;
 }
 
 /* Buffers of a chunk, floats. */
@@ -444,8 +507,7 @@ static int64_t head_of(const struct tiles *t, int64_t query)
     return t->part.first + query % t->part.n;
 }
 
-/* The queries, and where their running maxima and sums start: sinks count once, in the first range.
- */
+/* The queries, and where their running maxima and sums start. */
 static void load_queries(const struct tiles *t)
 {
     const struct cn_attend *a = t->a;
@@ -455,8 +517,7 @@ static void load_queries(const struct tiles *t)
         for (int l = 0; l < lanes; l++) {
             const int64_t head = head_of(t, at + l);
             const int64_t token = position_of(t, at + l) - a->position;
-            const struct running r =
-                t->range == 0 ? start(a, head) : (struct running){ -INFINITY, 0 };
+            const struct running r = start(a, head, t->range);
             max[l] = r.max;
             sum[l] = r.sum;
             memcpy(t->rows + l * a->d_k, a->q + token * a->q_stride + head * a->d_k,
@@ -542,15 +603,10 @@ static void store_tile(const struct tiles *t, int64_t tile, const float *sum, co
 static void tiled_chunk(const struct cn_attend *a, int64_t chunk, int thread)
 {
     const struct tiles t = tiles_of(a, chunk, thread);
-    const int64_t position = a->position + t.first;
-    const int64_t from = first_key(a, a->position) / KEYS * KEYS + t.range * a->range_keys;
-    const int64_t own = first_key(a, position) / KEYS * KEYS;
-    int64_t end = position + t.n;
-    if (t.range + 1 < a->n_ranges && end > from + a->range_keys)
-        end = from + a->range_keys;
+    const struct span seen = span_of(a, t.range, t.first, t.n, KEYS);
     load_queries(&t);
-    for (int64_t t0 = from > own ? from : own; t0 < end; t0 += KEYS) {
-        const int64_t n = end - t0 < KEYS ? end - t0 : KEYS;
+    for (int64_t t0 = seen.from; t0 < seen.end; t0 += KEYS) {
+        const int64_t n = seen.end - t0 < KEYS ? seen.end - t0 : KEYS;
         load_block(&t, t0, n);
         for (int64_t tile = 0; tile * TILE < t.n_queries; tile++)
             attend_tile(&t, tile, t0, n);
@@ -622,7 +678,10 @@ static void merge_chunk(void *context, int index, int thread)
     int64_t at = index;
     for (int64_t n; at >= (n = n_merges(a)); a++)
         at -= n;
-    merge_tile(a, at / tiles_of_chunk(a), at % tiles_of_chunk(a), thread);
+    if (a->direct)
+        merge_direct(a, at);
+    else
+        merge_tile(a, at / tiles_of_chunk(a), at % tiles_of_chunk(a), thread);
 }
 
 /* What the cache gives: each row once for all tokens. */
@@ -658,9 +717,9 @@ static void plan(struct cn_attend *a)
 static float *split(struct cn_attend *a, int64_t n, float *memory)
 {
     const int64_t from = first_key(a, a->position) / KEYS * KEYS, keys = a->position + a->n - from;
-    const int64_t ranges =
-        SPLIT_CHUNKS / n < keys / SPLIT_KEYS ? SPLIT_CHUNKS / n : keys / SPLIT_KEYS;
-    if (a->direct || ranges <= 1 || tiles_of_chunk(a) > SPLIT_TILES)
+    const int64_t most = keys / (a->direct ? SPLIT_DIRECT : SPLIT_KEYS);
+    const int64_t ranges = SPLIT_CHUNKS / n < most ? SPLIT_CHUNKS / n : most;
+    if (ranges <= 1 || tiles_of_chunk(a) > SPLIT_TILES)
         return memory;
     a->range_keys = (keys / ranges + KEYS - 1) / KEYS * KEYS;
     a->n_ranges = (keys + a->range_keys - 1) / a->range_keys;

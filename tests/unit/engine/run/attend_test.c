@@ -186,34 +186,36 @@ static void smaller_caches(void **state)
     compare(ARCH "qwen2-odd.gguf", CN_KV_Q8_0, Q8_BOUND);
 }
 
-/* One row for all heads, whose front is the value, as latent attention keeps them: few tokens and
- * many; keys in one range and in two, which any number of threads share. */
-static void latent_rows(void **state)
+/* Heads that share one row, whose front is the value, as latent attention keeps them: few tokens
+ * and many; keys in one range and in several, which any number of threads share. */
+static void shared_rows(int heads, int keys, int window, const float *sinks)
 {
-    enum { HEADS = 12, ROW = 64, VALUE = 32, KEYS = 600, MOST = 40, THREADS = 2 };
-    static float rows[KEYS][ROW], q[MOST][HEADS][ROW], out[MOST][HEADS][VALUE];
-    static float alone[MOST][HEADS][VALUE]; /* by one thread */
+    enum { HEADS = 12, ROW = 64, VALUE = 32, KEYS = 2600, MOST = 40, THREADS = 2 };
+    static float rows[KEYS][ROW], q[MOST * HEADS][ROW], out[MOST * HEADS][VALUE];
+    static float alone[MOST * HEADS][VALUE]; /* by one thread */
     static const int64_t counts[] = { 1, 3, MOST };
     static const double bounds[] = { F32_BOUND, F16_BOUND, Q8_BOUND };
     static const enum cn_kv_type types[] = { CN_KV_F32, CN_KV_F16, CN_KV_Q8_0 };
-    (void)state;
+    const int64_t capacity = cn_kv_capacity(window, keys, MOST);
     struct cn_model *m = fixture_open(ARCH "qwen2-odd.gguf", NULL);
+    assert_true(heads <= HEADS && keys <= KEYS);
     for (int type = 0; type < 3; type++) {
-        const struct cn_session_options o = { .n_ctx = KEYS,
+        const struct cn_session_options o = { .n_ctx = keys,
                                               .n_threads = THREADS,
                                               .kv = types[type] };
         struct cn_session *s = fixture_session(m, &o);
         const size_t bytes = cn_kv_row_bytes(types[type], ROW);
-        struct cn_kv kv = {
-            .k = malloc(KEYS * bytes), .capacity = KEYS, .k_row_bytes = bytes, .v_row_bytes = bytes
-        };
+        struct cn_kv kv = { .k = malloc((size_t)capacity * bytes),
+                            .capacity = capacity,
+                            .k_row_bytes = bytes,
+                            .v_row_bytes = bytes };
         kv.v = kv.k;
         uint8_t *const own = s->group->thread_scratch;
         s->group->thread_scratch_bytes =
-            cn_attend_scratch_bytes(HEADS, 1, ROW, VALUE) / 64 * 64 + 64;
+            cn_attend_scratch_bytes(heads, 1, ROW, VALUE) / 64 * 64 + 64;
         s->group->thread_scratch = aligned_alloc(64, THREADS * s->group->thread_scratch_bytes);
         assert_true(kv.k && s->group->thread_scratch);
-        for (int t = 0; t < KEYS; t++) {
+        for (int t = 0; t < keys; t++) {
             for (int i = 0; i < ROW; i++)
                 rows[t][i] = noise();
             cn_kv_store_row(s->model, s->group->options.kv, ROW, rows[t], cn_kv_key(&kv, 0, t));
@@ -221,21 +223,23 @@ static void latent_rows(void **state)
         s->group->n_threads = THREADS;
         for (int c = 0; c < 3; c++) {
             for (int i = 0; i < MOST * HEADS * ROW; i++)
-                (&q[0][0][0])[i] = 0.3f * noise();
-            s->position = (int32_t)(KEYS - counts[c]);
+                (&q[0][0])[i] = 0.3f * noise();
+            s->position = (int32_t)(keys - counts[c]);
             struct cn_attend attend = { .g = s->group,
                                         .position = s->position,
                                         .work = &s->work,
                                         .type = s->group->options.kv,
                                         .kv = &kv,
                                         .n = counts[c],
-                                        .n_head = HEADS,
+                                        .n_head = heads,
                                         .n_head_kv = 1,
                                         .d_k = ROW,
                                         .d_v = VALUE,
-                                        .q = &q[0][0][0],
-                                        .q_stride = HEADS * ROW,
-                                        .out = &out[0][0][0] };
+                                        .q = &q[0][0],
+                                        .q_stride = heads * ROW,
+                                        .window = window,
+                                        .sinks = sinks,
+                                        .out = &out[0][0] };
             void *shared = malloc(cn_attend_shared_bytes(ROW, VALUE));
             assert_non_null(shared);
             s->group->n_threads = 1;
@@ -244,20 +248,20 @@ static void latent_rows(void **state)
             s->group->n_threads = THREADS;
             cn_attend(&attend, 1, shared);
             free(shared);
-            assert_memory_equal(out, alone, (size_t)counts[c] * sizeof *out);
-            for (int64_t at = 0; at < counts[c] * HEADS; at++) {
-                const float *query = q[at / HEADS][at % HEADS];
-                double sum = 0, wanted[VALUE] = { 0 };
-                for (int64_t t = 0; t <= s->position + at / HEADS; t++) {
+            assert_memory_equal(out, alone, (size_t)(counts[c] * heads) * sizeof *out);
+            for (int64_t at = 0; at < counts[c] * heads; at++) {
+                const int64_t position = s->position + at / heads;
+                double sum = sinks ? exp((double)sinks[at % heads]) : 0, wanted[VALUE] = { 0 };
+                for (int64_t t = cn_attend_first(window, false, position); t <= position; t++) {
                     double score = 0;
                     for (int i = 0; i < ROW; i++)
-                        score += (double)query[i] * (double)rows[t][i];
+                        score += (double)q[at][i] * (double)rows[t][i];
                     sum += exp(score);
                     for (int i = 0; i < VALUE; i++)
                         wanted[i] += exp(score) * (double)rows[t][i];
                 }
                 for (int i = 0; i < VALUE; i++) {
-                    const double got = (double)out[at / HEADS][at % HEADS][i];
+                    const double got = (double)out[at][i];
                     if (!(fabs(got - wanted[i] / sum) <= bounds[type]))
                         fail_msg("type %d, %lld tokens: %g expected, %g found", type,
                                  (long long)counts[c], wanted[i] / sum, got);
@@ -270,6 +274,23 @@ static void latent_rows(void **state)
         cn_session_free(s);
     }
     cn_model_close(m);
+}
+
+static void latent_rows(void **state)
+{
+    (void)state;
+    shared_rows(12, 600, 0, NULL);
+}
+
+/* So many keys that those of a single token are divided too, with few heads and many. */
+static void long_past(void **state)
+{
+    static const float sinks[] = { 3, -2, 6, 0, 9 };
+    (void)state;
+    shared_rows(1, 2600, 0, sinks);
+    shared_rows(5, 2600, 0, sinks);
+    shared_rows(4, 2600, 2300, sinks);
+    shared_rows(12, 2600, 2300, NULL);
 }
 
 static void row_sizes(void **state)
@@ -285,7 +306,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(f32_cache),      cmocka_unit_test(windows_and_caps),
         cmocka_unit_test(smaller_caches), cmocka_unit_test(latent_rows),
-        cmocka_unit_test(row_sizes),
+        cmocka_unit_test(long_past),      cmocka_unit_test(row_sizes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
