@@ -194,6 +194,13 @@ CN_API void cn_session_mark(struct cn_session *session);
 CN_API enum cn_status cn_session_prompt(struct cn_session *session, const int32_t *tokens,
                                         int32_t n, int32_t *n_kept, struct cn_error *err);
 
+/* Appends tokens[n] without evaluating them: their keys and values are those of the tokens that the
+ * session holds, over and over, and states stay as they are. What is evaluated behind them costs
+ * what it costs behind as many real ones, and its logits mean nothing: for measuring what a long
+ * past costs. CN_ERR_ARGUMENT if the session holds nothing, CN_ERR_CONTEXT if they do not fit. */
+CN_API enum cn_status cn_session_fill(struct cn_session *session, const int32_t *tokens, int32_t n,
+                                      struct cn_error *err);
+
 /* Writes what the session holds to a file, for a later session of the same model and KV type:
  * tokens, keys and values (of sliding windows as far back as they are there), states and their
  * copies. At least one token must be there. The model is told by a hash of its keys, of the names

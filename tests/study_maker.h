@@ -29,6 +29,7 @@ struct study_shape {
     int n_threads; /* 0..2: besides 2 threads also 1, which takes 1.8 times as long */
     bool depths;   /* 4100 tokens of prompt as well as 100 */
     double flat;
+    int filled;     /* tokens that were evaluated of a longer prompt; 0: all */
     bool single;    /* 1 thread as well as 2; it takes 1.8 times as long to decode */
     int n_blocks;   /* repetitions */
     bool measured;  /* a meter on every run */
@@ -152,8 +153,9 @@ static inline enum cn_status study_put_run(struct cn_study_db *db, const struct 
         : run % 2 == 0
             ? "the CPU was throttled by heat (2 times); other programs kept 0.5 cores busy"
             : "the CPU was throttled by heat (1 times)",
-        (int64_t)input, s->depths ? active * bpw / 8 + kv + state : (double)NAN,
-        s->depths ? kv : (double)NAN, s->depths ? state : (double)NAN);
+        (int64_t)(s->filled && input > s->filled ? s->filled : input),
+        s->depths ? active * bpw / 8 + kv + state : (double)NAN, s->depths ? kv : (double)NAN,
+        s->depths ? state : (double)NAN);
     for (int channel = 0; code == CN_OK && channel < s->measured + s->modelled; channel++) {
         bool measured = s->measured && channel == 0;
         for (int p = 0; code == CN_OK && p < 5; p++) {

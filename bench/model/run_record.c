@@ -213,7 +213,9 @@ static void fill_speed(struct row *r, const struct cn_run_facts *f)
     cn_profiler_total(f->profiler, 0, "load", 0, SIZE_MAX, &load);
     double unknown = (double)NAN, decoding = g->decode_s + g->sample_s;
     const bool decoded = f->n_decoded > 0;
-    count(r, "input_tokens", g->n_prompt);
+    /* What was not evaluated now has no part in the prefill. */
+    const int32_t n_input = g->n_prompt - g->n_kept;
+    count(r, "input_tokens", n_input);
     count(r, "output_tokens", g->n_generated);
     number(r, "load_s", (double)load.busy_ns * 1e-9);
     number(r, "prefill_s", g->prefill_s);
@@ -221,7 +223,7 @@ static void fill_speed(struct row *r, const struct cn_run_facts *f)
     number(r, "sample_s", g->n_generated ? g->sample_s : unknown);
     number(r, "ttft_s", g->n_generated ? g->ttft_s : unknown);
     number(r, "latency_s", g->prefill_s + decoding);
-    number(r, "prefill_tps", g->n_prompt / g->prefill_s);
+    number(r, "prefill_tps", n_input / g->prefill_s);
     number(r, "decode_tps", decoded ? (double)f->n_decoded / decoding : unknown);
     number(r, "decoded_tokens", decoded ? (double)f->n_decoded : unknown);
     const struct cn_speculation *s = &g->speculation;

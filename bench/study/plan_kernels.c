@@ -123,14 +123,15 @@ enum cn_status cn_plan_complete_kernels(struct cn_plan_reader *p)
 {
     struct cn_study_plan *plan = p->plan;
     const char *name = p->source->name;
-    CN_RETURN_IF(
-        plan->n_models || plan->quants.n || plan->n_prompts || plan->n_quality || plan->n_inputs ||
-            plan->n_outputs || plan->kvs.n || plan->chat || has_levers(plan) || plan->keep_traces,
-        CN_ERR_FORMAT, p->err,
-        "%s: a plan of kernels runs no models: lines model, file, quant, prompt, ids, "
-        "input, output, kv, draft, lookup, mtp, lanes, frequency, governor, power-limit, chat, "
-        "traces and quality have no place in it",
-        name);
+    CN_RETURN_IF(plan->n_models || plan->quants.n || plan->n_prompts || plan->n_quality ||
+                     plan->n_inputs || plan->n_outputs || plan->fill || plan->kvs.n || plan->chat ||
+                     has_levers(plan) || plan->keep_traces,
+                 CN_ERR_FORMAT, p->err,
+                 "%s: a plan of kernels runs no models: lines model, file, quant, prompt, ids, "
+                 "input, output, fill, kv, draft, lookup, mtp, lanes, frequency, governor, "
+                 "power-limit, chat, "
+                 "traces and quality have no place in it",
+                 name);
     p->words[0] = (char[]){ "plan" };
     if (!plan->kernels.shapes.n)
         CN_TRY(cn_plan_add_word(p, &plan->kernels.shapes, "2048x4096"));

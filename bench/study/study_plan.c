@@ -52,6 +52,11 @@ static enum cn_status line_context(struct cn_plan_reader *p)
     return cn_plan_whole(p, p->words[1], 1, MAX_TOKENS, &p->plan->context);
 }
 
+static enum cn_status line_fill(struct cn_plan_reader *p)
+{
+    return cn_plan_whole(p, p->words[1], 1, MAX_TOKENS, &p->plan->fill);
+}
+
 static enum cn_status add_model(struct cn_plan_reader *p, const char *name, const char *quant,
                                 const char *file, const char *imatrix, const char *calibrate)
 {
@@ -467,6 +472,7 @@ static const struct line {
     { "input",       line_input,       1, CN_PLAN_WORDS, true  },
     { "output",      line_output,      1, CN_PLAN_WORDS, true  },
     { "context",     line_context,     1, 1,         false },
+    { "fill",        line_fill,        1, 1,         false },
     { "chat",        line_chat,        1, 1,         false },
     { "template-arg", line_template_arg, 2, CN_PLAN_WORDS, true },
     { "meter",       line_meter,       1, 1,         false },
@@ -538,6 +544,13 @@ static enum cn_status complete(struct cn_plan_reader *p)
                  "%s: 'quant' is for lines 'model', and there is none", name);
     CN_RETURN_IF(plan->n_arguments && !plan->chat, CN_ERR_FORMAT, p->err,
                  "%s: a line 'chat yes' expected, beside 'template-arg'", name);
+    const struct cn_study_levels *l = plan->levels;
+    CN_RETURN_IF(plan->fill && (l[CN_LEVER_DRAFT].n || l[CN_LEVER_LOOKUP].n || l[CN_LEVER_MTP].n ||
+                                l[CN_LEVER_LANES].n),
+                 CN_ERR_FORMAT, p->err,
+                 "%s: 'fill' does not go with draft, lookup, mtp and lanes: behind a past that "
+                 "nobody evaluated guesses mean nothing",
+                 name);
     p->words[0] = (char[]){ "plan" };
     for (size_t i = 0; i < plan->n_arguments; i++)
         CN_TRY(cross_argument(p, &plan->arguments[i]));

@@ -101,6 +101,8 @@ struct cn_study_plan {
     const char *name;
     uint64_t seed;
     int repetitions, warmup, context;
+    int fill; /* tokens evaluated at either end of a longer prompt; 0: prompts are evaluated whole
+               */
     struct cn_study_model *models;
     size_t n_models;
     struct cn_study_words quants, tiers, kvs; /* tiers: "" is all, else a list like ref,avx2 */

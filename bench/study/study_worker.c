@@ -225,6 +225,10 @@ static enum cn_status command(const struct worker *w, const struct run *r, struc
     cn_study_arg(a, "-c");
     cn_study_arg(a, "%lld",
                  (long long)(s->plan.context ? s->plan.context : n_ids + r->output_length));
+    if (s->plan.fill > 0) {
+        cn_study_arg(a, "--fill");
+        cn_study_arg(a, "%d", s->plan.fill);
+    }
     cn_study_arg(a, "--ignore-eos");
     cn_study_arg(a, "--temp");
     cn_study_arg(a, "0");

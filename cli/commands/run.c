@@ -35,7 +35,7 @@ struct arguments {
     struct cn_string_list bias, template_args;
     int32_t *prompt_ids; /* of --tokens, until the prompt is made of them */
     size_t n_prompt_ids;
-    int64_t lanes, n, ctx, batch, threads, threads_prefill, top_k, repeat_last_n, seed;
+    int64_t lanes, fill, n, ctx, batch, threads, threads_prefill, top_k, repeat_last_n, seed;
     double temp, top_p, min_p, repeat_penalty, idle;
     bool ignore_eos, chat, print_prompt, no_generation_prompt, ids, parse_special, sleep,
         force_meter, no_model;
@@ -131,7 +131,7 @@ static void summarise(const struct cn_run *run, const struct cn_generation *g, i
         cn_say("%zu answers: ", run->n_answers);
     cn_say("%d prompt tokens", g->n_prompt);
     if (g->n_kept > 0)
-        cn_say(" (%d of them reused)", g->n_kept);
+        cn_say(" (%d of them %s)", g->n_kept, run->filled ? "filled in" : "reused");
     cn_say(", %d generated", g->n_generated);
     if (g->n_reasoning > 0)
         cn_say(" (%d of them thinking)", g->n_reasoning);
@@ -316,6 +316,20 @@ static int generate_samples(struct arguments *a, struct cn_run *run)
     return code;
 }
 
+/* --fill: the session holds all of prompt[n] but its end, without having evaluated more than its
+ * beginning. */
+static enum cn_status fill_past(const struct arguments *a, struct cn_run *run,
+                                const int32_t *prompt, int32_t n, struct cn_error *err)
+{
+    const int32_t fill = (int32_t)a->fill;
+    if (a->fill == 0 || n / 2 <= fill)
+        return CN_OK;
+    run->filled = true;
+    const enum cn_status status = cn_session_eval(run->session, prompt, fill, CN_WANT_NONE, err);
+    return status == CN_OK ? cn_session_fill(run->session, prompt + fill, n - 2 * fill, err)
+                           : status;
+}
+
 static int generate(struct arguments *a, struct cn_run *run)
 {
     struct cn_error err = { "" };
@@ -327,7 +341,7 @@ static int generate(struct arguments *a, struct cn_run *run)
     }
     if (a->print_prompt)
         return CN_EXIT_OK;
-    struct cn_generation g;
+    struct cn_generation g = { .n_prompt = 0 };
     struct cn_thinking thinking = { .put = NULL };
     struct cn_generate_options o = { .n_predict = run->n_predict,
                                      .ignore_end = run->ignore_eos,
@@ -348,8 +362,10 @@ static int generate(struct arguments *a, struct cn_run *run)
         /* The text reads on from the prompt. */
         if (!a->ids && !a->messages && a->prompt)
             fputs(a->prompt, stdout);
-        enum cn_status status =
-            cn_generate(run->session, run->model, run->sampler, prompt, (int32_t)n, &o, &g, &err);
+        enum cn_status status = fill_past(a, run, prompt, (int32_t)n, &err);
+        if (status == CN_OK)
+            status = cn_generate(run->session, run->model, run->sampler, prompt, (int32_t)n, &o, &g,
+                                 &err);
         fputc('\n', stdout);
         fflush(stdout);
         const bool lost = cn_result_lost(); /* while errno still says why */
@@ -588,6 +604,14 @@ static int check(const struct arguments *a)
                                                              : a->print_prompt
                                                                  ? "--print-prompt"
                                                                  : cn_drafts_name(&a->drafts));
+    if (a->fill > 0 &&
+        (a->chat || a->session || a->print_prompt || a->lanes > 0 || cn_drafts_asked(&a->drafts)))
+        return cn_usage_error("--fill does not go with %s", a->chat           ? "--chat"
+                                                            : a->session      ? "--session"
+                                                            : a->print_prompt ? "--print-prompt"
+                                                            : a->lanes > 0
+                                                                ? "--lanes"
+                                                                : cn_drafts_name(&a->drafts));
     if (a->no_generation_prompt && !a->messages)
         return cn_usage_error("--no-generation-prompt goes with --messages");
     if (a->template_name && !is_template(a->template_name))
@@ -688,6 +712,9 @@ int cn_cmd_run(int argc, char **argv)
           "most tokens to generate, -1: no limit (128)", -1, 1 << 30 },
         { "--lanes", NULL, CN_OPT_INT, &a.lanes, "N",
           "N samples of one prompt together, with seeds from --seed on", 1, CN_MAX_LANES },
+        { "--fill", NULL, CN_OPT_INT, &a.fill, "N",
+          "evaluate N tokens at either end of a longer prompt alone, to see what a long past costs",
+          1, 1 << 30 },
         { "--ctx", "-c", CN_OPT_INT, &a.ctx, "N",
           "context (the model's, 4096 at most)", 1, 1 << 30 },
         { "--batch", "-b", CN_OPT_INT, &a.batch, "N", "tokens per forward pass (512)", 1, 65536 },

@@ -88,8 +88,8 @@ void cn_session_free(struct cn_session *s)
     free(s);
 }
 
-static enum cn_status check_tokens(const struct cn_session *s, const int32_t *tokens, int32_t n,
-                                   int32_t position, struct cn_error *err)
+enum cn_status cn_session_check_tokens(const struct cn_session *s, const int32_t *tokens, int32_t n,
+                                       int32_t position, struct cn_error *err)
 {
     CN_RETURN_IF(n < 1, CN_ERR_ARGUMENT, err, "at least one token expected, %d given", n);
     CN_RETURN_IF(n > s->group->n_ctx - position, CN_ERR_CONTEXT, err,
@@ -165,7 +165,7 @@ static enum cn_status check_step(const struct cn_group *g, const struct cn_step 
 {
     const struct cn_session *s = step->session;
     CN_RETURN_IF(s->group != g, CN_ERR_ARGUMENT, err, "a session of another group");
-    CN_TRY(check_tokens(s, step->tokens, step->n, s->position, err));
+    CN_TRY(cn_session_check_tokens(s, step->tokens, step->n, s->position, err));
     CN_RETURN_IF(step->want == CN_WANT_ALL && step->n > g->n_logits, CN_ERR_ARGUMENT, err,
                  "logits of %d positions asked for, the session was made for %lld", step->n,
                  (long long)g->n_logits);
@@ -235,7 +235,7 @@ void cn_session_mark(struct cn_session *s)
 enum cn_status cn_session_prompt(struct cn_session *s, const int32_t *tokens, int32_t n,
                                  int32_t *n_kept, struct cn_error *err)
 {
-    CN_TRY(check_tokens(s, tokens, n, 0, err));
+    CN_TRY(cn_session_check_tokens(s, tokens, n, 0, err));
     int32_t same = 0;
     while (same < n && same < s->position && s->tokens[same] == tokens[same])
         same++;

@@ -61,6 +61,11 @@ struct cn_session {
     void *arena;
 };
 
+/* session.c: that tokens[n] are some of the model's, at least one, and that there is room for them
+ * from `position` on. */
+enum cn_status cn_session_check_tokens(const struct cn_session *s, const int32_t *tokens, int32_t n,
+                                       int32_t position, struct cn_error *err);
+
 /* session.c: whether all rows are there that a token at `position` sees: of sliding windows some
  * may not be. If they are, they are for all positions from there to the session's own. */
 bool cn_session_has_rows(const struct cn_session *s, int32_t position);

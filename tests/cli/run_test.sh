@@ -55,6 +55,29 @@ for other in --chat --print-prompt "--session $scratch/s" "--lookup 2"; do
     err_has "--lanes does not go with"
 done
 
+# A past that is filled in: 8 tokens at its beginning are evaluated, and 8 at its end, which are the prefill; a
+# token behind it reads as many bytes of the cache as behind a real one. A shorter prompt is evaluated whole.
+bytes_read() { # record: of the cache, for a token
+    sed -n 's/.*"token_kv_bytes": \([0-9.]*\).*/\1/p' "$1"
+}
+ids=$(seq -s , 5 104)
+expect 0 "$CARNOT" run --tokens "$ids" -n 4 --temp 0 --ignore-eos --meter none --record "$scratch/real.json"
+expect 0 "$CARNOT" run --tokens "$ids" -n 4 --temp 0 --ignore-eos --meter none --fill 8 --record "$scratch/filled.json"
+err_has "100 prompt tokens (92 of them filled in), 4 generated"
+grep -q '"input_tokens": 8,' "$scratch/filled.json" || fail "what was filled in counts as prefill"
+[ "$(bytes_read "$scratch/real.json")" ] || fail "no bytes of the cache in the record"
+[ "$(bytes_read "$scratch/real.json")" = "$(bytes_read "$scratch/filled.json")" ] || fail "the past is not as deep"
+expect 0 "$CARNOT" run --tokens "$ids" -n 4 --temp 0 --ignore-eos --meter none --fill 50 --record "$scratch/filled.json"
+grep -q '"input_tokens": 100,' "$scratch/filled.json" || fail "a short prompt is not evaluated whole"
+for other in --chat --print-prompt "--session $scratch/s" "--lookup 2" "--lanes 2"; do
+    # shellcheck disable=SC2086
+    case $other in
+    --chat) expect 2 "$CARNOT" run --fill 8 $other ;;
+    *) expect 2 "$CARNOT" run -p a --fill 8 $other ;;
+    esac
+    err_has "--fill does not go with ${other%% *}"
+done
+
 # The same prompt from a file and from stdin, and as ids.
 printf %s "$prompt" >"$scratch/prompt"
 expect 0 "$CARNOT" run -f "$scratch/prompt" -n 8 --temp 0 --ids

@@ -391,6 +391,7 @@ static void test_depths(void **state)
               "Q4_K_M (5.0): no difference is shown at depths from 100 to 4100");
     lacks(html, "dense-8m Q4_K_M (5.0 MiB of weights for a token) against");
     has(html, "A token at each depth");
+    lacks(html, "were not evaluated whole");
     free(html);
 
     make(&(struct study_shape){
@@ -398,10 +399,13 @@ static void test_depths(void **state)
         .n_quants = 1,
         .n_tiers = 1,
         .depths = true,
+        .filled = 256,
         .n_blocks = 2,
         .iq_slow = {1, 1}
     });
     html = report();
+    has(html,
+        "Longer prompts were not evaluated whole: of 4100 tokens the last 256 are the prefill.");
     has(html, "Fewer than 6 blocks hold the same file at both ends of the depths.");
     free(html);
 
