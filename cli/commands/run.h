@@ -27,7 +27,7 @@ struct cn_run {
     int64_t n_decoded;        /* tokens generated that were evaluated: not the last of an answer */
     int32_t n_predict;
     bool ignore_eos, ids, fast;
-    bool filled; /* most of the prompt was not evaluated */
+    bool filled;                  /* most of the prompt was not evaluated */
     struct cn_run_record *record; /* NULL: none is kept */
 };
 
