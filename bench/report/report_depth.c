@@ -303,27 +303,29 @@ static bool tell_file(struct cn_findings *j, const struct depths *d, int file)
     return told;
 }
 
-/* Where the past was filled in, costs are those of its end. */
+/* Where the past was filled in, costs are those of its end: said of the deepest. */
 static void tell_fill(struct cn_findings *j)
 {
     const struct cn_report *r = j->r;
+    struct cn_say s = { "" }, e = { "" };
+    double most = 0, evaluated = 0;
     for (int g = 0; g < r->n_groups; g++) {
         const struct cn_report_run *run = &r->runs[r->groups[g].runs[0]];
         const double depth = depth_of(r, run->setting);
-        struct cn_say s = { "" }, e = { "" };
-        if (!(run->input_tokens < depth))
-            continue;
-        cn_say(&s,
-               "Longer prompts were not evaluated whole: of %.0f tokens the last %.0f are the "
-               "prefill.",
-               depth, run->input_tokens);
-        cn_say(&e,
-               "What lies before them are the keys and values of the first tokens, over and over "
+        if (run->input_tokens < depth && depth > most) {
+            most = depth;
+            evaluated = run->input_tokens;
+        }
+    }
+    if (most <= 0)
+        return;
+    cn_say(&s,
+           "Longer prompts were not evaluated whole: of %.0f tokens the last %.0f are the prefill.",
+           most, evaluated);
+    cn_say(&e, "What lies before them are the keys and values of the first tokens, over and over "
                "(the plan says fill): tokens cost what they cost at that depth, and what was "
                "written means nothing.");
-        cn_tell(j, &s, &e);
-        return;
-    }
+    cn_tell(j, &s, &e);
 }
 
 void cn_find_depth(struct cn_findings *j)
