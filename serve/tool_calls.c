@@ -4,7 +4,6 @@
 #include "base/json.h"
 #include "serve/span.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -63,9 +62,18 @@ static void read_objects(struct reader *r, struct cn_str text, size_t most)
 
 /* ---- arguments between marks ----------------------------------------------------------------- */
 
+/* The first member of an object that is called `key`; NULL: none is. */
+static const struct cn_json_value *member(const struct cn_json_value *object, struct cn_str key)
+{
+    const struct cn_json_value *m = object && object->type == CN_JSON_OBJECT ? object->first : NULL;
+    while (m && !(m->n_key == key.n && memcmp(m->key, key.p, key.n) == 0))
+        m = m->next;
+    return m;
+}
+
 /* What the request's tools say of an argument's type: the JSON value of "type", or NULL. */
 static const struct cn_json_value *type_of(const struct reader *r, struct cn_str tool,
-                                           const char *key)
+                                           struct cn_str key)
 {
     for (const struct cn_json_value *t = r->tools ? r->tools->first : NULL; t; t = t->next) {
         const struct cn_json_value *function = cn_json_get(t, "function");
@@ -73,7 +81,7 @@ static const struct cn_json_value *type_of(const struct reader *r, struct cn_str
         if (name && name->type == CN_JSON_STRING && name->n_string == tool.n &&
             memcmp(name->string, tool.p, tool.n) == 0)
             return cn_json_get(
-                cn_json_get(cn_json_get(cn_json_get(function, "parameters"), "properties"), key),
+                member(cn_json_get(cn_json_get(function, "parameters"), "properties"), key),
                 "type");
     }
     return NULL;
@@ -141,13 +149,10 @@ static bool read_fields(const struct reader *r, struct cn_str tool, struct cn_st
         if (marks->own_lines && value.n > 0 && value.p[value.n - 1] == '\n')
             value.n--;
         key = cn_span_trim(key);
-        char *name = strndup(key.p, key.n);
         cn_json_text_say(arguments, arguments->n > 1 ? ", " : "");
         cn_json_text_string(arguments, key.p, key.n);
         cn_json_text_say(arguments, ": ");
-        write_value(arguments, name ? type_of(r, tool, name) : NULL, value);
-        arguments->failed |= !name;
-        free(name);
+        write_value(arguments, type_of(r, tool, key), value);
     }
     cn_json_text_add(arguments, "}", 1);
     return true;
