@@ -147,7 +147,8 @@ struct cn_gemm {
     const struct cn_gemm_blocked *exact; /* replaces the tiles of formats with codes; NULL: none */
 };
 
-/* Asks for n_bytes of weights, CN_GEMM_AHEAD rows before they are unpacked. */
+/* Asks for n_bytes of weights, CN_GEMM_AHEAD rows before they are unpacked, or of a cache's rows.
+ */
 enum { CN_GEMM_AHEAD = 4 };
 static inline void cn_gemm_prefetch(const uint8_t *p, size_t n_bytes)
 {

@@ -129,8 +129,7 @@ enum cn_status cn_plan_complete_kernels(struct cn_plan_reader *p)
                  CN_ERR_FORMAT, p->err,
                  "%s: a plan of kernels runs no models: lines model, file, quant, prompt, ids, "
                  "input, output, fill, kv, draft, lookup, mtp, lanes, frequency, governor, "
-                 "power-limit, chat, "
-                 "traces and quality have no place in it",
+                 "power-limit, chat, traces and quality have no place in it",
                  name);
     p->words[0] = (char[]){ "plan" };
     if (!plan->kernels.shapes.n)

@@ -230,13 +230,6 @@ static void round_queries(const struct cn_attend *a, int64_t n, const float *q, 
     }
 }
 
-/* Asks for n rows of a cache. */
-static void ask_for(const uint8_t *rows, int64_t n, size_t row_bytes)
-{
-    for (size_t i = 0; i < (size_t)n * row_bytes; i += 64)
-        __builtin_prefetch(rows + i);
-}
-
 /* scores[h][t] = q_h . k_t for n positions from t0 on, which lie side by side in the cache.
  * rounded: the queries, where keys are in Q8_0. */
 static void scores_of(const struct cn_attend *a, const struct part *part, int64_t t0, int64_t n,
@@ -350,7 +343,8 @@ static void direct_chunk(const struct cn_attend *a, int64_t chunk, int thread)
         const int64_t n = seen.end - t0 < keys ? seen.end - t0 : keys;
         for (int64_t t = 0, beside; t < n; t += beside) {
             beside = unbroken(a->kv, t0 + t, n - t < step ? n - t : step);
-            ask_for(cn_kv_value(a->kv, part.kv_head, t0 + t), beside, a->kv->v_row_bytes);
+            cn_gemm_prefetch(cn_kv_value(a->kv, part.kv_head, t0 + t),
+                             (size_t)beside * a->kv->v_row_bytes);
             scores_of(a, &part, t0 + t, beside, q, rounded, scores + t);
         }
         for (int64_t h = 0; h < part.n; h++) {
@@ -366,8 +360,8 @@ static void direct_chunk(const struct cn_attend *a, int64_t chunk, int thread)
             const int64_t next = t0 + keys + t;
             beside = unbroken(a->kv, t0 + t, n - t < step ? n - t : step);
             if (next + beside <= seen.end)
-                ask_for(cn_kv_key(a->kv, part.kv_head, next), unbroken(a->kv, next, beside),
-                        a->kv->k_row_bytes);
+                cn_gemm_prefetch(cn_kv_key(a->kv, part.kv_head, next),
+                                 (size_t)unbroken(a->kv, next, beside) * a->kv->k_row_bytes);
             add_values(a, &part, t0 + t, beside, scores + t, out);
         }
     }

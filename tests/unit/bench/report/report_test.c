@@ -46,13 +46,9 @@ static void make(const struct study_shape *s)
         fail_msg("%s", err.text);
 }
 
-/* The page of the study, checked for what every page must be; the caller frees it. */
-static char *report(void)
+/* The page that was written, well-formed; the caller frees it. */
+static char *read_page(void)
 {
-    struct cn_report_made made;
-    struct cn_error err = { "" };
-    if (cn_report_study(db, page, &made, &err) != CN_OK)
-        fail_msg("%s", err.text);
     FILE *f = fopen(page, "r");
     assert_non_null(f);
     char *html = NULL;
@@ -62,6 +58,17 @@ static char *report(void)
     const char *at, *fault = cn_html_fault(html, &at);
     if (fault)
         fail_msg("%s: %.80s", fault, at);
+    return html;
+}
+
+/* The page of the study, checked for what every page must be; the caller frees it. */
+static char *report(void)
+{
+    struct cn_report_made made;
+    struct cn_error err = { "" };
+    if (cn_report_study(db, page, &made, &err) != CN_OK)
+        fail_msg("%s", err.text);
+    char *html = read_page();
     int figures = cn_count_of(html, "<figure>");
     assert_int_equal(figures, cn_count_of(html, "<svg "));
     assert_int_equal(figures, cn_count_of(html, "<ul class=\"legend\">\n<li>"));
@@ -622,12 +629,7 @@ static void test_tables(void **state)
         {"x/models.json", table, sizeof table - 1}
     };
     assert_int_equal(cn_report_tables(tables, 1, "carnot 0.1\n<tiers>", page, &made, &err), CN_OK);
-    FILE *f = fopen(page, "r");
-    char *html = NULL;
-    size_t room = 0;
-    assert_true(getdelim(&html, &room, 0, f) > 0);
-    fclose(f);
-    assert_null(cn_html_fault(html, NULL));
+    char *html = read_page();
     has(html, "<h2>Models</h2>");
     has(html, "<pre>carnot 0.1\n&lt;tiers&gt;</pre>");
     has(html, "<td>a &lt;b&gt;</td><td>Q4_K</td><td class=\"n\">4.5</td>");
@@ -648,13 +650,7 @@ static char *page_of(const struct cn_report_text *tables, size_t n)
     struct cn_report_made made = { 0 };
     struct cn_error err = { "" };
     assert_int_equal(cn_report_tables(tables, n, NULL, page, &made, &err), CN_OK);
-    FILE *f = fopen(page, "r");
-    char *html = NULL;
-    size_t room = 0;
-    assert_true(getdelim(&html, &room, 0, f) > 0);
-    fclose(f);
-    assert_null(cn_html_fault(html, NULL));
-    return html;
+    return read_page();
 }
 
 /* What is furthest from its bound is the first that is said, of those that anybody waits for: not
