@@ -194,6 +194,30 @@ $(BUILD)/tests/carnot_emulated: $(BUILD)/tests/x86_emulator.o $(APP_OBJ) $(BUILD
 	@echo "  LD    $@"
 	$(Q)$(CC) $(CFLAGS) $(SANFLAGS) $(LDSTATIC) -pthread -o $@ $^ -Wl,--wrap=sigaction -Wl,--wrap=cn_tiers_detect \
 	    $(LDFLAGS) $(LIBS)
+# The same with AVX-512 in C, by Debian's SIMDe: its kernels are checked on machines without it. The header is
+# compiled once. What it takes from SIMDe is not ours to warn about.
+ifneq ($(if $(findstring clang,$(CC)),,$(wildcard /usr/include/simde/x86/avx512.h)),)
+IN_C     := $(BUILD)/tests/avx512_in_c
+IN_C_OBJ := $(patsubst quant/x86/%.c,$(IN_C)/%.o,$(filter-out %/peak_avx512.c %/peak_amx.c,$(filter %_avx512.c %_amx.c,$(KERNELS))))
+HELPERS  += $(BUILD)/tests/carnot_avx512_in_c
+FLAGS_IN_C := $(FLAGS_avx2) -mamx-tile -mamx-int8 -mamx-bf16 -O1 -g0 -w -Wno-psabi
+$(IN_C).h.gch: tests/avx512_in_c.h $(BUILD)/flags
+	@mkdir -p $(IN_C)
+	@echo "  CC    $<"
+	$(Q)$(FLAGS) $(KERNEL_SAN) $(KERNEL_FLAGS) $(FLAGS_IN_C) -x c-header -o $@ $<
+$(IN_C_OBJ): $(IN_C)/%.o: quant/x86/%.c $(IN_C).h.gch
+	@echo "  CC    $< in C"
+	$(Q)$(FLAGS) $(KERNEL_SAN) $(KERNEL_FLAGS) $(FLAGS_IN_C) -include $(IN_C).h -c -o $@ $<
+$(IN_C)/x86_emulator.o: tests/x86_emulator.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	@echo "  CC    $<"
+	$(Q)$(COMPILE) $(SANFLAGS) -DCN_AVX512_IN_C -c -o $@ $<
+$(BUILD)/tests/carnot_avx512_in_c: $(IN_C)/x86_emulator.o $(IN_C_OBJ) $(APP_OBJ) $(BUILD)/libcarnot.a
+	@echo "  LD    $@"
+	$(Q)$(CC) $(CFLAGS) $(SANFLAGS) $(LDSTATIC) -pthread -o $@ $^ -Wl,--wrap=sigaction -Wl,--wrap=cn_tiers_detect \
+	    $(LDFLAGS) $(LIBS)
+-include $(IN_C_OBJ:.o=.d) $(IN_C).h.d $(IN_C)/x86_emulator.d
+endif
 endif
 $(BUILD)/tests/cli/arm64_exec.so: tests/cli/arm64_exec.c
 	@mkdir -p $(@D)

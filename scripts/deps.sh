@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs the Debian packages that building and testing need and that are missing.
 set -eu
-need="gcc libc6-dev make git clang-format libcmocka-dev pkg-config libsqlite3-dev libopenblas-dev libmicrohttpd-dev sqlite3 curl parallel gnuplot-nox strace"
+need="gcc libc6-dev make git clang-format libcmocka-dev pkg-config libsqlite3-dev libopenblas-dev libmicrohttpd-dev libsimde-dev sqlite3 curl parallel gnuplot-nox strace"
 [ "${DEPS_CROSS:-}" ] && need="$need gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user adb openssh-server"
 command -v dpkg-query >/dev/null 2>&1 || { echo "deps: not a Debian system; needed: $need" >&2; exit 0; }
 missing=""

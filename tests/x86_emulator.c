@@ -342,13 +342,19 @@ int __wrap_sigaction(int sig, const struct sigaction *action, struct sigaction *
     return 0;
 }
 
-/* The rest of the avxvnni kernels is AVX2, that of the amx kernels AVX-512 with bf16. */
+/* The rest of the avxvnni kernels is AVX2, that of the amx kernels AVX-512 with bf16: instructions,
+ * or C (avx512_in_c.h). */
 uint32_t __wrap_cn_tiers_detect(void)
 {
     uint32_t tiers = __real_cn_tiers_detect();
     if (tiers >> CN_TIER_AVX2 & 1)
         tiers |= 1u << CN_TIER_AVXVNNI;
+#ifdef CN_AVX512_IN_C
+    const bool can = tiers >> CN_TIER_AVX2 & 1;
+    tiers |= (uint32_t)can << CN_TIER_AVX512;
+#else
     const bool can = tiers >> CN_TIER_AVX512 & 1 && __builtin_cpu_supports("avx512bf16");
+#endif
     return can ? tiers | 1u << CN_TIER_AMX : tiers;
 }
 
