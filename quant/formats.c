@@ -75,8 +75,10 @@ struct cn_kernels cn_kernels_for(const struct cn_format *format, uint32_t tiers)
         const struct cn_kernels *t = format->tier[tier];
         if (!t || !(tiers >> tier & 1))
             continue;
-        if (t->gemv)
+        if (t->gemv) {
             k.gemv = t->gemv;
+            k.few = t->few;
+        }
         if (t->unpack) {
             k.unpack = t->unpack;
             k.panel = t->panel;

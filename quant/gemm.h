@@ -142,7 +142,8 @@ struct cn_gemm {
     /* y[i * y_stride + r] = tile[r * tile_stride + i] of 16 x 16, or += if `add`; NULL: plain C
      * does. */
     void (*transpose)(const float *tile, int64_t tile_stride, float *y, int64_t y_stride, bool add);
-    const struct cn_gemm_small *small;   /* NULL: token by token */
+    const struct cn_gemm_small *small; /* NULL: token by token */
+    int few_tokens; /* with the format's own `few`, up to how many it is faster than the panel */
     const struct cn_gemm_blocked *fast;  /* precision fast; NULL: this tier has none */
     const struct cn_gemm_blocked *exact; /* replaces the tiles of formats with codes; NULL: none */
 };

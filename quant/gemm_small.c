@@ -32,6 +32,7 @@ struct scratch {
 
 size_t cn_gemm_small_scratch_bytes(void)
 {
+    _Static_assert(sizeof(struct scratch) >= CN_FEW_SCRATCH, "one scratch serves both");
     return sizeof(struct scratch);
 }
 
@@ -185,15 +186,21 @@ static void load_row(const struct cn_gemm_small *small, const struct cn_kernels 
     memset(min + here, 0, (size_t)(n_groups - here) * sizeof *min);
 }
 
+/* Whether the tier leaves a few tokens to the format's own `few`. */
+static bool has_few(const struct cn_gemm *gemm, const struct cn_kernels *kernels)
+{
+    return gemm->few_tokens && kernels->few;
+}
+
 bool cn_gemm_has_small(const struct cn_gemm *gemm, const struct cn_kernels *kernels)
 {
-    return gemm->small && kernels->panel.sub;
+    return has_few(gemm, kernels) || (gemm->small && kernels->panel.sub);
 }
 
 /* A header's factor is in the scales here, and gemv multiplies with it at the end of a row. */
 bool cn_gemm_small_as_gemv(const struct cn_ops *ops, const struct cn_kernels *kernels)
 {
-    if (!cn_gemm_has_small(ops->gemm, kernels))
+    if (has_few(ops->gemm, kernels) || !cn_gemm_has_small(ops->gemm, kernels))
         return true;
     const struct cn_gemm_small *small = ops->gemm->small;
     return ops->tiers & small->gemv_tiers && kernels->panel.sub == 32 && !kernels->header_bytes;
@@ -206,6 +213,8 @@ enum cn_way cn_gemm_way(const struct cn_gemm *gemm, const struct cn_kernels *ker
         return CN_WAY_GEMV;
     if (!cn_gemm_has_small(gemm, kernels))
         return n_tokens <= GEMV_TOKENS ? CN_WAY_GEMV : CN_WAY_PANEL;
+    if (has_few(gemm, kernels))
+        return n_tokens <= gemm->few_tokens ? CN_WAY_SMALL : CN_WAY_PANEL;
     const enum cn_small_form form = gemm->small->form(&kernels->panel);
     return n_tokens < gemm->small->least_tokens[form]   ? CN_WAY_GEMV
            : n_tokens <= gemm->small->most_tokens[form] ? CN_WAY_SMALL
@@ -274,6 +283,12 @@ void cn_gemm_small_run(const struct cn_gemm *gemm, const struct cn_kernels *kern
         return;
     }
     assert(n_tokens <= CN_SMALL_TOKENS);
+    if (has_few(gemm, kernels)) {
+        for (int t = 0; t < n_tokens; t += CN_FEW)
+            kernels->few(n_rows, n_cols, w, row_bytes, x + t, (int)at_most(n_tokens - t, CN_FEW),
+                         y + t * y_stride, y_stride, scratch);
+        return;
+    }
     struct scratch *s = scratch;
     const struct weights all = { kernels, w, row_bytes, n_rows, n_cols };
     struct cn_small_block b = { .kind = &kernels->panel,

@@ -97,6 +97,13 @@ enum { CN_CHUNK = 64, CN_PANEL_ROWS = 16 };
 typedef void cn_gemv_fn(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
                         const struct cn_act *x, float *y);
 
+/* The same of n_tokens activations, at most CN_FEW, which get the very bits that the gemv beside it
+ * gives each of them: y[t * y_stride + r]. scratch: CN_FEW_SCRATCH bytes, aligned to 64. */
+typedef void cn_few_fn(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
+                       const struct cn_act *x, int n_tokens, float *y, int64_t y_stride,
+                       void *scratch);
+enum { CN_FEW = 12, CN_FEW_SCRATCH = 240 * 1024 };
+
 /* Unpacks n_cols columns (a multiple of the block), whose blocks begin at `blocks`. scale and min:
  * [n_cols / sub]; min is written only if has_min. What a row's header says is left out: see
  * cn_unpack_columns(). Codes of a last half chunk (n_cols % 64 == 32) beyond n_cols are
@@ -106,6 +113,7 @@ typedef void cn_unpack_fn(int64_t n_cols, const void *blocks, uint8_t *codes, si
 
 struct cn_kernels {
     cn_gemv_fn *gemv;
+    cn_few_fn *few; /* belongs to `gemv`; NULL: none */
     cn_unpack_fn *unpack;
     /* These belong to `unpack`: a tier that gives it gives them. */
     struct cn_panel panel;

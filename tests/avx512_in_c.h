@@ -22,6 +22,8 @@
 #define __AVX512VBMI__ 1
 #define __AVX512BF16__ 1
 #define __GFNI__       1
+/* For quant/x86/gemv_strips_avx512.h. */
+#define BY_FORMAT static __attribute__((noipa, unused))
 
 #define IN_C static inline __attribute__((always_inline, unused))
 
@@ -87,10 +89,19 @@ LANES(cn_cvtps_epi32, __m512i, int32_t, __m512, float,
         }                                                     \
         return s;                                             \
     }
-REDUCE(cn_reduce_add_ps, float, __m512, 0, s + v)
 REDUCE(cn_reduce_max_epi32, int32_t, __m512i, INT32_MIN, s > v ? s : v)
 REDUCE(cn_reduce_or_epi64, int64_t, __m512i, 0, s | v)
 #undef REDUCE
+/* Halves of halves, the order that compilers give it. */
+IN_C float cn_reduce_add_ps(__m512 from)
+{
+    float v[16];
+    memcpy(v, &from, sizeof v);
+    for (int n = 8; n; n /= 2)
+        for (int i = 0; i < n; i++)
+            v[i] += v[i + n];
+    return v[0];
+}
 #undef _mm512_reduce_add_ps
 #define _mm512_reduce_add_ps cn_reduce_add_ps
 #undef _mm512_reduce_max_epi32

@@ -285,5 +285,6 @@ const struct cn_gemm cn_gemm_amx = { .name = "amx",
                                      .tile = gemm_tile_amx,
                                      .tile_f32 = gemm_tile_f32_amx,
                                      .transpose = gemm_transpose_amx,
+                                     .few_tokens = 4,
                                      .fast = &fast,
                                      .exact = &exact };

@@ -302,4 +302,5 @@ const struct cn_gemm cn_gemm_avx512 = { .name = "avx512",
                                         .tile = gemm_tile_avx512,
                                         .tile_f32 = gemm_tile_f32_avx512,
                                         .transpose = gemm_transpose_avx512,
+                                        .few_tokens = 12,
                                         .fast = &fast };

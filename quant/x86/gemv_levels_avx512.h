@@ -13,7 +13,7 @@
 #define CN_GEMV_LEVELS_AVX512_H
 
 #include "quant/x86/gemv_levels_avx2.h"
-#include "quant/x86/simd_avx512.h"
+#include "quant/x86/gemv_strips_avx512.h"
 
 enum { LEVEL_OFFSET = 128 };
 
@@ -66,8 +66,7 @@ ALWAYS __m512 add_groups32(const __m512i *codes, const __m512i *table, __m256i s
     UNROLL for (int i = 0; i < 4; i++) acc = dot_codes(codes[i], table[i % 2], i, x, acc);
     const __m512 scale =
         _mm512_cvtepi32_ps(_mm512_permutexvar_epi32(each, _mm512_castsi256_si512(scales)));
-    return _mm512_fmadd_ps(_mm512_cvtepi32_ps(acc), _mm512_mul_ps(scale, _mm512_load_ps(x->d[0])),
-                           total);
+    return add_sums(acc, scale, x->d[0], total);
 }
 
 /* Sums of groups of 16; bit g of `shifted`: group g is. scales: sixteen words; d: the block's. */
@@ -85,21 +84,8 @@ ALWAYS __m512 add_groups16(const __m512i *codes, const __m512i *table, __m256i s
     sums = _mm512_add_epi32(sums, _mm512_castps_si512(_mm512_shuffle_ps(first, second, 0xdd)));
     const __m512 scale =
         _mm512_cvtepi32_ps(_mm512_permutexvar_epi32(lanes_of_16(), _mm512_cvtepi16_epi32(scales)));
-    return _mm512_fmadd_ps(
-        _mm512_cvtepi32_ps(sums),
-        _mm512_mul_ps(scale, _mm512_mul_ps(halves_at(d), _mm512_load_ps(x->d[0]))), total);
+    return add_sums(sums, _mm512_mul_ps(scale, halves_at(d)), x->d[0], total);
 }
-
-/* Defines the static gemv of a kernel file. */
-#define LEVEL_GEMV512(id, header)                                                                 \
-    static void id##_gemv_avx512(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes, \
-                                 const struct cn_act *x, float *y)                                \
-    {                                                                                             \
-        gemv_by_strips(id##_arrange_avx512, step, 256, sizeof(struct cn_block_##id), 256, n_rows, \
-                       n_cols, (const uint8_t *)w + (header), row_bytes, x, y);                   \
-        for (int64_t r = 0; (header) && r < n_rows; r++)                                          \
-            y[r] *= cn_row_scale(header, row_at(w, r, row_bytes));                                \
-    }
 
 /* ---- tables: levels plus 128, over and over ---- */
 

@@ -6,7 +6,7 @@
 #ifndef CN_IQ1_GRID_AVX512_H
 #define CN_IQ1_GRID_AVX512_H
 
-#include "quant/x86/simd_avx512.h"
+#include "quant/x86/gemv_strips_avx512.h"
 
 /* Elements 0 to 3 of 2048 entries. Elements 4 to 7 rise with the index and have at most two values
  * among 16 entries: their first values, last values, and where the last begins. */

@@ -87,16 +87,10 @@ ALWAYS __m512 step(const uint8_t *bytes, const struct lanes *x, __m512 total)
                                   scale);
     }
     const uint16_t d0 = d_of(b), d1 = d_of(b + 1);
-    const __m512 d = _mm512_mul_ps(two_halves(&d0, &d1),
-                                   _mm512_mul_ps(_mm512_load_ps(x->d[0]), _mm512_set1_ps(0.125f)));
-    return _mm512_fmadd_ps(_mm512_cvtepi32_ps(acc), d, total);
+    const __m512 d = _mm512_mul_ps(two_halves(&d0, &d1), _mm512_set1_ps(0.125f));
+    return add_sums(acc, d, x->d[0], total);
 }
 
-static void iq1_m_gemv_avx512(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
-                              const struct cn_act *x, float *y)
-{
-    gemv_by_strips(iq1_m_arrange_avx512, step, 256, sizeof(struct cn_block_iq1_m), 512, n_rows,
-                   n_cols, w, row_bytes, x, y);
-}
+STRIP_GEMV512(iq1_m, 256, 512, 0)
 
-const struct cn_kernels cn_iq1_m_avx512 = { .gemv = iq1_m_gemv_avx512 };
+const struct cn_kernels cn_iq1_m_avx512 = { .gemv = iq1_m_gemv_avx512, .few = iq1_m_few_avx512 };

@@ -46,17 +46,10 @@ ALWAYS __m512 step(const uint8_t *bytes, const struct lanes *x, __m512 total)
                             load512(x[j / 4].q + 64 * (j % 4)));
     const __m512 scale = _mm512_cvtepi32_ps(
         and_or(_mm512_srli_epi32(rest, 11), _mm512_set1_epi32(14), _mm512_set1_epi32(1)));
-    const __m512 d = _mm512_mul_ps(two_halves(&b[0].d, &b[1].d),
-                                   _mm512_mul_ps(_mm512_load_ps(x->d[0]), _mm512_set1_ps(0.125f)));
-    return _mm512_fmadd_ps(_mm512_cvtepi32_ps(_mm512_add_epi32(acc[0], acc[1])),
-                           _mm512_mul_ps(scale, d), total);
+    const __m512 d = _mm512_mul_ps(two_halves(&b[0].d, &b[1].d), _mm512_set1_ps(0.125f));
+    return add_sums(_mm512_add_epi32(acc[0], acc[1]), _mm512_mul_ps(scale, d), x->d[0], total);
 }
 
-static void iq1_s_gemv_avx512(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
-                              const struct cn_act *x, float *y)
-{
-    gemv_by_strips(iq1_s_arrange_avx512, step, 256, sizeof(struct cn_block_iq1_s), 512, n_rows,
-                   n_cols, w, row_bytes, x, y);
-}
+STRIP_GEMV512(iq1_s, 256, 512, 0)
 
-const struct cn_kernels cn_iq1_s_avx512 = { .gemv = iq1_s_gemv_avx512 };
+const struct cn_kernels cn_iq1_s_avx512 = { .gemv = iq1_s_gemv_avx512, .few = iq1_s_few_avx512 };

@@ -28,6 +28,6 @@ ALWAYS __m512 step(const uint8_t *bytes, const struct lanes *x, __m512 total)
                         b->shift, &b->d, x, total);
 }
 
-LEVEL_GEMV512(iq2_k, 0)
+STRIP_GEMV512(iq2_k, 256, 256, 0)
 
-const struct cn_kernels cn_iq2_k_avx512 = { .gemv = iq2_k_gemv_avx512 };
+const struct cn_kernels cn_iq2_k_avx512 = { .gemv = iq2_k_gemv_avx512, .few = iq2_k_few_avx512 };

@@ -46,6 +46,6 @@ ALWAYS __m512 step(const uint8_t *bytes, const struct lanes *x, __m512 total)
     return add_groups32(codes, table, scales_by_fours(b->scale_lo, b->scale_hi, 2), 0, x, total);
 }
 
-LEVEL_GEMV512(iq2_kl, 2)
+STRIP_GEMV512(iq2_kl, 256, 256, 2)
 
-const struct cn_kernels cn_iq2_kl_avx512 = { .gemv = iq2_kl_gemv_avx512 };
+const struct cn_kernels cn_iq2_kl_avx512 = { .gemv = iq2_kl_gemv_avx512, .few = iq2_kl_few_avx512 };

@@ -29,6 +29,6 @@ ALWAYS __m512 step(const uint8_t *bytes, const struct lanes *x, __m512 total)
                         total);
 }
 
-LEVEL_GEMV512(iq2_ks, 2)
+STRIP_GEMV512(iq2_ks, 256, 256, 2)
 
-const struct cn_kernels cn_iq2_ks_avx512 = { .gemv = iq2_ks_gemv_avx512 };
+const struct cn_kernels cn_iq2_ks_avx512 = { .gemv = iq2_ks_gemv_avx512, .few = iq2_ks_few_avx512 };

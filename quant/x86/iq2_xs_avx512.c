@@ -11,7 +11,7 @@
  *
  * Serves Ice Lake, Zen 4 and later. Error: float rounding, one term a group.
  */
-#include "quant/x86/simd_avx512.h"
+#include "quant/x86/gemv_strips_avx512.h"
 
 #include "quant/ref/iq2_xs.h"
 
@@ -46,16 +46,10 @@ ALWAYS __m512 step(const uint8_t *bytes, const struct lanes *x, __m512 total)
     const __m512i scale =
         odd_scales512(_mm_set_epi64x((long long)load64(b[1].scale), (long long)load64(b[0].scale)));
     const __m512i acc = dot_iq2_halves(plane, even_signs512(rest, 1), x, scale);
-    const __m512 d = _mm512_mul_ps(two_halves(&b[0].d, &b[1].d),
-                                   _mm512_mul_ps(_mm512_load_ps(x->d[0]), _mm512_set1_ps(0.125f)));
-    return _mm512_fmadd_ps(_mm512_cvtepi32_ps(acc), d, total);
+    const __m512 d = _mm512_mul_ps(two_halves(&b[0].d, &b[1].d), _mm512_set1_ps(0.125f));
+    return add_sums(acc, d, x->d[0], total);
 }
 
-static void iq2_xs_gemv_avx512(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
-                               const struct cn_act *x, float *y)
-{
-    gemv_by_strips(iq2_xs_arrange_avx512, step, 256, sizeof(struct cn_block_iq2_xs), 512, n_rows,
-                   n_cols, w, row_bytes, x, y);
-}
+STRIP_GEMV512(iq2_xs, 256, 512, 0)
 
-const struct cn_kernels cn_iq2_xs_avx512 = { .gemv = iq2_xs_gemv_avx512 };
+const struct cn_kernels cn_iq2_xs_avx512 = { .gemv = iq2_xs_gemv_avx512, .few = iq2_xs_few_avx512 };

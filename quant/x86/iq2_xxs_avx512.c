@@ -11,7 +11,7 @@
  *
  * Serves Ice Lake, Zen 4 and later. Error: float rounding, one term a group.
  */
-#include "quant/x86/simd_avx512.h"
+#include "quant/x86/gemv_strips_avx512.h"
 
 #include "quant/ref/iq2_xxs.h"
 
@@ -51,17 +51,13 @@ ALWAYS __m512 step(const uint8_t *bytes, const struct lanes *x, __m512 total)
             negate_where(negative, load512(x[j / 4].q + 64 * (j % 4))));
     }
     const __m512 s = _mm512_cvtepi32_ps(_mm512_srli_epi32(rest, 28));
-    const __m512 scale = _mm512_mul_ps(
-        _mm512_fmadd_ps(s, _mm512_set1_ps(0.25f), _mm512_set1_ps(0.125f)), _mm512_load_ps(x->d[0]));
-    return _mm512_fmadd_ps(_mm512_cvtepi32_ps(_mm512_add_epi32(acc[0], acc[1])),
-                           _mm512_mul_ps(scale, two_halves(&b[0].d, &b[1].d)), total);
+    const __m512 scale =
+        _mm512_mul_ps(_mm512_fmadd_ps(s, _mm512_set1_ps(0.25f), _mm512_set1_ps(0.125f)),
+                      two_halves(&b[0].d, &b[1].d));
+    return add_sums(_mm512_add_epi32(acc[0], acc[1]), scale, x->d[0], total);
 }
 
-static void iq2_xxs_gemv_avx512(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
-                                const struct cn_act *x, float *y)
-{
-    gemv_by_strips(iq2_xxs_arrange_avx512, step, 256, sizeof(struct cn_block_iq2_xxs), 512, n_rows,
-                   n_cols, w, row_bytes, x, y);
-}
+STRIP_GEMV512(iq2_xxs, 256, 512, 0)
 
-const struct cn_kernels cn_iq2_xxs_avx512 = { .gemv = iq2_xxs_gemv_avx512 };
+const struct cn_kernels cn_iq2_xxs_avx512 = { .gemv = iq2_xxs_gemv_avx512,
+                                              .few = iq2_xxs_few_avx512 };

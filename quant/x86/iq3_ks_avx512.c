@@ -28,6 +28,6 @@ ALWAYS __m512 step(const uint8_t *bytes, const struct lanes *x, __m512 total)
                         total);
 }
 
-LEVEL_GEMV512(iq3_ks, 2)
+STRIP_GEMV512(iq3_ks, 256, 256, 2)
 
-const struct cn_kernels cn_iq3_ks_avx512 = { .gemv = iq3_ks_gemv_avx512 };
+const struct cn_kernels cn_iq3_ks_avx512 = { .gemv = iq3_ks_gemv_avx512, .few = iq3_ks_few_avx512 };

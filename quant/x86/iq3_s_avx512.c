@@ -10,7 +10,7 @@
  *
  * Serves Ice Lake, Zen 4 and later. Error: float rounding, one term a group.
  */
-#include "quant/x86/simd_avx512.h"
+#include "quant/x86/gemv_strips_avx512.h"
 
 #include "quant/ref/iq3_s.h"
 
@@ -58,17 +58,11 @@ ALWAYS __m512 step(const uint8_t *bytes, const struct lanes *x, __m512 total)
         _mm512_setr_epi32(0, 0, 4, 4, 8, 8, 12, 12, 16, 16, 20, 20, 24, 24, 28, 28);
     const __m512i s = _mm512_and_si512(
         _mm512_srlv_epi32(_mm512_set1_epi32((int)load32(b->scale)), shift), _mm512_set1_epi32(15));
-    const __m512 scale = _mm512_mul_ps(_mm512_add_ps(_mm512_cvtepi32_ps(s), _mm512_set1_ps(0.5f)),
-                                       _mm512_load_ps(x->d[0]));
-    return _mm512_fmadd_ps(_mm512_cvtepi32_ps(_mm512_add_epi32(acc[0], acc[1])),
-                           _mm512_mul_ps(scale, halves_at(&b->d)), total);
+    const __m512 scale =
+        _mm512_mul_ps(_mm512_add_ps(_mm512_cvtepi32_ps(s), _mm512_set1_ps(0.5f)), halves_at(&b->d));
+    return add_sums(_mm512_add_epi32(acc[0], acc[1]), scale, x->d[0], total);
 }
 
-static void iq3_s_gemv_avx512(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
-                              const struct cn_act *x, float *y)
-{
-    gemv_by_strips(iq3_s_arrange_avx512, step, 256, sizeof(struct cn_block_iq3_s), 256, n_rows,
-                   n_cols, w, row_bytes, x, y);
-}
+STRIP_GEMV512(iq3_s, 256, 256, 0)
 
-const struct cn_kernels cn_iq3_s_avx512 = { .gemv = iq3_s_gemv_avx512 };
+const struct cn_kernels cn_iq3_s_avx512 = { .gemv = iq3_s_gemv_avx512, .few = iq3_s_few_avx512 };

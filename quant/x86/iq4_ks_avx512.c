@@ -27,6 +27,6 @@ ALWAYS __m512 step(const uint8_t *bytes, const struct lanes *x, __m512 total)
                         shift_bits_of_bytes(load64(b->scale)), x, total);
 }
 
-LEVEL_GEMV512(iq4_ks, 4)
+STRIP_GEMV512(iq4_ks, 256, 256, 4)
 
-const struct cn_kernels cn_iq4_ks_avx512 = { .gemv = iq4_ks_gemv_avx512 };
+const struct cn_kernels cn_iq4_ks_avx512 = { .gemv = iq4_ks_gemv_avx512, .few = iq4_ks_few_avx512 };

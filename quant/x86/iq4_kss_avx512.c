@@ -34,6 +34,7 @@ ALWAYS __m512 step(const uint8_t *bytes, const struct lanes *x, __m512 total)
                         shift_bits_of_bytes(bytes_of_scales), x, total);
 }
 
-LEVEL_GEMV512(iq4_kss, 4)
+STRIP_GEMV512(iq4_kss, 256, 256, 4)
 
-const struct cn_kernels cn_iq4_kss_avx512 = { .gemv = iq4_kss_gemv_avx512 };
+const struct cn_kernels cn_iq4_kss_avx512 = { .gemv = iq4_kss_gemv_avx512,
+                                              .few = iq4_kss_few_avx512 };

@@ -10,7 +10,7 @@
  *
  * Serves Ice Lake, Zen 4 and later. Error: float rounding, three terms a block.
  */
-#include "quant/x86/simd_avx512.h"
+#include "quant/x86/gemv_strips_avx512.h"
 
 #include "quant/ref/codebooks.h"
 #include "quant/ref/iq4_nl.h"
@@ -39,11 +39,6 @@ ALWAYS __m512 step(const uint8_t *b, const struct lanes *x, __m512 total)
     return total;
 }
 
-static void iq4_nl_gemv_avx512(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
-                               const struct cn_act *x, float *y)
-{
-    gemv_by_strips(iq4_nl_arrange_avx512, step, 32, sizeof(struct cn_block_iq4_nl), 256, n_rows,
-                   n_cols, w, row_bytes, x, y);
-}
+STRIP_GEMV512(iq4_nl, 32, 256, 0)
 
-const struct cn_kernels cn_iq4_nl_avx512 = { .gemv = iq4_nl_gemv_avx512 };
+const struct cn_kernels cn_iq4_nl_avx512 = { .gemv = iq4_nl_gemv_avx512, .few = iq4_nl_few_avx512 };

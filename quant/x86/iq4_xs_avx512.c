@@ -10,7 +10,7 @@
  *
  * Serves Ice Lake, Zen 4 and later. Error: float rounding, two terms a group.
  */
-#include "quant/x86/simd_avx512.h"
+#include "quant/x86/gemv_strips_avx512.h"
 
 #include "quant/ref/codebooks.h"
 #include "quant/ref/iq4_xs.h"
@@ -64,15 +64,9 @@ ALWAYS __m512 step(const uint8_t *bytes, const struct lanes *x, __m512 total)
     acc = _mm512_dpbusd_epi32(acc, _mm512_permutexvar_epi8(last, levels), load512(x->q + 128));
     acc = _mm512_dpbusd_epi32(acc, _mm512_permutexvar_epi8(_mm512_srli_epi16(last, 4), levels),
                               load512(x->q + 192));
-    const __m512 scale = _mm512_mul_ps(scales_of(b), _mm512_load_ps(x->d[0]));
-    return _mm512_fmadd_ps(_mm512_cvtepi32_ps(acc), _mm512_mul_ps(scale, halves_at(&b->d)), total);
+    return add_sums(acc, _mm512_mul_ps(scales_of(b), halves_at(&b->d)), x->d[0], total);
 }
 
-static void iq4_xs_gemv_avx512(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
-                               const struct cn_act *x, float *y)
-{
-    gemv_by_strips(iq4_xs_arrange_avx512, step, 256, sizeof(struct cn_block_iq4_xs), 256, n_rows,
-                   n_cols, w, row_bytes, x, y);
-}
+STRIP_GEMV512(iq4_xs, 256, 256, 0)
 
-const struct cn_kernels cn_iq4_xs_avx512 = { .gemv = iq4_xs_gemv_avx512 };
+const struct cn_kernels cn_iq4_xs_avx512 = { .gemv = iq4_xs_gemv_avx512, .few = iq4_xs_few_avx512 };

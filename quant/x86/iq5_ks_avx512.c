@@ -28,6 +28,6 @@ ALWAYS __m512 step(const uint8_t *bytes, const struct lanes *x, __m512 total)
                         shift_bits_of_bytes(load64(b->scale)), x, total);
 }
 
-LEVEL_GEMV512(iq5_ks, 4)
+STRIP_GEMV512(iq5_ks, 256, 256, 4)
 
-const struct cn_kernels cn_iq5_ks_avx512 = { .gemv = iq5_ks_gemv_avx512 };
+const struct cn_kernels cn_iq5_ks_avx512 = { .gemv = iq5_ks_gemv_avx512, .few = iq5_ks_few_avx512 };

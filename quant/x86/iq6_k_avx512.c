@@ -39,6 +39,6 @@ ALWAYS __m512 step(const uint8_t *bytes, const struct lanes *x, __m512 total)
                         total);
 }
 
-LEVEL_GEMV512(iq6_k, 0)
+STRIP_GEMV512(iq6_k, 256, 256, 0)
 
-const struct cn_kernels cn_iq6_k_avx512 = { .gemv = iq6_k_gemv_avx512 };
+const struct cn_kernels cn_iq6_k_avx512 = { .gemv = iq6_k_gemv_avx512, .few = iq6_k_few_avx512 };

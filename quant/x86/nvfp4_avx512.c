@@ -12,7 +12,7 @@
  *
  * Serves Ice Lake, Zen 4 and later. Error: float rounding, eight terms a block.
  */
-#include "quant/x86/simd_avx512.h"
+#include "quant/x86/gemv_strips_avx512.h"
 
 #include "quant/ref/mxfp4.h"
 #include "quant/ref/nvfp4.h"
@@ -68,17 +68,11 @@ ALWAYS __m512 step(const uint8_t *bytes, const struct lanes *x, __m512 total)
                       high = _mm512_permutexvar_epi8(_mm512_srli_epi16(v, 4), levels);
         __m512i acc = _mm512_dpbusd_epi32(load512(x->start[i]), low, load512(x->q + 128 * i));
         acc = _mm512_dpbusd_epi32(acc, high, load512(x->q + 128 * i + 64));
-        total = _mm512_fmadd_ps(_mm512_cvtepi32_ps(acc),
-                                _mm512_mul_ps(halves_twice(b), _mm512_load_ps(x->d[i])), total);
+        total = add_sums(acc, halves_twice(b), x->d[i], total);
     }
     return total;
 }
 
-static void nvfp4_gemv_avx512(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
-                              const struct cn_act *x, float *y)
-{
-    gemv_by_strips(nvfp4_arrange_avx512, step, 64, sizeof(struct cn_block_nvfp4), 256, n_rows,
-                   n_cols, w, row_bytes, x, y);
-}
+STRIP_GEMV512(nvfp4, 64, 256, 0)
 
-const struct cn_kernels cn_nvfp4_avx512 = { .gemv = nvfp4_gemv_avx512 };
+const struct cn_kernels cn_nvfp4_avx512 = { .gemv = nvfp4_gemv_avx512, .few = nvfp4_few_avx512 };

@@ -11,7 +11,7 @@
  *
  * Serves Ice Lake, Zen 4 and later. Error: float rounding, two terms for 32 columns.
  */
-#include "quant/x86/simd_avx512.h"
+#include "quant/x86/gemv_strips_avx512.h"
 
 #include "quant/ref/q1_0.h"
 
@@ -49,15 +49,9 @@ ALWAYS __m512 step(const uint8_t *bytes, const struct lanes *x, __m512 total)
     const __m256 d = _mm256_cvtph_ps(_mm_unpacklo_epi64(_mm_set1_epi16((short)load16(&b[0].d)),
                                                         _mm_set1_epi16((short)load16(&b[1].d))));
     const __m512 scale = _mm512_insertf32x8(_mm512_castps256_ps512(d), d, 1);
-    return _mm512_fmadd_ps(_mm512_cvtepi32_ps(acc), _mm512_mul_ps(scale, _mm512_load_ps(x->d[0])),
-                           total);
+    return add_sums(acc, scale, x->d[0], total);
 }
 
-static void q1_0_gemv_avx512(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
-                             const struct cn_act *x, float *y)
-{
-    gemv_by_strips(q1_0_arrange_avx512, step, 128, sizeof(struct cn_block_q1_0), 256, n_rows,
-                   n_cols, w, row_bytes, x, y);
-}
+STRIP_GEMV512(q1_0, 128, 256, 0)
 
-const struct cn_kernels cn_q1_0_avx512 = { .gemv = q1_0_gemv_avx512 };
+const struct cn_kernels cn_q1_0_avx512 = { .gemv = q1_0_gemv_avx512, .few = q1_0_few_avx512 };

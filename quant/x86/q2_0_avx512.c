@@ -10,7 +10,7 @@
  *
  * Serves Ice Lake, Zen 4 and later. Error: float rounding, four terms a block.
  */
-#include "quant/x86/simd_avx512.h"
+#include "quant/x86/gemv_strips_avx512.h"
 
 #include "quant/ref/q2_0.h"
 
@@ -35,15 +35,9 @@ ALWAYS __m512 step(const uint8_t *b, const struct lanes *x, __m512 total)
     UNROLL for (int f = 1; f < 4; f++) acc =
         _mm512_dpbusd_epi32(acc, _mm512_and_si512(_mm512_srli_epi16(v, (unsigned)(2 * f)), field),
                             load512(x->q + 64 * f));
-    return _mm512_fmadd_ps(_mm512_cvtepi32_ps(acc), _mm512_mul_ps(scales, _mm512_load_ps(x->d[0])),
-                           total);
+    return add_sums(acc, scales, x->d[0], total);
 }
 
-static void q2_0_gemv_avx512(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
-                             const struct cn_act *x, float *y)
-{
-    gemv_by_strips(q2_0_arrange_avx512, step, 64, sizeof(struct cn_block_q2_0), 256, n_rows, n_cols,
-                   w, row_bytes, x, y);
-}
+STRIP_GEMV512(q2_0, 64, 256, 0)
 
-const struct cn_kernels cn_q2_0_avx512 = { .gemv = q2_0_gemv_avx512 };
+const struct cn_kernels cn_q2_0_avx512 = { .gemv = q2_0_gemv_avx512, .few = q2_0_few_avx512 };

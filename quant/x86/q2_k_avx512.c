@@ -9,7 +9,7 @@
  *
  * Serves Ice Lake, Zen 4 and later. Error: float rounding, two terms a group.
  */
-#include "quant/x86/simd_avx512.h"
+#include "quant/x86/gemv_strips_avx512.h"
 
 #include "quant/ref/q2_k.h"
 
@@ -31,17 +31,11 @@ ALWAYS __m512 step(const uint8_t *bytes, const struct lanes *x, __m512 total)
         load128(b->scales), _mm_setr_epi8(0, 2, 4, 6, 1, 3, 5, 7, 8, 10, 12, 14, 9, 11, 13, 15)));
     const __m512 scale = _mm512_cvtepi32_ps(_mm512_and_si512(s, _mm512_set1_epi32(15))),
                  min = _mm512_cvtepi32_ps(_mm512_srli_epi32(s, 4));
-    const __m512 d = _mm512_mul_ps(halves_at(&b->d), _mm512_load_ps(x->d[0])),
-                 dmin = _mm512_mul_ps(halves_at(&b->dmin), _mm512_load_ps(x->sum[0]));
-    total = _mm512_fnmadd_ps(min, dmin, total);
-    return _mm512_fmadd_ps(_mm512_cvtepi32_ps(acc), _mm512_mul_ps(scale, d), total);
+    total =
+        _mm512_fnmadd_ps(_mm512_mul_ps(min, halves_at(&b->dmin)), _mm512_load_ps(x->sum[0]), total);
+    return add_sums(acc, _mm512_mul_ps(scale, halves_at(&b->d)), x->d[0], total);
 }
 
-static void q2_k_gemv_avx512(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
-                             const struct cn_act *x, float *y)
-{
-    gemv_by_strips(q2_k_arrange_avx512, step, 256, sizeof(struct cn_block_q2_k), 256, n_rows,
-                   n_cols, w, row_bytes, x, y);
-}
+STRIP_GEMV512(q2_k, 256, 256, 0)
 
-const struct cn_kernels cn_q2_k_avx512 = { .gemv = q2_k_gemv_avx512 };
+const struct cn_kernels cn_q2_k_avx512 = { .gemv = q2_k_gemv_avx512, .few = q2_k_few_avx512 };

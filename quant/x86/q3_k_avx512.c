@@ -10,7 +10,7 @@
  *
  * Serves Ice Lake, Zen 4 and later. Error: float rounding, one term a group.
  */
-#include "quant/x86/simd_avx512.h"
+#include "quant/x86/gemv_strips_avx512.h"
 
 #include "quant/ref/q3_k.h"
 
@@ -59,15 +59,9 @@ ALWAYS __m512 step(const uint8_t *bytes, const struct lanes *x, __m512 total)
     const __m512i acc =
         dot_fields(code01, code23, _mm_setr_epi32(0x07070707, 0x38383838, 0x07070707, 0x38383838),
                    x->q, load512(x->start[0]));
-    const __m512 scale = _mm512_mul_ps(scales_of(b), _mm512_load_ps(x->d[0]));
-    return _mm512_fmadd_ps(_mm512_cvtepi32_ps(acc), _mm512_mul_ps(scale, halves_at(&b->d)), total);
+    return add_sums(acc, _mm512_mul_ps(scales_of(b), halves_at(&b->d)), x->d[0], total);
 }
 
-static void q3_k_gemv_avx512(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
-                             const struct cn_act *x, float *y)
-{
-    gemv_by_strips(q3_k_arrange_avx512, step, 256, sizeof(struct cn_block_q3_k), 256, n_rows,
-                   n_cols, w, row_bytes, x, y);
-}
+STRIP_GEMV512(q3_k, 256, 256, 0)
 
-const struct cn_kernels cn_q3_k_avx512 = { .gemv = q3_k_gemv_avx512 };
+const struct cn_kernels cn_q3_k_avx512 = { .gemv = q3_k_gemv_avx512, .few = q3_k_few_avx512 };

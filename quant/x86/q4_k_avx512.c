@@ -10,7 +10,7 @@
  *
  * Serves Ice Lake, Zen 4 and later. Error: float rounding, three terms a group.
  */
-#include "quant/x86/simd_avx512.h"
+#include "quant/x86/gemv_strips_avx512.h"
 
 #include "quant/ref/q4_k.h"
 
@@ -32,9 +32,7 @@ static void q4_k_arrange_avx512(const struct cn_act *x, int64_t c, struct lanes 
     const __m256 d =
         _mm256_mul_ps(_mm256_loadu_ps(x->d + c / 32), _mm256_setr_ps(1, s, 1, s, 1, s, 1, s));
     permute256(order, x->q + c, to->q);
-    _mm256_store_ps(to->sum[0], d);
-    _mm256_store_ps(to->sum[0] + 8,
-                    _mm256_sub_ps(_mm256_setzero_ps(), _mm256_loadu_ps(x->sum32 + c / 32)));
+    arrange_k_groups(x, c, d, to);
 }
 
 ALWAYS __m512 step(const uint8_t *bytes, const struct lanes *x, __m512 total)
@@ -53,11 +51,6 @@ ALWAYS __m512 step(const uint8_t *bytes, const struct lanes *x, __m512 total)
     return add_k_groups(load128(b), acc, x, total);
 }
 
-static void q4_k_gemv_avx512(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
-                             const struct cn_act *x, float *y)
-{
-    gemv_by_strips(q4_k_arrange_avx512, step, 256, sizeof(struct cn_block_q4_k), 256, n_rows,
-                   n_cols, w, row_bytes, x, y);
-}
+STRIP_GEMV512(q4_k, 256, 256, 0)
 
-const struct cn_kernels cn_q4_k_avx512 = { .gemv = q4_k_gemv_avx512 };
+const struct cn_kernels cn_q4_k_avx512 = { .gemv = q4_k_gemv_avx512, .few = q4_k_few_avx512 };

@@ -10,7 +10,7 @@
  *
  * Serves Ice Lake, Zen 4 and later. Error: float rounding, five terms a block.
  */
-#include "quant/x86/simd_avx512.h"
+#include "quant/x86/gemv_strips_avx512.h"
 
 #include "quant/ref/q5_1.h"
 
@@ -55,17 +55,11 @@ ALWAYS __m512 step(const uint8_t *b, const struct lanes *x, __m512 total)
         const __m512i scales = words_of(v, scale_words, w);
         const __m512 m = _mm512_cvtph_ps(_mm512_extracti64x4_epi64(scales, 1));
         total = _mm512_fmadd_ps(m, _mm512_load_ps(x->sum[i]), total);
-        total = _mm512_fmadd_ps(_mm512_cvtepi32_ps(acc),
-                                _mm512_mul_ps(halves_of(scales), _mm512_load_ps(x->d[i])), total);
+        total = add_sums(acc, halves_of(scales), x->d[i], total);
     }
     return total;
 }
 
-static void q5_1_gemv_avx512(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
-                             const struct cn_act *x, float *y)
-{
-    gemv_by_strips(q5_1_arrange_avx512, step, 32, sizeof(struct cn_block_q5_1), 256, n_rows, n_cols,
-                   w, row_bytes, x, y);
-}
+STRIP_GEMV512(q5_1, 32, 256, 0)
 
-const struct cn_kernels cn_q5_1_avx512 = { .gemv = q5_1_gemv_avx512 };
+const struct cn_kernels cn_q5_1_avx512 = { .gemv = q5_1_gemv_avx512, .few = q5_1_few_avx512 };

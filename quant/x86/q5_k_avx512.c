@@ -11,7 +11,7 @@
  *
  * Serves Ice Lake, Zen 4 and later. Error: float rounding, three terms a group.
  */
-#include "quant/x86/simd_avx512.h"
+#include "quant/x86/gemv_strips_avx512.h"
 
 #include "quant/ref/q5_k.h"
 
@@ -30,9 +30,7 @@ static const uint8_t order[256] = {
 static void q5_k_arrange_avx512(const struct cn_act *x, int64_t c, struct lanes *to)
 {
     permute256(order, x->q + c, to->q);
-    _mm256_store_ps(to->sum[0], _mm256_loadu_ps(x->d + c / 32));
-    _mm256_store_ps(to->sum[0] + 8,
-                    _mm256_sub_ps(_mm256_setzero_ps(), _mm256_loadu_ps(x->sum32 + c / 32)));
+    arrange_k_groups(x, c, _mm256_loadu_ps(x->d + c / 32), to);
 }
 
 /* Fifth bits, group = qword, to bit 4. */
@@ -64,11 +62,6 @@ ALWAYS __m512 step(const uint8_t *bytes, const struct lanes *x, __m512 total)
     return add_k_groups(load128(b), acc, x, total);
 }
 
-static void q5_k_gemv_avx512(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
-                             const struct cn_act *x, float *y)
-{
-    gemv_by_strips(q5_k_arrange_avx512, step, 256, sizeof(struct cn_block_q5_k), 256, n_rows,
-                   n_cols, w, row_bytes, x, y);
-}
+STRIP_GEMV512(q5_k, 256, 256, 0)
 
-const struct cn_kernels cn_q5_k_avx512 = { .gemv = q5_k_gemv_avx512 };
+const struct cn_kernels cn_q5_k_avx512 = { .gemv = q5_k_gemv_avx512, .few = q5_k_few_avx512 };

@@ -11,7 +11,7 @@
  *
  * Serves Ice Lake, Zen 4 and later. Error: float rounding, one term a group.
  */
-#include "quant/x86/simd_avx512.h"
+#include "quant/x86/gemv_strips_avx512.h"
 
 #include "quant/ref/q6_k.h"
 
@@ -70,16 +70,10 @@ ALWAYS __m512 step(const uint8_t *bytes, const struct lanes *x, __m512 total)
     sums = _mm512_add_epi32(sums, load512(x->start[0]));
     const __m128i scales = _mm_shuffle_epi8(
         load128(b->scale), _mm_setr_epi8(0, 1, 4, 5, 2, 3, 6, 7, 8, 9, 12, 13, 10, 11, 14, 15));
-    __m512 scale = _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(scales));
-    scale = _mm512_mul_ps(scale, _mm512_mul_ps(halves_at(&b->d), _mm512_load_ps(x->d[0])));
-    return _mm512_fmadd_ps(_mm512_cvtepi32_ps(sums), scale, total);
+    const __m512 scale = _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(scales));
+    return add_sums(sums, _mm512_mul_ps(scale, halves_at(&b->d)), x->d[0], total);
 }
 
-static void q6_k_gemv_avx512(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
-                             const struct cn_act *x, float *y)
-{
-    gemv_by_strips(q6_k_arrange_avx512, step, 256, sizeof(struct cn_block_q6_k), 256, n_rows,
-                   n_cols, w, row_bytes, x, y);
-}
+STRIP_GEMV512(q6_k, 256, 256, 0)
 
-const struct cn_kernels cn_q6_k_avx512 = { .gemv = q6_k_gemv_avx512 };
+const struct cn_kernels cn_q6_k_avx512 = { .gemv = q6_k_gemv_avx512, .few = q6_k_few_avx512 };

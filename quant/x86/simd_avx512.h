@@ -41,10 +41,6 @@ struct lanes {
     float sum[2][16];
 };
 
-/* Columns of activations that are put in order at a time; they should leave room in a first-level
- * cache. */
-enum { STRIP_COLS = 8192 };
-
 ALWAYS void store512(void *p, __m512i v)
 {
     _mm512_storeu_si512(p, v);
@@ -96,87 +92,6 @@ ALWAYS __m512 halves_at(const void *p)
     return _mm512_cvtph_ps(_mm256_set1_epi16((short)load16(p)));
 }
 
-/* Adds the products of the last 256 columns of rows to y, for steps of two blocks whose products
- * are in lanes 0 to 7 and 8 to 15: two rows at a time. `w`: those columns of the first row; x: the
- * lanes of them twice. */
-ALWAYS void add_half_steps(__m512 (*step)(const uint8_t *b, const struct lanes *x, __m512 total),
-                           const int block_bytes, int64_t n_rows, const uint8_t *w,
-                           size_t row_bytes, const struct lanes *x, float *y)
-{
-    uint8_t blocks[2 * 82] = { 0 }; /* of IQ2_S, the largest of those formats */
-    for (int64_t r = 0; r < n_rows; r += 2) {
-        const uint8_t *b = row_at(w, r, row_bytes);
-        const bool both = r + 1 < n_rows;
-        prefetch(b, block_bytes);
-        prefetch(b + row_bytes, block_bytes);
-        if (!both || row_bytes != (size_t)block_bytes) {
-            memcpy(blocks, b, (size_t)block_bytes);
-            if (both)
-                memcpy(blocks + block_bytes, b + row_bytes, (size_t)block_bytes);
-            b = blocks;
-        }
-        const __m512 total = step(b, x, _mm512_setzero_ps());
-        y[r] += sum_ps(_mm512_castps512_ps256(total));
-        if (both)
-            y[r + 1] += sum_ps(_mm512_extractf32x8_ps(total, 1));
-    }
-}
-
-/* y = W x of a format whose blocks are block_elems columns in block_bytes bytes. arrange() makes
- * the lanes of step_cols (256, or 512 of blocks of 256: one or two structs) columns from column c
- * on; step() adds their products to the 16 sums `total`. What the last step of 256 of a row lacks,
- * blocks of zeros make up for: they lie in a copy, so nothing is read beyond the row. Half a step
- * of 512 is done for two rows at once. */
-ALWAYS void gemv_by_strips(void (*arrange)(const struct cn_act *x, int64_t c, struct lanes *to),
-                           __m512 (*step)(const uint8_t *b, const struct lanes *x, __m512 total),
-                           const int block_elems, const int block_bytes, const int step_cols,
-                           int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
-                           const struct cn_act *x, float *y)
-{
-    const int structs = step_cols / 256, step_bytes = step_cols / block_elems * block_bytes;
-    struct lanes strip[STRIP_COLS / 256];
-    uint8_t blocks[8 * 34] = { 0 };
-    for (int64_t c0 = 0; c0 < n_cols || c0 == 0; c0 += STRIP_COLS) {
-        const int64_t n = n_cols - c0 < STRIP_COLS ? n_cols - c0 : STRIP_COLS;
-        const int64_t whole = n / step_cols;
-        const size_t rest = (size_t)(n % step_cols);
-        const uint8_t *const first = (const uint8_t *)w + c0 / block_elems * block_bytes;
-        for (int64_t i = 0; i < whole; i++)
-            arrange(x, c0 + i * step_cols, strip + i * structs);
-        if (rest) {
-            const int64_t c = c0 + whole * step_cols;
-            int8_t q[512] = { 0 };
-            float d[16] = { 0 }, sum32[16] = { 0 };
-            int16_t sum16[32] = { 0 };
-            for (int i = 0; i < structs; i++) {
-                memcpy(q + 256 * i, x->q + c, rest);
-                memcpy(d + 8 * i, x->d + c / 32, rest / 32 * sizeof *d);
-                memcpy(sum32 + 8 * i, x->sum32 + c / 32, rest / 32 * sizeof *sum32);
-                memcpy(sum16 + 16 * i, x->sum16 + c / 16, rest / 16 * sizeof *sum16);
-            }
-            const struct cn_act padded = { .q = q, .d = d, .sum32 = sum32, .sum16 = sum16 };
-            arrange(&padded, 0, strip + whole * structs);
-        }
-        for (int64_t r = 0; r < n_rows; r++) {
-            const uint8_t *b = row_at(first, r, row_bytes);
-            __m512 total = _mm512_setzero_ps();
-            for (int64_t i = 0; i < whole; i++, b += step_bytes) {
-                prefetch(b, step_bytes);
-                total = step(b, strip + i * structs, total);
-            }
-            if (rest && structs == 1) {
-                memcpy(blocks, b, rest / (size_t)block_elems * (size_t)block_bytes);
-                total = step(blocks, strip + whole * structs, total);
-            }
-            const float sum = _mm512_reduce_add_ps(total);
-            y[r] = c0 ? y[r] + sum : sum;
-        }
-        if (rest && structs == 2)
-            add_half_steps(step, block_bytes, n_rows, first + whole * step_bytes, row_bytes,
-                           strip + whole * structs, y);
-    }
-}
-
 /* The scales of Q4_K and Q5_K (quant/ref/k_scales.h) from the first 16 bytes of a block: scales in
  * the low, minima in the high eight bytes. */
 ALWAYS __m128i k_scales_of(__m128i block)
@@ -198,15 +113,35 @@ ALWAYS __m512 d_and_dmin(__m128i block)
                                  _mm512_castps128_ps512(_mm_cvtph_ps(block)));
 }
 
-/* Group sums of Q4_K and Q5_K (two lanes a group), their scales and minima to `total`. */
+/* Integer sums, the scales of their weights, and of their activations, to `total`. Whatever does
+ * not depend on the activations comes first: it is done once for a few tokens
+ * (gemv_strips_avx512.h). */
+ALWAYS __m512 add_sums(__m512i sums, __m512 scale, const float *d, __m512 total)
+{
+    return _mm512_fmadd_ps(_mm512_cvtepi32_ps(sums), _mm512_mul_ps(scale, _mm512_load_ps(d)),
+                           total);
+}
+
+/* Group sums of Q4_K and Q5_K (two lanes a group), their scales and minima to `total`. The minima
+ * of eight groups are in the upper lanes, as x->sum has it. */
 ALWAYS __m512 add_k_groups(__m128i block, __m512i acc, const struct lanes *x, __m512 total)
 {
-    __m512 s = _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(k_scales_of(block)));
-    s = _mm512_mul_ps(_mm512_mul_ps(s, _mm512_load_ps(x->sum[0])), d_and_dmin(block));
+    const __m512 s = _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(k_scales_of(block))),
+                                   d_and_dmin(block));
     const __m512 scale =
         _mm512_permutexvar_ps(_mm512_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7), s);
-    s = _mm512_fmadd_ps(_mm512_cvtepi32_ps(acc), scale, _mm512_maskz_mov_ps(0xff00, s));
-    return _mm512_add_ps(total, s);
+    total = _mm512_fmadd_ps(_mm512_maskz_mov_ps(0xff00, s), _mm512_load_ps(x->sum[0]), total);
+    return add_sums(acc, scale, x->d[0], total);
+}
+
+/* What add_k_groups() needs of 256 columns; d: the scales of eight groups. */
+ALWAYS void arrange_k_groups(const struct cn_act *x, int64_t c, __m256 d, struct lanes *to)
+{
+    const __m512i each = _mm512_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7);
+    _mm512_store_ps(to->d[0], _mm512_permutexvar_ps(each, _mm512_castps256_ps512(d)));
+    _mm256_store_ps(to->sum[0], _mm256_setzero_ps());
+    _mm256_store_ps(to->sum[0] + 8,
+                    _mm256_sub_ps(_mm256_setzero_ps(), _mm256_loadu_ps(x->sum32 + c / 32)));
 }
 
 /* Row of a vgf2p8affineqb matrix that brings bit `from` of a byte to bit `to`. */
@@ -296,8 +231,7 @@ ALWAYS __m512 add_fours(__m512i first, __m512i last, __m512 scale, const struct 
 {
     __m512i acc = _mm512_dpbusd_epi32(load512(x->start[i]), first, load512(x->q + 128 * i));
     acc = _mm512_dpbusd_epi32(acc, last, load512(x->q + 128 * i + 64));
-    return _mm512_fmadd_ps(_mm512_cvtepi32_ps(acc), _mm512_mul_ps(scale, _mm512_load_ps(x->d[i])),
-                           total);
+    return add_sums(acc, scale, x->d[i], total);
 }
 
 /* load512 to a register, where gcc would load again for each use. Two loads of 64 bytes with lines

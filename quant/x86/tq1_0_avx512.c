@@ -10,7 +10,7 @@
  *
  * Serves Ice Lake, Zen 4 and later. Error: float rounding, two terms a group of 32.
  */
-#include "quant/x86/simd_avx512.h"
+#include "quant/x86/gemv_strips_avx512.h"
 
 #include "quant/ref/tq1_0.h"
 
@@ -66,15 +66,9 @@ ALWAYS __m512 step(const uint8_t *bytes, const struct lanes *x, __m512 total)
         acc[s % 2] = _mm512_dpbusd_epi32(acc[s % 2], _mm512_and_si512(digit, _mm512_set1_epi8(3)),
                                          load512(x->q + 64 * s));
     }
-    return _mm512_fmadd_ps(_mm512_cvtepi32_ps(_mm512_add_epi32(acc[0], acc[1])),
-                           _mm512_mul_ps(_mm512_load_ps(x->d[0]), halves_at(&b->d)), total);
+    return add_sums(_mm512_add_epi32(acc[0], acc[1]), halves_at(&b->d), x->d[0], total);
 }
 
-static void tq1_0_gemv_avx512(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
-                              const struct cn_act *x, float *y)
-{
-    gemv_by_strips(tq1_0_arrange_avx512, step, 256, sizeof(struct cn_block_tq1_0), 256, n_rows,
-                   n_cols, w, row_bytes, x, y);
-}
+STRIP_GEMV512(tq1_0, 256, 256, 0)
 
-const struct cn_kernels cn_tq1_0_avx512 = { .gemv = tq1_0_gemv_avx512 };
+const struct cn_kernels cn_tq1_0_avx512 = { .gemv = tq1_0_gemv_avx512, .few = tq1_0_few_avx512 };

@@ -10,7 +10,7 @@
  *
  * Serves Ice Lake, Zen 4 and later. Error: float rounding, two terms a group of 32.
  */
-#include "quant/x86/simd_avx512.h"
+#include "quant/x86/gemv_strips_avx512.h"
 
 #include "quant/ref/tq2_0.h"
 
@@ -30,15 +30,9 @@ ALWAYS __m512 step(const uint8_t *bytes, const struct lanes *x, __m512 total)
     const __m512i acc =
         dot_fields(v, v, _mm_setr_epi32(0x03030303, 0x0c0c0c0c, 0x30303030, (int)0xc0c0c0c0), x->q,
                    load512(x->start[0]));
-    return _mm512_fmadd_ps(_mm512_cvtepi32_ps(acc),
-                           _mm512_mul_ps(_mm512_load_ps(x->d[0]), halves_at(&b->d)), total);
+    return add_sums(acc, halves_at(&b->d), x->d[0], total);
 }
 
-static void tq2_0_gemv_avx512(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
-                              const struct cn_act *x, float *y)
-{
-    gemv_by_strips(tq2_0_arrange_avx512, step, 256, sizeof(struct cn_block_tq2_0), 256, n_rows,
-                   n_cols, w, row_bytes, x, y);
-}
+STRIP_GEMV512(tq2_0, 256, 256, 0)
 
-const struct cn_kernels cn_tq2_0_avx512 = { .gemv = tq2_0_gemv_avx512 };
+const struct cn_kernels cn_tq2_0_avx512 = { .gemv = tq2_0_gemv_avx512, .few = tq2_0_few_avx512 };
