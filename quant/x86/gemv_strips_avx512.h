@@ -282,7 +282,7 @@ BY_FORMAT void few_by_strips(const struct strips *f, int64_t n_rows, int64_t n_c
                     add_rest(f, n, &p);
             }
             for (int64_t r = 0; r < p.n_rows; r++) {
-                float sum[16];
+                float sum[16]; /* of tokens that are not there: of whatever lies in total */
                 _mm256_storeu_ps(sum, reduce_eight(total[r]));
                 if (n > 8)
                     _mm256_storeu_ps(sum + 8, reduce_eight(total[r] + CN_FEW - 8));
