@@ -3,8 +3,8 @@
  * The intrinsics of AVX-512 in C, for a CPU without them: the Makefile compiles the kernels of the
  * tiers avx512 and amx once more behind this header, into build/.../tests/carnot_avx512_in_c, so
  * that their results can be checked on any machine with AVX2 (the tiles of AMX: x86_emulator.c).
- * Most are SIMDe's (Debian's libsimde-dev); what its release lacks is below. Semantics: Intel,
- * Intrinsics Guide.
+ * What measures the peak of a tier is instructions still. Most are SIMDe's (Debian's libsimde-dev);
+ * what its release lacks is below. Semantics: Intel, Intrinsics Guide.
  */
 #ifndef CN_TESTS_AVX512_IN_C_H
 #define CN_TESTS_AVX512_IN_C_H
