@@ -193,9 +193,10 @@ $(BUILD)/tests/cli/adb_device $(BUILD)/tests/simulated_machine: %: %.o
 # The program with the instructions of AMX and AVX-VNNI in software.
 ifeq ($(MACHINE),x86_64)
 HELPERS += $(BUILD)/tests/carnot_emulated
-$(BUILD)/tests/carnot_emulated: $(BUILD)/tests/x86_emulator.o $(APP_OBJ) $(BUILD)/libcarnot.a
+$(BUILD)/tests/carnot_emulated: $(BUILD)/tests/x86_emulator.o
+$(BUILD)/tests/carnot_emulated $(BUILD)/tests/carnot_avx512_in_c: $(APP_OBJ) $(BUILD)/libcarnot.a
 	@echo "  LD    $@"
-	$(Q)$(CC) $(CFLAGS) $(SANFLAGS) $(LDSTATIC) -pthread -o $@ $^ -Wl,--wrap=sigaction -Wl,--wrap=cn_tiers_detect \
+	$(Q)$(CC) $(CFLAGS) $(SANFLAGS) $(LDSTATIC) -pthread -o $@ $(filter %.o,$^) $(filter %.a,$^) -Wl,--wrap=sigaction -Wl,--wrap=cn_tiers_detect \
 	    $(LDFLAGS) $(LIBS)
 # The same with AVX-512 in C, by Debian's SIMDe: its kernels are checked on machines without it. The header is
 # compiled once. What it takes from SIMDe is not ours to warn about.
@@ -215,10 +216,7 @@ $(IN_C)/x86_emulator.o: tests/x86_emulator.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	@echo "  CC    $<"
 	$(Q)$(COMPILE) $(SANFLAGS) -DCN_AVX512_IN_C -c -o $@ $<
-$(BUILD)/tests/carnot_avx512_in_c: $(IN_C)/x86_emulator.o $(IN_C_OBJ) $(APP_OBJ) $(BUILD)/libcarnot.a
-	@echo "  LD    $@"
-	$(Q)$(CC) $(CFLAGS) $(SANFLAGS) $(LDSTATIC) -pthread -o $@ $^ -Wl,--wrap=sigaction -Wl,--wrap=cn_tiers_detect \
-	    $(LDFLAGS) $(LIBS)
+$(BUILD)/tests/carnot_avx512_in_c: $(IN_C)/x86_emulator.o $(IN_C_OBJ)
 -include $(IN_C_OBJ:.o=.d) $(IN_C).h.d $(IN_C)/x86_emulator.d
 endif
 endif

@@ -58,3 +58,9 @@ needs_simulated_machine() {
     machine=$(readlink -f "$(dirname "$CARNOT")/tests/simulated_machine")
     [ -x "$machine" ] || fail "the simulated machine is not built (make tests)"
 }
+
+# Two numbers differ by a share in between.
+differ() { # what, by more than, and less than this share, a, b
+    awk -v lo="$2" -v hi="$3" -v a="$4" -v b="$5" 'BEGIN { d = a / b - 1; d = d < 0 ? -d : d; exit !(d > lo && d < hi) }' ||
+        fail "$1: $4 beside $5"
+}

@@ -73,11 +73,17 @@ ALWAYS void permute256(const uint8_t *order, const int8_t *q, int8_t *to)
     }
 }
 
-/* Eight floats, each to two neighbouring lanes. */
-ALWAYS __m512 twice_each(const float *p)
+/* The first eight lanes, each to two neighbouring ones. */
+ALWAYS __m512 lanes_twice(__m512 v)
 {
     return _mm512_permutexvar_ps(_mm512_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7),
-                                 _mm512_castps256_ps512(_mm256_loadu_ps(p)));
+                                 v);
+}
+
+/* Eight floats, likewise. */
+ALWAYS __m512 twice_each(const float *p)
+{
+    return lanes_twice(_mm512_castps256_ps512(_mm256_loadu_ps(p)));
 }
 
 /* Sixteen sums of 16 columns, times a factor. */
@@ -128,17 +134,14 @@ ALWAYS __m512 add_k_groups(__m128i block, __m512i acc, const struct lanes *x, __
 {
     const __m512 s = _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(k_scales_of(block))),
                                    d_and_dmin(block));
-    const __m512 scale =
-        _mm512_permutexvar_ps(_mm512_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7), s);
     total = _mm512_fmadd_ps(_mm512_maskz_mov_ps(0xff00, s), _mm512_load_ps(x->sum[0]), total);
-    return add_sums(acc, scale, x->d[0], total);
+    return add_sums(acc, lanes_twice(s), x->d[0], total);
 }
 
 /* What add_k_groups() needs of 256 columns; d: the scales of eight groups. */
 ALWAYS void arrange_k_groups(const struct cn_act *x, int64_t c, __m256 d, struct lanes *to)
 {
-    const __m512i each = _mm512_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7);
-    _mm512_store_ps(to->d[0], _mm512_permutexvar_ps(each, _mm512_castps256_ps512(d)));
+    _mm512_store_ps(to->d[0], lanes_twice(_mm512_castps256_ps512(d)));
     _mm256_store_ps(to->sum[0], _mm256_setzero_ps());
     _mm256_store_ps(to->sum[0] + 8,
                     _mm256_sub_ps(_mm256_setzero_ps(), _mm256_loadu_ps(x->sum32 + c / 32)));

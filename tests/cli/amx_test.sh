@@ -19,10 +19,6 @@ ppl() { # model, options
     expect 0 "$amx" perplexity -m "$m" -f README.md -c 200 --chunks 1 -t 2 -o jsonl "$@"
     sed -n 's/.*"ppl": \([0-9.]*\).*/\1/p' "$scratch/out"
 }
-differ() { # what, by more than, and less than this share, a, b
-    awk -v lo="$2" -v hi="$3" -v a="$4" -v b="$5" 'BEGIN { d = a / b - 1; d = d < 0 ? -d : d; exit !(d > lo && d < hi) }' ||
-        fail "$1: $4 beside $5"
-}
 # Q4_K_M has Q6_K too; IQ4_XS has a codebook, Q8_0 no minima and the largest codes. In C one has to do.
 case $amx in
 *in_c) types=Q4_K_M ;;

@@ -20,10 +20,6 @@ ppl() { # options
     expect 0 "$emulated" perplexity -m "$scratch/m.gguf" -f README.md -c 52 --chunks 1 -t 2 -o jsonl "$@"
     sed -n 's/.*"ppl": \([0-9.]*\).*/\1/p' "$scratch/out"
 }
-differ() { # what, by more than, and less than this share, a, b
-    awk -v lo="$2" -v hi="$3" -v a="$4" -v b="$5" 'BEGIN { d = a / b - 1; d = d < 0 ? -d : d; exit !(d > lo && d < hi) }' ||
-        fail "$1: $4 beside $5"
-}
 # Q4_K_M has Q6_K too. So many tokens that the GEMM has them.
 expect 0 "$emulated" quantize models/prose-8m-f16.gguf "$scratch/m.gguf" Q4_K_M
 avx2=$(ppl --tiers ref,avx2)
