@@ -83,6 +83,8 @@ struct cn_kernels cn_kernels_for(const struct cn_format *format, uint32_t tiers)
             k.unpack = t->unpack;
             k.panel = t->panel;
             k.small = t->small;
+        } else if (t->small) {
+            k.small = t->small;
         }
     }
     return k;

@@ -438,5 +438,5 @@ const struct cn_gemm cn_gemm_avxvnni = { .name = "avxvnni",
                                          .tile = gemm_tile_avxvnni,
                                          .tile_f32 = gemm_tile_f32_avxvnni,
                                          .transpose = gemm_transpose_avxvnni,
-                                         .small = &cn_gemm_small_avx2,
+                                         .small = &cn_gemm_small_avxvnni,
                                          .fast = &fast };

@@ -25,7 +25,8 @@ struct small_unit {
 
 /* What is constant at each of the places that a product is inlined to. */
 struct small_shape {
-    int run; /* vectors whose products are added before they are widened */
+    int run; /* vectors whose products are added before they are widened; all of a unit where
+              * sums are of 32 bits at once */
     int sub;
     enum cn_small_form form;
     int code_bytes;
@@ -197,6 +198,7 @@ ALWAYS void small_unpack(const struct small_layout *f, const int sub, int64_t n_
         }
 }
 
+#ifndef CN_X86_ADD_DOT
 /* Integer sums of a unit and a token, lane = group. */
 ALWAYS __m256i small_dot(const struct small_shape k, const __m256i *w, const uint8_t *x,
                          const uint8_t *sums)
@@ -211,6 +213,21 @@ ALWAYS __m256i small_dot(const struct small_shape k, const __m256i *w, const uin
     }
     return acc;
 }
+#else
+/* Where the offset is to be taken out, sums start with what it makes, negative. */
+ALWAYS __m256i small_start(const struct small_shape k, const uint8_t *sums)
+{
+    return k.form == CN_SMALL_SUMS ? load256(sums) : _mm256_setzero_si256();
+}
+
+ALWAYS __m256i small_dot(const struct small_shape k, const __m256i *w, const uint8_t *x,
+                         const uint8_t *sums)
+{
+    __m256i acc = small_start(k, sums);
+    UNROLL for (int i = 0; i < k.sub / 4; i++) acc = add_dot_u8(acc, w[i], load256(x + 32 * i));
+    return acc;
+}
+#endif
 
 /* Rows one by one, as gemv reads them, so that memory has something to do all the time; codes stay
  * in registers for all nt tokens. */
@@ -287,23 +304,23 @@ ALWAYS void small_rows_of(const struct small_layout *f, const struct small_shape
     }
 }
 
-/* Defines a format's cn_small_format <id>_small_avx2 by `unit`, see struct small_layout. */
-#define SMALL_FORMAT(id, unit, units, has_min, run, sub, form)                                 \
-    static const struct small_layout id##_layout_avx2 = { sizeof(struct cn_block_##id), units, \
-                                                          has_min, unit };                     \
-    static void id##_small_unpack_avx2(int64_t n_cols, const void *blocks, uint8_t *codes_to,  \
-                                       float *scale, float *min)                               \
-    {                                                                                          \
-        small_unpack(&id##_layout_avx2, sub, n_cols, blocks, codes_to, scale, min);            \
-    }                                                                                          \
-    static void id##_small_rows_avx2(const struct cn_small_block *b, int64_t n_rows,           \
-                                     const void *w, size_t row_bytes)                          \
-    {                                                                                          \
-        const struct small_shape k = { run, sub, form, 1 };                                    \
-        small_rows_of(&id##_layout_avx2, k, b, n_rows, w, row_bytes);                          \
-    }                                                                                          \
-    static const struct cn_small_format id##_small_avx2 = { id##_small_unpack_avx2,            \
-                                                            id##_small_rows_avx2 };
+/* Defines a format's cn_small_format <id>_small_<tier> by unit(), see struct small_layout: `units`
+ * of it in n_bytes. */
+#define SMALL_FORMAT(id, tier, n_bytes, units, has_min, run, sub, form)                         \
+    static const struct small_layout id##_layout_##tier = { n_bytes, units, has_min, unit };    \
+    static void id##_small_unpack_##tier(int64_t n_cols, const void *blocks, uint8_t *codes_to, \
+                                         float *scale, float *min)                              \
+    {                                                                                           \
+        small_unpack(&id##_layout_##tier, sub, n_cols, blocks, codes_to, scale, min);           \
+    }                                                                                           \
+    static void id##_small_rows_##tier(const struct cn_small_block *b, int64_t n_rows,          \
+                                       const void *w, size_t row_bytes)                         \
+    {                                                                                           \
+        const struct small_shape k = { run, sub, form, 1 };                                     \
+        small_rows_of(&id##_layout_##tier, k, b, n_rows, w, row_bytes);                         \
+    }                                                                                           \
+    static const struct cn_small_format id##_small_##tier = { id##_small_unpack_##tier,         \
+                                                              id##_small_rows_##tier };
 
 ALWAYS void small_multiply(small_dot_fn *dot, const struct small_shape k,
                            const struct cn_small_block *b)

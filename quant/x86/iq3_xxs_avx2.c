@@ -11,21 +11,9 @@
  * Serves every x86 CPU with AVX2; no gathers, which AMD's CPUs are slow at. Error: float rounding,
  * eight terms a block.
  */
-#include "quant/x86/gemm_small_avx2.h"
-#include "quant/x86/gemv_quads_avx2.h"
-
-#include "quant/ref/iq3_xxs.h"
+#include "quant/x86/iq3_xxs_avx2.h"
 
 extern const struct cn_kernels cn_iq3_xxs_avx2;
-
-enum { OFFSET = 31 };
-
-/* Scale of each group, without d / 2. */
-ALWAYS __m256 scales_of(const struct cn_block_iq3_xxs *b)
-{
-    return _mm256_add_ps(_mm256_cvtepi32_ps(_mm256_srli_epi32(load256(b->rest), 28)),
-                         _mm256_set1_ps(0.5f));
-}
 
 ALWAYS __m256i magnitudes_of(const struct cn_block_iq3_xxs *b, const int g)
 {
@@ -76,23 +64,7 @@ static void iq3_xxs_unpack_avx2(int64_t n_cols, const void *row, uint8_t *codes,
     }
 }
 
-/* A grid's row is four columns of a group, a lane: nothing has to be turned. */
-ALWAYS void iq3_xxs_unit_avx2(const uint8_t *block, const int u, struct small_codes *to)
-{
-    const struct cn_block_iq3_xxs *b = (const void *)block;
-    const __m256i signs = even_signs(seven_bit_fields(load256(b->rest)));
-    (void)u;
-    to->scale = _mm256_mul_ps(scales_of(b), _mm256_set1_ps(half_at(&b->d)));
-    UNROLL for (int i = 0; i < 8; i++)
-    {
-        const uint8_t *p = b->index + i;
-        const __m256i v = _mm256_srli_epi16(
-            eight_rows(cn_iq3_xxs_grid, p[0], p[8], p[16], p[24], p[32], p[40], p[48], p[56]), 1);
-        to->w[i] = _mm256_add_epi8(negate(v, lane_sign_mask(signs, i)), _mm256_set1_epi8(OFFSET));
-    }
-}
-
-SMALL_FORMAT(iq3_xxs, iq3_xxs_unit_avx2, 1, false, 4, 32, CN_SMALL_SUMS)
+SMALL_FORMAT(iq3_xxs, avx2, sizeof(struct cn_block_iq3_xxs), 1, false, 4, 32, CN_SMALL_SUMS)
 
 const struct cn_kernels cn_iq3_xxs_avx2 = {
     .gemv = iq3_xxs_gemv_avx2,

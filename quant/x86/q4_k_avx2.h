@@ -10,6 +10,7 @@
 #define CN_Q4_K_AVX2_H
 
 #include "quant/x86/gemv_halves_avx2.h"
+#include "quant/x86/small_halves_avx2.h"
 
 #include "quant/ref/q4_k.h"
 
@@ -25,6 +26,13 @@ ALWAYS void gemv(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes
                  const struct cn_act *x, float *y)
 {
     gemv_by_halves(codes, sizeof(struct cn_block_q4_k), n_rows, n_cols, w, row_bytes, x, y);
+}
+
+/* See struct small_layout. */
+ALWAYS void unit(const uint8_t *b, const int u, struct small_codes *to)
+{
+    (void)u;
+    small_halves(codes, b, to);
 }
 
 #endif

@@ -12,4 +12,7 @@ extern const struct cn_kernels cn_q4_k_avxvnni;
 
 X86_GEMV(q4_k, avxvnni)
 
-const struct cn_kernels cn_q4_k_avxvnni = { .gemv = q4_k_gemv_avxvnni };
+SMALL_FORMAT(q4_k, avxvnni, sizeof(struct cn_block_q4_k), 1, true, 8, 32, CN_SMALL_MIN)
+
+const struct cn_kernels cn_q4_k_avxvnni = { .gemv = q4_k_gemv_avxvnni,
+                                            .small = &q4_k_small_avxvnni };

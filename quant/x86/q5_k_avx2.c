@@ -6,8 +6,6 @@
  */
 #include "quant/x86/q5_k_avx2.h"
 
-#include "quant/x86/small_halves_avx2.h"
-
 extern const struct cn_kernels cn_q5_k_avx2;
 
 X86_GEMV(q5_k, avx2)
@@ -32,13 +30,7 @@ static void q5_k_unpack_avx2(int64_t n_cols, const void *row, uint8_t *codes, si
     }
 }
 
-ALWAYS void q5_k_unit_avx2(const uint8_t *b, const int u, struct small_codes *to)
-{
-    (void)u;
-    small_halves(codes, b, to);
-}
-
-SMALL_FORMAT(q5_k, q5_k_unit_avx2, 1, true, 4, 32, CN_SMALL_MIN)
+SMALL_FORMAT(q5_k, avx2, sizeof(struct cn_block_q5_k), 1, true, 4, 32, CN_SMALL_MIN)
 
 const struct cn_kernels cn_q5_k_avx2 = {
     .gemv = q5_k_gemv_avx2,

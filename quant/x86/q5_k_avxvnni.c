@@ -12,4 +12,7 @@ extern const struct cn_kernels cn_q5_k_avxvnni;
 
 X86_GEMV(q5_k, avxvnni)
 
-const struct cn_kernels cn_q5_k_avxvnni = { .gemv = q5_k_gemv_avxvnni };
+SMALL_FORMAT(q5_k, avxvnni, sizeof(struct cn_block_q5_k), 1, true, 8, 32, CN_SMALL_MIN)
+
+const struct cn_kernels cn_q5_k_avxvnni = { .gemv = q5_k_gemv_avxvnni,
+                                            .small = &q5_k_small_avxvnni };

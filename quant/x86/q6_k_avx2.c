@@ -10,13 +10,9 @@
  *
  * Serves every x86 CPU with AVX2. Error: float rounding, nine terms a block.
  */
-#include "quant/x86/gemm_small_avx2.h"
-
-#include "quant/ref/q6_k.h"
+#include "quant/x86/q6_k_avx2.h"
 
 extern const struct cn_kernels cn_q6_k_avx2;
-
-enum { OFFSET = 32 };
 
 /* The 128 codes of half h, 32 a vector. */
 ALWAYS void codes_of(const struct cn_block_q6_k *b, const int h, __m256i *code)
@@ -91,31 +87,7 @@ static void q6_k_unpack_avx2(int64_t n_cols, const void *row, uint8_t *codes, si
     }
 }
 
-/* Unit h is half a block, whose groups of 16 g and g + 4 have their low four bits in the same
- * bytes.
- */
-ALWAYS void q6_k_unit_avx2(const uint8_t *block, const int h, struct small_codes *to)
-{
-    const struct cn_block_q6_k *b = (const void *)block;
-    const __m256i low = _mm256_set1_epi8(15), high = _mm256_set1_epi8(48),
-                  by = _mm256_setr_epi32(0, 0, 0, 0, 4, 4, 4, 4);
-    to->scale = _mm256_mul_ps(_mm256_set1_ps(half_at(&b->d)),
-                              floats_of_i8(_mm_loadl_epi64((const void *)(b->scale + 8 * h))));
-    UNROLL for (int i = 0; i < 2; i++)
-    {
-        const uint8_t *lo = b->lo + 64 * h + 16 * i;
-        const __m256i lo0 = _mm256_srlv_epi32(load_twice(lo), by),
-                      lo1 = _mm256_srlv_epi32(load_twice(lo + 32), by),
-                      hi = _mm256_srlv_epi32(load_twice(b->hi + 32 * h + 16 * i), by);
-        to->w[i] = _mm256_or_si256(_mm256_and_si256(lo0, low),
-                                   _mm256_and_si256(_mm256_slli_epi16(hi, 4), high));
-        to->w[2 + i] = _mm256_or_si256(_mm256_and_si256(lo1, low),
-                                       _mm256_and_si256(_mm256_slli_epi16(hi, 2), high));
-    }
-    turn4(to->w);
-}
-
-SMALL_FORMAT(q6_k, q6_k_unit_avx2, 2, false, 4, 16, CN_SMALL_SUMS)
+SMALL_FORMAT(q6_k, avx2, sizeof(struct cn_block_q6_k), 2, false, 4, 16, CN_SMALL_SUMS)
 
 const struct cn_kernels cn_q6_k_avx2 = {
     .gemv = q6_k_gemv_avx2,

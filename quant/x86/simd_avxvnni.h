@@ -14,6 +14,7 @@
 #endif
 
 #define CN_X86_PRODUCTS
+#define CN_X86_ADD_DOT
 #include "quant/x86/simd_avx2.h"
 
 /* acc and the products of unsigned bytes and activations, summed by four. VEX-encoded, whatever
