@@ -17,7 +17,7 @@
 
 /* Columns of activations that are put in order at a time; they should leave room in a first-level
  * cache (of one token; of a few a piece does, of more than eight half a piece). */
-enum { STRIP_COLS = 8192, PIECE = 2048 / 256, FEW_ROWS = 32 };
+enum { STRIP_COLS = 8192, PIECE = 2048 / 256, FEW_ROWS = 32, ROWS_AHEAD = 4 };
 
 /* How a format does it. Its blocks are block_elems columns in block_bytes bytes. arrange() makes
  * the lanes of step_cols (256, or 512 of blocks of 256: one or two structs) columns from column c
@@ -168,7 +168,7 @@ struct piece {
     size_t row_bytes;
     int64_t n_rows;
     int64_t whole, rest;   /* steps, and columns after them */
-    size_t ahead;          /* how many bytes ahead weights are asked for */
+    size_t ahead;          /* how many bytes ahead weights are asked for; 0: see prefetch() */
     const struct lanes *x; /* [n][x_stride] */
     int x_stride;
     float (*total)[CN_FEW][16]; /* of a row: [n][16] */
@@ -184,7 +184,10 @@ BY_FORMAT void add_piece(const struct strips *f, const int n, const struct piece
         UNROLL for (int t = 0; t < n; t++) total[t] =
             p->first ? _mm512_setzero_ps() : _mm512_load_ps(p->total[r][t]);
         for (int64_t i = 0; i < p->whole; i++, b += step_bytes) {
-            prefetch_ahead(b, p->ahead, step_bytes);
+            if (p->ahead)
+                prefetch_ahead(b, p->ahead, step_bytes);
+            else
+                prefetch(b, step_bytes);
             UNROLL for (int t = 0; t < n; t++) total[t] =
                 f->step(b, p->x + t * p->x_stride + i * structs, total[t]);
         }
@@ -272,8 +275,8 @@ BY_FORMAT void few_by_strips(const struct strips *f, int64_t n_rows, int64_t n_c
             const uint8_t *row = row_at(w, r0, row_bytes);
             struct piece p = { .row_bytes = row_bytes,
                                .n_rows = n_rows - r0 < FEW_ROWS ? n_rows - r0 : FEW_ROWS,
-                               /* Of longer rows the next row's piece is next. */
-                               .ahead = n_cols > 256 * piece ? row_bytes : PREFETCH_BYTES,
+                               /* Of longer rows pieces of rows to come are next. */
+                               .ahead = n_cols > 256 * piece ? ROWS_AHEAD * row_bytes : 0,
                                .x = lanes,
                                .x_stride = piece,
                                .total = total };

@@ -95,20 +95,23 @@ ALWAYS float sum_ps(__m256 v)
     return _mm_cvtss_f32(_mm_add_ss(s, _mm_movehdup_ps(s)));
 }
 
-/* How far ahead of its row a gemv asks memory for weights; see docs/SPEED.md. Prefetches past the
- * end of a mapping are dropped by the CPU, never faulted. */
-enum { PREFETCH_BYTES = 8192 };
-
-/* Asks for the cache lines of the n bytes that lie `ahead` bytes behind p. n is a constant. */
+/* Asks for the cache lines of the n bytes that lie `ahead` bytes behind p. n is a constant.
+ * Prefetches past the end of a mapping are dropped by the CPU, never faulted. */
 ALWAYS void prefetch_ahead(const uint8_t *p, size_t ahead, const int n)
 {
     UNROLL for (int i = 0; i < n; i += 64)
         _mm_prefetch((const char *)(p + ahead + (size_t)i), _MM_HINT_T0);
 }
 
+/* How far ahead of its row a gemv asks for weights: first memory, to the second level, for a core
+ * can wait for more lines there; then that, to the first. See docs/SPEED.md. */
+enum { PREFETCH_BYTES = 8192, PREFETCH_NEAR = 2048 };
+
 ALWAYS void prefetch(const uint8_t *p, const int n)
 {
-    prefetch_ahead(p, PREFETCH_BYTES, n);
+    UNROLL for (int i = 0; i < n; i += 64)
+        _mm_prefetch((const char *)(p + PREFETCH_BYTES + i), _MM_HINT_T1);
+    prefetch_ahead(p, PREFETCH_NEAR, n);
 }
 
 /* Columns of activations put in order at a time: they are to stay in a first-level cache. */
