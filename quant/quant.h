@@ -259,7 +259,8 @@ struct cn_vec {
     void (*axpy_f16)(int64_t n, float a, const uint16_t *x, float *y); /* y += a * x */
     /* Attention over rows of n halves, `stride` halves apart, for n_vecs vectors at once (heads
      * that share the rows): out[v * out_stride + r] = a[v] . row r, vectors a n floats apart; and
-     * y[v] += sum over r of w[v * w_stride + r] * row r, vectors y n floats apart. */
+     * y[v] += sum over r of w[v * w_stride + r] * row r, vectors y n floats apart. They ask memory
+     * for the rows that follow, a line or two at a time: it then gives as much at any time. */
     void (*dots_f16)(int64_t n_vecs, int64_t n_rows, int64_t n, const float *a,
                      const uint16_t *rows, int64_t stride, float *out, int64_t out_stride);
     void (*sums_f16)(int64_t n_vecs, int64_t n_rows, int64_t n, const float *w, int64_t w_stride,

@@ -313,10 +313,9 @@ static float *result_of(const struct cn_attend *a, const struct part *part, int6
     return a->out + (token * a->n_head + part->first) * a->d_v;
 }
 
-/* One token, a part of the heads of one KV head, and a range of keys. Every step over keys asks for
- * its own values, and every step over values for keys of the next block: memory then gives as much
- * at any time, where it would rest while a block's weights are made, and while its values, which
- * are gone over several times, lie in cache. */
+/* One token, a part of the heads of one KV head, and a range of keys, a block at a time in steps:
+ * kernels go over values several times, by columns, and so they ask for others (struct cn_vec) in
+ * nearly the order in which these lie. */
 static void direct_chunk(const struct cn_attend *a, int64_t chunk, int thread)
 {
     const struct cn_group *g = a->g;
@@ -343,8 +342,6 @@ static void direct_chunk(const struct cn_attend *a, int64_t chunk, int thread)
         const int64_t n = seen.end - t0 < keys ? seen.end - t0 : keys;
         for (int64_t t = 0, beside; t < n; t += beside) {
             beside = unbroken(a->kv, t0 + t, n - t < step ? n - t : step);
-            cn_gemm_prefetch(cn_kv_value(a->kv, part.kv_head, t0 + t),
-                             (size_t)beside * a->kv->v_row_bytes);
             scores_of(a, &part, t0 + t, beside, q, rounded, scores + t);
         }
         for (int64_t h = 0; h < part.n; h++) {
@@ -357,11 +354,7 @@ static void direct_chunk(const struct cn_attend *a, int64_t chunk, int thread)
             run[h].sum += vec->exp_sum(n, run[h].max, p);
         }
         for (int64_t t = 0, beside; t < n; t += beside) {
-            const int64_t next = t0 + keys + t;
             beside = unbroken(a->kv, t0 + t, n - t < step ? n - t : step);
-            if (next + beside <= seen.end)
-                cn_gemm_prefetch(cn_kv_key(a->kv, part.kv_head, next),
-                                 (size_t)unbroken(a->kv, next, beside) * a->kv->k_row_bytes);
             add_values(a, &part, t0 + t, beside, scores + t, out);
         }
     }
@@ -501,13 +494,18 @@ static int64_t head_of(const struct tiles *t, int64_t query)
     return t->part.first + query % t->part.n;
 }
 
-/* The queries, and where their running maxima and sums start. */
+/* The queries, and where their running maxima and sums start. Lanes without one are zeros: what
+ * lies in memory may be denormal numbers, which take some CPUs a hundred times as long. */
 static void load_queries(const struct tiles *t)
 {
     const struct cn_attend *a = t->a;
     for (int64_t at = 0; at < t->n_queries; at += TILE) {
         const int lanes = lanes_of(t, at / TILE);
         float *max = t->out + at / TILE * tile_floats(a->d_v), *sum = max + TILE;
+        for (int l = lanes; l < TILE; l++) {
+            max[l] = sum[l] = 0;
+            memset(t->rows + l * a->d_k, 0, (size_t)a->d_k * sizeof *t->rows);
+        }
         for (int l = 0; l < lanes; l++) {
             const int64_t head = head_of(t, at + l);
             const int64_t token = position_of(t, at + l) - a->position;
@@ -620,7 +618,7 @@ static void merge_tile(const struct cn_attend *a, int64_t chunk, int64_t tile, i
     for (int64_t r = 1; r < a->n_ranges; r++) {
         const float *more = first + r * apart;
         float old[TILE], new[TILE];
-        for (int l = 0; l < lanes_of(&t, tile); l++) {
+        for (int l = 0; l < TILE; l++) {
             const float top = first[l] > more[l] ? first[l] : more[l];
             old[l] = first[l] == top ? 1 : expf(first[l] - top);
             new[l] = more[l] == top ? 1 : expf(more[l] - top);

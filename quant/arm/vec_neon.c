@@ -119,20 +119,31 @@ static void vec_axpy_f16_neon(int64_t n, float a, const uint16_t *x, float *y)
         y[i] += a * half_at(x + i);
 }
 
+/* Lines of rows to come, as many bytes as a row of halves has. */
+ALWAYS void ask_for_row(const uint16_t *row, int64_t n)
+{
+    for (int64_t i = 0; i < n; i += 32)
+        prefetch((const uint8_t *)(row + i), 64);
+}
+
 static void vec_dots_f16_neon(int64_t n_vecs, int64_t n_rows, int64_t n, const float *a,
                               const uint16_t *rows, int64_t stride, float *out, int64_t out_stride)
 {
-    for (int64_t r = 0; r < n_rows; r++)
+    for (int64_t r = 0; r < n_rows; r++, rows += stride) {
+        ask_for_row(rows, n);
         for (int64_t v = 0; v < n_vecs; v++)
-            out[v * out_stride + r] = vec_dot_f16_neon(n, a + v * n, rows + r * stride);
+            out[v * out_stride + r] = vec_dot_f16_neon(n, a + v * n, rows);
+    }
 }
 
 static void vec_sums_f16_neon(int64_t n_vecs, int64_t n_rows, int64_t n, const float *w,
                               int64_t w_stride, const uint16_t *rows, int64_t stride, float *y)
 {
-    for (int64_t r = 0; r < n_rows; r++)
+    for (int64_t r = 0; r < n_rows; r++, rows += stride) {
+        ask_for_row(rows, n);
         for (int64_t v = 0; v < n_vecs; v++)
-            vec_axpy_f16_neon(n, w[v * w_stride + r], rows + r * stride, y + v * n);
+            vec_axpy_f16_neon(n, w[v * w_stride + r], rows, y + v * n);
+    }
 }
 
 /* A block's 32 columns times w[v] and the block's scale, added to nv vectors, nv <= 4. */

@@ -266,6 +266,9 @@ BY_FORMAT void few_by_strips(const struct strips *f, int64_t n_rows, int64_t n_c
     struct lanes *lanes = scratch; /* [piece][token][of a piece] */
     const int piece = n > 8 ? PIECE / 2 : PIECE;
     _Alignas(64) float total[FEW_ROWS][CN_FEW][16];
+    /* Tokens that are not there are summed up across lanes, too: not of what lies in memory. */
+    for (int r = 0; r < FEW_ROWS; r++)
+        memset(total[r] + n, 0, (size_t)(CN_FEW - n) * sizeof *total[r]);
     for (int64_t c0 = 0; c0 < n_cols; c0 += STRIP_COLS) {
         const int64_t end = n_cols - c0 < STRIP_COLS ? n_cols : c0 + STRIP_COLS;
         for (int t = 0; t < n; t++)
@@ -291,7 +294,7 @@ BY_FORMAT void few_by_strips(const struct strips *f, int64_t n_rows, int64_t n_c
                     add_rest(f, n, &p);
             }
             for (int64_t r = 0; r < p.n_rows; r++) {
-                float sum[16]; /* of tokens that are not there: of whatever lies in total */
+                float sum[16];
                 _mm256_storeu_ps(sum, reduce_eight(total[r]));
                 if (n > 8)
                     _mm256_storeu_ps(sum + 8, reduce_eight(total[r] + CN_FEW - 8));

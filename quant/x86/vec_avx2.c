@@ -123,15 +123,18 @@ ALWAYS __m128 sums_of_four(const __m256 *v)
 }
 
 /* nv vectors with `nr` rows, nv * nr = 4, 8 or 12: the converted rows serve all vectors. out: nv *
- * nr sums, row by row. */
+ * nr sums, row by row. ask: rows to come are asked for, see struct cn_vec. */
 ALWAYS void dots_block(const int nv, const int nr, int64_t n, const float *a, const uint16_t *rows,
-                       int64_t stride, float *out)
+                       int64_t stride, const bool ask, float *out)
 {
     const int64_t whole = n / 8 * 8;
     __m256 acc[12];
     UNROLL for (int j = 0; j < nv * nr; j++) acc[j] = _mm256_setzero_ps();
     for (int64_t i = 0; i < whole; i += 8) {
         __m256 row[8];
+        if (ask && i % 32 == 0)
+            UNROLL for (int r = 0; r < nr; r++)
+                prefetch((const uint8_t *)(rows + r * stride + i), 64);
         UNROLL for (int r = 0; r < nr; r++) row[r] =
             _mm256_cvtph_ps(load128(rows + r * stride + i));
         UNROLL for (int v = 0; v < nv; v++)
@@ -153,17 +156,17 @@ enum { DOTS_ROWS = 64 };
 
 /* Four vectors and up to DOTS_ROWS rows. Twelve sums at a time hide what one addition waits for
  * another, four would not. */
-static void vec_dots_four_avx2(int64_t n_rows, int64_t n, const float *a, const uint16_t *rows,
-                               int64_t stride, float *out, int64_t out_stride)
+ALWAYS void dots_four(int64_t n_rows, int64_t n, const float *a, const uint16_t *rows,
+                      int64_t stride, const bool ask, float *out, int64_t out_stride)
 {
     float sums[4 * DOTS_ROWS];
     int64_t r = 0;
     for (; n_rows - r > 4 || n_rows - r == 3; r += 3)
-        dots_block(4, 3, n, a, rows + r * stride, stride, sums + 4 * r);
+        dots_block(4, 3, n, a, rows + r * stride, stride, ask, sums + 4 * r);
     for (; n_rows - r >= 2; r += 2)
-        dots_block(4, 2, n, a, rows + r * stride, stride, sums + 4 * r);
+        dots_block(4, 2, n, a, rows + r * stride, stride, ask, sums + 4 * r);
     if (r < n_rows)
-        dots_block(4, 1, n, a, rows + r * stride, stride, sums + 4 * r);
+        dots_block(4, 1, n, a, rows + r * stride, stride, ask, sums + 4 * r);
     for (r = 0; r + 4 <= n_rows; r += 4) {
         __m128 x[4];
         UNROLL for (int i = 0; i < 4; i++) x[i] = _mm_loadu_ps(sums + 4 * (r + i));
@@ -181,14 +184,16 @@ static void vec_dots_f16_avx2(int64_t n_vecs, int64_t n_rows, int64_t n, const f
     int64_t v = 0;
     for (; v + 4 <= n_vecs; v += 4)
         for (int64_t r = 0; r < n_rows; r += DOTS_ROWS)
-            vec_dots_four_avx2(n_rows - r < DOTS_ROWS ? n_rows - r : DOTS_ROWS, n, a + v * n,
-                               rows + r * stride, stride, out + v * out_stride + r, out_stride);
+            dots_four(n_rows - r < DOTS_ROWS ? n_rows - r : DOTS_ROWS, n, a + v * n,
+                      rows + r * stride, stride, v == 0, out + v * out_stride + r, out_stride);
     for (; v < n_vecs; v++) {
         int64_t r = 0;
         for (; r + 8 <= n_rows; r += 8)
-            dots_block(1, 8, n, a + v * n, rows + r * stride, stride, out + v * out_stride + r);
+            dots_block(1, 8, n, a + v * n, rows + r * stride, stride, v == 0,
+                       out + v * out_stride + r);
         for (; r + 4 <= n_rows; r += 4)
-            dots_block(1, 4, n, a + v * n, rows + r * stride, stride, out + v * out_stride + r);
+            dots_block(1, 4, n, a + v * n, rows + r * stride, stride, v == 0,
+                       out + v * out_stride + r);
         for (; r < n_rows; r++)
             out[v * out_stride + r] = vec_dot_f16_avx2(n, a + v * n, rows + r * stride);
     }
@@ -196,12 +201,14 @@ static void vec_dots_f16_avx2(int64_t n_vecs, int64_t n_rows, int64_t n, const f
 
 /* 8 * nc columns of nv vectors, nv * nc <= 12, stay in registers over all rows. */
 ALWAYS void sums_block(const int nv, const int nc, int64_t n_rows, int64_t n, const float *w,
-                       int64_t w_stride, const uint16_t *rows, int64_t stride, float *y)
+                       int64_t w_stride, const uint16_t *rows, int64_t stride, bool ask, float *y)
 {
     __m256 acc[12];
     UNROLL for (int j = 0; j < nv * nc; j++) acc[j] = _mm256_loadu_ps(y + j / nc * n + j % nc * 8);
     for (int64_t r = 0; r < n_rows; r++) {
         __m256 row[8];
+        if (ask)
+            prefetch((const uint8_t *)(rows + r * stride), 16 * nc);
         UNROLL for (int c = 0; c < nc; c++) row[c] =
             _mm256_cvtph_ps(load128(rows + r * stride + 8 * c));
         UNROLL for (int v = 0; v < nv; v++)
@@ -220,18 +227,18 @@ static void vec_sums_f16_avx2(int64_t n_vecs, int64_t n_rows, int64_t n, const f
     int64_t v = 0, i;
     for (; v + 4 <= n_vecs; v += 4, w += 4 * w_stride, y += 4 * n) {
         for (i = 0; n - i >= 24 && n - i != 32; i += 24)
-            sums_block(4, 3, n_rows, n, w, w_stride, rows + i, stride, y + i);
+            sums_block(4, 3, n_rows, n, w, w_stride, rows + i, stride, v == 0, y + i);
         for (; i + 16 <= n; i += 16)
-            sums_block(4, 2, n_rows, n, w, w_stride, rows + i, stride, y + i);
+            sums_block(4, 2, n_rows, n, w, w_stride, rows + i, stride, v == 0, y + i);
         for (int64_t r = 0; i < n && r < n_rows; r++)
             for (int j = 0; j < 4; j++)
                 vec_axpy_f16_avx2(n - i, w[j * w_stride + r], rows + r * stride + i, y + j * n + i);
     }
     for (; v < n_vecs; v++, w += w_stride, y += n) {
         for (i = 0; i + 64 <= n; i += 64)
-            sums_block(1, 8, n_rows, n, w, w_stride, rows + i, stride, y + i);
+            sums_block(1, 8, n_rows, n, w, w_stride, rows + i, stride, v == 0, y + i);
         for (; i + 16 <= n; i += 16)
-            sums_block(1, 2, n_rows, n, w, w_stride, rows + i, stride, y + i);
+            sums_block(1, 2, n_rows, n, w, w_stride, rows + i, stride, v == 0, y + i);
         for (int64_t r = 0; i < n && r < n_rows; r++)
             vec_axpy_f16_avx2(n - i, w[r], rows + r * stride + i, y + i);
     }
@@ -265,12 +272,14 @@ ALWAYS void sums_q8_0_half(const int nv, int64_t n_rows, int64_t n, const float 
 }
 
 ALWAYS void sums_q8_0_of(const int nv, int64_t n_rows, int64_t n, const float *w, int64_t w_stride,
-                         const uint8_t *rows, size_t row_bytes, float *y)
+                         const uint8_t *rows, size_t row_bytes, bool ask, float *y)
 {
     float scaled[4 * SCALED_ROWS];
     for (int64_t i = 0; i < n; i += 32, rows += sizeof(struct cn_block_q8_0)) {
         for (int64_t r = 0; r < n_rows; r++) {
             const float d = half_at(rows + (size_t)r * row_bytes);
+            if (ask)
+                prefetch(rows + (size_t)r * row_bytes, sizeof(struct cn_block_q8_0));
             UNROLL for (int v = 0; v < nv; v++) scaled[v * SCALED_ROWS + r] =
                 d * w[v * w_stride + r];
         }
@@ -288,9 +297,11 @@ static void vec_sums_q8_0_avx2(int64_t n_vecs, int64_t n_rows, int64_t n, const 
         const uint8_t *from = rows + (size_t)r * row_bytes;
         int64_t v = 0;
         for (; v + 4 <= n_vecs; v += 4)
-            sums_q8_0_of(4, count, n, w + v * w_stride + r, w_stride, from, row_bytes, y + v * n);
+            sums_q8_0_of(4, count, n, w + v * w_stride + r, w_stride, from, row_bytes, v == 0,
+                         y + v * n);
         for (; v < n_vecs; v++)
-            sums_q8_0_of(1, count, n, w + v * w_stride + r, w_stride, from, row_bytes, y + v * n);
+            sums_q8_0_of(1, count, n, w + v * w_stride + r, w_stride, from, row_bytes, v == 0,
+                         y + v * n);
     }
 }
 

@@ -10,10 +10,6 @@
 
 #include <math.h>
 
-/* How far ahead keys and values are asked for: a block of them is a short stream, so the hardware's
- * prefetchers come late. */
-enum { ATTENTION_AHEAD = 4096 };
-
 /* The lanes that the last n elements take. */
 ALWAYS __mmask16 last_lanes(int64_t n)
 {
@@ -245,23 +241,38 @@ ALWAYS __m512 halves(__mmask16 k, const uint16_t *p)
     return _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(k, p));
 }
 
-/* nv vectors with nr rows, nv * nr = 16: a converted row serves all vectors. Lane v * nr + r of the
- * result is a[v] . row r. */
-ALWAYS __m512 dots_block(const int nv, const int nr, int64_t n, const float *a,
-                         const uint16_t *rows, int64_t stride)
+/* The products of 16 columns, or of those in k, are added to acc. */
+ALWAYS void dots_step(const int nv, const int nr, __mmask16 k, int64_t n, const float *a,
+                      const uint16_t *rows, int64_t stride, __m512 *acc)
 {
-    __m512 acc[16], row[16];
-    UNROLL for (int j = 0; j < 16; j++) acc[j] = _mm512_setzero_ps();
-    for (int64_t i = 0; i < n; i += 16) {
-        const __mmask16 k = n - i < 16 ? last_lanes(n - i) : (__mmask16)-1;
-        UNROLL for (int r = 0; r < nr; r++) row[r] = halves(k, rows + r * stride + i);
-        UNROLL for (int v = 0; v < nv; v++)
-        {
-            const __m512 av = _mm512_maskz_loadu_ps(k, a + v * n + i);
-            UNROLL for (int r = 0; r < nr; r++) acc[v * nr + r] =
-                _mm512_fmadd_ps(av, row[r], acc[v * nr + r]);
-        }
+    __m512 row[16];
+    UNROLL for (int r = 0; r < nr; r++) row[r] = halves(k, rows + r * stride);
+    UNROLL for (int v = 0; v < nv; v++)
+    {
+        const __m512 av = _mm512_maskz_loadu_ps(k, a + v * n);
+        UNROLL for (int r = 0; r < nr; r++) acc[v * nr + r] =
+            _mm512_fmadd_ps(av, row[r], acc[v * nr + r]);
     }
+}
+
+/* nv vectors with nr rows, nv * nr = 16: a converted row serves all vectors. Lane v * nr + r of the
+ * result is a[v] . row r. ask: rows to come are asked for, see struct cn_vec. */
+ALWAYS __m512 dots_block(const int nv, const int nr, int64_t n, const float *a,
+                         const uint16_t *rows, int64_t stride, const bool ask)
+{
+    __m512 acc[16];
+    UNROLL for (int j = 0; j < 16; j++) acc[j] = _mm512_setzero_ps();
+    int64_t i = 0;
+    for (; i + 32 <= n; i += 32) {
+        if (ask)
+            UNROLL for (int r = 0; r < nr; r++)
+                prefetch((const uint8_t *)(rows + r * stride + i), 64);
+        dots_step(nv, nr, (__mmask16)-1, n, a + i, rows + i, stride, acc);
+        dots_step(nv, nr, (__mmask16)-1, n, a + i + 16, rows + i + 16, stride, acc);
+    }
+    for (; i < n; i += 16)
+        dots_step(nv, nr, n - i < 16 ? last_lanes(n - i) : (__mmask16)-1, n, a + i, rows + i,
+                  stride, acc);
     return sums_of_sixteen(acc);
 }
 
@@ -275,13 +286,6 @@ static float vec_dot_f16_avx512(int64_t n, const float *a, const uint16_t *b)
     return _mm512_reduce_add_ps(acc);
 }
 
-ALWAYS void ask_for_rows(const uint16_t *rows, int64_t n_rows, int64_t n, int64_t stride)
-{
-    for (int64_t r = 0; r < n_rows; r++)
-        for (int64_t i = 0; i < n; i += 32)
-            prefetch_ahead((const uint8_t *)(rows + r * stride + i), ATTENTION_AHEAD, 64);
-}
-
 static void vec_dots_f16_avx512(int64_t n_vecs, int64_t n_rows, int64_t n, const float *a,
                                 const uint16_t *rows, int64_t stride, float *out,
                                 int64_t out_stride)
@@ -292,9 +296,7 @@ static void vec_dots_f16_avx512(int64_t n_vecs, int64_t n_rows, int64_t n, const
         int64_t r = 0;
         for (; r + 4 <= n_rows; r += 4) {
             const uint16_t *at = rows + r * stride;
-            if (v == 0)
-                ask_for_rows(at, 4, n, stride);
-            const __m512 sums = dots_block(4, 4, n, a + v * n, at, stride);
+            const __m512 sums = dots_block(4, 4, n, a + v * n, at, stride, v == 0);
             _mm_storeu_ps(to + r, _mm512_castps512_ps128(sums));
             _mm_storeu_ps(to + out_stride + r, _mm512_extractf32x4_ps(sums, 1));
             _mm_storeu_ps(to + 2 * out_stride + r, _mm512_extractf32x4_ps(sums, 2));
@@ -309,9 +311,7 @@ static void vec_dots_f16_avx512(int64_t n_vecs, int64_t n_rows, int64_t n, const
         int64_t r = 0;
         for (; r + 16 <= n_rows; r += 16) {
             const uint16_t *at = rows + r * stride;
-            if (v == 0)
-                ask_for_rows(at, 16, n, stride);
-            _mm512_storeu_ps(to + r, dots_block(1, 16, n, a + v * n, at, stride));
+            _mm512_storeu_ps(to + r, dots_block(1, 16, n, a + v * n, at, stride, v == 0));
         }
         for (; r < n_rows; r++)
             to[r] = vec_dot_f16_avx512(n, a + v * n, rows + r * stride);
@@ -322,14 +322,15 @@ static void vec_dots_f16_avx512(int64_t n_vecs, int64_t n_rows, int64_t n, const
  * column of registers may be partial. */
 ALWAYS void sums_block(const int nv, const int nc, __mmask16 k, int64_t n_rows, int64_t n,
                        const float *w, int64_t w_stride, const uint16_t *rows, int64_t stride,
-                       float *y)
+                       bool ask, float *y)
 {
     __m512 acc[16], row[4];
     UNROLL for (int j = 0; j < nv * nc; j++) acc[j] =
         _mm512_maskz_loadu_ps(k, y + j / nc * n + j % nc * 16);
     for (int64_t r = 0; r < n_rows; r++) {
         const uint16_t *at = rows + r * stride;
-        prefetch_ahead((const uint8_t *)at, ATTENTION_AHEAD, 32 * nc);
+        if (ask)
+            prefetch((const uint8_t *)at, 32 * nc);
         UNROLL for (int c = 0; c < nc; c++) row[c] = halves(k, at + 16 * c);
         UNROLL for (int v = 0; v < nv; v++)
         {
@@ -343,16 +344,16 @@ ALWAYS void sums_block(const int nv, const int nc, __mmask16 k, int64_t n_rows, 
 }
 
 ALWAYS void sums_of(const int nv, int64_t n_rows, int64_t n, const float *w, int64_t w_stride,
-                    const uint16_t *rows, int64_t stride, float *y)
+                    const uint16_t *rows, int64_t stride, bool ask, float *y)
 {
     int64_t i = 0;
     for (; i + 64 <= n; i += 64)
-        sums_block(nv, 4, (__mmask16)-1, n_rows, n, w, w_stride, rows + i, stride, y + i);
+        sums_block(nv, 4, (__mmask16)-1, n_rows, n, w, w_stride, rows + i, stride, ask, y + i);
     for (; i + 32 <= n; i += 32)
-        sums_block(nv, 2, (__mmask16)-1, n_rows, n, w, w_stride, rows + i, stride, y + i);
+        sums_block(nv, 2, (__mmask16)-1, n_rows, n, w, w_stride, rows + i, stride, ask, y + i);
     for (; i < n; i += 16)
         sums_block(nv, 1, n - i < 16 ? last_lanes(n - i) : (__mmask16)-1, n_rows, n, w, w_stride,
-                   rows + i, stride, y + i);
+                   rows + i, stride, ask, y + i);
 }
 
 static void vec_sums_f16_avx512(int64_t n_vecs, int64_t n_rows, int64_t n, const float *w,
@@ -360,9 +361,9 @@ static void vec_sums_f16_avx512(int64_t n_vecs, int64_t n_rows, int64_t n, const
 {
     int64_t v = 0;
     for (; v + 4 <= n_vecs; v += 4)
-        sums_of(4, n_rows, n, w + v * w_stride, w_stride, rows, stride, y + v * n);
+        sums_of(4, n_rows, n, w + v * w_stride, w_stride, rows, stride, v == 0, y + v * n);
     for (; v < n_vecs; v++)
-        sums_of(1, n_rows, n, w + v * w_stride, w_stride, rows, stride, y + v * n);
+        sums_of(1, n_rows, n, w + v * w_stride, w_stride, rows, stride, v == 0, y + v * n);
 }
 
 /* n groups of 16 rows of S, n <= 4. Both products are taken of the state before: S q is then what
