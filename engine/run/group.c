@@ -2,6 +2,7 @@
 #include "engine/run/group.h"
 
 #include "base/error.h"
+#include "base/float_mode.h"
 #include "base/layout.h"
 #include "engine/run/mixer/layer_state.h"
 #include "engine/run/mixer/mixer.h"
@@ -216,7 +217,9 @@ enum cn_status cn_group_create(const struct cn_model *model,
         g->options.n_threads_prefill = g->options.n_threads;
     const int n_threads = (int)max64(g->options.n_threads, g->options.n_threads_prefill);
     enum cn_status status = CN_OK;
+    const uint64_t mode = cn_flush_denormals(); /* the pool's threads keep it */
     g->pool = cn_pool_create(n_threads, o->sleep);
+    cn_float_mode_restore(mode);
     if (!g->pool) {
         status = cn_fail_errno(err, "cannot start %d threads", n_threads);
         goto fail;
@@ -324,7 +327,7 @@ static bool run_pass(struct cn_group *g, int64_t n)
     return whole;
 }
 
-bool cn_steps_run(struct cn_group *g, const struct cn_step *steps, size_t n_steps)
+static bool run_steps(struct cn_group *g, const struct cn_step *steps, size_t n_steps)
 {
     int32_t starts[CN_MAX_LANES];
     bool many = false;
@@ -346,4 +349,12 @@ bool cn_steps_run(struct cn_group *g, const struct cn_step *steps, size_t n_step
         steps[i].session->n_logits_valid =
             steps[i].want == CN_WANT_ALL ? steps[i].n : steps[i].want == CN_WANT_LAST;
     return true;
+}
+
+bool cn_steps_run(struct cn_group *g, const struct cn_step *steps, size_t n_steps)
+{
+    const uint64_t mode = cn_flush_denormals();
+    const bool done = run_steps(g, steps, n_steps);
+    cn_float_mode_restore(mode);
+    return done;
 }

@@ -2,6 +2,7 @@
 #include "engine/run/nextn.h"
 
 #include "base/error.h"
+#include "base/float_mode.h"
 #include "base/layout.h"
 #include "engine/run/mixer/mixer.h"
 
@@ -67,8 +68,10 @@ static bool run(struct cn_session *s, int32_t position, const int32_t *tokens, i
     g->work = (struct cn_work){ 0 };
     if (guess && nextn->n_rows > position + n)
         nextn->n_rows = position + n;
+    const uint64_t mode = cn_flush_denormals();
     const bool whole =
         cn_forward_nextn(g, n, hidden, guess ? next : NULL, guess ? nextn->logits : NULL);
+    cn_float_mode_restore(mode);
     cn_share_work(g, n);
     return whole;
 }
