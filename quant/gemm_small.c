@@ -32,8 +32,7 @@ struct scratch {
 
 size_t cn_gemm_small_scratch_bytes(void)
 {
-    _Static_assert(sizeof(struct scratch) >= CN_FEW_SCRATCH, "one scratch serves both");
-    return sizeof(struct scratch);
+    return sizeof(struct scratch) > CN_FEW_SCRATCH ? sizeof(struct scratch) : CN_FEW_SCRATCH;
 }
 
 static int64_t at_most(int64_t n, int64_t most)
@@ -284,8 +283,10 @@ void cn_gemm_small_run(const struct cn_gemm *gemm, const struct cn_kernels *kern
     }
     assert(n_tokens <= CN_SMALL_TOKENS);
     if (has_few(gemm, kernels)) {
-        for (int t = 0; t < n_tokens; t += CN_FEW)
-            kernels->few(n_rows, n_cols, w, row_bytes, x + t, (int)at_most(n_tokens - t, CN_FEW),
+        /* Equal parts: behind the first weights come from a core's own cache. */
+        const int parts = (n_tokens + CN_FEW - 1) / CN_FEW, part = (n_tokens + parts - 1) / parts;
+        for (int t = 0; t < n_tokens; t += part)
+            kernels->few(n_rows, n_cols, w, row_bytes, x + t, (int)at_most(n_tokens - t, part),
                          y + t * y_stride, y_stride, scratch);
         return;
     }

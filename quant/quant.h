@@ -102,7 +102,7 @@ typedef void cn_gemv_fn(int64_t n_rows, int64_t n_cols, const void *w, size_t ro
 typedef void cn_few_fn(int64_t n_rows, int64_t n_cols, const void *w, size_t row_bytes,
                        const struct cn_act *x, int n_tokens, float *y, int64_t y_stride,
                        void *scratch);
-enum { CN_FEW = 12, CN_FEW_SCRATCH = 240 * 1024 };
+enum { CN_FEW = 16, CN_FEW_SCRATCH = 320 * 1024 };
 
 /* Unpacks n_cols columns (a multiple of the block), whose blocks begin at `blocks`. scale and min:
  * [n_cols / sub]; min is written only if has_min. What a row's header says is left out: see

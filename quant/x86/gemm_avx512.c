@@ -15,7 +15,8 @@
 
 enum {
     N = 16,
-    ROWS = 4,
+    ROWS = 4,      /* with 32 tokens, */
+    MORE_ROWS = 8, /* and with 16: sums enough to hide what one product waits for another */
     TOKENS = 2 * N,
     COLUMNS = 512, /* at a time: their activations stay in L1 for all rows */
     WIDE_ROWS = 8,
@@ -27,7 +28,7 @@ ALWAYS __m512i sums_at(const int32_t *p, const int sub)
     return sub == 32 ? _mm512_add_epi32(load512(p), load512(p + N)) : load512(p);
 }
 
-/* ROWS rows, the columns and the tokens that one call multiplies; pointers to the first of each. */
+/* Rows, the columns and the tokens that one call multiplies; pointers to the first of each. */
 struct rows {
     int64_t n_cols;
     int offset;
@@ -44,9 +45,9 @@ struct rows {
 
 /* The integer sums of 32 columns, sub-block by sub-block; they start at -offset * sum if there is
  * no minimum. Codes are at w, activations at qs, their sums at sums. */
-ALWAYS void multiply_codes(const int sub, const bool has_min, const int nv, const struct rows *t,
-                           const uint8_t *w, const int8_t *qs, const int32_t *sums,
-                           __m512i acc[2][ROWS][2])
+ALWAYS void multiply_codes(const int sub, const bool has_min, const int nr, const int nv,
+                           const struct rows *t, const uint8_t *w, const int8_t *qs,
+                           const int32_t *sums, __m512i acc[2][MORE_ROWS][2])
 {
     /* Not in the loop: a division that a sanitizer checks keeps gcc from unrolling it. */
     const int n_subs = 32 / sub, steps = sub / 4;
@@ -59,14 +60,14 @@ ALWAYS void multiply_codes(const int sub, const bool has_min, const int nv, cons
             if (!has_min)
                 start = _mm512_mullo_epi32(
                     sums_at(sums + v * (t->act_stride / 16 * N) + s * N, sub), minus_offset);
-            UNROLL for (int r = 0; r < ROWS; r++) acc[s][r][v] = start;
+            UNROLL for (int r = 0; r < nr; r++) acc[s][r][v] = start;
         }
         UNROLL for (int i = s * steps; i < (s + 1) * steps; i++)
         {
             __m512i x[2];
             UNROLL for (int v = 0; v < nv; v++) x[v] =
                 load512(qs + v * (t->act_stride * N) + i * N * 4);
-            UNROLL for (int r = 0; r < ROWS; r++)
+            UNROLL for (int r = 0; r < nr; r++)
             {
                 __m512i b = broadcast4(w + r * CN_CHUNK + i * 4);
                 UNROLL for (int v = 0; v < nv; v++) acc[s][r][v] =
@@ -78,9 +79,10 @@ ALWAYS void multiply_codes(const int sub, const bool has_min, const int nv, cons
 
 /* Those sums as floats, scaled and less the minima, times the activations' scales at d, are added
  * to the total. Scales and minima of the first row are at sc and mn. */
-ALWAYS void scale_sums(const int sub, const bool has_min, const int nv, const struct rows *t,
-                       const float *d, const float *sc, const float *mn, const int32_t *sums,
-                       __m512i acc[2][ROWS][2], __m512 total[ROWS][2])
+ALWAYS void scale_sums(const int sub, const bool has_min, const int nr, const int nv,
+                       const struct rows *t, const float *d, const float *sc, const float *mn,
+                       const int32_t *sums, __m512i acc[2][MORE_ROWS][2],
+                       __m512 total[MORE_ROWS][2])
 {
     const int n_subs = 32 / sub;
     UNROLL for (int v = 0; v < nv; v++)
@@ -89,7 +91,7 @@ ALWAYS void scale_sums(const int sub, const bool has_min, const int nv, const st
         __m512 fsum[2];
         UNROLL for (int s = 0; s < n_subs && has_min; s++) fsum[s] =
             _mm512_cvtepi32_ps(sums_at(sums + v * (t->act_stride / 16 * N) + s * N, sub));
-        UNROLL for (int r = 0; r < ROWS; r++)
+        UNROLL for (int r = 0; r < nr; r++)
         {
             __m512 f;
             UNROLL for (int s = 0; s < n_subs; s++)
@@ -105,25 +107,27 @@ ALWAYS void scale_sums(const int sub, const bool has_min, const int nv, const st
     }
 }
 
-/* ROWS rows times 16 * nv tokens, all columns, to out or added to it. What is marked const is a
+/* nr rows times 16 * nv tokens, all columns, to out or added to it. What is marked const is a
  * constant at each of the places this is inlined to; t is a copy, which no store can change. */
 ALWAYS void rows_by_tokens(const int sub, const bool has_min, const int nv, const struct rows t)
 {
-    __m512 total[ROWS][2];
-    UNROLL for (int r = 0; r < ROWS; r++)
+    const int nr = nv == 1 ? MORE_ROWS : ROWS;
+    __m512 total[MORE_ROWS][2];
+    UNROLL for (int r = 0; r < nr; r++)
     {
         UNROLL for (int v = 0; v < nv; v++) total[r][v] =
             _mm512_maskz_loadu_ps(t.add ? 0xffff : 0, t.out + r * TOKENS + v * N);
     }
     for (int64_t c = 0; c < t.n_cols; c += 32) {
         const int32_t *sums = t.sum + c / 16 * N;
-        __m512i acc[2][ROWS][2];
-        multiply_codes(sub, has_min, nv, &t, t.codes + c / CN_CHUNK * N * CN_CHUNK + c % CN_CHUNK,
-                       t.q + c * N, sums, acc);
-        scale_sums(sub, has_min, nv, &t, t.d + c / 32 * N, t.scale + c / sub, t.min + c / sub, sums,
-                   acc, total);
+        __m512i acc[2][MORE_ROWS][2];
+        multiply_codes(sub, has_min, nr, nv, &t,
+                       t.codes + c / CN_CHUNK * N * CN_CHUNK + c % CN_CHUNK, t.q + c * N, sums,
+                       acc);
+        scale_sums(sub, has_min, nr, nv, &t, t.d + c / 32 * N, t.scale + c / sub, t.min + c / sub,
+                   sums, acc, total);
     }
-    UNROLL for (int r = 0; r < ROWS; r++)
+    UNROLL for (int r = 0; r < nr; r++)
     {
         UNROLL for (int v = 0; v < nv; v++)
             _mm512_storeu_ps(t.out + r * TOKENS + v * N, total[r][v]);
@@ -161,8 +165,9 @@ static void gemm_tile_avx512(const struct cn_panel_data *p, int64_t row_group,
 {
     const int64_t k = p->n_cols, first = token_group * x->n_cols, sub = p->kind->sub;
     rows_fn *rows = rows_table[sub == 32][p->kind->has_min][n_tokens > N];
+    const int step = n_tokens > N ? ROWS : MORE_ROWS;
     for (int64_t c = 0; c < k; c += COLUMNS)
-        for (int r = 0; r < N; r += ROWS) {
+        for (int r = 0; r < N; r += step) {
             const int64_t scales = (row_group * N + r) * p->scale_stride + c / sub;
             const struct rows t = {
                 .n_cols = k - c < COLUMNS ? k - c : COLUMNS,
@@ -302,5 +307,5 @@ const struct cn_gemm cn_gemm_avx512 = { .name = "avx512",
                                         .tile = gemm_tile_avx512,
                                         .tile_f32 = gemm_tile_f32_avx512,
                                         .transpose = gemm_transpose_avx512,
-                                        .few_tokens = 12,
+                                        .few_tokens = 16,
                                         .fast = &fast };

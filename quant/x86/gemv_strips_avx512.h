@@ -212,7 +212,7 @@ BY_FORMAT void add_rest(const struct strips *f, const int n, const struct piece 
 
 BY_FORMAT void add_piece_of(const struct strips *f, int n, const struct piece *p)
 {
-    _Static_assert(CN_FEW == 12, "a case for each number");
+    _Static_assert(CN_FEW == 16, "a case for each number");
     switch (n) {
     case 1:
         add_piece(f, 1, p);
@@ -246,6 +246,18 @@ BY_FORMAT void add_piece_of(const struct strips *f, int n, const struct piece *p
         break;
     case 11:
         add_piece(f, 11, p);
+        break;
+    case 12:
+        add_piece(f, 12, p);
+        break;
+    case 13:
+        add_piece(f, 13, p);
+        break;
+    case 14:
+        add_piece(f, 14, p);
+        break;
+    case 15:
+        add_piece(f, 15, p);
         break;
     default:
         add_piece(f, CN_FEW, p);
