@@ -278,6 +278,7 @@ BY_FORMAT void few_by_strips(const struct strips *f, int64_t n_rows, int64_t n_c
     struct lanes *lanes = scratch; /* [piece][token][of a piece] */
     const int piece = n > 8 ? PIECE / 2 : PIECE;
     _Alignas(64) float total[FEW_ROWS][CN_FEW][16];
+    float sums[FEW_ROWS][CN_FEW];
     /* Tokens that are not there are summed up across lanes, too: not of what lies in memory. */
     for (int r = 0; r < FEW_ROWS; r++)
         memset(total[r] + n, 0, (size_t)(CN_FEW - n) * sizeof *total[r]);
@@ -306,14 +307,15 @@ BY_FORMAT void few_by_strips(const struct strips *f, int64_t n_rows, int64_t n_c
                     add_rest(f, n, &p);
             }
             for (int64_t r = 0; r < p.n_rows; r++) {
-                float sum[16];
-                _mm256_storeu_ps(sum, reduce_eight(total[r]));
+                _mm256_storeu_ps(sums[r], reduce_eight(total[r]));
                 if (n > 8)
-                    _mm256_storeu_ps(sum + 8, reduce_eight(total[r] + CN_FEW - 8));
-                for (int t = 0; t < n; t++) {
-                    const float s = sum[t < 8 ? t : t - CN_FEW + 16];
-                    y[t * y_stride + r0 + r] = c0 ? y[t * y_stride + r0 + r] + s : s;
-                }
+                    _mm256_storeu_ps(sums[r] + 8, reduce_eight(total[r] + 8));
+            }
+            /* Token by token: the same row of all of them may lie in one set of a cache. */
+            for (int t = 0; t < n; t++) {
+                float *to = y + t * y_stride + r0;
+                for (int64_t r = 0; r < p.n_rows; r++)
+                    to[r] = c0 ? to[r] + sums[r][t] : sums[r][t];
             }
         }
         const int64_t rest = (end - c0) % f->step_cols;
