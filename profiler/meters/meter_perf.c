@@ -347,6 +347,33 @@ static const struct event *event_of(const char *boundary)
     return e;
 }
 
+/* Some hypervisors show an event whose register they do not pass on: it opens, and counts nothing.
+ * A real one steps every millisecond. Of the running kernel only; files of a tree may be still. */
+static void expect_steps(const struct cn_meter_request *request, struct state *s,
+                         struct cn_channel *c)
+{
+    enum { TRIES = 50 };
+    for (size_t i = 0; s && live(request->root) && i < s->n; i++) {
+        int64_t first = 0, count = 0;
+        int tries = 0;
+        if (read_source(&s->sources[i], &first) != 0)
+            continue; /* reading says why */
+        do
+            nanosleep(&(struct timespec){ .tv_nsec = 2000000 }, NULL);
+        while (read_source(&s->sources[i], &count) == 0 && count == first && ++tries < TRIES);
+        if (tries < TRIES)
+            continue;
+        c->info.sources[0] = 0;
+        cn_channel_reason(c, "%s on CPU %u stood still for a tenth of a second%s", s->event->file,
+                          s->sources[i].cpu,
+                          cn_sysfs_is_vm(request->root)
+                              ? ": the virtual machine shows the counter, but passes nothing on"
+                              : "");
+        cn_channel_remedy(c, "in a virtual machine measure on the host");
+        return;
+    }
+}
+
 static void probe(const struct cn_meter_request *request, struct cn_channel_list *channels)
 {
     bool any = false;
@@ -365,7 +392,9 @@ static void probe(const struct cn_meter_request *request, struct cn_channel_list
             return;
         c->automatic = i == 0;
         c->info.counter = true;
-        close_state(open_event(request, &events[i], c));
+        struct state *s = open_event(request, &events[i], c);
+        expect_steps(request, s, c);
+        close_state(s);
     }
     if (any)
         return;
