@@ -167,3 +167,38 @@ char *cn_tiers_format(uint32_t mask, char *buf, size_t buf_bytes)
     }
     return buf;
 }
+
+uint64_t cn_flush_denormals(void)
+{
+#if defined(__x86_64__)
+    enum { FLUSH_TO_ZERO = 0x8000, DENORMALS_ARE_ZERO = 0x40 };
+    uint32_t before, now;
+    __asm__ volatile("stmxcsr %0" : "=m"(before));
+    now = before | FLUSH_TO_ZERO | DENORMALS_ARE_ZERO;
+    __asm__ volatile("ldmxcsr %0" : : "m"(now));
+    return before;
+#elif defined(__aarch64__)
+    const uint64_t flush_to_zero = 1 << 24;
+    uint64_t before;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(before));
+    __asm__ volatile("msr fpcr, %0" : : "r"(before | flush_to_zero));
+    return before;
+#else
+    return 0;
+#endif
+}
+
+void cn_float_mode_restore(uint64_t before)
+{
+#if defined(__x86_64__)
+    enum { EXCEPTIONS = 0x3f }; /* that came in between stay noted */
+    uint32_t now;
+    __asm__ volatile("stmxcsr %0" : "=m"(now));
+    now = (uint32_t)before | (now & EXCEPTIONS);
+    __asm__ volatile("ldmxcsr %0" : : "m"(now));
+#elif defined(__aarch64__)
+    __asm__ volatile("msr fpcr, %0" : : "r"(before));
+#else
+    (void)before;
+#endif
+}

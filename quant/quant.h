@@ -44,6 +44,13 @@ uint64_t cn_time_stamp(void);
 /* "avx2"; NULL if out of range. */
 const char *cn_tier_name(enum cn_tier tier);
 
+/* Denormal operands and results are zeros on this thread, and on those that it starts, from now on;
+ * returns what cn_float_mode_restore() wants. Softmax weights of distant keys, states that decay
+ * and tails of activations come below 2^-126, where they mean nothing, but Intel's CPUs take a
+ * hundred times as long for an operation with one. */
+uint64_t cn_flush_denormals(void);
+void cn_float_mode_restore(uint64_t before);
+
 /* Parses "ref,avx2" to a mask (ref is always included). False on an unknown name; *bad is then set
  * to the start of it and *bad_len to its length. */
 bool cn_tiers_parse(const char *list, uint32_t *mask, const char **bad, size_t *bad_len);

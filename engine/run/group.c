@@ -2,7 +2,6 @@
 #include "engine/run/group.h"
 
 #include "base/error.h"
-#include "base/float_mode.h"
 #include "base/layout.h"
 #include "engine/run/mixer/layer_state.h"
 #include "engine/run/mixer/mixer.h"
