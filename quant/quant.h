@@ -122,7 +122,8 @@ struct cn_kernels {
     cn_gemv_fn *gemv;
     cn_few_fn *few; /* belongs to `gemv`; NULL: none */
     cn_unpack_fn *unpack;
-    /* These belong to `unpack`: a tier that gives it gives them. */
+    /* These belong to `unpack`: a tier that gives it gives them; a higher one may have a `small` of
+     * its own for the same panel. */
     struct cn_panel panel;
     const struct cn_small_format *small; /* quant/gemm.h; NULL: nothing of its own */
     uint32_t header_bytes;               /* of a row; the format's, filled in by cn_kernels_for() */

@@ -51,7 +51,8 @@ grep -q '^q4_0,ref,unpack,true,' "$scratch/out" || fail "no row, or not ok"
 expect 0 "$CARNOT" kernels --format q4_0 --shape 64x256,32x512 --tokens 1,4,32 -t 1 --cache l1,memory --no-ref \
     --seconds 0.002 -o jsonl
 no_err
-[ "$(grep -c '"job": "gemv"' "$scratch/out")" = 8 ] || echo "no tier but ref here?"
+tiers=$(sed -n 's/.*"tier": "\([a-z0-9]*\)", "job": "gemv".*/\1/p' "$scratch/out" | sort -u | grep -c .)
+[ "$(grep -c '"job": "gemv"' "$scratch/out")" = $((8 * tiers)) ] || fail "gemv of $tiers tiers: 2 shapes, 2 caches, 2 of the tokens"
 ! grep -q '"tier": "ref"' "$scratch/out" || fail "--no-ref, but there is one"
 expect 0 "$CARNOT" kernels --bench --format q4_0 --tier ref --shape 64x256,32x512 --tokens 1,4,32 --cache l1,memory \
     --seconds 0.002 --job gemv,gemm,unpack -o jsonl
